@@ -1,0 +1,61 @@
+/* Every size that outside input can reach has its maximum here, by name. */
+#ifndef TOUYAN_BASE_LIMITS_H
+#define TOUYAN_BASE_LIMITS_H
+
+enum {
+    /* ids and short texts (bytes, without the terminating NUL) */
+    LIMIT_ID_BYTES = 36,          /* a UUID in text */
+    LIMIT_STATION_BYTES = 32,     /* station id, e.g. "S0117" */
+    LIMIT_PHONE_DIGITS = 20,      /* 3GPP TS 23.040 9.1.2.5: an address has at most 20 digits */
+    LIMIT_SEALED_PHONE_BYTES = 160,
+    LIMIT_NAME_BYTES = 96,
+    LIMIT_PATH_BYTES = 1024,
+
+    /* errors and logs */
+    LIMIT_ERR_TEXT = 512,
+    LIMIT_LOG_LINE = 1024,
+
+    /* short messages */
+    LIMIT_SMS_UNITS = 1600,       /* UTF-16 units of a whole message, about 24 parts */
+    LIMIT_SMS_TEXT_BYTES = 4800,  /* the same in UTF-8 */
+    LIMIT_SMS_PARTS = 255,        /* 3GPP TS 23.040 9.2.3.24.1 */
+    LIMIT_SMS_PARTS_OUT = 24,
+    LIMIT_TPDU_BYTES = 176,       /* SMSC address and TPDU */
+    LIMIT_SEGMENT_UNITS = 70,     /* UCS-2 in one segment */
+    LIMIT_SEGMENT_SEPTETS = 160,  /* GSM 7 bit in one segment */
+    LIMIT_FRAME_BYTES = 8192,     /* one frame between gateway and touyan-modem */
+    LIMIT_MODEMS = 8,
+
+    /* MQTT */
+    LIMIT_TOPIC_BYTES = 512,
+    LIMIT_MQTT_PAYLOAD_BYTES = 1048576,
+    LIMIT_MQTT_MAPPED_BYTES = 16384, /* after large strings were cut out */
+    LIMIT_RAW_KEPT_BYTES = 4096,     /* of a message that no rule understands */
+    LIMIT_RAW_ROWS = 5000,
+
+    /* one loop turn */
+    LIMIT_TURN_ACKS = 4096,
+    LIMIT_TURN_MQTT_MESSAGES = 1000,
+
+    /* sync */
+    LIMIT_SYNC_BODY_BYTES = 8388608, /* decoded; zstd frames that claim more are refused */
+    LIMIT_SYNC_PAGE_MIN_BYTES = 4096,
+    LIMIT_SYNC_PAGE_MAX_BYTES = 262144,
+    LIMIT_SYNC_SLICE_ROWS = 500,
+    LIMIT_SYNC_SLICE_MS = 10,
+    LIMIT_SYNC_PUSH_ROWS = 1000,
+
+    /* HTTP on the Unix socket */
+    LIMIT_HTTP_BODY_BYTES = 65536,
+    LIMIT_HTTP_CONNECTIONS = 32,
+    LIMIT_HTTP_DEADLINE_MS = 15000,
+
+    /* JSON */
+    LIMIT_JSON_BYTES = 8388608,
+    LIMIT_JSON_DEPTH = 64,
+
+    /* stopping */
+    LIMIT_STOP_MS = 10000,
+};
+
+#endif

@@ -1,0 +1,29 @@
+/* Sealing at rest (libsodium: XChaCha20-Poly1305 boxes, keyed BLAKE2b for the nonce). The key is 32
+ * bytes in a file outside the replica, made on first start with mode 0600. Each side (station,
+ * county) has its own. The only file that knows libsodium, together with seal.c. */
+#ifndef TOUYAN_SEAL_H
+#define TOUYAN_SEAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "gateway/base/err.h"
+
+struct seal;
+
+/* Reads the key file, or makes it when it does not exist. ERR_INVALID: not 32 bytes, or readable
+ * by others. */
+int seal_open(const char *key_path, struct seal **ret, struct err *err);
+/* A fixed key for tests. */
+struct seal *seal_for_test(void);
+void seal_close(struct seal *seal); /* wipes the key; accepts NULL */
+
+/* Sealed texts are lower-case hex of nonce and box. `fixed` derives the nonce from the text: equal
+ * texts give equal seals, so that a number can be looked up. ret must hold seal_size(size) bytes. */
+size_t seal_size(size_t text_size);
+void seal_text(const struct seal *seal, const char *text, size_t size, bool fixed, char *ret);
+
+/* ret must hold strlen(sealed) / 2 bytes. False: not ours, or the key does not fit. Ends with NUL. */
+bool seal_open_text(const struct seal *seal, const char *sealed, char *ret, size_t ret_size);
+
+#endif
