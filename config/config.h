@@ -1,0 +1,160 @@
+/* The configuration of touyan-gateway: /etc/touyan/touyan.conf and the *.conf of conf.d beside it,
+ * in name order, later ones win. One table (options.c) knows every option; the sample file, the
+ * manual page, --check-config, --print-config and what SIGHUP may change all come from it.
+ *
+ * An unknown key, a wrong type or a value out of range is refused with file:line and what would be
+ * right. Secrets are never in the configuration: it names files that only their owner can read. */
+#ifndef TOUYAN_CONFIG_CONFIG_H
+#define TOUYAN_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "gateway/base/buf.h"
+#include "gateway/base/err.h"
+#include "gateway/base/limits.h"
+
+#define CONFIG_PATH_DEFAULT "/etc/touyan/touyan.conf"
+
+enum {
+    CONFIG_LIST_MAX = 8,        /* values of a list option */
+    CONFIG_FILE_MAX = 262144,   /* bytes of one file */
+    CONFIG_FILES_MAX = 64,      /* files of conf.d */
+    CONFIG_SECRET_BYTES = 256,  /* of a secret, without the newline that ends it */
+    CONFIG_TEXT_MAX = 512,      /* bytes of one value */
+    CONFIG_PRINT_MAX = 1048576, /* bytes of what the print functions write */
+};
+
+enum config_lang { CONFIG_LANG_ZH, CONFIG_LANG_EN };
+
+enum config_driver {
+    CONFIG_DRIVER_GAMMU, /* libgammu's AT driver */
+    CONFIG_DRIVER_AT,    /* our own */
+};
+
+/* All texts are owned by struct config, are never NULL ("" when not set) and stay where they are
+ * until config_free: what a reload may change are numbers only. Clock times are minutes after local
+ * midnight, written "18:00". */
+struct config_minutes {
+    int at[CONFIG_LIST_MAX];
+    int count;
+};
+
+struct config_texts {
+    char *at[CONFIG_LIST_MAX];
+    int count;
+};
+
+struct config_station {
+    char *id;        /* "S0117", as the county calls it */
+    char *name;      /* for people: "突泉护学站" */
+    char *signature; /* in front of every message, without the brackets */
+    int lang;        /* enum config_lang */
+    char *country;   /* "86", without + */
+    char *area_code; /* "0482"; put in front of local landline numbers */
+};
+
+struct config_replica {
+    char *path;
+    char *backup_dir;
+    int backup_at;  /* clock time */
+    char *key_file; /* seals phone numbers and messages; made at the first start */
+};
+
+struct config_modem {
+    char *name; /* the title of the section */
+    char *device;
+    int driver; /* enum config_driver */
+    char *pin_file;
+    char *smsc;       /* "" : what the SIM says */
+    bool fast_sleeps; /* shortens libgammu's waits; for the modem simulator only */
+};
+
+struct config_mqtt {
+    char *host; /* numeric or a name; not used when socket is set */
+    int port;
+    char *socket;  /* path of the broker's Unix socket, "" for TCP */
+    char *ca_file; /* "": no TLS */
+    char *username;
+    char *password_file;
+    char *client_id;
+    int keepalive_s;
+    char *listen; /* for --print-broker-config: where devices connect */
+    int listen_port;
+};
+
+struct config_sync {
+    char *url; /* "": no county */
+    char *ca_file;
+    char *token_file;
+    int poll_s;
+    struct config_texts scopes; /* "*" and station ids */
+};
+
+struct config_http {
+    char *socket;
+    char *group; /* may use the socket beside root and the daemon's own user; "": nobody */
+};
+
+struct config_duty {
+    int reminder_evening;     /* clock time, the day before */
+    int reminder_morning_min; /* minutes before the start of a duty */
+    int reminder_earliest;    /* clock time, no morning reminder before it */
+    int standin_until;        /* clock time, nobody is asked to stand in after it */
+    int quiet_from;           /* clock time */
+    int quiet_to;             /* clock time */
+    struct config_minutes
+        no_show_min; /* after the start: the person, the leader, the senior officer */
+    struct config_minutes panic_min; /* after the alarm: again, again, again */
+    int panic_room_min;              /* after the alarm: the duty room */
+};
+
+struct config_log {
+    int level; /* enum log_level of base/log.h */
+};
+
+struct config {
+    char *path; /* of the main file */
+    struct config_station station;
+    struct config_replica replica;
+    struct config_modem modems[LIMIT_MODEMS];
+    int modem_count;
+    struct config_mqtt mqtt;
+    struct config_sync sync;
+    struct config_http http;
+    struct config_duty duty;
+    struct config_log log;
+};
+
+/* Reads `path` and the files of "conf.d" in its folder. ERR_INVALID with "file:line: ..." for what
+ * a person must correct (exit status 78), ERR_IO when a file cannot be read. */
+int config_load(const char *path, struct config **ret, struct err *err);
+void config_free(struct config *config); /* accepts NULL */
+
+/* What config_load checks, and besides: the secret files and certificates that are named exist and
+ * only their owner and group can read the secret ones. config_load leaves that to this function, so
+ * that a configuration can be printed by everybody. The gateway calls both. */
+int config_check(const struct config *config, struct err *err);
+
+/* Names such as "duty.quiet_from", separated by spaces; "" for none. */
+struct config_changes {
+    char adopted[1024];
+    char refused[1024]; /* take effect at the next start */
+};
+
+/* For SIGHUP: reads config->path again, takes over what may change while running and tells the rest
+ * by name. On an error nothing has changed. */
+int config_reload(struct config *config, struct config_changes *ret, struct err *err);
+
+/* All values in force, in the file's own syntax; secrets as "********". */
+bool config_print(const struct config *config, struct buf *out);
+/* A commented file with all options and their defaults. */
+bool config_print_sample(struct buf *out);
+/* The OPTIONS section of touyan.conf(5), in man(7) macros: see config/dist/mkman. */
+bool config_print_man(struct buf *out);
+
+/* The first line of a secret file. Refuses what others can read, what is empty and what is longer
+ * than CONFIG_SECRET_BYTES. The caller wipes it. */
+int config_read_secret(const char *path, char ret[CONFIG_SECRET_BYTES + 1], struct err *err);
+
+#endif
