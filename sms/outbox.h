@@ -1,0 +1,55 @@
+/* The outbox: one row a message for life, one row a part, in the replica (0003_sms.sql).
+ *
+ * A part goes queued -> claimed -> submitted -> sent -> delivered, or ends failed, expired, cancelled
+ * or unknown. `submitted` is committed before the first byte leaves for the worker, so that after a
+ * crash no send is forgotten: what was in flight is `unknown`. Unknown alarms are sent again at once
+ * with a visible mark (at least once); everything else waits for the delivery report and is never
+ * sent again (at most once).
+ *
+ * Decisions are pure functions in outbox_policy.h. Times are UTC milliseconds of the replica's
+ * clock. Everything runs on the loop's thread. */
+#ifndef TOUYAN_SMS_OUTBOX_H
+#define TOUYAN_SMS_OUTBOX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gateway/base/err.h"
+#include "gateway/base/limits.h"
+#include "sms/outbox_policy.h"
+#include "sync/replica/replica.h"
+
+struct outbox;
+
+struct outbox_message {
+    const char *idem;      /* key that makes a repeated put a no-op; never reused for another text */
+    const char *phone;     /* sealed: text of seal_phone() */
+    const char *text;      /* clear UTF-8, at most LIMIT_SMS_UNITS UTF-16 units */
+    int prio;              /* enum sms_prio */
+    int64_t not_before_ms; /* 0: at once */
+    int64_t not_after_ms;  /* never sent after this; 0: a day after now or not_before */
+    const char *ref_kind;  /* what the message is about, for cancelling and for people; may be NULL */
+    const char *ref_id;    /* may be NULL */
+    const char *text_id;   /* name in the table of texts; may be NULL */
+};
+
+/* Puts a message into the queue; to be called inside a handler of the turn (replica_enter). It goes
+ * out after that turn's commit. The same idem again changes nothing and returns the first one's id.
+ * ERR_INVALID: missing phone or idem, or a text that is empty or not UTF-8. ERR_LIMIT: too long.
+ * ERR_IO: the statement failed and the handler is doomed. */
+int outbox_put(struct outbox *outbox, const struct outbox_message *message,
+               char ret_id[LIMIT_ID_BYTES + 1]);
+
+/* Cancels what is still queued for (ref_kind, ref_id); parts that are under way are left alone.
+ * Inside a handler. Returns the number of messages that have nothing left to send, -1 on failure. */
+int outbox_cancel(struct outbox *outbox, const char *ref_kind, const char *ref_id,
+                  const char *reason);
+
+/* True when nothing is due and nothing is under way (due parts that wait for a modem that is not
+ * plugged in do not count: only a person can move those). Fast time may jump then. */
+bool outbox_idle(struct outbox *outbox);
+
+/* When the next queued part is due or runs out; INT64_MAX: nothing waits. */
+int64_t outbox_next_due_ms(struct outbox *outbox);
+
+#endif

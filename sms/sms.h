@@ -1,0 +1,85 @@
+/* Short messages, the whole: the modems' supervisors, the outbox and the inbox behind one door.
+ *
+ * sms_init() takes over what the last run left in flight, sms_start() starts the workers and sends
+ * what is due, sms_close() lets each modem finish the part it is sending (bounded), reaps the workers
+ * and calls back. Everything happens on the loop's thread; the owner of the loop commits the replica
+ * once a turn (uv_check and uv_prepare). */
+#ifndef TOUYAN_SMS_SMS_H
+#define TOUYAN_SMS_SMS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/err.h"
+#include "gateway/base/limits.h"
+#include "gateway/base/rnd.h"
+#include "sms/inbox.h"
+#include "sms/outbox.h"
+
+struct sms;
+
+struct sms_modem_options {
+    const char *name;        /* "gsm0": key of the sent parts, do not rename lightly */
+    const char *device;      /* tty path, best below /dev/serial/by-id */
+    const char *worker_path; /* the touyan-modem executable */
+    bool fast_sleeps;        /* demo and tests only: libgammu's sleeps of 100 ms and more by 50 */
+};
+
+/* What is known about a modem. Texts are valid until the loop turns. */
+struct sms_modem_status {
+    const char *name;
+    const char *device;
+    const char *state;     /* down, starting, ready, sending, draining, backoff */
+    const char *imei;      /* "" until it said hello */
+    const char *model;
+    const char *problem;   /* why it is not ready, "" when it is */
+    int64_t since_ms;      /* wall time of the last change of state */
+    int csq;               /* 0 to 31, 99 not known (3GPP TS 27.007 8.5) */
+    int registration;      /* 1 home, 5 roaming, 0 and 2 searching, 3 denied, -1 not known */
+    int64_t restarts;
+    int64_t sent;
+    int64_t unknown_sends;
+};
+
+struct sms_callbacks {
+    void *ctx;
+    inbox_text_fn *on_text;
+    /* A modem changed its state; may be NULL. */
+    void (*on_state)(void *ctx, const struct sms_modem_status *status);
+};
+
+struct sms_options {
+    uv_loop_t *loop;
+    struct replica *replica;
+    const struct clock *clock;
+    struct rnd *rnd;
+    const char *country; /* digits for numbers without a prefix; NULL: "86" */
+    struct sms_modem_options modems[LIMIT_MODEMS];
+    size_t modem_count;
+    struct sms_callbacks callbacks;
+};
+
+int sms_init(const struct sms_options *options, struct sms **ret, struct err *err);
+int sms_start(struct sms *sms, struct err *err);
+/* Asynchronous; the callback is the last thing that happens, sms is freed before it. */
+void sms_close(struct sms *sms, void (*on_closed)(void *ctx), void *ctx);
+
+struct outbox *sms_outbox(struct sms *sms);
+
+size_t sms_modem_count(const struct sms *sms);
+bool sms_modem_status(const struct sms *sms, size_t index, struct sms_modem_status *ret);
+
+/* Fast time: nothing due, nothing under way; when the next thing is due (INT64_MAX: never); and to
+ * be called after the wall clock jumped (it is also noticed within a second). */
+bool sms_idle(struct sms *sms);
+int64_t sms_next_due_ms(struct sms *sms);
+void sms_wake(struct sms *sms);
+
+/* As if `number` had sent `body` (UTF-8, split into parts like a phone does) to this station: goes
+ * through the decoder, the inbox and on_text. Inside or outside a handler. */
+int sms_simulate(struct sms *sms, const char *number, const char *body, struct err *err);
+
+#endif
