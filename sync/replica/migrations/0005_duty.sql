@@ -1,0 +1,151 @@
+-- What the duty flow of this station remembers: whom it told, asked and alarmed. None of it leaves
+-- the station. Phones are sealed.
+
+-- Each thing that is done once ("R1:<assignment>:<start>"), so that a restart neither repeats nor
+-- forgets. keep_until: the key cannot come up again after that.
+CREATE TABLE duty_step (
+    key TEXT PRIMARY KEY NOT NULL,
+    at INTEGER NOT NULL,
+    keep_until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX duty_step_keep ON duty_step(keep_until);
+
+-- What each person was last told about a duty; compared with the replica by every tick.
+CREATE TABLE notice (
+    assignment_id TEXT PRIMARY KEY NOT NULL,
+    person_id TEXT NOT NULL,
+    phone TEXT NOT NULL,
+    post_id TEXT NOT NULL,
+    start_at INTEGER NOT NULL,
+    end_at INTEGER NOT NULL,
+    told_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX notice_end ON notice(end_at);
+
+-- A question that a phone may answer with a digit or a word.
+CREATE TABLE prompt (
+    id INTEGER PRIMARY KEY,
+    phone TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('duty', 'offer', 'gap', 'alarm', 'subscribe')),
+    ref_id TEXT NOT NULL, -- assignment, offer, gap, alarm or school
+    code TEXT NOT NULL,
+    opened_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    answer TEXT,
+    answered_at INTEGER
+) STRICT;
+CREATE UNIQUE INDEX prompt_open ON prompt(phone, kind, ref_id) WHERE answered_at IS NULL;
+CREATE INDEX prompt_code ON prompt(code);
+CREATE INDEX prompt_expires ON prompt(expires_at);
+
+-- The last message that went to a phone: 收到 confirms only when it asked something.
+CREATE TABLE phone_last (
+    phone TEXT PRIMARY KEY NOT NULL,
+    text_id TEXT NOT NULL,
+    prompt_id INTEGER, -- NULL: it asked nothing
+    at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- A duty that others are asked to take.
+CREATE TABLE offer (
+    id TEXT PRIMARY KEY NOT NULL,
+    code TEXT NOT NULL,
+    assignment_id TEXT NOT NULL,
+    shift_id TEXT NOT NULL,
+    cause TEXT NOT NULL CHECK (cause IN ('decline', 'no_show', 'swap')),
+    state TEXT NOT NULL CHECK (state IN ('open', 'taken', 'failed', 'closed')),
+    wave INTEGER NOT NULL DEFAULT 0,
+    next_at INTEGER NOT NULL, -- the next wave, or the leader
+    opened_at INTEGER NOT NULL,
+    taken_by TEXT,
+    closed_at INTEGER
+) STRICT;
+CREATE UNIQUE INDEX offer_open ON offer(assignment_id) WHERE state = 'open';
+CREATE INDEX offer_next ON offer(next_at) WHERE state = 'open';
+
+CREATE TABLE offer_ask (
+    offer_id TEXT NOT NULL REFERENCES offer(id) ON DELETE CASCADE,
+    person_id TEXT NOT NULL,
+    phone TEXT NOT NULL,
+    wave INTEGER NOT NULL,
+    asked_at INTEGER NOT NULL,
+    PRIMARY KEY (offer_id, person_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX offer_ask_person ON offer_ask(person_id, asked_at);
+
+-- Somebody who is missing on a post: the ladder person, leader, senior officer, gap.
+CREATE TABLE gap (
+    id TEXT PRIMARY KEY NOT NULL,
+    code TEXT NOT NULL,
+    assignment_id TEXT NOT NULL UNIQUE,
+    shift_id TEXT NOT NULL,
+    base_at INTEGER NOT NULL, -- what the steps count from
+    level INTEGER NOT NULL DEFAULT 0, -- steps done
+    state TEXT NOT NULL CHECK (state IN ('open', 'acked', 'arrived', 'covered', 'gap')),
+    acked_by TEXT,
+    acked_at INTEGER
+) STRICT;
+
+-- Where an alarm's ladder stands; the alarm itself is replicated.
+CREATE TABLE alarm_run (
+    alarm_id TEXT PRIMARY KEY NOT NULL,
+    step INTEGER NOT NULL DEFAULT 0,
+    next_at INTEGER, -- NULL: nothing more to do
+    renotified INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+CREATE INDEX alarm_run_next ON alarm_run(next_at) WHERE next_at IS NOT NULL;
+
+-- Whom an alarm's code was sent to: only they may take or end it.
+CREATE TABLE alarm_told (
+    alarm_id TEXT NOT NULL,
+    phone TEXT NOT NULL,
+    person_id TEXT,
+    role TEXT NOT NULL CHECK (role IN ('raiser', 'post', 'leader', 'senior', 'room')),
+    PRIMARY KEY (alarm_id, phone)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX alarm_told_phone ON alarm_told(phone);
+
+-- What a person at the desk has to look at.
+CREATE TABLE desk_item (
+    id TEXT PRIMARY KEY NOT NULL,
+    at INTEGER NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('text', 'call', 'gap', 'storm', 'event', 'alarm', 'stop')),
+    phone TEXT,
+    person_id TEXT,
+    ref_id TEXT,
+    body TEXT, -- sealed
+    state TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'done'))
+) STRICT;
+CREATE INDEX desk_item_open ON desk_item(at) WHERE state = 'open';
+CREATE INDEX desk_item_phone ON desk_item(phone);
+
+-- 退订: a volunteer who stays on the roster hears of changes of the own duty only.
+CREATE TABLE optout (
+    phone TEXT PRIMARY KEY NOT NULL,
+    at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE subscription (
+    phone TEXT NOT NULL,
+    school_id TEXT NOT NULL,
+    since INTEGER NOT NULL,
+    PRIMARY KEY (phone, school_id)
+) STRICT, WITHOUT ROWID;
+
+-- Answers to unknown senders and misunderstood texts, which are few an hour.
+CREATE TABLE passive (
+    phone TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    text_id TEXT NOT NULL
+) STRICT;
+CREATE INDEX passive_phone ON passive(phone, at);
+
+-- Ways into the replicated tables that the duty flow walks every minute.
+CREATE INDEX person_by_phone ON person(phone);
+CREATE INDEX shift_by_end ON shift(end_at);
+CREATE INDEX shift_by_post ON shift(post_id, start_at);
+CREATE INDEX assignment_by_shift ON assignment(shift_id);
+CREATE INDEX assignment_by_person ON assignment(person_id);
+CREATE INDEX checkin_by_assignment ON checkin(assignment_id);
+CREATE INDEX avail_by_person ON avail(person_id);
+CREATE INDEX alarm_by_state ON alarm(state);
