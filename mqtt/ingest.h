@@ -1,0 +1,101 @@
+/* From a message to an event of the replica: mapping, dedupe by the key of device_event, presence,
+ * application acknowledgement. Knows no broker: the tests feed it by hand.
+ *
+ * Each message is one handler (savepoint) of the turn. Its event is the row '<device>:<dedupe key>'
+ * of table device_event, so a message that comes twice is one event, over restarts too. What no
+ * rule understands, or what claims to be a device it cannot be, goes to table mqtt_raw with the
+ * reason. Heartbeats and telemetry only change the state of the device, they leave no event. */
+#ifndef TOUYAN_MQTT_INGEST_H
+#define TOUYAN_MQTT_INGEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "gateway/base/err.h"
+#include "sync/replica/replica.h"
+
+/* Kinds of events, as written in device_event.kind and in the rules. */
+enum mqtt_kind {
+    MQTT_CHECK_IN,     /* "check_in": subject is the badge number (personId of the terminal) */
+    MQTT_LEAVE_POST,   /* "leave_post": a camera saw the post unattended */
+    MQTT_SOS,          /* "sos" */
+    MQTT_TAMPER,       /* "tamper" */
+    MQTT_DOOR,         /* "door": code "open", "closed", ... */
+    MQTT_POWER,        /* "power": code "mains", "battery", ... */
+    MQTT_PRESENCE_ON,  /* "presence_on" */
+    MQTT_PRESENCE_OFF, /* "presence_off": code "lwt" (its connection broke) or "silent" */
+    MQTT_HEARTBEAT,    /* "heartbeat": never given to on_event */
+    MQTT_TELEMETRY,    /* "telemetry": never given to on_event */
+    MQTT_KIND_COUNT,
+};
+
+const char *mqtt_kind_name(enum mqtt_kind kind);
+/* -1: no such kind. */
+int mqtt_kind_from_name(const char *name);
+
+/* Texts belong to the caller of on_event and live until it returns. */
+struct mqtt_event {
+    const char *id;        /* of the row in device_event */
+    const char *device_id; /* registered in table device */
+    const char *product;   /* of the device, e.g. "mqtt_face", "touyan" */
+    enum mqtt_kind kind;
+    const char *code;      /* "" when the message has none */
+    const char *subject;   /* "" when the message has none */
+    int64_t device_at_ms;  /* the device's own time brought to ours (UTC ms); 0: it gave none */
+    int64_t heard_at_ms;   /* wall clock when it was received */
+    bool retained;
+    bool fresh; /* not retained and device_at_ms within 120 s of heard_at_ms: it happened just now */
+    bool alarm; /* sos only: fresh, or up to 30 min old, or without a date; never retained */
+};
+
+struct ingest;
+
+struct ingest_options {
+    struct replica *replica;   /* outlives the ingest */
+    const struct clock *clock; /* outlives the ingest */
+    const char *station;       /* scope of events of devices that have none */
+};
+
+struct ingest_callbacks {
+    void *ctx;
+    /* A new event (never a repeated one), inside the handler of its message, so that what it
+     * writes is committed with the event or not at all. When a statement in it fails its own
+     * writes are taken back, the event stays and an error is logged. NULL: none. */
+    void (*on_event)(void *ctx, const struct mqtt_event *event);
+    /* After the commit, also for a repeated event: tell the device. qos is the rule's. NULL: the
+     * acknowledgement is left out. */
+    void (*on_ack)(void *ctx, const char *topic, const char *payload, int qos);
+};
+
+struct ingest_message {
+    const char *topic;
+    const void *payload;
+    size_t size;
+    bool retained;
+};
+
+struct ingest_counts {
+    int64_t messages, events, duplicates, states, raw, acks;
+};
+
+/* Writes the shipped rules into table mqtt_rule, loads all rules and the state of the devices. */
+int ingest_open(const struct ingest_options *options, const struct ingest_callbacks *callbacks,
+                struct ingest **ret, struct err *err);
+void ingest_close(struct ingest *ingest); /* accepts NULL */
+
+/* One handler. False: neither an event nor a raw row could be stored, the turn is doomed. */
+bool ingest_message(struct ingest *ingest, const struct ingest_message *message);
+
+/* Once a second: presence by heartbeat age, writes the state of the devices that changed.
+ * connected: to the broker; silence means nothing while it is not. */
+void ingest_tick(struct ingest *ingest, bool connected);
+
+/* The topic filters to subscribe to; count at most LIMIT_MQTT_FILTERS. Valid until the next
+ * ingest_reload_rules. */
+const char *const *ingest_filters(const struct ingest *ingest, int *ret_count);
+int ingest_reload_rules(struct ingest *ingest, struct err *err);
+
+struct ingest_counts ingest_counts(const struct ingest *ingest);
+
+#endif
