@@ -74,7 +74,8 @@ void caltime_format_date(int64_t wall_ms, char ret[CALTIME_DATE_SIZE])
 void caltime_format_clock(int64_t wall_ms, char ret[CALTIME_CLOCK_SIZE])
 {
     struct caltime t = caltime_local(wall_ms);
-    snprintf(ret, CALTIME_CLOCK_SIZE, "%02u:%02u", (unsigned)t.hour % 24U, (unsigned)t.minute % 60U);
+    snprintf(ret, CALTIME_CLOCK_SIZE, "%02u:%02u", (unsigned)t.hour % 24U,
+             (unsigned)t.minute % 60U);
 }
 
 /* The number in text[from, from + count), or -1 when a character is no digit. */

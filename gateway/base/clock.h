@@ -1,6 +1,7 @@
 /* The two clocks, injected everywhere: nobody else reads the time.
- * wall: milliseconds since 1970 UTC; it can jump; it decides duty times and not-after times and is a
- * label everywhere else. mono: milliseconds that only grow; it decides I/O deadlines and backoff. */
+ * wall: milliseconds since 1970 UTC; it can jump; it decides duty times and not-after times and is
+ * a label everywhere else. mono: milliseconds that only grow; it decides I/O deadlines and backoff.
+ */
 #ifndef TOUYAN_BASE_CLOCK_H
 #define TOUYAN_BASE_CLOCK_H
 

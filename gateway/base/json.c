@@ -1,4 +1,5 @@
-/* jansson behind json.h. A struct json is a json_t by another name; nothing else includes jansson. */
+/* jansson behind json.h. A struct json is a json_t by another name; nothing else includes jansson.
+ */
 #include "gateway/base/json.h"
 
 #include <jansson.h>
@@ -98,7 +99,8 @@ struct json *json_at(const struct json *array, size_t index)
     return wrap(json_array_get(raw(array), index));
 }
 
-/* Running out of memory while building an answer of a few kilobytes leaves nothing sensible to do. */
+/* Running out of memory while building an answer of a few kilobytes leaves nothing sensible to do.
+ */
 static json_t *made(json_t *value)
 {
     if (value == NULL)

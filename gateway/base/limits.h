@@ -4,9 +4,9 @@
 
 enum {
     /* ids and short texts (bytes, without the terminating NUL) */
-    LIMIT_ID_BYTES = 36,          /* a UUID in text */
-    LIMIT_STATION_BYTES = 32,     /* station id, e.g. "S0117" */
-    LIMIT_PHONE_DIGITS = 20,      /* 3GPP TS 23.040 9.1.2.5: an address has at most 20 digits */
+    LIMIT_ID_BYTES = 36,      /* a UUID in text */
+    LIMIT_STATION_BYTES = 32, /* station id, e.g. "S0117" */
+    LIMIT_PHONE_DIGITS = 20,  /* 3GPP TS 23.040 9.1.2.5: an address has at most 20 digits */
     LIMIT_SEALED_PHONE_BYTES = 160,
     LIMIT_NAME_BYTES = 96,
     LIMIT_PATH_BYTES = 1024,
@@ -16,14 +16,14 @@ enum {
     LIMIT_LOG_LINE = 1024,
 
     /* short messages */
-    LIMIT_SMS_UNITS = 1600,       /* UTF-16 units of a whole message, about 24 parts */
-    LIMIT_SMS_TEXT_BYTES = 4800,  /* the same in UTF-8 */
-    LIMIT_SMS_PARTS = 255,        /* 3GPP TS 23.040 9.2.3.24.1 */
+    LIMIT_SMS_UNITS = 1600,      /* UTF-16 units of a whole message, about 24 parts */
+    LIMIT_SMS_TEXT_BYTES = 4800, /* the same in UTF-8 */
+    LIMIT_SMS_PARTS = 255,       /* 3GPP TS 23.040 9.2.3.24.1 */
     LIMIT_SMS_PARTS_OUT = 24,
-    LIMIT_TPDU_BYTES = 176,       /* SMSC address and TPDU */
-    LIMIT_SEGMENT_UNITS = 70,     /* UCS-2 in one segment */
-    LIMIT_SEGMENT_SEPTETS = 160,  /* GSM 7 bit in one segment */
-    LIMIT_FRAME_BYTES = 8192,     /* one frame between gateway and touyan-modem */
+    LIMIT_TPDU_BYTES = 176,      /* SMSC address and TPDU */
+    LIMIT_SEGMENT_UNITS = 70,    /* UCS-2 in one segment */
+    LIMIT_SEGMENT_SEPTETS = 160, /* GSM 7 bit in one segment */
+    LIMIT_FRAME_BYTES = 8192,    /* one frame between gateway and touyan-modem */
     LIMIT_MODEMS = 8,
 
     /* MQTT */
@@ -44,7 +44,7 @@ enum {
     LIMIT_DEDUPE_BYTES = 128,
 
     /* one loop turn */
-    LIMIT_TURN_ACKS = 4096,
+    LIMIT_TURN_ACKS = 8192,
     LIMIT_TURN_MQTT_MESSAGES = 1000,
 
     /* sync */

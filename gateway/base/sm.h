@@ -1,5 +1,5 @@
-/* A state machine as a table: names and allowed edges. A move that the table does not allow is a bug
- * of ours and asserts; each move is traced at debug level. */
+/* A state machine as a table: names and allowed edges. A move that the table does not allow is a
+ * bug of ours and asserts; each move is traced at debug level. */
 #ifndef TOUYAN_BASE_SM_H
 #define TOUYAN_BASE_SM_H
 

@@ -32,7 +32,8 @@ bool text_to_int(const char *text, int min, int max, int *ret_value);
 
 /* Brings a dialled number to one form: "+8613800000001", "13800000001" (prefix added),
  * "106..." and other short codes as they are. Drops spaces, '-', '(', ')'.
- * country is digits without '+', e.g. "86". False: not a number of 2 to LIMIT_PHONE_DIGITS digits. */
+ * country is digits without '+', e.g. "86". False: not a number of 2 to LIMIT_PHONE_DIGITS digits.
+ */
 bool text_normalise_phone(const char *text, const char *country, char *ret, size_t size);
 
 /* "***001": the last three digits and nothing else. ret must hold 8 bytes. */

@@ -29,6 +29,6 @@ void uuid_next(struct uuid_source *source, char ret[LIMIT_ID_BYTES + 1])
     uint64_t ms = (uint64_t)source->last_ms & 0xffffffffffffU;
     unsigned high = source->counter >> 14;    /* 12 bits beside the version */
     unsigned low = source->counter & 0x3fffU; /* 14 bits beside the variant */
-    snprintf(ret, LIMIT_ID_BYTES + 1, "%08" PRIx64 "-%04" PRIx64 "-7%03x-%04x-%012" PRIx64, ms >> 16,
-             ms & 0xffffU, high & 0xfffU, 0x8000U | low, source->node & 0xffffffffffffU);
+    snprintf(ret, LIMIT_ID_BYTES + 1, "%08" PRIx64 "-%04" PRIx64 "-7%03x-%04x-%012" PRIx64,
+             ms >> 16, ms & 0xffffU, high & 0xfffU, 0x8000U | low, source->node & 0xffffffffffffU);
 }

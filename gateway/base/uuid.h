@@ -1,5 +1,5 @@
 /* Ids: UUIDv7 (RFC 9562 5.7) with a node chosen once a boot instead of randomness in each id, so
- * that a batch of them compresses to few bytes (sync.md 6.5): 48 bits of milliseconds, a counter of
+ * that a batch of them compresses to few bytes: 48 bits of milliseconds, a counter of
  * 12 + 14 bits that keeps ids of one process in order even when the wall clock steps back, and a
  * node of 48 random bits. Unique across stations and processes by the node. */
 #ifndef TOUYAN_BASE_UUID_H

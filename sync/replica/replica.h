@@ -64,19 +64,21 @@ void replica_enter(struct replica *replica);
 bool replica_leave(struct replica *replica, bool ok);
 
 typedef void replica_ack_fn(void *ctx, int64_t arg, bool committed);
-/* To be called inside a handler, at most LIMIT_TURN_ACKS a turn (then it commits at once). Runs
- * exactly once. It may begin a new turn. */
+/* To be called inside a handler, at most LIMIT_TURN_ACKS a turn (asserted: whoever drains an input
+ * bounds what it takes in one turn). Runs exactly once. It may begin a new turn. */
 void replica_after_commit(struct replica *replica, replica_ack_fn *fn, void *ctx, int64_t arg);
 
 /* Ends the turn. True: committed, or there was nothing to commit. False: the turn is lost, the
- * acknowledgements were told so, and the replica is open again or replica_failing() says why not. */
+ * acknowledgements were told so, and the replica is open again or replica_failing() says why not.
+ */
 bool replica_commit(struct replica *replica);
 
 /* True while a turn is open (something is written but not committed). */
 bool replica_in_turn(const struct replica *replica);
 
 /* NULL when all is well; else why nothing can be written now (disk full, I/O error). While it is
- * set, inputs are refused (MQTT unacknowledged, SMS left on the SIM); replica_retry() tries again. */
+ * set, inputs are refused (MQTT unacknowledged, SMS left on the SIM); replica_retry() tries again.
+ */
 const char *replica_failing(const struct replica *replica);
 bool replica_retry(struct replica *replica);
 
@@ -89,20 +91,21 @@ const char *replica_problem(const struct replica *replica);
  * A query in use (between replica_query and query_done) must not be used again recursively. */
 struct query;
 struct query *replica_query(struct replica *replica, const char *sql);
-void query_int(struct query *query, int index, int64_t value); /* index from 1 */
+void query_int(struct query *query, int index, int64_t value);     /* index from 1 */
 void query_text(struct query *query, int index, const char *text); /* NULL binds NULL; copied */
 void query_blob(struct query *query, int index, const void *bytes, size_t size);
 void query_null(struct query *query, int index);
 /* True: a row is there. False: no more rows, or it failed (the handler is then doomed). */
 bool query_row(struct query *query);
 int64_t query_get_int(struct query *query, int column); /* column from 0; NULL gives 0 */
-const char *query_get_text(struct query *query, int column); /* NULL stays NULL; valid until the next query_row */
+const char *query_get_text(struct query *query,
+                           int column); /* NULL stays NULL; valid until the next query_row */
 const void *query_get_blob(struct query *query, int column, size_t *ret_size);
 bool query_is_null(struct query *query, int column);
 void query_done(struct query *query); /* resets; always call it */
 
-/* Binds by `types` ('i' int64_t, 's' const char *, 'b' const void * and size_t, 'n' nothing) and runs to
- * the end. Returns the number of rows changed (sqlite3_changes64), or -1 when it failed. */
+/* Binds by `types` ('i' int64_t, 's' const char *, 'b' const void * and size_t, 'n' nothing) and
+ * runs to the end. Returns the number of rows changed (sqlite3_changes64), or -1 when it failed. */
 int64_t replica_run(struct replica *replica, const char *sql, const char *types, ...);
 /* First column of the first row, or the fallback when there is no row or it is NULL. */
 int64_t replica_get_int(struct replica *replica, int64_t fallback, const char *sql,

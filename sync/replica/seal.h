@@ -19,11 +19,13 @@ struct seal *seal_for_test(void);
 void seal_close(struct seal *seal); /* wipes the key; accepts NULL */
 
 /* Sealed texts are lower-case hex of nonce and box. `fixed` derives the nonce from the text: equal
- * texts give equal seals, so that a number can be looked up. ret must hold seal_size(size) bytes. */
+ * texts give equal seals, so that a number can be looked up. ret must hold seal_size(size) bytes.
+ */
 size_t seal_size(size_t text_size);
 void seal_text(const struct seal *seal, const char *text, size_t size, bool fixed, char *ret);
 
-/* ret must hold strlen(sealed) / 2 bytes. False: not ours, or the key does not fit. Ends with NUL. */
+/* ret must hold strlen(sealed) / 2 bytes. False: not ours, or the key does not fit. Ends with NUL.
+ */
 bool seal_open_text(const struct seal *seal, const char *sealed, char *ret, size_t ret_size);
 
 #endif

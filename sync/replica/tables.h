@@ -28,7 +28,7 @@ enum table_direction {
 enum { TABLE_COLUMNS_MAX = 20, TABLE_GROUPS_MAX = 4 };
 
 struct table {
-    int tid;          /* never reused */
+    int tid; /* never reused */
     const char *name;
     enum table_direction direction;
     /* without id, scope and _v, which every table has; scope belongs to group 0 */

@@ -1,5 +1,6 @@
 -- The replicated tables. Each has one TEXT key, the scope that may see it and _v, the last server
--- version known here. No UNIQUE, REFERENCES, REAL or BLOB (sync.md 3.3, 3.4, 3.6). Times are UTC
+-- version known here. No UNIQUE, REFERENCES, REAL or BLOB: the county merges rows of many stations
+-- in any order. Times are UTC
 -- milliseconds, dates local 'YYYY-MM-DD', minutes count from local midnight.
 
 CREATE TABLE org (
