@@ -1,0 +1,58 @@
+/* Characters; see unihan.h. Two sorted tables of pairs, searched by halves, and one flat table of
+ * sounds; none of the functions can fail: a character that no table knows is itself and silent. */
+#include "gateway/duty/unihan.h"
+
+#include <stddef.h>
+
+struct unihan_pair {
+    uint16_t from, to;
+};
+
+#include "unihan.inc"
+
+enum {
+    FIRST_HAN = 0x4e00,
+    FIRST_MATH_DIGIT = 0x1d7ce, /* five styles of 0 to 9 */
+    LAST_MATH_DIGIT = 0x1d7ff,
+};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static uint32_t look_up(const struct unihan_pair *pairs, size_t count, uint32_t cp)
+{
+    size_t low = 0, high = count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (pairs[middle].from == cp)
+            return pairs[middle].to;
+        if (pairs[middle].from < cp)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return cp;
+}
+
+uint32_t unihan_plain(uint32_t cp)
+{
+    if (cp < 0x80)
+        return cp;
+    if (cp >= FIRST_MATH_DIGIT && cp <= LAST_MATH_DIGIT)
+        return '0' + (cp - FIRST_MATH_DIGIT) % 10;
+    if (cp > 0xffff)
+        return cp;
+    cp = look_up(unihan_compat, COUNT(unihan_compat), cp);
+    return look_up(unihan_simplified, COUNT(unihan_simplified), cp);
+}
+
+int unihan_sound(uint32_t cp)
+{
+    if (cp < FIRST_HAN || cp - FIRST_HAN >= COUNT(unihan_syllable))
+        return 0;
+    return unihan_syllable[cp - FIRST_HAN];
+}
+
+const char *unihan_spell(uint32_t cp)
+{
+    return unihan_names[unihan_sound(cp)];
+}
