@@ -6,11 +6,11 @@
 #include <stdint.h>
 
 enum {
-    PROTOCOL_VERSION = 1,        /* "p" */
-    PROTOCOL_SCHEMA = 1,         /* "sv" */
-    PROTOCOL_PAGE_ROWS = 5000,   /* of one reply */
-    PROTOCOL_ROW_BYTES = 65536,  /* JSON of one row */
-    PROTOCOL_SCOPES = 16,        /* of one request */
+    PROTOCOL_VERSION = 1,       /* "p" */
+    PROTOCOL_SCHEMA = 1,        /* "sv" */
+    PROTOCOL_PAGE_ROWS = 5000,  /* of one reply */
+    PROTOCOL_ROW_BYTES = 65536, /* JSON of one row */
+    PROTOCOL_SCOPES = 16,       /* of one request */
     PROTOCOL_PK_BYTES = 200,
     PROTOCOL_TOK_BYTES = 128,
     PROTOCOL_EPOCH_BYTES = 32,

@@ -1,0 +1,170 @@
+/* The triggers of the change marks; see marks.h.
+ *
+ * Happy path: the text of every trigger is made from the table list and compared with what the file
+ * has; when all are there and no other of ours, nothing is written. Otherwise all of ours are
+ * dropped and made anew in one transaction. A failure leaves the old ones.
+ *
+ * A mark's base is the lowest base of the row's marks of the same group that are not settled, else
+ * the row's own version: an edit on top of an edit that the county has not seen yet still stands on
+ * what the county knew. A mark in flight is never reused, so that an edit made meanwhile is sent
+ * again (the unique index covers unsent marks only). */
+#include "sync/replica/marks.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "gateway/base/buf.h"
+#include "sync/replica/tables.h"
+
+enum { TRIGGERS_BYTES_MAX = 262144 };
+
+static void begin_trigger(struct buf *sql, const struct table *table, const char *suffix)
+{
+    buf_printf(sql, "CREATE TRIGGER mark_%s_%s ", table->name, suffix);
+}
+
+static void add_mark(struct buf *sql, const struct table *table, int groups)
+{
+    buf_printf(sql,
+               "BEGIN INSERT INTO sync_out(tid, pk, base, gm, h, boot) VALUES (%d, NEW.id, "
+               "coalesce((SELECT min(base) FROM sync_out WHERE tid = %d AND pk = NEW.id AND "
+               "st IN (0, 1, 3) AND gm & %d), NEW._v), %d, now_ms(), "
+               "(SELECT max(boot) FROM sync_boot)) "
+               "ON CONFLICT(tid, pk, base) WHERE st = 0 "
+               "DO UPDATE SET gm = gm | excluded.gm, h = excluded.h, boot = excluded.boot; END;\n",
+               table->tid, table->tid, groups, groups);
+}
+
+static void add_insert(struct buf *sql, const struct table *table)
+{
+    begin_trigger(sql, table, "i");
+    buf_printf(sql, "AFTER INSERT ON %s WHEN sync_local() ", table->name);
+    add_mark(sql, table, (1 << table_group_count(table)) - 1);
+}
+
+/* "a, b" or "OLD.a IS NOT NEW.a OR OLD.b IS NOT NEW.b" of the group's columns. */
+static void add_column(struct buf *sql, const char *name, bool compare, bool *first)
+{
+    if (!*first)
+        buf_add_text(sql, compare ? " OR " : ", ");
+    if (compare)
+        buf_printf(sql, "OLD.%s IS NOT NEW.%s", name, name);
+    else
+        buf_add_text(sql, name);
+    *first = false;
+}
+
+static void add_columns(struct buf *sql, const struct table *table, int group, bool compare)
+{
+    bool first = true;
+    if (group == 0)
+        add_column(sql, "scope", compare, &first);
+    for (const struct table_column *c = table->columns; c->name != NULL; c++)
+        if (c->group == group)
+            add_column(sql, c->name, compare, &first);
+}
+
+static void add_update(struct buf *sql, const struct table *table, int group)
+{
+    char suffix[] = "u0";
+    suffix[1] = (char)('0' + group);
+    begin_trigger(sql, table, suffix);
+    buf_add_text(sql, "AFTER UPDATE OF ");
+    add_columns(sql, table, group, false);
+    buf_printf(sql, " ON %s WHEN sync_local() AND (", table->name);
+    add_columns(sql, table, group, true);
+    buf_add_text(sql, ") ");
+    add_mark(sql, table, 1 << group);
+}
+
+static void add_refusal(struct buf *sql, const struct table *table, const char *suffix,
+                        const char *event, const char *why)
+{
+    begin_trigger(sql, table, suffix);
+    buf_printf(sql, "BEFORE %s ON %s WHEN sync_local() BEGIN SELECT RAISE(ABORT, '%s: %s'); END;\n",
+               event, table->name, table->name, why);
+}
+
+static void add_table(struct buf *sql, const struct table *table)
+{
+    if (table->direction == TABLE_DOWN)
+        return;
+    add_insert(sql, table);
+    if (table->direction == TABLE_UP)
+        add_refusal(sql, table, "u", "UPDATE", "events are append-only");
+    else
+        for (int group = 0; group < table_group_count(table); group++)
+            add_update(sql, table, group);
+    add_refusal(sql, table, "k", "UPDATE OF id", "a key does not change");
+    add_refusal(sql, table, "d", "DELETE",
+                "replicated rows are not deleted here, give them a state");
+}
+
+/* The first column of the first row as text compared with `text`; false when there is none. */
+static bool answer_is(sqlite3 *db, const char *sql, const char *text)
+{
+    sqlite3_stmt *stmt = NULL;
+    bool same = false;
+    if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK &&
+        sqlite3_step(stmt) == SQLITE_ROW) {
+        const char *found = (const char *)sqlite3_column_text(stmt, 0);
+        same = found != NULL && strcmp(found, text) == 0;
+    }
+    sqlite3_finalize(stmt);
+    return same;
+}
+
+/* The file keeps the text of each trigger as we wrote it, in the order of their making. */
+static bool armed_already(sqlite3 *db, const char *wanted)
+{
+    return answer_is(db,
+                     "SELECT group_concat(sql || ';' || char(10), '') FROM (SELECT sql FROM "
+                     "sqlite_schema WHERE type = 'trigger' AND name GLOB 'mark_*' ORDER BY rowid)",
+                     wanted);
+}
+
+static bool add_drops(sqlite3 *db, struct buf *script)
+{
+    sqlite3_stmt *stmt = NULL;
+    if (sqlite3_prepare_v2(db,
+                           "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND name GLOB "
+                           "'mark_*'",
+                           -1, &stmt, NULL) != SQLITE_OK)
+        return false;
+    int rc;
+    while ((rc = sqlite3_step(stmt)) == SQLITE_ROW)
+        buf_printf(script, "DROP TRIGGER \"%s\";\n", (const char *)sqlite3_column_text(stmt, 0));
+    sqlite3_finalize(stmt);
+    return rc == SQLITE_DONE;
+}
+
+static int rearm(sqlite3 *db, const char *triggers, struct err *err)
+{
+    struct buf script;
+    buf_init(&script, 2 * (size_t)TRIGGERS_BYTES_MAX);
+    buf_add_text(&script, "BEGIN IMMEDIATE;\n");
+    bool ok = add_drops(db, &script);
+    buf_add_text(&script, triggers);
+    buf_add_text(&script, "COMMIT;");
+    ok = ok && !script.failed && sqlite3_exec(db, buf_text(&script), NULL, NULL, NULL) == SQLITE_OK;
+    int code = ok ? ERR_OK : err_set(err, ERR_IO, "change marks: %s", sqlite3_errmsg(db));
+    if (!ok && sqlite3_get_autocommit(db) == 0)
+        sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    buf_free(&script);
+    return code;
+}
+
+int marks_arm(sqlite3 *db, struct err *err)
+{
+    struct buf wanted; /* all triggers one after the other, each followed by ";\n" */
+    buf_init(&wanted, TRIGGERS_BYTES_MAX);
+    for (const struct table *table = tables; table->name != NULL; table++)
+        add_table(&wanted, table);
+    int code = ERR_OK;
+    if (wanted.failed)
+        code = err_set(err, ERR_LIMIT, "change marks: the table list is too long");
+    else if (!armed_already(db, buf_text(&wanted)))
+        code = rearm(db, buf_text(&wanted), err);
+    buf_free(&wanted);
+    return code;
+}

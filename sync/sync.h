@@ -1,0 +1,90 @@
+/* Sync of the station's replica with the county server (PROTOCOL.md): the one face of this module.
+ *
+ * It runs on the loop, never blocks it, and writes through the replica's turns: the owner of the
+ * loop calls replica_commit() at the end of each turn as for every other module. One request is in
+ * flight at most. Everything is level-triggered: as long as marks exist or the poll interval has
+ * passed there will be another request; sync_poke() only makes it come at once.
+ *
+ * While replica_was_restored() is true nothing is sent or asked. */
+#ifndef TOUYAN_SYNC_SYNC_H
+#define TOUYAN_SYNC_SYNC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <uv.h>
+
+#include "gateway/base/err.h"
+#include "gateway/base/limits.h"
+#include "gateway/base/rnd.h"
+#include "sync/protocol.h"
+#include "sync/replica/replica.h"
+
+struct sync;
+
+/* All texts are copied. */
+struct sync_options {
+    const char *url;     /* "https://county.example:8443"; http:// only to a loopback address.
+                            NULL or "": no county, sync does nothing */
+    const char *ca_file; /* PEM; NULL: the system's */
+    const char *pin;     /* NULL, or "sha256//<base64>" of the county's public key (curl's form) */
+    const char *token_file; /* the bearer token, on one line; read again before each request */
+    const char *station;    /* "S0117" */
+    const char *scopes[PROTOCOL_SCOPES + 1]; /* ends with NULL; empty: the station and "*" */
+    int64_t poll_ms;        /* between requests when there is nothing to push; 0: 60 s */
+    int64_t backoff_min_ms; /* 0: 5 s */
+    int64_t backoff_max_ms; /* 0: 15 min */
+    /* After the county's rows of a slice were committed; may be NULL. */
+    void (*on_applied)(void *ctx, int64_t rows);
+    /* When the link goes up (a 200 came) or down (a request failed); may be NULL. */
+    void (*on_link)(void *ctx, bool up);
+    void *ctx;
+};
+
+enum sync_link {
+    SYNC_LINK_OFF,     /* no county configured */
+    SYNC_LINK_HELD,    /* waiting for a person: restored replica, or the county refuses (409) */
+    SYNC_LINK_UNKNOWN, /* not tried yet */
+    SYNC_LINK_UP,
+    SYNC_LINK_DOWN,
+};
+
+/* Times are UTC milliseconds; 0: never. */
+struct sync_status {
+    enum sync_link link;
+    int64_t since_ms;         /* link is so since then */
+    int64_t last_progress_ms; /* last reply that was taken over wholly */
+    int64_t next_in_ms;       /* until the next request by itself; -1: one is running or never */
+    int64_t incarnation;
+    int64_t pending;     /* marks unsent or in flight */
+    int64_t lost_open;   /* lost to a conflict, the county's row still awaited */
+    int64_t quarantined; /* rows set aside, both ways */
+    int64_t conflicts;   /* lost verdicts since the incarnation began */
+    int64_t rows_pushed, rows_applied, requests, failures; /* since the program started */
+    int64_t off_ms; /* county's clock minus ours, at the last reply */
+    bool caught_up; /* at the last reply there was no more, and no mark is pending */
+    bool busy;      /* a request or the applying of a page is under way */
+    char phase[16]; /* the state machine's: idle, waiting, requesting, applying, held */
+    char problem[LIMIT_ERR_TEXT]; /* why the link is down or held; "" */
+};
+
+/* No I/O but the replica. loop, replica and rnd outlive the object. ERR_INVALID: url, token file or
+ * station is not usable (says which and what to do). */
+int sync_init(struct sync **ret, uv_loop_t *loop, struct replica *replica, struct rnd *rnd,
+              const struct sync_options *options, struct err *err);
+void sync_start(struct sync *sync);
+/* Aborts a running transfer; what it pushed stays marked as in flight and is sent again next time.
+ * done runs once, later. Allowed before sync_start(). */
+void sync_close(struct sync *sync, void (*done)(void *ctx), void *ctx);
+void sync_free(struct sync *sync); /* after done; accepts NULL */
+
+/* Something was written that the county should have: look soon. Cheap; call it after commits. */
+void sync_poke(struct sync *sync);
+/* Forget the backoff and ask now (an operator's "sync now", a link that came back). */
+void sync_retry_now(struct sync *sync);
+
+void sync_get_status(struct sync *sync, struct sync_status *ret);
+const char *sync_link_name(enum sync_link link);
+
+#endif
