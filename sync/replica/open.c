@@ -17,6 +17,7 @@
 
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
+#include "sync/replica/marks.h"
 
 static const char pragmas[] = "PRAGMA journal_mode=WAL;"
                               "PRAGMA synchronous=FULL;"
@@ -93,6 +94,8 @@ static int open_file(struct replica *replica, int migrate_to, struct err *err)
         code = check_quickly(replica, err);
     if (code == ERR_OK)
         code = replica_migrate(replica->db, migrate_to, err);
+    if (code == ERR_OK && migrate_to == 0)
+        code = marks_arm(replica->db, err);
     if (code != ERR_OK)
         replica_disconnect(replica);
     return code;
