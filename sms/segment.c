@@ -1,5 +1,6 @@
 /* Two passes: the first chooses the coding and counts, the second cuts greedily. A part is cut
- * before the code point that would not fit whole, so a part may be one unit short of its maximum. */
+ * before the code point that would not fit whole, so a part may be one unit short of its maximum.
+ */
 #include "sms/segment.h"
 
 #include <assert.h>

@@ -1,6 +1,6 @@
 /* Cutting a text into the segments of a concatenated short message (3GPP TS 23.040 9.2.3.24.1).
- * GSM-7 when it loses nothing, else UCS-2; one coding for all parts. A cut never falls inside a code
- * point, a surrogate pair or an escape sequence. */
+ * GSM-7 when it loses nothing, else UCS-2; one coding for all parts. A cut never falls inside a
+ * code point, a surrogate pair or an escape sequence. */
 #ifndef TOUYAN_SMS_SEGMENT_H
 #define TOUYAN_SMS_SEGMENT_H
 

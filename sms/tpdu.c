@@ -1,6 +1,6 @@
-/* Writing PDUs. What is written is always within 9.2.2 and 140 octets of user data; a text that does
- * not fit or does not exist in the coding asked for is refused, never cut: cutting is segment.h's
- * work. The order of the fields is the order of the functions here. */
+/* Writing PDUs. What is written is always within 9.2.2 and 140 octets of user data; a text that
+ * does not fit or does not exist in the coding asked for is refused, never cut: cutting is
+ * segment.h's work. The order of the fields is the order of the functions here. */
 #include "sms/tpdu.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 /* Short message transfer PDUs (3GPP TS 23.040 9.2.2) as a modem in PDU mode gives and takes them
  * (3GPP TS 27.005 3.1: service centre address in front). Own code because these bytes come from
- * anybody with a telephone: every read is bounded, nothing is allocated, and whatever has a readable
- * head is kept, with a reason when its text is not readable.
+ * anybody with a telephone: every read is bounded, nothing is allocated, and whatever has a
+ * readable head is kept, with a reason when its text is not readable.
  *
  * Text is UTF-8. Times are UTC milliseconds, 0 when the PDU gives none that can be read. */
 #ifndef TOUYAN_SMS_TPDU_H
@@ -20,9 +20,9 @@ enum {
     TPDU_REASON_BYTES = 64,
     TPDU_DATA_OCTETS = 140, /* TP-UD, 9.2.3.24 */
     TPDU_HEX_BYTES = 2 * LIMIT_TPDU_BYTES + 1,
-    TPDU_ST_DELIVERED = 0x00,   /* TP-ST 9.2.3.15: below 0x20 the message has arrived */
-    TPDU_ST_TRYING = 0x20,      /* 0x20 to 0x3f: the centre still tries */
-    TPDU_ST_FAILED = 0x40,      /* 0x40 and above: the centre has given up */
+    TPDU_ST_DELIVERED = 0x00, /* TP-ST 9.2.3.15: below 0x20 the message has arrived */
+    TPDU_ST_TRYING = 0x20,    /* 0x20 to 0x3f: the centre still tries */
+    TPDU_ST_FAILED = 0x40,    /* 0x40 and above: the centre has given up */
 };
 
 enum tpdu_kind { TPDU_DELIVER, TPDU_SUBMIT, TPDU_REPORT };
@@ -60,8 +60,8 @@ struct tpdu {
     int64_t done_ms;      /* REPORT: TP-DT */
     enum tpdu_coding coding;
     struct tpdu_concat concat;
-    char text[TPDU_TEXT_BYTES];           /* "" when it could not be read */
-    char unreadable[TPDU_REASON_BYTES];   /* "" : text is the text; else why there is none */
+    char text[TPDU_TEXT_BYTES];         /* "" when it could not be read */
+    char unreadable[TPDU_REASON_BYTES]; /* "" : text is the text; else why there is none */
     uint16_t head_low;  /* UCS-2: a lone low surrogate at the beginning, whose other half ended the
                            part before; text has U+FFFD in its place. 0: none */
     uint16_t tail_high; /* the other half, at the end */
@@ -72,10 +72,10 @@ enum tpdu_coding tpdu_coding_for(const char *text);
 
 /* Encodes `kind` with the service centre address in front. Of SUBMIT it takes smsc, address, mr,
  * report_wanted, validity_minutes, coding (GSM7 or UCS2), concat, text; of DELIVER smsc, address,
- * alphanumeric, sent_ms, coding, concat, text; of REPORT smsc, address, mr, sent_ms, done_ms, status.
- * *ret_length is the count without the service centre address, which AT+CMGS and +CMGR name.
- * ERR_INVALID: address or text is not what it should be; ERR_LIMIT: the text needs more than 140
- * octets. */
+ * alphanumeric, sent_ms, coding, concat, text; of REPORT smsc, address, mr, sent_ms, done_ms,
+ * status. *ret_length is the count without the service centre address, which AT+CMGS and +CMGR
+ * name. ERR_INVALID: address or text is not what it should be; ERR_LIMIT: the text needs more than
+ * 140 octets. */
 int tpdu_encode(const struct tpdu *tpdu, uint8_t ret[LIMIT_TPDU_BYTES], size_t *ret_size,
                 size_t *ret_length, struct err *err);
 

@@ -1,7 +1,7 @@
-/* Reading PDUs. A cursor never passes its end: asking for more sets `cut`, which the caller looks at
- * once per group of fields. Fixed fields that are cut or impossible are an error; a readable head
- * with a text that cannot be shown (8-bit data, compressed, cut, national alphabets) is a message
- * with `unreadable` set, so that a person still learns who wrote and when. */
+/* Reading PDUs. A cursor never passes its end: asking for more sets `cut`, which the caller looks
+ * at once per group of fields. Fixed fields that are cut or impossible are an error; a readable
+ * head with a text that cannot be shown (8-bit data, compressed, cut, national alphabets) is a
+ * message with `unreadable` set, so that a person still learns who wrote and when. */
 #include "sms/tpdu.h"
 
 #include <stdio.h>

@@ -1,0 +1,383 @@
+/* Two tables: commands whose answer never changes, and commands with a function. A command line is
+ * cut at semicolons outside quotes; the first that says a final result of its own ends the line,
+ * else it ends with OK. What no table knows is ERROR. */
+#include "tests/lib/simat_commands.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "gateway/base/text.h"
+
+enum {
+    CME_NOT_ALLOWED = 3,
+    CMS_INVALID_INDEX = 321,
+    CMS_INVALID_PARAMETER = 304,
+    COMMAND_BYTES = 256
+};
+
+static const struct {
+    const char *command;
+    const char *answer; /* NULL: only OK */
+} fixed[] = {
+    {"", NULL},
+    {"Z", NULL},
+    {"&F", NULL},
+    {"V1", NULL},
+    {"I", "Touyan SimModem"},
+    {"+CGMI", "Touyan"},
+    {"+CGMM", "SimModem"},
+    {"+CGMR", "1.0"},
+    {"+CGSN", "867000000000017"},
+    {"+CIMI", "460001234567890"},
+    {"+CCID", "+CCID: 89860012345678901234"},
+    {"+CSCS?", "+CSCS: \"GSM\""},
+    {"+CSCS=?", "+CSCS: (\"GSM\",\"HEX\",\"UCS2\")"},
+    {"+CPIN?", "+CPIN: READY"},
+    {"+CFUN?", "+CFUN: 1"},
+    {"+CFUN=0", NULL},
+    {"+CFUN=1", NULL},
+    {"+CFUN=4", NULL},
+    {"+CMEE?", "+CMEE: 1"},
+    {"+CMGF=0", NULL},
+    {"+CMGF?", "+CMGF: 0"},
+    {"+CMGF=?", "+CMGF: (0)"},
+    {"+CSMS?", "+CSMS: 0,1,1,1"},
+    {"+CSMS=?", "+CSMS: (0)"},
+    {"+CSMS=0", "+CSMS: 1,1,1"},
+    {"+CMMS=2", NULL},
+    {"+CSCA?", "+CSCA: \"+8613800100500\",145"},
+    {"+CPMS=?", "+CPMS: (\"SM\",\"ME\",\"SR\"),(\"SM\",\"ME\"),(\"SM\",\"ME\")"},
+    {"+CNMI=?", "+CNMI: (0,1,2),(0,1),(0,2),(0,1,2),(0,1)"},
+    {"+CMGL=?", "+CMGL: (0-4)"},
+    {"+CBC", "+CBC: 0,100,4100"},
+    {"+CGATT?", "+CGATT: 1"},
+    {"+CGATT=1", NULL},
+    {"+COPS=0", NULL},
+    {"+COPS=3,0", NULL},
+    {"+COPS=3,2", NULL},
+    {"+CUSD=1", NULL},
+    {"+CUSD=0", NULL},
+    {"+CUSD=2", NULL},
+    {"+CUSD=?", "+CUSD: (0-2)"},
+    {"+IFC=2,2", NULL},
+    {"+CLIP=1", NULL},
+};
+
+static const char *const memories[] = {"SM", "ME", "SR"};
+
+static void run_cfun_reset(struct simat *at, const char *args)
+{
+    if (!text_equal(args, "=1,1")) {
+        simat_cme_error(at, CME_NOT_ALLOWED);
+        return;
+    }
+    simat_reset(at);
+    simat_final(at, "OK");
+    simat_say(at, "RDY");
+    simat_say(at, "+CFUN: 1");
+    simat_say(at, "+CPIN: READY");
+}
+
+static void run_echo(struct simat *at, const char *args)
+{
+    at->echo = !text_equal(args, "0");
+}
+
+static void run_cmee(struct simat *at, const char *args)
+{
+    at->cme = !text_equal(args, "=0");
+}
+
+static void run_cscs(struct simat *at, const char *args)
+{
+    if (args[0] != '=')
+        simat_cme_error(at, CME_NOT_ALLOWED);
+}
+
+static void run_csq(struct simat *at, const char *args)
+{
+    char line[32];
+
+    (void)args;
+    snprintf(line, sizeof line, "+CSQ: %d,99", at->net->registered ? at->net->signal : 99);
+    simat_say(at, line);
+}
+
+/* +CREG, +CGREG and +CEREG alike. */
+static void run_registration(struct simat *at, const char *name, const char *args)
+{
+    char line[64];
+    int state = at->net->registered ? 1 : 0;
+
+    if (args[0] == '=' && args[1] >= '0' && args[1] <= '2' && args[2] == '\0') {
+        at->creg = args[1] - '0';
+    } else if (text_equal(args, "?")) {
+        if (at->creg == 2 && state == 1)
+            snprintf(line, sizeof line, "%s: 2,1,\"1A2B\",\"3C4D\"", name);
+        else
+            snprintf(line, sizeof line, "%s: %d,%d", name, at->creg, state);
+        simat_say(at, line);
+    } else {
+        simat_cme_error(at, CME_NOT_ALLOWED);
+    }
+}
+
+static void run_creg(struct simat *at, const char *args)
+{
+    run_registration(at, "+CREG", args);
+}
+
+static void run_cgreg(struct simat *at, const char *args)
+{
+    run_registration(at, "+CGREG", args);
+}
+
+static void run_cereg(struct simat *at, const char *args)
+{
+    run_registration(at, "+CEREG", args);
+}
+
+static void run_cops(struct simat *at, const char *args)
+{
+    if (!text_equal(args, "?"))
+        simat_cme_error(at, CME_NOT_ALLOWED);
+    else
+        simat_say(at, at->net->registered ? "+COPS: 0,2,\"46000\"" : "+COPS: 0");
+}
+
+static int memory_of(const char *text)
+{
+    for (int i = 0; i < SIMNET_MEMORIES; i++)
+        if (strncasecmp(text, memories[i], 2) == 0)
+            return i;
+    return -1;
+}
+
+static void say_memories(struct simat *at, bool with_names)
+{
+    const int used[3] = {(int)at->read_memory, (int)at->read_memory, (int)at->receive_memory};
+    char line[96] = "+CPMS: ";
+    size_t size = strlen(line);
+
+    for (int i = 0; i < 3; i++) {
+        enum simnet_memory memory = (enum simnet_memory)used[i];
+        char name[8] = "";
+
+        if (with_names)
+            snprintf(name, sizeof name, "\"%s\",", memories[memory]);
+        size += (size_t)snprintf(line + size, sizeof line - size, "%s%s%d,%d", i > 0 ? "," : "",
+                                 name, simnet_used(at->net, memory), at->net->capacity[memory]);
+    }
+    simat_say(at, line);
+}
+
+/* ="SM" | ="SM","SM" | ="SM","SM","SM": for reading, writing, receiving. */
+static void run_cpms(struct simat *at, const char *args)
+{
+    int chosen[3] = {-1, -1, -1};
+    int count = 0;
+
+    if (text_equal(args, "?")) {
+        say_memories(at, true);
+        return;
+    }
+    for (const char *c = args; *c && count < 3; c++)
+        if ((*c == '"' || *c == '=' || *c == ',') && c[1] >= 'A')
+            chosen[count++] = memory_of(c + 1);
+    if (chosen[0] < 0 || (count > 2 && (chosen[2] < 0 || chosen[2] == SIMNET_SR))) {
+        simat_cms_error(at, CMS_INVALID_PARAMETER);
+        return;
+    }
+    at->read_memory = (enum simnet_memory)chosen[0];
+    if (count > 2)
+        at->receive_memory = (enum simnet_memory)chosen[2];
+    say_memories(at, false);
+}
+
+static void run_cnmi(struct simat *at, const char *args)
+{
+    int mode = 0;
+    int mt = 0;
+    int bm = 0;
+    int ds = 0;
+    char line[48];
+
+    if (text_equal(args, "?")) {
+        snprintf(line, sizeof line, "+CNMI: 2,%d,0,%d,0", at->cnmi_mt, at->cnmi_ds);
+        simat_say(at, line);
+    } else if (sscanf(args, "=%1d,%1d,%1d,%1d", &mode, &mt, &bm, &ds) < 2 || mt > 1 || ds > 2) {
+        simat_cms_error(at, CMS_INVALID_PARAMETER);
+    } else {
+        at->cnmi_mt = mt;
+        at->cnmi_ds = ds;
+    }
+}
+
+static void say_stored(struct simat *at, const char *head, struct simnet_pdu *pdu)
+{
+    char hex[TPDU_HEX_BYTES];
+
+    text_to_hex(pdu->bytes, pdu->size, hex);
+    buf_printf(&at->out, "\r\n%s%d,,%d\r\n%s\r\n", head, pdu->read ? 1 : 0,
+               (int)pdu->size - 1 - pdu->bytes[0], hex);
+    pdu->read = true;
+}
+
+/* 0 unread, 1 read, 4 all; the lists of sent messages are empty. */
+static void run_cmgl(struct simat *at, const char *args)
+{
+    int which = 0;
+
+    if (args[0] != '\0' && (args[0] != '=' || !text_to_int(args + 1, 0, 4, &which))) {
+        simat_cms_error(at, CMS_INVALID_PARAMETER);
+        return;
+    }
+    for (int i = 0; i < at->net->capacity[at->read_memory]; i++) {
+        struct simnet_pdu *pdu = &at->net->memory[at->read_memory][i];
+        char head[32];
+
+        if (pdu->size == 0 || (which != 4 && which != (pdu->read ? 1 : 0)))
+            continue;
+        snprintf(head, sizeof head, "+CMGL: %d,", i + 1);
+        say_stored(at, head, pdu);
+    }
+}
+
+/* Slot from 0, or -1 after having said the error. */
+static int slot_of(struct simat *at, const char *args)
+{
+    int index = 0;
+
+    if (args[0] == '=' && text_to_int(args + 1, 1, at->net->capacity[at->read_memory], &index))
+        return index - 1;
+    simat_cms_error(at, CMS_INVALID_INDEX);
+    return -1;
+}
+
+static void run_cmgr(struct simat *at, const char *args)
+{
+    int slot = slot_of(at, args);
+
+    if (slot < 0)
+        return;
+    struct simnet_pdu *pdu = &at->net->memory[at->read_memory][slot];
+    if (pdu->size == 0)
+        simat_cms_error(at, CMS_INVALID_INDEX);
+    else
+        say_stored(at, "+CMGR: ", pdu);
+}
+
+/* =index | =index,flag: 1 to 3 all that were read, 4 all. */
+static void run_cmgd(struct simat *at, const char *args)
+{
+    const char *comma = strchr(args, ',');
+    int flag = 0;
+    char index[16];
+
+    if (comma && !text_to_int(comma + 1, 0, 4, &flag)) {
+        simat_cms_error(at, CMS_INVALID_PARAMETER);
+        return;
+    }
+    snprintf(index, sizeof index, "%.*s", comma ? (int)(comma - args) : 15, args);
+    if (flag == 0) {
+        int slot = slot_of(at, index);
+        if (slot >= 0)
+            simnet_delete(at->net, at->read_memory, slot);
+        return;
+    }
+    for (int i = 0; i < at->net->capacity[at->read_memory]; i++)
+        if (flag == 4 || at->net->memory[at->read_memory][i].read)
+            simnet_delete(at->net, at->read_memory, i);
+}
+
+/* =1,"*100#",15: OK, then the network's answer. */
+static void run_cusd(struct simat *at, const char *args)
+{
+    if (args[0] != '=') {
+        simat_cme_error(at, CME_NOT_ALLOWED);
+        return;
+    }
+    simat_final(at, "OK");
+    simat_say(at, "+CUSD: 0,\"Balance 25.00 CNY\",15");
+}
+
+static const struct {
+    const char *name; /* up to the arguments, which begin with '=', '?' or a digit */
+    void (*run)(struct simat *at, const char *args);
+} commands[] = {
+    {"E", run_echo},       {"+CFUN", run_cfun_reset},
+    {"+CMEE", run_cmee},   {"+CSCS", run_cscs},
+    {"+CSQ", run_csq},     {"+CREG", run_creg},
+    {"+CGREG", run_cgreg}, {"+CEREG", run_cereg},
+    {"+COPS", run_cops},   {"+CPMS", run_cpms},
+    {"+CNMI", run_cnmi},   {"+CMGL", run_cmgl},
+    {"+CMGR", run_cmgr},   {"+CMGD", run_cmgd},
+    {"+CUSD", run_cusd},   {"+CMGS", simat_begin_send},
+};
+
+static bool run_fixed(struct simat *at, const char *command)
+{
+    for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
+        if (strcasecmp(fixed[i].command, command) == 0) {
+            if (fixed[i].answer)
+                simat_say(at, fixed[i].answer);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool begins(const char *command, const char *name)
+{
+    size_t size = strlen(name);
+    char next = strncasecmp(command, name, size) == 0 ? command[size] : 'x';
+
+    return next == '\0' || next == '=' || next == '?' || (next >= '0' && next <= '9');
+}
+
+static void run_one(struct simat *at, const char *command)
+{
+    if (run_fixed(at, command))
+        return;
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        if (begins(command, commands[i].name)) {
+            commands[i].run(at, command + strlen(commands[i].name));
+            return;
+        }
+    }
+    simat_final(at, "ERROR");
+}
+
+/* Bytes up to the next semicolon outside quotes. */
+static size_t command_size(const char *text)
+{
+    bool quoted = false;
+    size_t size = 0;
+
+    for (; text[size] && (quoted || text[size] != ';'); size++)
+        if (text[size] == '"')
+            quoted = !quoted;
+    return size;
+}
+
+void simat_commands_run(struct simat *at, const char *line)
+{
+    at->final_sent = false;
+    if (strncasecmp(line, "AT", 2) != 0) {
+        simat_final(at, "ERROR");
+        return;
+    }
+    for (const char *rest = line + 2; !at->final_sent;) {
+        size_t size = command_size(rest);
+        char command[COMMAND_BYTES];
+
+        snprintf(command, sizeof command, "%.*s", (int)size, rest);
+        run_one(at, command);
+        rest += size;
+        if (*rest++ == '\0')
+            break;
+    }
+    if (!at->final_sent)
+        simat_final(at, "OK");
+}

@@ -1,0 +1,177 @@
+/* The orders of the control socket; simmodem.h lists them. */
+#include "tests/lib/simmodem.h"
+
+#include <string.h>
+
+#include "gateway/base/text.h"
+#include "tests/lib/simmodem_port.h"
+
+static int order_inbound(struct simmodem *modem, const struct json *order, struct json *reply,
+                         struct err *err)
+{
+    int parts = 0;
+    int code = simnet_inbound_text(&modem->net, json_text(order, "from", ""),
+                                   json_text(order, "text", ""), (int)json_int(order, "drop", 0),
+                                   json_bool(order, "reverse", false), &parts, err);
+
+    if (!code)
+        json_set_int(reply, "parts", parts);
+    return code;
+}
+
+static int order_inbound_pdu(struct simmodem *modem, const struct json *order, struct json *reply,
+                             struct err *err)
+{
+    const char *hex = json_text(order, "hex", "");
+    uint8_t bytes[LIMIT_TPDU_BYTES];
+    int size = text_from_hex(hex, strlen(hex), bytes, sizeof bytes);
+
+    (void)reply;
+    if (size < 0)
+        return err_set(err, ERR_INVALID, "hex is not 2 to %d octets", LIMIT_TPDU_BYTES);
+    return simnet_inbound_pdu(&modem->net, bytes, (size_t)size, err);
+}
+
+static int order_fault(struct simmodem *modem, const struct json *order, struct json *reply,
+                       struct err *err)
+{
+    struct simfault fault;
+    int code = simfault_arm(&modem->at.faults, order, &fault, err);
+
+    (void)reply;
+    if (!code)
+        simat_enter_fault(&modem->at, &fault, clock_mono_us());
+    return code;
+}
+
+static int order_clear(struct simmodem *modem, const struct json *order, struct json *reply,
+                       struct err *err)
+{
+    (void)order;
+    (void)reply;
+    (void)err;
+    simat_clear(&modem->at);
+    return ERR_OK;
+}
+
+static int order_unplug(struct simmodem *modem, const struct json *order, struct json *reply,
+                        struct err *err)
+{
+    (void)order;
+    (void)reply;
+    (void)err;
+    simmodem_unplug(modem);
+    simbook_write(&modem->book, simbook_new(&modem->book, "unplug", -1));
+    return ERR_OK;
+}
+
+static int order_plug(struct simmodem *modem, const struct json *order, struct json *reply,
+                      struct err *err)
+{
+    (void)order;
+    (void)reply;
+    if (modem->master >= 0)
+        return err_set(err, ERR_STATE, "plugged already");
+    simbook_write(&modem->book, simbook_new(&modem->book, "plug", -1));
+    return simmodem_plug(modem, err);
+}
+
+static int order_network(struct simmodem *modem, const struct json *order, struct json *reply,
+                         struct err *err)
+{
+    struct simnet *net = &modem->net;
+
+    (void)reply;
+    (void)err;
+    net->delay_ms = (int)json_int(order, "delay_ms", net->delay_ms);
+    net->report_ms = (int)json_int(order, "report_ms", net->report_ms);
+    net->registered = json_bool(order, "registered", net->registered);
+    net->signal = (int)json_int(order, "signal", net->signal);
+    return ERR_OK;
+}
+
+/* Nothing moves by itself any more: what waits for a modem that is not there cannot. */
+static bool is_idle(const struct simmodem *modem)
+{
+    bool here = modem->master >= 0 && modem->net.registered;
+    bool taken = modem->net.waiting_count == 0 && simnet_used(&modem->net, SIMNET_SM) == 0 &&
+                 simnet_used(&modem->net, SIMNET_ME) == 0;
+
+    return !here || (taken && simat_is_idle(&modem->at));
+}
+
+static int order_stats(struct simmodem *modem, const struct json *order, struct json *reply,
+                       struct err *err)
+{
+    const struct simnet_stats *stats = &modem->net.stats;
+
+    (void)order;
+    (void)err;
+    json_set_int(reply, "accepted", stats->accepted);
+    json_set_int(reply, "messages", stats->messages);
+    json_set_int(reply, "refused", stats->refused);
+    json_set_int(reply, "reports", stats->reports);
+    json_set_int(reply, "reports_unheard", stats->reports_unheard);
+    json_set_int(reply, "reports_pending", (int64_t)modem->net.report_count);
+    json_set_int(reply, "inbound", stats->inbound);
+    json_set_int(reply, "inbound_pdus", stats->inbound_pdus);
+    json_set_int(reply, "inbound_waiting", (int64_t)modem->net.waiting_count);
+    json_set_int(reply, "inbound_stored",
+                 simnet_used(&modem->net, SIMNET_SM) + simnet_used(&modem->net, SIMNET_ME));
+    json_set_int(reply, "inbound_taken", stats->inbound_deleted);
+    json_set_bool(reply, "plugged", modem->master >= 0);
+    json_set_bool(reply, "opened", modem->opened);
+    json_set_bool(reply, "registered", modem->net.registered);
+    json_set_bool(reply, "idle", is_idle(modem));
+    json_set_int(reply, "quiet_ms", (clock_mono_us() - modem->busy_us) / 1000);
+    return ERR_OK;
+}
+
+static int order_quit(struct simmodem *modem, const struct json *order, struct json *reply,
+                      struct err *err)
+{
+    (void)order;
+    (void)reply;
+    (void)err;
+    modem->quit = true;
+    return ERR_OK;
+}
+
+static const struct {
+    const char *name;
+    int (*run)(struct simmodem *modem, const struct json *order, struct json *reply,
+               struct err *err);
+} orders[] = {
+    {"inbound", order_inbound}, {"inbound_pdu", order_inbound_pdu},
+    {"fault", order_fault},     {"clear", order_clear},
+    {"unplug", order_unplug},   {"plug", order_plug},
+    {"network", order_network}, {"stats", order_stats},
+    {"quit", order_quit},
+};
+
+static int carry_out(struct simmodem *modem, const struct json *order, struct json *reply,
+                     struct err *err)
+{
+    const char *name = json_text(order, "cmd", "");
+
+    for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++)
+        if (text_equal(orders[i].name, name))
+            return orders[i].run(modem, order, reply, err);
+    return err_set(err, ERR_INVALID, "no such order: %s", name);
+}
+
+struct json *simmodem_order(struct simmodem *modem, const char *line, size_t size)
+{
+    struct json *reply = json_new_object();
+    struct json *order = NULL;
+    struct err err = {0};
+    int code = json_parse(line, size, &order, &err);
+
+    if (!code)
+        code = carry_out(modem, order, reply, &err);
+    json_set_bool(reply, "ok", code == ERR_OK);
+    if (code)
+        json_set_text(reply, "error", err.text);
+    json_free(order);
+    return reply;
+}
