@@ -49,10 +49,10 @@ enum { DUTY_PANIC_REPEATS_MAX = 8, DUTY_LEVELS = 4 };
 
 /* Clock times are minutes after local midnight, spans are minutes. */
 struct duty_policy {
-    int evening_at;        /* R1, the day before */
-    int morning_before;    /* R2 and R3: this long before the start ... */
-    int morning_earliest;  /* ... but not before this clock time ... */
-    int morning_latest;    /* ... and in any case this long before the start */
+    int evening_at;       /* R1, the day before */
+    int morning_before;   /* R2 and R3: this long before the start ... */
+    int morning_earliest; /* ... but not before this clock time ... */
+    int morning_latest;   /* ... and in any case this long before the start */
     int quiet_from, quiet_to;
     int standin_until;     /* clock time after which nobody is asked for another day's duty */
     int standin_at_school; /* this long before the start only people at the school are asked */
@@ -72,11 +72,11 @@ struct duty_policy {
 struct duty_policy duty_policy_default(void);
 
 struct duty_options {
-    const char *station_id;   /* org.id, also the scope of rows that have no better one */
+    const char *station_id; /* org.id, also the scope of rows that have no better one */
     const char *station_name;
-    const char *signature;    /* without the brackets: "突泉护学" */
-    const char *lang;         /* of people without one: "zh-CN" or "en" */
-    const char *area_code;    /* "0482"; 12110 and its last digits is the county's text alarm */
+    const char *signature; /* without the brackets: "突泉护学" */
+    const char *lang;      /* of people without one: "zh-CN" or "en" */
+    const char *area_code; /* "0482"; 12110 and its last digits is the county's text alarm */
     struct duty_policy policy;
 };
 
@@ -119,8 +119,8 @@ struct duty_event {
 void duty_on_event(struct duty *duty, const struct duty_event *event);
 
 /* Does everything that is due and returns the wall time at which the next thing will be (at most
- * DUTY_TICK_MAX_MS from now). Call it again then, after the wall clock has jumped, and at the end of
- * each turn that changed replicated tables, had a text or an event. */
+ * DUTY_TICK_MAX_MS from now). Call it again then, after the wall clock has jumped, and at the end
+ * of each turn that changed replicated tables, had a text or an event. */
 enum { DUTY_TICK_MAX_MS = 15 * 60 * 1000 };
 int64_t duty_tick(struct duty *duty);
 

@@ -2,8 +2,9 @@
  * confirm, stop, all-clear or panic is worse than a message that goes to a person; so words that
  * change something match whole messages only, and everything doubtful is COMMAND_PERSON.
  *
- * Text is folded first: NFKC, upper case, traditional to simplified, signatures 【…】 and "RE:" / 回复
- * dropped, spaces and punctuation dropped (a question mark is remembered), 一二三两 to 1232. */
+ * Text is folded first: NFKC, upper case, traditional to simplified, signatures 【…】 and "RE:" /
+ * 回复 dropped, spaces and punctuation dropped (a question mark is remembered), 一二三两 to 1232.
+ */
 #ifndef TOUYAN_DUTY_RECOGNISE_H
 #define TOUYAN_DUTY_RECOGNISE_H
 
@@ -11,43 +12,43 @@
 #include <stddef.h>
 
 enum command_kind {
-    COMMAND_NONE,        /* 收到 where nothing was asked: no answer at all */
-    COMMAND_PERSON,      /* to a person's inbox; `urgent` when it speaks of danger */
-    COMMAND_LIST_CODES,  /* several things could be meant, or a code is required: list them */
-    COMMAND_READ,        /* 收到 after an alarm: read, not taken; no answer */
-    COMMAND_CONFIRM,     /* code or "": the newest open prompt (also a double opt-in) */
-    COMMAND_DECLINE,     /* the same; arg: the reason or "" */
-    COMMAND_SWAP,        /* code or "" */
-    COMMAND_TAKE,        /* code or "": exactly one offer is open */
-    COMMAND_CHECK_IN,    /* */
-    COMMAND_STAND_IN,    /* arg: for whom */
-    COMMAND_CHECK_OUT,   /* */
-    COMMAND_ATTEND,      /* 签到 after an activity's prompt */
-    COMMAND_HAZARD,      /* arg: the text, "" when it is missing */
-    COMMAND_MY_DUTIES,   /* */
-    COMMAND_APPEAL,      /* */
-    COMMAND_QUERY,       /* arg: school or "" */
-    COMMAND_DISMISSAL,   /* arg: school or "" */
-    COMMAND_SUBSCRIBE,   /* arg: school or "" */
-    COMMAND_FEEDBACK,    /* arg: the text */
-    COMMAND_STOP,        /* */
-    COMMAND_HELP,        /* */
-    COMMAND_PANIC,       /* of an officer */
-    COMMAND_CALL_LEADER, /* help called by a checked-in volunteer: leader, and the 110 text */
-    COMMAND_CALL_110,    /* help called by anybody else: the 110 text */
-    COMMAND_ALL_CLEAR,   /* code; the caller checks that it was sent to this phone */
-    COMMAND_GO,          /* 出警: code or "": the newest */
-    COMMAND_HANDLE,      /* 处理: code or "" */
+    COMMAND_NONE,         /* 收到 where nothing was asked: no answer at all */
+    COMMAND_PERSON,       /* to a person's inbox; `urgent` when it speaks of danger */
+    COMMAND_LIST_CODES,   /* several things could be meant, or a code is required: list them */
+    COMMAND_READ,         /* 收到 after an alarm: read, not taken; no answer */
+    COMMAND_CONFIRM,      /* code or "": the newest open prompt (also a double opt-in) */
+    COMMAND_DECLINE,      /* the same; arg: the reason or "" */
+    COMMAND_SWAP,         /* code or "" */
+    COMMAND_TAKE,         /* code or "": exactly one offer is open */
+    COMMAND_CHECK_IN,     /* */
+    COMMAND_STAND_IN,     /* arg: for whom */
+    COMMAND_CHECK_OUT,    /* */
+    COMMAND_ATTEND,       /* 签到 after an activity's prompt */
+    COMMAND_HAZARD,       /* arg: the text, "" when it is missing */
+    COMMAND_MY_DUTIES,    /* */
+    COMMAND_APPEAL,       /* */
+    COMMAND_QUERY,        /* arg: school or "" */
+    COMMAND_DISMISSAL,    /* arg: school or "" */
+    COMMAND_SUBSCRIBE,    /* arg: school or "" */
+    COMMAND_FEEDBACK,     /* arg: the text */
+    COMMAND_STOP,         /* */
+    COMMAND_HELP,         /* */
+    COMMAND_PANIC,        /* of an officer */
+    COMMAND_CALL_LEADER,  /* help called by a checked-in volunteer: leader, and the 110 text */
+    COMMAND_CALL_110,     /* help called by anybody else: the 110 text */
+    COMMAND_ALL_CLEAR,    /* code; the caller checks that it was sent to this phone */
+    COMMAND_GO,           /* 出警: code or "": the newest */
+    COMMAND_HANDLE,       /* 处理: code or "" */
     COMMAND_SEND_SOMEONE, /* 派: code or "" */
-    COMMAND_LEDGER,      /* arg: school */
-    COMMAND_CLOSE_ISSUE, /* code */
+    COMMAND_LEDGER,       /* arg: school */
+    COMMAND_CLOSE_ISSUE,  /* code */
     COMMAND_REOPEN_ISSUE, /* code */
-    COMMAND_WHO,         /* arg: school or "" */
-    COMMAND_GAPS,        /* */
-    COMMAND_VISIT,       /* arg: school */
-    COMMAND_VISIT_END,   /* */
-    COMMAND_FLOW,        /* arg: school, level */
-    COMMAND_START_PLAN,  /* code; arg: the plan */
+    COMMAND_WHO,          /* arg: school or "" */
+    COMMAND_GAPS,         /* */
+    COMMAND_VISIT,        /* arg: school */
+    COMMAND_VISIT_END,    /* */
+    COMMAND_FLOW,         /* arg: school, level */
+    COMMAND_START_PLAN,   /* code; arg: the plan */
     COMMAND_CHECK_IN_ALL, /* code; arg: school */
     COMMAND_COUNT
 };
@@ -96,7 +97,8 @@ struct command {
 void recognise(const char *text, const struct recognise_context *context,
                struct command *ret_command);
 
-/* The folded form, for comparing names with arguments: "第二實驗小學" and "第2实验小学" are equal. */
+/* The folded form, for comparing names with arguments: "第二實驗小學" and "第2实验小学" are equal.
+ */
 void recognise_fold(const char *text, char *ret, size_t size);
 
 const char *command_name(enum command_kind kind); /* "check_in" */

@@ -1,7 +1,7 @@
-/* Texts for people; see texts.h. A template is copied, each {placeholder} filled from the fields and
- * cut to its limit. {list} is filled last of all in effect: what the other parts need is counted
- * first, and the list gets whole items for as long as they fit.
- * Failure: none but a result buffer that is too small; missing fields get a plain word. */
+/* Texts for people; see texts.h. A template is copied, each {placeholder} filled from the fields
+ * and cut to its limit. {list} is filled last of all in effect: what the other parts need is
+ * counted first, and the list gets whole items for as long as they fit. Failure: none but a result
+ * buffer that is too small; missing fields get a plain word. */
 #include "gateway/duty/texts.h"
 
 #include <assert.h>
@@ -37,8 +37,14 @@ struct slot {
 };
 
 #define TEXT_SLOT(field, zh_limit, en_limit, zh_missing, en_missing)                               \
-    {#field, offsetof(struct text_fields, field), {zh_limit, en_limit}, {zh_missing, en_missing}, false}
-#define NUMBER_SLOT(field) {#field, offsetof(struct text_fields, field), {3, 3}, {"0", "0"}, true}
+    {                                                                                              \
+#field, offsetof(struct text_fields, field),                                               \
+            {zh_limit, en_limit }, {zh_missing, en_missing }, false                                \
+    }
+#define NUMBER_SLOT(field)                                                                         \
+    {                                                                                              \
+#field, offsetof(struct text_fields, field), {3, 3 }, {"0", "0" }, true                    \
+    }
 
 static const struct slot slots[] = {
     TEXT_SLOT(person, TEXT_PERSON_CHARS, TEXT_PERSON_ASCII, "有人", "somebody"),
@@ -184,7 +190,8 @@ static void put_list(struct writer *writer, const char *text)
         put(writer, text, all);
         return;
     }
-    size_t fits = prefix_bytes(text, room - text_utf16_units(more) < 0 ? 0 : room - text_utf16_units(more));
+    size_t fits =
+        prefix_bytes(text, room - text_utf16_units(more) < 0 ? 0 : room - text_utf16_units(more));
     size_t last = 0;
     for (const char *at = strstr(text, separator); at != NULL && (size_t)(at - text) <= fits;
          at = strstr(at + 1, separator))

@@ -1,9 +1,9 @@
-/* Every text that people get by SMS, in one table (texts.def), in Chinese and English. Each fits one
- * segment whatever its fields hold: 70 UTF-16 units with the signature in Chinese (3GPP TS 23.040
- * 9.2.3.16, UCS-2: 140 octets), 160 GSM 7 bit characters in English. Names that are longer than
- * their limit are cut, lists lose whole items at the end ("…"); times and codes are never cut.
- * A field that is missing is filled with a plain word ("学校", "--:--"), because a text with a gap is
- * better than an alarm that was not sent. */
+/* Every text that people get by SMS, in one table (texts.def), in Chinese and English. Each fits
+ * one segment whatever its fields hold: 70 UTF-16 units with the signature in Chinese (3GPP
+ * TS 23.040 9.2.3.16, UCS-2: 140 octets), 160 GSM 7 bit characters in English. Names that are
+ * longer than their limit are cut, lists lose whole items at the end ("…"); times and codes are
+ * never cut. A field that is missing is filled with a plain word ("学校", "--:--"), because a text
+ * with a gap is better than an alarm that was not sent. */
 #ifndef TOUYAN_DUTY_TEXTS_H
 #define TOUYAN_DUTY_TEXTS_H
 
@@ -46,7 +46,7 @@ enum {
 
 /* What fills the {placeholders}. All texts belong to the caller; NULL: not known. */
 struct text_fields {
-    const char *signature;   /* "突泉护学": shown as 【突泉护学】, in English as "Tuquanhuxue: " */
+    const char *signature; /* "突泉护学": shown as 【突泉护学】, in English as "Tuquanhuxue: " */
     const char *person;      /* short form of a name */
     const char *other;       /* a second person */
     const char *leader;      /* whom to turn to */
@@ -75,13 +75,14 @@ enum text_lang text_lang_of(const char *tag);
 
 /* "12月31日" or "31 Dec", of the local date that contains wall_ms. */
 void text_date(enum text_lang lang, int64_t wall_ms, char ret[TEXT_DATE_SIZE]);
-/* "今天", "明天周三" or the date; "today", "Sunday" style words in English become "today", "tmrw". */
+/* "今天", "明天周三" or the date; "today", "Sunday" style words in English become "today", "tmrw".
+ */
 void text_day(enum text_lang lang, int64_t wall_ms, int64_t now_ms, char ret[TEXT_DATE_SIZE]);
 /* "周三", "Wed". */
 void text_weekday(enum text_lang lang, int64_t wall_ms, char ret[TEXT_DATE_SIZE]);
 
 /* For tests and tools. */
-const char *text_name(enum text_id id);                        /* "R1_EVE" */
+const char *text_name(enum text_id id);                          /* "R1_EVE" */
 const char *text_template(enum text_id id, enum text_lang lang); /* with its placeholders */
 /* True when the text asks something that a bare word of assent may answer (recognise.h). */
 bool text_is_question(enum text_id id);

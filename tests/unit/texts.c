@@ -27,7 +27,8 @@ static const struct text_fields longest = {
     .code = "4821",
     .phone = "0482-5123456",
     .reason = "大风沙尘暴雪",
-    .list = "周三07:20第二实验小学东门；周四07:20第二实验小学东门；周五17:00第二实验小学北门；下周一07:20北门；下周二07:20北门",
+    .list = "周三07:20第二实验小学东门；周四07:20第二实验小学东门；周五17:"
+            "00第二实验小学北门；下周一07:20北门；下周二07:20北门",
     .minutes = 999,
     .count = 999,
     .need = 999,
@@ -52,7 +53,8 @@ static struct text_fields longest_of(enum text_lang lang)
 static bool is_gsm7(const char *text)
 {
     for (; text[0] != '\0'; text++)
-        if ((text[0] < ' ' && text[0] != '\n') || text[0] > 'z' || strchr("[]\\^`", text[0]) != NULL)
+        if ((text[0] < ' ' && text[0] != '\n') || text[0] > 'z' ||
+            strchr("[]\\^`", text[0]) != NULL)
             return false;
     return true;
 }
@@ -65,7 +67,8 @@ static void test_one_segment(void **state)
         for (int id = 0; id < TEXT_COUNT; id++) {
             struct text_fields fields = longest_of((enum text_lang)lang);
             char text[TEXT_SIZE];
-            int code = text_render((enum text_id)id, (enum text_lang)lang, &fields, text, sizeof text);
+            int code =
+                text_render((enum text_id)id, (enum text_lang)lang, &fields, text, sizeof text);
             int units = text_utf16_units(text);
             int limit = lang == TEXT_ZH ? LIMIT_SEGMENT_UNITS : LIMIT_SEGMENT_SEPTETS;
             if (code != ERR_OK || units <= 0 || units > limit || strpbrk(text, "{}") != NULL ||
@@ -85,7 +88,8 @@ static void test_nothing_given(void **state)
         for (int id = 0; id < TEXT_COUNT; id++) {
             char text[TEXT_SIZE];
             assert_int_equal(
-                text_render((enum text_id)id, (enum text_lang)lang, &none, text, sizeof text), ERR_OK);
+                text_render((enum text_id)id, (enum text_lang)lang, &none, text, sizeof text),
+                ERR_OK);
             assert_null(strpbrk(text, "{}"));
             assert_non_null(text_template((enum text_id)id, (enum text_lang)lang));
         }
@@ -99,8 +103,10 @@ static void test_names_are_cut_times_never(void **state)
     fields.person = "阿拉坦其木格布和";
     char text[TEXT_SIZE];
     text_render(TEXT_R1_EVE, TEXT_ZH, &fields, text, sizeof text);
-    assert_string_equal(text, "【突泉护学】阿拉坦其木格，12月31日07:20-08:10在内蒙古自治区兴安盟东门非机动车岗执勤。"
-                              "能来请回1，不能来请回2，换班请回3");
+    assert_string_equal(
+        text,
+        "【突泉护学】阿拉坦其木格，12月31日07:20-08:10在内蒙古自治区兴安盟东门非机动车岗执勤。"
+        "能来请回1，不能来请回2，换班请回3");
 }
 
 static void test_list_loses_whole_items(void **state)
@@ -109,8 +115,9 @@ static void test_list_loses_whole_items(void **state)
     struct text_fields fields = longest;
     char text[TEXT_SIZE];
     text_render(TEXT_A14_MINE, TEXT_ZH, &fields, text, sizeof text);
-    assert_string_equal(text, "【突泉护学】您的班：周三07:20第二实验小学东门；周四07:20第二实验小学东门；"
-                              "周五17:00第二实验小学北门；下周一07:20北门…");
+    assert_string_equal(text,
+                        "【突泉护学】您的班：周三07:20第二实验小学东门；周四07:20第二实验小学东门；"
+                        "周五17:00第二实验小学北门；下周一07:20北门…");
     fields.list = "周三07:20东门";
     text_render(TEXT_A14_MINE, TEXT_ZH, &fields, text, sizeof text);
     assert_string_equal(text, "【突泉护学】您的班：周三07:20东门");
@@ -136,7 +143,8 @@ static void test_hostile_names(void **state)
 {
     (void)state;
     struct text_fields fields = longest;
-    fields.person = "{code}\n\x01\xff" "𠀀𠀁𠀂𠀃𠀄";
+    fields.person = "{code}\n\x01\xff"
+                    "𠀀𠀁𠀂𠀃𠀄";
     char text[TEXT_SIZE];
     text_render(TEXT_O2_TAKEN, TEXT_ZH, &fields, text, sizeof text);
     assert_true(text_utf8_valid(text, strlen(text)));
