@@ -95,9 +95,12 @@ struct store_ops {
     /* Deletes the rows of the table that came from an import and were not in this one. */
     int (*import_prune)(struct store *store, const struct table *table,
                         struct store_import_result *result, struct err *err);
+    /* Names imported rows that refer to rows that are not there. */
+    int (*import_check)(struct store *store, store_problem_fn *on_problem, void *ctx,
+                        struct store_import_result *result, struct err *err);
     int (*import_end)(struct store *store, bool keep, struct err *err);
 
-    /* what: "counts", "checkins", "assignments", "alarms", "conflicts", "quarantine".
+    /* what: "counts", "conflicts", "quarantine", or a table ("checkin" or "checkins"), as JSON.
      * ERR_NOT_FOUND: no such view. */
     int (*show)(struct store *store, const char *what, struct buf *ret_json, struct err *err);
 };

@@ -29,6 +29,11 @@ struct table_sql {
     char *pull;        /* ?1 id -> the row as JSON */
     char *same;        /* import: why = 'same' for what the last import said, gm = what it changed */
     char *remember;    /* import: in_<tid> -> imported */
+    char *skip;        /* import: rows in which nothing is left to push */
+    char *tally;       /* import: added, changed, unchanged */
+    char *dangling;    /* import: file, line, what of rows that name a row that is not there; or NULL */
+    char *count;       /* rows per scope as a JSON object */
+    char *list;        /* all rows as a JSON array, without phones */
 };
 
 /* The parameters of steps and checks, by number. */
@@ -102,6 +107,8 @@ int sqlite_import_begin(struct store *store, struct err *err);
 int sqlite_import_rows(struct store *store, const struct store_import *import,
                        struct store_import_result *result, struct err *err);
 int sqlite_import_prune(struct store *store, const struct table *table,
+                        struct store_import_result *result, struct err *err);
+int sqlite_import_check(struct store *store, store_problem_fn *on_problem, void *ctx,
                         struct store_import_result *result, struct err *err);
 int sqlite_import_end(struct store *store, bool keep, struct err *err);
 int sqlite_show(struct store *store, const char *what, struct buf *ret_json, struct err *err);

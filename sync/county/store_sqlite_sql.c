@@ -10,6 +10,7 @@
 #include "sync/county/store_sqlite.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -132,18 +133,14 @@ static void make_check(struct table_sql *out, struct buf *b)
                LIMIT_ROW_ID_BYTES);
     EACH_COLUMN(c, t)
     {
-        char in_gm[32] = "1";
-        struct buf bit;
-        buf_init(&bit, sizeof in_gm);
-        buf_printf(&bit, is_up(t) ? "%d" : "(gm&%d)", 1 << c->group);
-        const char *bits = buf_text(&bit);
+        char bits[16];
+        snprintf(bits, sizeof bits, is_up(t) ? "%d" : "(gm&%d)", 1 << c->group);
         if (c->required)
             buf_printf(b, " WHEN %s AND \"%s\" IS NULL THEN 'required %s'", bits, c->name, c->name);
         buf_printf(b, " WHEN %s AND typeof(\"%s\") NOT IN ('%s','null') THEN 'type %s'", bits,
                    c->name, c->type == COLUMN_INT ? "integer" : "text", c->name);
         if (c->type != COLUMN_INT)
             buf_printf(b, " WHEN %s AND NOT text_ok(\"%s\") THEN 'text %s'", bits, c->name, c->name);
-        buf_free(&bit);
     }
     buf_printf(b, " WHEN %s AND length(CAST(scope AS BLOB)) NOT BETWEEN 1 AND %d THEN 'scope' END",
                is_up(t) ? "1" : "(gm&1)", LIMIT_STATION_BYTES);
@@ -431,6 +428,57 @@ static void make_import(struct table_sql *out, struct buf *b)
                " ON CONFLICT(tid,pk) DO UPDATE SET row=excluded.row,gone=0",
                t->tid);
     out->remember = take(b);
+    buf_printf(b, "UPDATE temp.in_%d SET why='same' WHERE why IS NULL AND gm=0", t->tid);
+    out->skip = take(b);
+    buf_printf(b,
+               "SELECT sum(why IS NULL AND fresh),sum(why IS NULL AND acc<>0),sum(why='same' OR "
+               "(why IS NULL AND fresh=0 AND acc=0)) FROM temp.in_%d",
+               t->tid);
+    out->tally = take(b);
+}
+
+/* What a column names, by its name; there are no foreign keys between replicated tables. */
+static const char *referred_table(const char *column)
+{
+    static const char *const REFERENCES[][2] = {
+        {"parent_id", "org"},    {"station_id", "org"},  {"org_id", "org"},
+        {"school_id", "school"}, {"post_id", "post"},    {"person_id", "person"},
+        {"senior_id", "person"}, {"shift_id", "shift"},  {"device_id", "device"},
+    };
+    for (size_t i = 0; i < sizeof REFERENCES / sizeof *REFERENCES; i++)
+        if (strcmp(REFERENCES[i][0], column) == 0)
+            return REFERENCES[i][1];
+    return NULL;
+}
+
+static void make_views(struct table_sql *out, struct buf *b)
+{
+    const struct table *t = out->table;
+    EACH_COLUMN(c, t)
+    {
+        const char *to = referred_table(c->name);
+        if (to != NULL)
+            buf_printf(b,
+                       "%sSELECT s.file,s.line,'%s '||t.\"%s\"||': there is no such %s' FROM "
+                       "temp.seen s JOIN main.\"%s\" t ON t.id=s.pk WHERE s.tid=%d AND NOT EXISTS("
+                       "SELECT 1 FROM main.\"%s\" r WHERE r.id=t.\"%s\" AND NOT r._del) AND "
+                       "t.\"%s\" IS NOT NULL",
+                       b->size > 0 ? " UNION ALL " : "", c->name, c->name, to, t->name, t->tid, to,
+                       c->name, c->name);
+    }
+    out->dangling = b->size > 0 ? take(b) : NULL;
+    const char *alive = is_up(t) ? "1" : "NOT _del";
+    buf_printf(b,
+               "SELECT json_group_object(scope,n) FROM (SELECT scope,count(*) AS n FROM main.\"%s\""
+               " WHERE %s GROUP BY scope)",
+               t->name, alive);
+    out->count = take(b);
+    buf_add_text(b, "SELECT json_group_array(json_object('id',id,'_v',_v");
+    EACH_COLUMN(d, t)
+    if (d->type != COLUMN_PHONE)
+        buf_printf(b, ",'%s',\"%s\"", d->name, d->name);
+    buf_printf(b, ")) FROM (SELECT * FROM main.\"%s\" WHERE %s ORDER BY id)", t->name, alive);
+    out->list = take(b);
 }
 
 void table_sql_init(struct table_sql *sql, const struct table *table)
@@ -444,13 +492,15 @@ void table_sql_init(struct table_sql *sql, const struct table *table)
     make_steps(sql, &b);
     make_answers(sql, &b);
     make_import(sql, &b);
+    make_views(sql, &b);
     buf_free(&b);
 }
 
 void table_sql_fini(struct table_sql *sql)
 {
     char *all[] = {sql->create,  sql->create_in,  sql->stage, sql->check, sql->hide,    sql->verdict,
-                   sql->quarantine, sql->clear, sql->pull,  sql->same,  sql->remember};
+                   sql->quarantine, sql->clear, sql->pull,  sql->same,  sql->remember, sql->skip, sql->tally,
+                   sql->dangling, sql->count, sql->list};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]);
     for (int i = 0; i < DB_STEPS_MAX; i++)
