@@ -71,7 +71,7 @@ static void make_create(struct table_sql *out, struct buf *b)
     EACH_COLUMN(d, t)
     buf_printf(b, ",\"%s\"", d->name);
     buf_add_text(b, ",_del,why TEXT,acc INTEGER NOT NULL DEFAULT 0,lose INTEGER NOT NULL DEFAULT 0"
-                    ",unseen INTEGER NOT NULL DEFAULT 0,fresh INTEGER NOT NULL DEFAULT 0)");
+                    ",unseen INTEGER NOT NULL DEFAULT 0,_new INTEGER NOT NULL DEFAULT 0)");
     out->create_in = take(b);
     buf_printf(b, "DELETE FROM temp.in_%d", t->tid);
     out->clear = take(b);
@@ -206,7 +206,7 @@ static char *make_judge(const struct table *t, struct buf *b)
                BIT_DEL);
     buf_printf(b,
                "UPDATE temp.in_%d AS m SET acc=0%s,lose=0%s,unseen=0%s FROM main.\"%s\" AS t"
-               " WHERE t.id=m.id AND m.fresh=0 AND %s",
+               " WHERE t.id=m.id AND m._new=0 AND %s",
                t->tid, buf_text(&acc), buf_text(&lose), buf_text(&unseen), t->name, COND);
     assert(!acc.failed && !lose.failed && !unseen.failed);
     buf_free(&acc);
@@ -285,7 +285,7 @@ static char *make_insert(const struct table *t, struct buf *b)
         buf_add_text(b, ",?4+m.k,min(m.h,?5),?3");
     if (!is_up(t))
         buf_add_text(b, ",?4+m.k,min(m.h,?5),?3");
-    buf_printf(b, " FROM temp.in_%d AS m WHERE m.fresh=1 AND %s", t->tid, COND);
+    buf_printf(b, " FROM temp.in_%d AS m WHERE m._new=1 AND %s", t->tid, COND);
     return take(b);
 }
 
@@ -307,7 +307,7 @@ static char *make_feed(const struct table *t, struct buf *b)
     buf_printf(b,
                "INSERT INTO feed(scope,v,tid,pk,op,o) SELECT t.scope,?4+m.k,%d,m.id,%s"
                ",iif(m.lose|m.unseen,NULL,?3) FROM temp.in_%d m JOIN main.\"%s\" t ON t.id=m.id"
-               " WHERE (m.acc|m.lose|m.unseen|m.fresh)<>0 AND %s"
+               " WHERE (m.acc|m.lose|m.unseen|m._new)<>0 AND %s"
                " ON CONFLICT(tid,pk,scope) DO UPDATE SET v=excluded.v,op=excluded.op,o=excluded.o",
                t->tid, is_up(t) ? "'U'" : "iif(t._del,'D','U')", t->tid, t->name, COND);
     return take(b);
@@ -324,15 +324,15 @@ static int make_admission(struct table_sql *out, struct buf *b)
                t->tid, is_up(t) ? "1" : "(m.gm&1)", t->name, COND);
     out->steps[n++] = take(b);
     buf_printf(b,
-               "UPDATE temp.in_%d AS m SET fresh=1 WHERE NOT EXISTS(SELECT 1 FROM main.\"%s\" t"
+               "UPDATE temp.in_%d AS m SET _new=1 WHERE NOT EXISTS(SELECT 1 FROM main.\"%s\" t"
                " WHERE t.id=m.id) AND %s",
                t->tid, t->name, COND);
     out->steps[n++] = take(b);
     if (!is_up(t)) {
         int all = (1 << table_group_count(t)) - 1;
         buf_printf(b,
-                   "UPDATE temp.in_%d AS m SET fresh=0,why=iif(m.base>0 AND NOT ?6,'gone',"
-                   "'incomplete new row') WHERE m.fresh=1 AND ((m.base>0 AND NOT ?6) OR"
+                   "UPDATE temp.in_%d AS m SET _new=0,why=iif(m.base>0 AND NOT ?6,'gone',"
+                   "'incomplete new row') WHERE m._new=1 AND ((m.base>0 AND NOT ?6) OR"
                    " (m.gm&%d)<>%d) AND %s",
                    t->tid, all, all, COND);
         out->steps[n++] = take(b);
@@ -431,8 +431,8 @@ static void make_import(struct table_sql *out, struct buf *b)
     buf_printf(b, "UPDATE temp.in_%d SET why='same' WHERE why IS NULL AND gm=0", t->tid);
     out->skip = take(b);
     buf_printf(b,
-               "SELECT sum(why IS NULL AND fresh),sum(why IS NULL AND acc<>0),sum(why='same' OR "
-               "(why IS NULL AND fresh=0 AND acc=0)) FROM temp.in_%d",
+               "SELECT sum(why IS NULL AND _new),sum(why IS NULL AND acc<>0),sum(why='same' OR "
+               "(why IS NULL AND _new=0 AND acc=0)) FROM temp.in_%d",
                t->tid);
     out->tally = take(b);
 }
