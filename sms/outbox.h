@@ -1,10 +1,10 @@
 /* The outbox: one row a message for life, one row a part, in the replica (0003_sms.sql).
  *
- * A part goes queued -> claimed -> submitted -> sent -> delivered, or ends failed, expired, cancelled
- * or unknown. `submitted` is committed before the first byte leaves for the worker, so that after a
- * crash no send is forgotten: what was in flight is `unknown`. Unknown alarms are sent again at once
- * with a visible mark (at least once); everything else waits for the delivery report and is never
- * sent again (at most once).
+ * A part goes queued -> claimed -> submitted -> sent -> delivered, or ends failed, expired,
+ * cancelled or unknown. `submitted` is committed before the first byte leaves for the worker, so
+ * that after a crash no send is forgotten: what was in flight is `unknown`. Unknown alarms are sent
+ * again at once with a visible mark (at least once); everything else waits for the delivery report
+ * and is never sent again (at most once).
  *
  * Decisions are pure functions in outbox_policy.h. Times are UTC milliseconds of the replica's
  * clock. Everything runs on the loop's thread. */
@@ -22,15 +22,16 @@
 struct outbox;
 
 struct outbox_message {
-    const char *idem;      /* key that makes a repeated put a no-op; never reused for another text */
-    const char *phone;     /* sealed: text of seal_phone() */
-    const char *text;      /* clear UTF-8, at most LIMIT_SMS_UNITS UTF-16 units */
-    int prio;              /* enum sms_prio */
+    const char *idem;  /* key that makes a repeated put a no-op; never reused for another text */
+    const char *phone; /* sealed: text of seal_phone() */
+    const char *text;  /* clear UTF-8, at most LIMIT_SMS_UNITS UTF-16 units */
+    int prio;          /* enum sms_prio */
     int64_t not_before_ms; /* 0: at once */
     int64_t not_after_ms;  /* never sent after this; 0: a day after now or not_before */
-    const char *ref_kind;  /* what the message is about, for cancelling and for people; may be NULL */
-    const char *ref_id;    /* may be NULL */
-    const char *text_id;   /* name in the table of texts; may be NULL */
+    const char
+        *ref_kind;       /* what the message is about, for cancelling and for people; may be NULL */
+    const char *ref_id;  /* may be NULL */
+    const char *text_id; /* name in the table of texts; may be NULL */
 };
 
 /* Puts a message into the queue; to be called inside a handler of the turn (replica_enter). It goes
@@ -41,7 +42,8 @@ int outbox_put(struct outbox *outbox, const struct outbox_message *message,
                char ret_id[LIMIT_ID_BYTES + 1]);
 
 /* Cancels what is still queued for (ref_kind, ref_id); parts that are under way are left alone.
- * Inside a handler. Returns the number of messages that have nothing left to send, -1 on failure. */
+ * Inside a handler. Returns the number of messages that have nothing left to send, -1 on failure.
+ */
 int outbox_cancel(struct outbox *outbox, const char *ref_kind, const char *ref_id,
                   const char *reason);
 

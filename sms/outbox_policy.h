@@ -23,7 +23,7 @@ enum outbox_state {
     OUTBOX_DELIVERED, /* the phone has it */
     OUTBOX_FAILED,
     OUTBOX_EXPIRED,
-    OUTBOX_UNKNOWN,   /* perhaps sent: crash, unplugged or lost answer */
+    OUTBOX_UNKNOWN, /* perhaps sent: crash, unplugged or lost answer */
     OUTBOX_CANCELLED,
     OUTBOX_STATES,
 };

@@ -1,0 +1,370 @@
+/* Handing parts to modems and taking their results; see outbox.h.
+ *
+ * pump: for each ready modem the best due part is claimed, prepared and marked submitted in one
+ * handler; the worker gets it after the commit. A commit that fails frees the modem: nothing was
+ * written, nothing was sent. A modem that went away in between gives the part back as not sent.
+ *
+ * result: judged (outbox_policy), written and committed; the modem gets its next part then. While
+ * the database cannot write, the result is kept here and tried again at each tick, and the modem
+ * waits. */
+#include "sms/outbox_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway/base/log.h"
+#include "gateway/base/text.h"
+#include "sms/segment.h"
+
+enum {
+    MINUTE_MS = 60000,
+    VALIDITY_MIN_MINUTES = 5, /* TS 23.040 9.2.3.12.1: the smallest that can be said */
+    VALIDITY_MAX_MINUTES = 7 * 24 * 60,
+    COPY_MARK_BYTES = 32,
+};
+
+/* What is needed to send a part. */
+struct claim {
+    struct part_key key;
+    int prio;
+    int tries;
+    int parts;
+    int concat_ref;
+    int64_t not_after_ms;
+    char to[TPDU_ADDRESS_BYTES];
+    char body[LIMIT_SMS_TEXT_BYTES + COPY_MARK_BYTES];
+};
+
+/* The best due part of each priority; returns how many. */
+static size_t load_candidates(struct outbox *outbox, int64_t now, struct outbox_candidate *ret,
+                              struct part_key *ret_keys)
+{
+    size_t count = 0;
+    for (int prio = 0; prio < SMS_PRIO_COUNT; prio++) {
+        struct query *query = replica_query(
+            outbox->replica,
+            "SELECT message_seq, part, copy, due_at, not_after_at FROM outbox_part WHERE"
+            " state = 'queued' AND prio = ?1 AND due_at <= ?2 AND not_after_at >= ?2"
+            " ORDER BY due_at, message_seq, part, copy LIMIT 1");
+        query_int(query, 1, prio);
+        query_int(query, 2, now);
+        if (query_row(query)) {
+            ret_keys[count] =
+                (struct part_key){query_get_int(query, 0), (int)query_get_int(query, 1),
+                                  (int)query_get_int(query, 2)};
+            ret[count++] = (struct outbox_candidate){
+                prio, query_get_int(query, 3), query_get_int(query, 4), query_get_int(query, 0)};
+        }
+        query_done(query);
+    }
+    return count;
+}
+
+static bool find_best(struct outbox *outbox, struct part_key *ret)
+{
+    struct outbox_candidate candidates[SMS_PRIO_COUNT];
+    struct part_key keys[SMS_PRIO_COUNT];
+    int64_t now = outbox_now(outbox);
+    size_t count = load_candidates(outbox, now, candidates, keys);
+    int best = outbox_pick(candidates, count, now);
+    if (best >= 0)
+        *ret = keys[best];
+    return best >= 0;
+}
+
+/* False: the row cannot be read (its seal does not fit this station's key, too long). */
+static bool load_claim(struct outbox *outbox, const struct part_key *key, struct claim *ret)
+{
+    struct query *query = replica_query(
+        outbox->replica,
+        "SELECT unseal(m.phone), unseal(m.body), m.parts, m.concat_ref, p.prio, p.tries,"
+        " p.not_after_at FROM outbox_part p JOIN outbox m ON m.seq = p.message_seq"
+        " WHERE p.message_seq = ?1 AND p.part = ?2 AND p.copy = ?3");
+    query_int(query, 1, key->seq);
+    query_int(query, 2, key->part);
+    query_int(query, 3, key->copy);
+    bool ok = query_row(query) && !query_is_null(query, 0) && !query_is_null(query, 1);
+    ok = ok && text_copy(ret->to, sizeof ret->to, query_get_text(query, 0)) &&
+         text_copy(ret->body, LIMIT_SMS_TEXT_BYTES, query_get_text(query, 1));
+    ret->key = *key;
+    if (ok) {
+        ret->parts = (int)query_get_int(query, 2);
+        ret->concat_ref = (int)query_get_int(query, 3);
+        ret->prio = (int)query_get_int(query, 4);
+        ret->tries = (int)query_get_int(query, 5);
+        ret->not_after_ms = query_get_int(query, 6);
+    }
+    query_done(query);
+    return ok;
+}
+
+static int validity_minutes(int64_t left_ms)
+{
+    int64_t minutes = left_ms / MINUTE_MS;
+    if (minutes < VALIDITY_MIN_MINUTES)
+        return VALIDITY_MIN_MINUTES;
+    return minutes > VALIDITY_MAX_MINUTES ? VALIDITY_MAX_MINUTES : (int)minutes;
+}
+
+/* A copy of a one-part message carries its mark. The parts of a longer one go out again under their
+ * own reference: the phone knows that it has them. */
+static bool fill_submit(struct claim *claim, int64_t now, struct frame *ret)
+{
+    char text[sizeof claim->body];
+    if (claim->key.copy > 0 && claim->parts == 1)
+        outbox_mark_copy(claim->body, claim->key.copy, text, sizeof text);
+    else
+        text_copy(text, sizeof text, claim->body);
+    struct segments segments;
+    if (segment_text(text, &segments, NULL) != ERR_OK || segments.count != claim->parts)
+        return false;
+    const struct segment *segment = &segments.part[claim->key.part - 1];
+    *ret = (struct frame){.kind = FRAME_SUBMIT,
+                          .coding = segments.coding,
+                          .validity_minutes = validity_minutes(claim->not_after_ms - now),
+                          .report = true};
+    text_copy(ret->to, sizeof ret->to, claim->to);
+    if (segment->size >= sizeof ret->text)
+        return false;
+    memcpy(ret->text, text + segment->offset, segment->size);
+    if (claim->parts > 1) /* TS 23.040 9.2.3.24.1: element 00, 8 bit reference */
+        snprintf(ret->udh, sizeof ret->udh, "050003%02x%02x%02x", claim->concat_ref & 0xff,
+                 claim->parts & 0xff, claim->key.part & 0xff);
+    return true;
+}
+
+/* The commit of the claim came through, or not. */
+static void on_submitted(void *ctx, int64_t arg, bool committed)
+{
+    struct outbox *outbox = ctx;
+    size_t modem = (size_t)arg;
+    struct outbox_slot *slot = &outbox->slots[modem];
+    if (!committed) {
+        slot->busy = false;
+        outbox->port.wake(outbox->port.ctx);
+        return;
+    }
+    if (!outbox->port.submit(outbox->port.ctx, modem, &slot->submit))
+        outbox_take_result(outbox, modem, slot->job, SEND_UNPLUGGED, 0);
+}
+
+static void occupy(struct outbox *outbox, size_t modem, const struct claim *claim)
+{
+    struct outbox_slot *slot = &outbox->slots[modem];
+    slot->busy = true;
+    slot->answered = false;
+    slot->job = ++outbox->last_job;
+    slot->submit.id = slot->job;
+    slot->key = claim->key;
+    slot->prio = claim->prio;
+    slot->tries = claim->tries;
+    slot->submitted_ms = outbox_now(outbox);
+    replica_after_commit(outbox->replica, on_submitted, outbox, (int64_t)modem);
+}
+
+/* Returns false when this part can never be sent: it is failed and the next one may come. */
+static bool prepare(struct outbox *outbox, size_t modem, const struct part_key *key)
+{
+    struct claim claim;
+    const char *name = outbox->port.name(outbox->port.ctx, modem);
+    outbox_move(outbox, key, OUTBOX_CLAIMED, name, NULL);
+    if (!load_claim(outbox, key, &claim) ||
+        !fill_submit(&claim, outbox_now(outbox), &outbox->slots[modem].submit)) {
+        log_error("sms.unsendable", "seq=%lld part=%d", (long long)key->seq, key->part);
+        outbox_move(outbox, key, OUTBOX_FAILED, NULL, "cannot be read");
+        return false;
+    }
+    outbox_move(outbox, key, OUTBOX_SUBMITTED, NULL, NULL);
+    replica_run(outbox->replica,
+                "UPDATE outbox_part SET submitted_at = ?4 WHERE message_seq = ?1 AND part = ?2"
+                " AND copy = ?3",
+                "iiii", key->seq, (int64_t)key->part, (int64_t)key->copy, outbox_now(outbox));
+    occupy(outbox, modem, &claim);
+    return true;
+}
+
+enum { UNSENDABLE_AT_ONCE = 50 };
+
+static void pump_modem(struct outbox *outbox, size_t modem)
+{
+    struct part_key key;
+    for (int i = 0; i < UNSENDABLE_AT_ONCE && find_best(outbox, &key); i++) {
+        replica_enter(outbox->replica);
+        bool taken = prepare(outbox, modem, &key);
+        bool kept = replica_leave(outbox->replica, true);
+        if (taken || !kept)
+            return;
+    }
+}
+
+void outbox_pump(struct outbox *outbox)
+{
+    if (replica_failing(outbox->replica) != NULL)
+        return;
+    for (size_t i = 0; i < outbox->port.modem_count; i++)
+        if (!outbox->slots[i].busy && outbox->port.ready(outbox->port.ctx, i))
+            pump_modem(outbox, i);
+}
+
+/* --- results --- */
+
+static const char *cause_text(enum send_outcome outcome, int value, char *ret, size_t size)
+{
+    static const char *const names[SEND_OUTCOMES] = {
+        [SEND_OK] = NULL,
+        [SEND_CMS] = "cms",
+        [SEND_CME] = "cme",
+        [SEND_TIMEOUT] = "no prompt",
+        [SEND_UNPLUGGED] = "unplugged",
+        [SEND_UNKNOWN] = "no answer",
+    };
+    if (outcome == SEND_OK)
+        return NULL;
+    if (outcome == SEND_CMS || outcome == SEND_CME)
+        snprintf(ret, size, "%s %d", names[outcome], value);
+    else
+        snprintf(ret, size, "%s", names[outcome]);
+    return ret;
+}
+
+static void queue_copy(struct outbox *outbox, const struct outbox_slot *slot, int64_t now)
+{
+    replica_run(
+        outbox->replica,
+        "INSERT INTO outbox_part(message_seq, part, copy, prio, state, due_at, not_after_at)"
+        " SELECT message_seq, part, copy + 1, prio, 'queued', ?4, not_after_at"
+        " FROM outbox_part WHERE message_seq = ?1 AND part = ?2 AND copy = ?3",
+        "iiii", slot->key.seq, (int64_t)slot->key.part, (int64_t)slot->key.copy, now);
+    replica_run(outbox->replica,
+                "INSERT INTO outbox_history(message_seq, part, copy, at, state)"
+                " VALUES (?1, ?2, ?3, ?4, 'queued')",
+                "iiii", slot->key.seq, (int64_t)slot->key.part, (int64_t)slot->key.copy + 1, now);
+}
+
+static void write_verdict(struct outbox *outbox, const struct outbox_slot *slot,
+                          const struct outbox_verdict *verdict, const char *modem)
+{
+    char cause[32];
+    bool sent = verdict->state == OUTBOX_SENT;
+    int64_t now = outbox_now(outbox);
+    replica_run(outbox->replica,
+                "UPDATE outbox_part SET due_at = CASE WHEN ?4 THEN ?5 ELSE due_at END,"
+                " tries = tries + ?6, mr = CASE WHEN ?7 >= 0 THEN ?7 END,"
+                " sent_at = CASE WHEN ?8 THEN ?9 END"
+                " WHERE message_seq = ?1 AND part = ?2 AND copy = ?3",
+                "iiiiiiiii", slot->key.seq, (int64_t)slot->key.part, (int64_t)slot->key.copy,
+                (int64_t)(verdict->state == OUTBOX_QUEUED), verdict->next_at_ms,
+                (int64_t)verdict->charged, (int64_t)(sent ? slot->value : -1), (int64_t)sent, now);
+    outbox_move(outbox, &slot->key, verdict->state, modem,
+                cause_text(slot->outcome, slot->value, cause, sizeof cause));
+    if (verdict->copy) {
+        queue_copy(outbox, slot, now);
+        outbox_summarise(outbox, slot->key.seq);
+    }
+    if (sent || verdict->state == OUTBOX_UNKNOWN)
+        outbox_match_early(outbox, slot, modem);
+}
+
+/* The result is committed: the modem may have its next part. */
+static void on_saved(void *ctx, int64_t arg, bool committed)
+{
+    struct outbox *outbox = ctx;
+    struct outbox_slot *slot = &outbox->slots[arg];
+    if (committed) {
+        slot->busy = false;
+        outbox_pump(outbox);
+    } else {
+        slot->answered = true; /* the next tick saves it again */
+    }
+    outbox->port.wake(outbox->port.ctx);
+}
+
+static void log_result(const struct outbox_slot *slot, const struct outbox_verdict *verdict,
+                       const char *modem)
+{
+    char cause[32];
+    const char *why = cause_text(slot->outcome, slot->value, cause, sizeof cause);
+    char mask[8];
+    text_mask_phone(slot->submit.to, mask);
+    log_info("sms.result", "modem=%s seq=%lld part=%d copy=%d to=%s state=%s cause=%s", modem,
+             (long long)slot->key.seq, slot->key.part, slot->key.copy, mask,
+             outbox_state_name(verdict->state), why != NULL ? why : "-");
+}
+
+/* Saved results are on their way to the commit: a tick must not save them twice. */
+void outbox_take_result(struct outbox *outbox, size_t modem, int64_t job, enum send_outcome outcome,
+                        int value)
+{
+    struct outbox_slot *slot = &outbox->slots[modem];
+    if (!slot->busy || slot->job != job) {
+        log_warn("sms.late_result", "job=%lld", (long long)job);
+        return;
+    }
+    slot->answered = true;
+    slot->outcome = outcome;
+    slot->value = value;
+    if (replica_failing(outbox->replica) != NULL)
+        return;
+    const char *name = outbox->port.name(outbox->port.ctx, modem);
+    struct outbox_verdict verdict =
+        outbox_judge(outcome, value, slot->prio, slot->tries, slot->key.copy, outbox_now(outbox));
+    replica_enter(outbox->replica);
+    write_verdict(outbox, slot, &verdict, name);
+    slot->answered = false;
+    replica_after_commit(outbox->replica, on_saved, outbox, (int64_t)modem);
+    replica_leave(outbox->replica, true);
+    log_result(slot, &verdict, name);
+    if (verdict.rest_modem)
+        outbox->port.rest(outbox->port.ctx, modem);
+    if (verdict.drain_sim)
+        outbox->port.drain(outbox->port.ctx, modem);
+}
+
+/* --- after a restart --- */
+
+enum { RECOVER_AT_ONCE = 64 };
+
+static size_t load_flight(struct outbox *outbox, struct outbox_slot *ret)
+{
+    size_t count = 0;
+    struct query *query = replica_query(
+        outbox->replica,
+        "SELECT message_seq, part, copy, prio, tries, modem, submitted_at, state FROM outbox_part"
+        " WHERE state IN ('claimed', 'submitted') LIMIT ?1");
+    query_int(query, 1, RECOVER_AT_ONCE);
+    while (count < RECOVER_AT_ONCE && query_row(query)) {
+        struct outbox_slot *slot = &ret[count++];
+        *slot = (struct outbox_slot){
+            .key = {query_get_int(query, 0), (int)query_get_int(query, 1),
+                    (int)query_get_int(query, 2)},
+            .prio = (int)query_get_int(query, 3),
+            .tries = (int)query_get_int(query, 4),
+            .submitted_ms = query_get_int(query, 6),
+        };
+        /* a claimed part never left this program */
+        bool claimed = text_equal(query_get_text(query, 7), outbox_state_name(OUTBOX_CLAIMED));
+        slot->outcome = claimed ? SEND_UNPLUGGED : SEND_UNKNOWN;
+        text_copy(slot->modem, sizeof slot->modem,
+                  query_is_null(query, 5) ? "" : query_get_text(query, 5));
+    }
+    query_done(query);
+    return count;
+}
+
+void outbox_recover(struct outbox *outbox)
+{
+    static struct outbox_slot flight[RECOVER_AT_ONCE];
+    for (;;) {
+        size_t count = load_flight(outbox, flight);
+        for (size_t i = 0; i < count; i++) {
+            struct outbox_verdict verdict =
+                outbox_judge(flight[i].outcome, 0, flight[i].prio, flight[i].tries,
+                             flight[i].key.copy, outbox_now(outbox));
+            const char *modem = flight[i].modem;
+            write_verdict(outbox, &flight[i], &verdict, modem[0] != '\0' ? modem : NULL);
+            log_result(&flight[i], &verdict, modem);
+        }
+        if (count < RECOVER_AT_ONCE || replica_problem(outbox->replica)[0] != '\0')
+            return;
+    }
+}
