@@ -1,0 +1,39 @@
+/* What a line from the modem is: an answer to the command under way, or something it says unasked
+ * (3GPP TS 27.007 4.1, 27.005 3.4). libgammu knows only some of the latter and loses its answer
+ * over the others, so none of them reaches it. Pure. */
+#ifndef TOUYAN_SMS_WORKER_LINE_H
+#define TOUYAN_SMS_WORKER_LINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum line_kind {
+    LINE_BLANK,
+    LINE_REPLY, /* belongs to the command under way, its echo included */
+    LINE_OK,
+    LINE_ERROR, /* ERROR, +CMS ERROR, +CME ERROR: ends the command */
+    LINE_CMTI,  /* a message was stored: memory and index */
+    LINE_CDS,   /* a delivery report: the next line is its PDU */
+    LINE_CMT,   /* something else with a PDU in the next line: dropped with it */
+    LINE_NOISE,
+};
+
+/* `command` is the name of the command under way ("+CMGS"), "" when there is none. */
+enum line_kind line_classify(const char *line, const char *command);
+
+/* Hex digits only, at least 16 of them. */
+bool line_is_pdu(const char *line);
+
+/* The name of a command line: "AT+CMGS=23" gives "+CMGS", "ATE1" gives "E1", "AT" "AT". */
+void line_command_name(const char *line, char *ret, size_t size);
+
+/* +CMTI: "SM",5 with whatever a vendor puts behind it. */
+bool line_parse_cmti(const char *line, char *ret_memory, size_t size, int *ret_index);
+
+/* The number behind the first colon: "+CMGS: 17", "+CMS ERROR: 38"; -1 when there is none. */
+int line_number(const char *line);
+
+/* The number of comma separated field `field` (from 0) behind the colon; -1 when it is none. */
+int line_field(const char *line, int field);
+
+#endif

@@ -1,0 +1,238 @@
+/* touyan-modem DEVICE [--fast-sleeps]: the worker of one modem, started by the gateway with its end
+ * of a socketpair on fd 3. It holds libgammu in a process of its own, which may hang, leak and
+ * crash without hurting anybody.
+ *
+ * Two threads: this one runs libgammu and the AT commands of receiving, one thing at a time; the
+ * filter thread (filter.c) moves the bytes and keeps watch. Happy path: the modem answers AT,
+ * libgammu greets it, hello; then submit, delete, poll as they come.
+ *
+ * The modem stops answering, is unplugged, the gateway goes: the process says why if anybody
+ * listens, and ends. The gateway starts another. */
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/log.h"
+#include "gateway/base/text.h"
+#include "sms/outbox_policy.h"
+#include "sms/worker/filter.h"
+#include "sms/worker/gammu.h"
+#include "sms/worker/link.h"
+#include "sms/worker/naps.h"
+#include "sms/worker/receive.h"
+
+enum {
+    HELLO_TRIES = 5,
+    HELLO_MS = 2000,
+    PING_MS = 10000,
+    STATE_EVERY_MS = 60000,
+    ANSWER_PUMPS = 20,      /* of about 50 ms: libgammu reads the answer that the filter has seen */
+    CMS_SMSC_UNKNOWN = 330, /* 27.005 3.2.5 */
+    OPEN_FILES_MAX = 64,
+    MEMORY_MAX_BYTES = 256 << 20,
+};
+
+struct worker {
+    struct filter *filter;
+    struct gammu *gammu;
+    int64_t next_poll_ms;
+    int64_t next_state_ms;
+};
+
+static int64_t now_ms(void)
+{
+    return clock_mono_us() / 1000;
+}
+
+static void restrict_self(void)
+{
+    struct rlimit none = {0, 0};
+    struct rlimit files = {OPEN_FILES_MAX, OPEN_FILES_MAX};
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    prctl(PR_SET_NAME, "touyan-modem");
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    signal(SIGINT, SIG_IGN); /* Ctrl-C in a terminal is the gateway's to decide on */
+    signal(SIGPIPE, SIG_IGN);
+    setrlimit(RLIMIT_CORE, &none);
+    setrlimit(RLIMIT_NOFILE, &files);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    struct rlimit memory = {MEMORY_MAX_BYTES, MEMORY_MAX_BYTES};
+    setrlimit(RLIMIT_DATA, &memory);
+#endif
+}
+
+/* Ends the process when the modem has stopped answering. */
+static void check(struct worker *worker, enum at_result result)
+{
+    if (result != AT_TIMEOUT)
+        return;
+    filter_log(worker->filter, "no answer in time");
+    link_bye("the modem does not answer");
+}
+
+/* ESC first: the modem may still wait for the PDU of a worker that was killed. */
+static void wake_modem(struct worker *worker)
+{
+    filter_write(worker->filter, "\x1b\r", 2);
+    for (int i = 0; i < HELLO_TRIES; i++)
+        if (filter_run(worker->filter, "AT", HELLO_MS, NULL) == AT_OK)
+            return;
+    filter_log(worker->filter, "no answer to AT");
+    link_bye("the modem does not answer AT");
+}
+
+static void tell_state(struct worker *worker)
+{
+    struct frame frame = {.kind = FRAME_STATE};
+    gammu_network(worker->gammu, &frame);
+    worker->next_state_ms = now_ms() + STATE_EVERY_MS;
+    link_send(&frame);
+}
+
+static void look(struct worker *worker)
+{
+    check(worker, receive_poll(worker->filter));
+    worker->next_poll_ms = now_ms() + RECEIVE_POLL_MS;
+}
+
+static void start(struct worker *worker)
+{
+    struct err err = {0};
+    struct frame hello = {.kind = FRAME_HELLO};
+    wake_modem(worker);
+    if (gammu_open(filter_path(worker->filter), &worker->gammu, &err) != ERR_OK ||
+        receive_setup(worker->filter, &err) != ERR_OK) {
+        filter_log(worker->filter, err.text);
+        link_bye(err.text);
+    }
+    gammu_identify(worker->gammu, &hello);
+    link_send(&hello);
+    look(worker);
+    tell_state(worker);
+}
+
+/* The PDU is out: wait for the answer for as long as the gateway lets us live. */
+static void await_answer(struct worker *worker)
+{
+    while (!filter_is_settled(worker->filter))
+        gammu_pump(worker->gammu);
+    for (int i = 0; i < ANSWER_PUMPS && !gammu_pump(worker->gammu); i++)
+        continue;
+}
+
+static void submit(struct worker *worker, const struct frame *frame)
+{
+    struct err err = {0};
+    filter_begin_send(worker->filter, frame->id);
+    int code = gammu_send(worker->gammu, frame, &err);
+    if (code == ERR_OK || filter_stage(worker->filter) >= STAGE_PDU) {
+        await_answer(worker);
+        return;
+    }
+    /* the PDU was never completed: not sent, unless the filter has seen the modem refuse it */
+    if (!filter_is_settled(worker->filter))
+        filter_log(worker->filter, err.text);
+    if (code == ERR_STATE)
+        filter_settle(worker->filter, SEND_CMS, CMS_SMSC_UNKNOWN);
+    else
+        filter_settle(worker->filter, SEND_TIMEOUT, 0);
+}
+
+static void ping(struct worker *worker, int64_t id)
+{
+    struct frame pong = {.kind = FRAME_PONG, .id = id};
+    check(worker, filter_run(worker->filter, "AT", PING_MS, NULL));
+    link_send(&pong);
+}
+
+static void obey(struct worker *worker, const struct frame *frame)
+{
+    switch (frame->kind) {
+    case FRAME_SUBMIT:
+        submit(worker, frame);
+        break;
+    case FRAME_DELETE:
+        check(worker, receive_delete(worker->filter, frame->id));
+        break;
+    case FRAME_PING:
+        ping(worker, frame->id);
+        break;
+    case FRAME_POLL:
+        look(worker);
+        break;
+    case FRAME_STOP:
+        _exit(0);
+    default:
+        log_warn("modem.frame", "not for a worker: %d", (int)frame->kind);
+    }
+}
+
+static void obey_all(struct worker *worker)
+{
+    struct frame frame;
+    int got;
+    while ((got = link_receive(&frame)) == 1)
+        obey(worker, &frame);
+    if (got < 0)
+        _exit(0); /* nobody to tell */
+}
+
+static void read_announced(struct worker *worker)
+{
+    struct filter_event event;
+    while (filter_take_event(worker->filter, &event))
+        check(worker, receive_read(worker->filter, &event));
+}
+
+static void do_due(struct worker *worker)
+{
+    if (now_ms() >= worker->next_poll_ms)
+        look(worker);
+    if (now_ms() >= worker->next_state_ms)
+        tell_state(worker);
+}
+
+static int wait_ms(const struct worker *worker)
+{
+    int64_t next =
+        worker->next_poll_ms < worker->next_state_ms ? worker->next_poll_ms : worker->next_state_ms;
+    int64_t left = next - now_ms();
+    return left > 0 ? (int)left : 0;
+}
+
+static void run(struct worker *worker)
+{
+    struct pollfd fds[] = {
+        {.fd = LINK_FD, .events = POLLIN},
+        {.fd = filter_event_fd(worker->filter), .events = POLLIN},
+    };
+    for (;;) {
+        obey_all(worker); /* before anything else: it may be an alarm */
+        read_announced(worker);
+        do_due(worker);
+        poll(fds, sizeof fds / sizeof fds[0], wait_ms(worker));
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct worker worker = {0};
+    struct err err = {0};
+    bool fast = argc == 3 && text_equal(argv[2], "--fast-sleeps");
+    if (argc < 2 || argc > 3 || (argc == 3 && !fast)) {
+        fputs("touyan-modem DEVICE [--fast-sleeps], started by touyan-gateway\n", stderr);
+        return 2;
+    }
+    restrict_self();
+    naps_set_fast(fast);
+    if (filter_open(argv[1], &worker.filter, &err) != ERR_OK)
+        link_bye(err.text);
+    start(&worker);
+    run(&worker);
+    return 0;
+}
