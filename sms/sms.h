@@ -1,9 +1,9 @@
 /* Short messages, the whole: the modems' supervisors, the outbox and the inbox behind one door.
  *
  * sms_init() takes over what the last run left in flight, sms_start() starts the workers and sends
- * what is due, sms_close() lets each modem finish the part it is sending (bounded), reaps the workers
- * and calls back. Everything happens on the loop's thread; the owner of the loop commits the replica
- * once a turn (uv_check and uv_prepare). */
+ * what is due, sms_close() lets each modem finish the part it is sending (bounded), reaps the
+ * workers and calls back. Everything happens on the loop's thread; the owner of the loop commits
+ * the replica once a turn (uv_check and uv_prepare). */
 #ifndef TOUYAN_SMS_SMS_H
 #define TOUYAN_SMS_SMS_H
 
@@ -26,19 +26,21 @@ struct sms_modem_options {
     const char *device;      /* tty path, best below /dev/serial/by-id */
     const char *worker_path; /* the touyan-modem executable */
     bool fast_sleeps;        /* demo and tests only: libgammu's sleeps of 100 ms and more by 50 */
+    int prompt_ms;           /* 0: 10 s; tests shorten it */
+    int send_ms;             /* 0: 60 s; tests shorten it */
 };
 
 /* What is known about a modem. Texts are valid until the loop turns. */
 struct sms_modem_status {
     const char *name;
     const char *device;
-    const char *state;     /* down, starting, ready, sending, draining, backoff */
-    const char *imei;      /* "" until it said hello */
+    const char *state; /* down, starting, ready, sending, draining, backoff */
+    const char *imei;  /* "" until it said hello */
     const char *model;
-    const char *problem;   /* why it is not ready, "" when it is */
-    int64_t since_ms;      /* wall time of the last change of state */
-    int csq;               /* 0 to 31, 99 not known (3GPP TS 27.007 8.5) */
-    int registration;      /* 1 home, 5 roaming, 0 and 2 searching, 3 denied, -1 not known */
+    const char *problem; /* why it is not ready, "" when it is */
+    int64_t since_ms;    /* wall time of the last change of state */
+    int csq;             /* 0 to 31, 99 not known (3GPP TS 27.007 8.5) */
+    int registration;    /* 1 home, 5 roaming, 0 and 2 searching, 3 denied, -1 not known */
     int64_t restarts;
     int64_t sent;
     int64_t unknown_sends;
@@ -62,6 +64,7 @@ struct sms_options {
     struct sms_callbacks callbacks;
 };
 
+/* The options' texts must outlive sms. */
 int sms_init(const struct sms_options *options, struct sms **ret, struct err *err);
 int sms_start(struct sms *sms, struct err *err);
 /* Asynchronous; the callback is the last thing that happens, sms is freed before it. */

@@ -92,10 +92,8 @@ bool buf_printf(struct buf *buf, const char *fmt, ...)
     int need = vsnprintf(NULL, 0, fmt, args);
     va_end(args);
     char *room = need >= 0 ? buf_reserve(buf, (size_t)need) : NULL;
-    if (room == NULL) {
-        buf->failed = true;
+    if (room == NULL)
         return false;
-    }
     va_start(args, fmt);
     vsnprintf(room, (size_t)need + 1, fmt, args);
     va_end(args);

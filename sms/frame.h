@@ -1,0 +1,73 @@
+/* What gateway and touyan-modem say to each other over the socketpair: frames of a 32 bit
+ * big-endian length and that many bytes of JSON, at most LIMIT_FRAME_BYTES.
+ *
+ * gateway -> worker: submit, delete, ping, poll, stop
+ * worker -> gateway: hello, stage, result, pdu, report, state, pong, bye
+ *
+ * A send: submit, stage prompt, stage pdu (written to the gateway BEFORE the end of the PDU goes to
+ * the modem: without it the message was certainly not sent), result. */
+#ifndef TOUYAN_SMS_FRAME_H
+#define TOUYAN_SMS_FRAME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gateway/base/buf.h"
+#include "gateway/base/err.h"
+#include "sms/tpdu.h"
+
+enum frame_kind {
+    FRAME_HELLO,  /* imei, model, smsc: the modem is ready */
+    FRAME_SUBMIT, /* id, to, smsc from the worker, coding, udh, text, validity_minutes, report */
+    FRAME_STAGE,  /* id, value: enum frame_stage */
+    FRAME_RESULT, /* id, outcome: enum send_outcome, value */
+    FRAME_PDU,    /* id of the offer, memory, index, hex: a received message on the SIM */
+    FRAME_DELETE, /* id of the offer: it is committed, take it off the SIM */
+    FRAME_REPORT, /* hex: a delivery report */
+    FRAME_STATE,  /* csq, registration */
+    FRAME_PING,   /* id: the modem is to answer an AT */
+    FRAME_PONG,   /* id */
+    FRAME_POLL,   /* look through the SIM now */
+    FRAME_STOP,   /* finish and exit */
+    FRAME_BYE,    /* text: why the worker exits */
+    FRAME_KINDS,
+};
+
+enum frame_stage { STAGE_NONE, STAGE_COMMAND, STAGE_PROMPT, STAGE_PDU };
+
+enum {
+    FRAME_NAME_BYTES = 64,
+    FRAME_UDH_HEX_BYTES = 32,
+    FRAME_HEAD_BYTES = 4,
+};
+
+struct frame {
+    enum frame_kind kind;
+    int64_t id;
+    int outcome;
+    int value;
+    int csq;
+    int registration;
+    int index;
+    int coding; /* enum tpdu_coding */
+    int validity_minutes;
+    bool report;
+    char memory[8];
+    char to[TPDU_ADDRESS_BYTES];
+    char smsc[TPDU_ADDRESS_BYTES];
+    char imei[FRAME_NAME_BYTES];
+    char model[FRAME_NAME_BYTES];
+    char udh[FRAME_UDH_HEX_BYTES]; /* hex, with its length octet */
+    char text[TPDU_TEXT_BYTES];
+    char hex[TPDU_HEX_BYTES];
+};
+
+/* Appends the frame. ERR_LIMIT: the buffer or LIMIT_FRAME_BYTES is too small. Bytes that are not
+ * UTF-8 (a modem may say anything) become U+FFFD. */
+int frame_write(const struct frame *frame, struct buf *out, struct err *err);
+
+/* Takes one frame off the front of `in`. Returns 1: *ret is set; 0: more bytes are needed;
+ * -1: these are no frames (unknown kind, too long, a text that does not fit): give up the peer. */
+int frame_take(struct buf *in, struct frame *ret, struct err *err);
+
+#endif

@@ -1,0 +1,114 @@
+/* The supervisor of one modem: starts its worker (touyan-modem) over a socketpair, holds it to its
+ * deadlines, kills it when it overruns them and starts it again after 1 to 60 s. A device that is
+ * not there is a state, not an error: its return is noticed within 2 s.
+ *
+ * Deadlines run on the monotonic clock of the loop. One send at a time. */
+#ifndef TOUYAN_SMS_MODEM_H
+#define TOUYAN_SMS_MODEM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "gateway/base/buf.h"
+#include "gateway/base/clock.h"
+#include "gateway/base/err.h"
+#include "gateway/base/rnd.h"
+#include "gateway/base/sm.h"
+#include "sms/frame.h"
+#include "sms/outbox_policy.h"
+
+enum modem_state {
+    MODEM_DOWN,     /* the device is not there */
+    MODEM_STARTING, /* the worker runs and has not said hello */
+    MODEM_READY,
+    MODEM_SENDING,
+    MODEM_DRAINING, /* the worker is on its way out */
+    MODEM_BACKOFF,  /* waiting before the next start */
+    MODEM_STATES,
+};
+
+struct modem;
+
+/* All run on the loop and may call the modem's functions. */
+struct modem_events {
+    void *ctx;
+    void (*on_state)(void *ctx, struct modem *modem);
+    /* Once for each modem_submit that returned true. */
+    void (*on_result)(void *ctx, struct modem *modem, int64_t job, enum send_outcome outcome,
+                      int value);
+    void (*on_pdu)(void *ctx, struct modem *modem, const struct frame *pdu);
+    void (*on_report)(void *ctx, struct modem *modem, const struct frame *report);
+};
+
+struct modem_options {
+    uv_loop_t *loop;
+    const struct clock *clock;
+    struct rnd *rnd;
+    const char *name; /* these outlive the modem */
+    const char *device;
+    const char *worker_path;
+    bool fast_sleeps;
+    size_t index;  /* the owner's number for it */
+    int prompt_ms; /* 0: 10 s, from submit to the prompt */
+    int send_ms;   /* 0: 60 s, from submit to the result */
+    struct modem_events events;
+};
+
+struct modem {
+    struct modem_options options;
+    struct sm sm;
+    uv_process_t process;
+    uv_pipe_t pipe;
+    uv_timer_t timer; /* the one deadline or pause of the state */
+    uv_timer_t ping;
+    bool process_alive; /* not reaped and its handle not closed */
+    bool pipe_open;
+    bool closing;
+    int open_handles;
+    struct buf in;
+    struct frame frame; /* scratch of the reader */
+    int64_t job;        /* under way, 0: none */
+    enum frame_stage stage;
+    int64_t ping_id; /* not answered yet, 0: none */
+    int64_t last_ping_id;
+    int failures; /* starts in a row without a good send or an answered ping */
+
+    char imei[FRAME_NAME_BYTES];
+    char model[FRAME_NAME_BYTES];
+    char problem[LIMIT_ERR_TEXT];
+    int csq;
+    int registration;
+    int64_t since_ms; /* wall */
+    int64_t restarts;
+    int64_t sent;
+    int64_t unknown_sends;
+
+    void (*on_closed)(void *ctx);
+    void *closed_ctx;
+};
+
+void modem_init(struct modem *modem, const struct modem_options *options);
+void modem_start(struct modem *modem);
+
+/* True: it takes a part now. */
+bool modem_is_ready(const struct modem *modem);
+/* True: it is ready or will be without anybody's help. */
+bool modem_is_hopeful(const struct modem *modem);
+
+/* Hands over one part; frame->id is the job. False: not ready, nothing was written. */
+bool modem_submit(struct modem *modem, const struct frame *submit);
+/* The message of this offer (frame pdu) is committed: delete it from the SIM. A worker that was
+ * restarted since does not know the offer, and will offer the message anew. */
+void modem_delete(struct modem *modem, int64_t offer);
+/* Look through the SIM now. */
+void modem_poll(struct modem *modem);
+/* Restart the worker after a pause: the modem refuses to work. */
+void modem_rest(struct modem *modem);
+
+/* Lets a send finish (at most LIMIT_STOP_MS / 2), stops the worker and reaps it. A part that does
+ * not finish in time gets its result like any other. */
+void modem_close(struct modem *modem, void (*on_closed)(void *ctx), void *ctx);
+
+#endif

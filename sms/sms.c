@@ -1,0 +1,387 @@
+/* The facade; see sms.h. It joins the parts: modems give results, reports and PDUs, the outbox
+ * gives parts to modems, the inbox gives texts to the owner. One timer wakes outbox and inbox when
+ * something is due; it looks at least once a second while anything waits, because the wall clock
+ * may jump. */
+#include "sms/sms.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/base/log.h"
+#include "gateway/base/text.h"
+#include "sms/inbox_internal.h"
+#include "sms/modem.h"
+#include "sms/outbox_internal.h"
+#include "sms/segment.h"
+
+enum { LOOK_EVERY_MS = 1000, CLOSE_LOOK_MS = 2, CLOSE_LOOKS = 500 };
+
+struct sms {
+    struct sms_options options;
+    struct outbox *outbox;
+    struct inbox *inbox;
+    struct modem modems[LIMIT_MODEMS];
+    uv_timer_t timer;
+    size_t open_modems;
+    bool closing;
+    int close_looks;
+    int64_t simulated;
+    void (*on_closed)(void *ctx);
+    void *closed_ctx;
+};
+
+static void on_timer(uv_timer_t *timer);
+
+/* --- what the outbox asks of the modems --- */
+
+static const char *port_name(void *ctx, size_t modem)
+{
+    return ((struct sms *)ctx)->options.modems[modem].name;
+}
+
+static bool port_ready(void *ctx, size_t modem)
+{
+    return modem_is_ready(&((struct sms *)ctx)->modems[modem]);
+}
+
+static bool port_hopeful(void *ctx, size_t modem)
+{
+    return modem_is_hopeful(&((struct sms *)ctx)->modems[modem]);
+}
+
+static bool port_submit(void *ctx, size_t modem, const struct frame *submit)
+{
+    return modem_submit(&((struct sms *)ctx)->modems[modem], submit);
+}
+
+static void port_rest(void *ctx, size_t modem)
+{
+    modem_rest(&((struct sms *)ctx)->modems[modem]);
+}
+
+static void port_drain(void *ctx, size_t modem)
+{
+    modem_poll(&((struct sms *)ctx)->modems[modem]);
+}
+
+static void port_wake(void *ctx)
+{
+    sms_wake(ctx);
+}
+
+/* --- what the modems tell --- */
+
+static void on_modem_state(void *ctx, struct modem *modem)
+{
+    struct sms *sms = ctx;
+    struct sms_modem_status status;
+    if (sms->options.callbacks.on_state != NULL &&
+        sms_modem_status(sms, modem->options.index, &status))
+        sms->options.callbacks.on_state(sms->options.callbacks.ctx, &status);
+    if (modem_is_ready(modem))
+        outbox_pump(sms->outbox);
+}
+
+static void on_modem_result(void *ctx, struct modem *modem, int64_t job, enum send_outcome outcome,
+                            int value)
+{
+    outbox_take_result(((struct sms *)ctx)->outbox, modem->options.index, job, outcome, value);
+}
+
+static void take_report(struct sms *sms, const char *modem, const struct tpdu *tpdu)
+{
+    struct outbox_report report = {modem, tpdu->address, tpdu->mr, tpdu->status, tpdu->done_ms};
+    outbox_take_report(sms->outbox, &report);
+}
+
+static void on_stored_report(void *ctx, const char *modem, const struct tpdu *report)
+{
+    take_report(ctx, modem, report);
+}
+
+static void on_modem_report(void *ctx, struct modem *modem, const struct frame *frame)
+{
+    struct sms *sms = ctx;
+    struct tpdu tpdu;
+    struct err err = {0};
+    if (tpdu_decode_hex(frame->hex, TPDU_FROM_NETWORK, &tpdu, &err) != ERR_OK ||
+        tpdu.kind != TPDU_REPORT) {
+        log_warn("sms.bad_report", "modem=%s %s", modem->options.name, err.text);
+        return;
+    }
+    replica_enter(sms->options.replica);
+    take_report(sms, modem->options.name, &tpdu);
+    replica_leave(sms->options.replica, true);
+}
+
+/* arg is offer and modem in one number. Not committed: it stays on the SIM and is offered again. */
+static void on_pdu_committed(void *ctx, int64_t arg, bool committed)
+{
+    struct sms *sms = ctx;
+    if (committed)
+        modem_delete(&sms->modems[arg % LIMIT_MODEMS], arg / LIMIT_MODEMS);
+}
+
+static void on_modem_pdu(void *ctx, struct modem *modem, const struct frame *frame)
+{
+    struct sms *sms = ctx;
+    struct replica *replica = sms->options.replica;
+    if (replica_failing(replica) != NULL)
+        return; /* the SIM keeps it */
+    replica_enter(replica);
+    inbox_take(sms->inbox, modem->options.name, frame->hex);
+    replica_after_commit(replica, on_pdu_committed, sms,
+                         frame->id * LIMIT_MODEMS + (int64_t)modem->options.index);
+    replica_leave(replica, true);
+    sms_wake(sms);
+}
+
+static void on_inbox_text(void *ctx, const struct inbox_text *text)
+{
+    struct sms *sms = ctx;
+    if (sms->options.callbacks.on_text != NULL)
+        sms->options.callbacks.on_text(sms->options.callbacks.ctx, text);
+}
+
+/* --- life --- */
+
+static int open_parts(struct sms *sms, struct err *err)
+{
+    struct outbox_options outbox = {
+        .replica = sms->options.replica,
+        .country = sms->options.country,
+        .port = {sms, sms->options.modem_count, port_name, port_ready, port_hopeful, port_submit,
+                 port_rest, port_drain, port_wake},
+    };
+    struct inbox_options inbox = {
+        .replica = sms->options.replica,
+        .country = sms->options.country,
+        .ctx = sms,
+        .on_text = on_inbox_text,
+        .on_report = on_stored_report,
+    };
+    if (outbox_open(&outbox, &sms->outbox, err) != ERR_OK)
+        return err->code;
+    return inbox_open(&inbox, &sms->inbox, err);
+}
+
+static void init_modem(struct sms *sms, size_t index)
+{
+    const struct sms_modem_options *given = &sms->options.modems[index];
+    struct modem_options options = {
+        .loop = sms->options.loop,
+        .clock = sms->options.clock,
+        .rnd = sms->options.rnd,
+        .name = given->name,
+        .device = given->device,
+        .worker_path = given->worker_path,
+        .fast_sleeps = given->fast_sleeps,
+        .index = index,
+        .prompt_ms = given->prompt_ms,
+        .send_ms = given->send_ms,
+        .events = {sms, on_modem_state, on_modem_result, on_modem_pdu, on_modem_report},
+    };
+    modem_init(&sms->modems[index], &options);
+}
+
+static void free_sms(struct sms *sms)
+{
+    outbox_close(sms->outbox);
+    inbox_close(sms->inbox);
+    free(sms);
+}
+
+int sms_init(const struct sms_options *options, struct sms **ret, struct err *err)
+{
+    if (options->modem_count > LIMIT_MODEMS)
+        return err_set(err, ERR_LIMIT, "sms: %zu modems, at most %d", options->modem_count,
+                       LIMIT_MODEMS);
+    struct sms *sms = calloc(1, sizeof *sms);
+    if (sms == NULL)
+        return err_set(err, ERR_NOMEM, "sms: out of memory");
+    sms->options = *options;
+    if (sms->options.country == NULL)
+        sms->options.country = "86";
+    if (open_parts(sms, err) != ERR_OK) {
+        free_sms(sms);
+        return err_wrap(err, "sms");
+    }
+    uv_timer_init(options->loop, &sms->timer);
+    sms->timer.data = sms;
+    for (size_t i = 0; i < options->modem_count; i++)
+        init_modem(sms, i);
+    *ret = sms;
+    return ERR_OK;
+}
+
+int sms_start(struct sms *sms, struct err *err)
+{
+    struct replica *replica = sms->options.replica;
+    replica_enter(replica);
+    outbox_recover(sms->outbox);
+    if (!replica_leave(replica, true))
+        return err_set(err, ERR_IO, "sms: what was in flight cannot be taken over: %s",
+                       replica_problem(replica));
+    for (size_t i = 0; i < sms->options.modem_count; i++)
+        modem_start(&sms->modems[i]);
+    sms_wake(sms);
+    return ERR_OK;
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    struct sms *sms = handle->data;
+    void (*on_closed)(void *) = sms->on_closed;
+    void *ctx = sms->closed_ctx;
+    free_sms(sms);
+    on_closed(ctx);
+}
+
+/* The last results are committed by the owner of the loop; their acknowledgements still need us. */
+static void close_when_saved(struct sms *sms)
+{
+    bool pending = outbox_is_pending(sms->outbox) && sms->close_looks++ < CLOSE_LOOKS;
+    if (pending)
+        uv_timer_start(&sms->timer, on_timer, CLOSE_LOOK_MS, 0);
+    else
+        uv_close((uv_handle_t *)&sms->timer, on_timer_closed);
+}
+
+static void on_modem_closed(void *ctx)
+{
+    struct sms *sms = ctx;
+    if (--sms->open_modems == 0)
+        close_when_saved(sms);
+}
+
+void sms_close(struct sms *sms, void (*on_closed)(void *ctx), void *ctx)
+{
+    sms->closing = true;
+    sms->on_closed = on_closed;
+    sms->closed_ctx = ctx;
+    sms->open_modems = sms->options.modem_count;
+    uv_timer_stop(&sms->timer);
+    for (size_t i = 0; i < sms->options.modem_count; i++)
+        modem_close(&sms->modems[i], on_modem_closed, sms);
+    if (sms->options.modem_count == 0)
+        close_when_saved(sms);
+}
+
+struct outbox *sms_outbox(struct sms *sms)
+{
+    return sms->outbox;
+}
+
+/* --- status --- */
+
+size_t sms_modem_count(const struct sms *sms)
+{
+    return sms->options.modem_count;
+}
+
+bool sms_modem_status(const struct sms *sms, size_t index, struct sms_modem_status *ret)
+{
+    if (index >= sms->options.modem_count)
+        return false;
+    const struct modem *modem = &sms->modems[index];
+    *ret = (struct sms_modem_status){
+        .name = modem->options.name,
+        .device = modem->options.device,
+        .state = sm_name(&modem->sm),
+        .imei = modem->imei,
+        .model = modem->model,
+        .problem = modem->problem,
+        .since_ms = modem->since_ms,
+        .csq = modem->csq,
+        .registration = modem->registration,
+        .restarts = modem->restarts,
+        .sent = modem->sent,
+        .unknown_sends = modem->unknown_sends,
+    };
+    return true;
+}
+
+/* --- time --- */
+
+bool sms_idle(struct sms *sms)
+{
+    return outbox_idle(sms->outbox);
+}
+
+int64_t sms_next_due_ms(struct sms *sms)
+{
+    int64_t out = outbox_next_due_ms(sms->outbox);
+    int64_t in = inbox_next_due_ms(sms->inbox);
+    return out < in ? out : in;
+}
+
+static void arm(struct sms *sms)
+{
+    int64_t next = sms_next_due_ms(sms);
+    bool failing = replica_failing(sms->options.replica) != NULL;
+    if (next == INT64_MAX && !failing)
+        return; /* the next put or PDU wakes us */
+    int64_t left = next - clock_wall_ms(sms->options.clock);
+    if (failing || left > LOOK_EVERY_MS)
+        left = LOOK_EVERY_MS;
+    uv_timer_start(&sms->timer, on_timer, left > 1 ? (uint64_t)left : 1, 0);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct sms *sms = timer->data;
+    if (sms->closing) {
+        close_when_saved(sms);
+        return;
+    }
+    outbox_tick(sms->outbox);
+    inbox_tick(sms->inbox);
+    arm(sms);
+}
+
+void sms_wake(struct sms *sms)
+{
+    if (!sms->closing)
+        uv_timer_start(&sms->timer, on_timer, 0, 0);
+}
+
+/* --- simulating --- */
+
+/* The service centre address carries a number of its own, so that the same text twice within a
+ * second is two messages. */
+static int simulate_part(struct sms *sms, const struct segments *segments, const char *body,
+                         int index, struct tpdu *tpdu, struct err *err)
+{
+    uint8_t bytes[LIMIT_TPDU_BYTES];
+    char hex[TPDU_HEX_BYTES];
+    size_t size;
+    size_t length;
+    snprintf(tpdu->smsc, sizeof tpdu->smsc, "+99%013lld%04d",
+             (long long)clock_wall_ms(sms->options.clock), (int)(sms->simulated % 10000));
+    segment_fill(segments, body, index, (int)(sms->simulated & 0xff), tpdu);
+    if (tpdu_encode(tpdu, bytes, &size, &length, err) != ERR_OK)
+        return err->code;
+    text_to_hex(bytes, size, hex);
+    inbox_take(sms->inbox, "simulated", hex);
+    return ERR_OK;
+}
+
+int sms_simulate(struct sms *sms, const char *number, const char *body, struct err *err)
+{
+    struct segments segments;
+    struct tpdu tpdu = {.kind = TPDU_DELIVER, .sent_ms = clock_wall_ms(sms->options.clock)};
+    if (segment_text(body, &segments, err) != ERR_OK)
+        return err_wrap(err, "simulate");
+    if (!text_normalise_phone(number, sms->options.country, tpdu.address, sizeof tpdu.address))
+        return err_set(err, ERR_INVALID, "simulate: that is no phone number");
+    int code = ERR_OK;
+    sms->simulated++;
+    replica_enter(sms->options.replica);
+    for (int i = 0; code == ERR_OK && i < segments.count; i++)
+        code = simulate_part(sms, &segments, body, i, &tpdu, err);
+    if (!replica_leave(sms->options.replica, code == ERR_OK) && code == ERR_OK)
+        code = err_set(err, ERR_IO, "%s", replica_problem(sms->options.replica));
+    sms_wake(sms);
+    return code == ERR_OK ? ERR_OK : err_wrap(err, "simulate");
+}

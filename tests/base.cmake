@@ -1,3 +1,0 @@
-foreach(part values text time json)
-    touyan_test(base_${part} SOURCES unit/base_${part}.c LIBS touyan_base)
-endforeach()
