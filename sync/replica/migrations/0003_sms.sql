@@ -61,7 +61,7 @@ CREATE TABLE outbox_history (
 CREATE INDEX outbox_history_message ON outbox_history(message_seq);
 
 -- Concatenation references count per recipient, so that a phone never joins parts of two messages.
-CREATE TABLE outbox_ref (
+CREATE TABLE outbox_next_ref (
     phone TEXT PRIMARY KEY NOT NULL,
     next INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
