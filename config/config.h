@@ -18,6 +18,7 @@
 
 enum {
     CONFIG_LIST_MAX = 8,        /* values of a list option */
+    CONFIG_NO_SHOW_STEPS = 4,   /* values that duty.no_show_min has */
     CONFIG_FILE_MAX = 262144,   /* bytes of one file */
     CONFIG_FILES_MAX = 64,      /* files of conf.d */
     CONFIG_SECRET_BYTES = 256,  /* of a secret, without the newline that ends it */
@@ -26,11 +27,6 @@ enum {
 };
 
 enum config_lang { CONFIG_LANG_ZH, CONFIG_LANG_EN };
-
-enum config_driver {
-    CONFIG_DRIVER_GAMMU, /* libgammu's AT driver */
-    CONFIG_DRIVER_AT,    /* our own */
-};
 
 /* All texts are owned by struct config, are never NULL ("" when not set) and stay where they are
  * until config_free: what a reload may change are numbers only. Clock times are minutes after local
@@ -64,20 +60,19 @@ struct config_replica {
 struct config_modem {
     char *name; /* the title of the section */
     char *device;
-    int driver; /* enum config_driver */
-    char *pin_file;
-    char *smsc;       /* "" : what the SIM says */
     bool fast_sleeps; /* shortens libgammu's waits; for the modem simulator only */
 };
 
 struct config_mqtt {
     char *host; /* numeric or a name; not used when socket is set */
     int port;
-    char *socket;  /* path of the broker's Unix socket, "" for TCP */
-    char *ca_file; /* "": no TLS */
+    char *socket;    /* path of the broker's Unix socket, "" for TCP */
+    char *ca_file;   /* "": no TLS */
+    char *cert_file; /* our own certificate, with key_file; "": none */
+    char *key_file;
     char *username;
     char *password_file;
-    char *client_id;
+    char *client_id; /* "": "touyan-<station>" */
     int keepalive_s;
     char *listen; /* for --print-broker-config: where devices connect */
     int listen_port;
@@ -86,6 +81,7 @@ struct config_mqtt {
 struct config_sync {
     char *url; /* "": no county */
     char *ca_file;
+    char *public_key; /* "sha256//<base64>", the only one to accept; "": any */
     char *token_file;
     int poll_s;
     struct config_texts scopes; /* "*" and station ids */
@@ -103,9 +99,9 @@ struct config_duty {
     int standin_until;        /* clock time, nobody is asked to stand in after it */
     int quiet_from;           /* clock time */
     int quiet_to;             /* clock time */
-    struct config_minutes
-        no_show_min; /* after the start: the person, the leader, the senior officer */
-    struct config_minutes panic_min; /* after the alarm: again, again, again */
+    /* CONFIG_NO_SHOW_STEPS: the person, the leader, the senior officer, a gap is recorded */
+    struct config_minutes no_show_min;
+    struct config_minutes panic_min; /* after the alarm: it goes out again */
     int panic_room_min;              /* after the alarm: the duty room */
 };
 
@@ -146,11 +142,12 @@ struct config_changes {
  * by name. On an error nothing has changed. */
 int config_reload(struct config *config, struct config_changes *ret, struct err *err);
 
-/* All values in force, in the file's own syntax; secrets as "********". */
+/* All values in force, in the file's own syntax. No secret is in it: the configuration holds none.
+ */
 bool config_print(const struct config *config, struct buf *out);
 /* A commented file with all options and their defaults. */
 bool config_print_sample(struct buf *out);
-/* The OPTIONS section of touyan.conf(5), in man(7) macros: see config/dist/mkman. */
+/* touyan.conf(5) in man(7) macros. */
 bool config_print_man(struct buf *out);
 
 /* The first line of a secret file. Refuses what others can read, what is empty and what is longer

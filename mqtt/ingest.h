@@ -40,12 +40,13 @@ struct mqtt_event {
     const char *device_id; /* registered in table device */
     const char *product;   /* of the device, e.g. "mqtt_face", "touyan" */
     enum mqtt_kind kind;
-    const char *code;      /* "" when the message has none */
-    const char *subject;   /* "" when the message has none */
-    int64_t device_at_ms;  /* the device's own time brought to ours (UTC ms); 0: it gave none */
-    int64_t heard_at_ms;   /* wall clock when it was received */
+    const char *code;     /* "" when the message has none */
+    const char *subject;  /* "" when the message has none */
+    int64_t device_at_ms; /* the device's own time brought to ours (UTC ms); 0: it gave none */
+    int64_t heard_at_ms;  /* wall clock when it was received */
     bool retained;
-    bool fresh; /* not retained and device_at_ms within 120 s of heard_at_ms: it happened just now */
+    bool
+        fresh; /* not retained and device_at_ms within 120 s of heard_at_ms: it happened just now */
     bool alarm; /* sos only: fresh, or up to 30 min old, or without a date; never retained */
 };
 

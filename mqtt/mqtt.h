@@ -32,11 +32,11 @@ struct mqtt_options {
     const char *station;       /* e.g. "S0117" */
 
     /* All texts are copied; NULL and "" are the same. */
-    const char *socket_path;   /* the broker's Unix socket; wins over host */
-    const char *host;          /* numeric address, or a name that is resolved off the loop */
-    int port;                  /* 0: 1883, or 8883 with ca_file */
-    const char *ca_file;       /* PEM; set: TLS, and the certificate must be for `host` */
-    const char *cert_file;     /* our own certificate and key, PEM; both or none */
+    const char *socket_path; /* the broker's Unix socket; wins over host */
+    const char *host;        /* numeric address, or a name that is resolved off the loop */
+    int port;                /* 0: 1883, or 8883 with ca_file */
+    const char *ca_file;     /* PEM; set: TLS, and the certificate must be for `host` */
+    const char *cert_file;   /* our own certificate and key, PEM; both or none */
     const char *key_file;
     const char *username;
     const char *password_file; /* first line is the password */
@@ -55,13 +55,13 @@ struct mqtt_callbacks {
 
 struct mqtt_status {
     bool connected;
-    int64_t since_ms;    /* wall clock of the last change */
-    char problem[256];   /* why it is not connected, "" when it is */
-    int64_t messages;    /* received since the start */
-    int64_t events;      /* stored, without duplicates */
-    int64_t duplicates;  /* were there already; acknowledged again */
-    int64_t raw;         /* understood by no rule, or refused: see table mqtt_raw */
-    int64_t acks;        /* application acknowledgements handed to the broker */
+    int64_t since_ms;   /* wall clock of the last change */
+    char problem[256];  /* why it is not connected, "" when it is */
+    int64_t messages;   /* received since the start */
+    int64_t events;     /* stored, without duplicates */
+    int64_t duplicates; /* were there already; acknowledged again */
+    int64_t raw;        /* understood by no rule, or refused: see table mqtt_raw */
+    int64_t acks;       /* application acknowledgements handed to the broker */
     int64_t reconnects;
 };
 
@@ -85,7 +85,8 @@ struct mqtt_status mqtt_status(const struct mqtt *mqtt);
 int mqtt_publish(struct mqtt *mqtt, const char *topic, const void *payload, size_t size, int qos,
                  bool retain, int64_t not_after_ms, struct err *err);
 
-/* Reads the rules again after they were changed in table mqtt_rule and subscribes to their topics. */
+/* Reads the rules again after they were changed in table mqtt_rule and subscribes to their topics.
+ */
 void mqtt_reload_rules(struct mqtt *mqtt);
 
 #endif

@@ -92,8 +92,10 @@ bool buf_printf(struct buf *buf, const char *fmt, ...)
     int need = vsnprintf(NULL, 0, fmt, args);
     va_end(args);
     char *room = need >= 0 ? buf_reserve(buf, (size_t)need) : NULL;
-    if (room == NULL)
+    if (room == NULL) {
+        buf->failed = true;
         return false;
+    }
     va_start(args, fmt);
     vsnprintf(room, (size_t)need + 1, fmt, args);
     va_end(args);

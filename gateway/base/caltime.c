@@ -35,9 +35,18 @@ static void civil_from_days(int64_t days, struct caltime *ret)
     ret->year = (int)(year_of_era + era * 400 + (ret->month <= 2 ? 1 : 0));
 }
 
+/* "Never" is written as INT64_MAX in places: the ends of what is computed, in the years -9999 to
+ * 9999, keep every sum below from overflowing. */
+static int64_t clamp(int64_t wall_ms)
+{
+    const int64_t last = INT64_C(253402271999999);   /* 9999-12-31 23:59:59.999 */
+    const int64_t first = INT64_C(-377705145600000); /* -9999-01-01 00:00 */
+    return wall_ms > last ? last : wall_ms < first ? first : wall_ms;
+}
+
 struct caltime caltime_local(int64_t wall_ms)
 {
-    int64_t local = wall_ms + CALTIME_OFFSET_MS;
+    int64_t local = clamp(wall_ms) + CALTIME_OFFSET_MS;
     int64_t days = floor_div(local, CALTIME_DAY_MS);
     int64_t seconds = (local - days * CALTIME_DAY_MS) / 1000;
     struct caltime t;
@@ -58,7 +67,7 @@ int64_t caltime_to_ms(int year, int month, int day, int hour, int minute)
 
 int64_t caltime_midnight(int64_t wall_ms, int days)
 {
-    int64_t day = floor_div(wall_ms + CALTIME_OFFSET_MS, CALTIME_DAY_MS) + days;
+    int64_t day = floor_div(clamp(wall_ms) + CALTIME_OFFSET_MS, CALTIME_DAY_MS) + days;
     return day * CALTIME_DAY_MS - CALTIME_OFFSET_MS;
 }
 

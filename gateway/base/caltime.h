@@ -21,6 +21,7 @@ struct caltime {
     int weekday;              /* 1 Monday to 7 Sunday (ISO 8601) */
 };
 
+/* Times beyond the years -9999 to 9999 are taken for the end of those. */
 struct caltime caltime_local(int64_t wall_ms);
 int64_t caltime_to_ms(int year, int month, int day, int hour, int minute);
 

@@ -9,11 +9,13 @@ int err_set(struct err *e, int code, const char *fmt, ...)
 {
     if (e == NULL)
         return code;
+    char text[LIMIT_ERR_TEXT]; /* e->text may be one of the arguments */
     va_list args;
     va_start(args, fmt);
-    e->code = code;
-    vsnprintf(e->text, sizeof e->text, fmt, args);
+    vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
+    e->code = code;
+    memcpy(e->text, text, sizeof text);
     return code;
 }
 

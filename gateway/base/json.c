@@ -89,6 +89,11 @@ bool json_bool(const struct json *object, const char *key, bool fallback)
     return json_is_boolean(value) ? json_is_true(value) : fallback;
 }
 
+size_t json_size(const struct json *object)
+{
+    return json_object_size((const json_t *)object);
+}
+
 size_t json_count(const struct json *array)
 {
     return json_array_size(raw(array));

@@ -24,6 +24,7 @@ const char *json_text(const struct json *object, const char *key, const char *fa
 int64_t json_int(const struct json *object, const char *key, int64_t fallback);
 bool json_bool(const struct json *object, const char *key, bool fallback);
 size_t json_count(const struct json *array); /* 0 when it is no array */
+size_t json_size(const struct json *object); /* members; 0 when it is no object */
 struct json *json_at(const struct json *array, size_t index);
 /* The value itself. */
 const char *json_as_text(const struct json *value, const char *fallback);

@@ -32,15 +32,15 @@ enum {
     LIMIT_MQTT_MAPPED_BYTES = 16384, /* after large strings were cut out */
     LIMIT_RAW_KEPT_BYTES = 4096,     /* of a message that no rule understands */
     LIMIT_RAW_ROWS = 5000,
-    LIMIT_MQTT_CUT_BYTES = 2048,     /* a longer string (a photo) is cut out before mapping */
+    LIMIT_MQTT_CUT_BYTES = 2048, /* a longer string (a photo) is cut out before mapping */
     LIMIT_MQTT_RULES = 500,
     LIMIT_MQTT_FILTERS = 100,
-    LIMIT_MQTT_IN_FLIGHT = 20,       /* published and not yet acknowledged by the broker */
+    LIMIT_MQTT_IN_FLIGHT = 20, /* published and not yet acknowledged by the broker */
     LIMIT_MQTT_OUT_ROWS = 10000,
-    LIMIT_MQTT_OUT_BYTES = 16384,    /* of one message to a device */
-    LIMIT_DEVICES = 2000,            /* known or discovered */
+    LIMIT_MQTT_OUT_BYTES = 16384, /* of one message to a device */
+    LIMIT_DEVICES = 2000,         /* known or discovered */
     LIMIT_DEVICE_ID_BYTES = 64,
-    LIMIT_EVENT_TEXT_BYTES = 64,     /* code and subject */
+    LIMIT_EVENT_TEXT_BYTES = 64, /* code and subject */
     LIMIT_DEDUPE_BYTES = 128,
 
     /* one loop turn */

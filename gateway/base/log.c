@@ -4,7 +4,10 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
+
+#include "gateway/base/text.h"
 
 static enum log_level max_level = LOG_LEVEL_INFO;
 static void (*user_sink)(void *ctx, enum log_level level, const char *line);
@@ -26,6 +29,19 @@ static void tame(char *line)
     for (; *line != '\0'; line++)
         if ((unsigned char)*line < 0x20 || *line == 0x7f)
             *line = '?';
+}
+
+/* Takes a character off that the cut went through. */
+static void mend_end(char *line)
+{
+    size_t length = strlen(line);
+    size_t back = 0;
+    while (back < 3 && back < length && ((unsigned char)line[length - 1 - back] & 0xc0) == 0x80)
+        back++;
+    uint32_t cp;
+    size_t start = length > back ? length - 1 - back : 0;
+    if (length > 0 && text_utf8_decode(line + start, length - start, &cp) == 0)
+        line[start] = '\0';
 }
 
 static void write_stderr(enum log_level level, const char *line)
@@ -51,6 +67,7 @@ void log_line(enum log_level level, const char *event, const char *fmt, ...)
     char line[LIMIT_LOG_LINE];
     snprintf(line, sizeof line, "%.63s %.940s", event, detail);
     tame(line);
+    mend_end(line);
     if (user_sink != NULL)
         user_sink(user_ctx, level, line);
     else

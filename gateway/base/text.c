@@ -1,6 +1,7 @@
 /* Text from outside; see text.h. */
 #include "gateway/base/text.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -89,6 +90,7 @@ int text_utf16_units(const char *text)
 
 bool text_copy_utf8(char *ret, size_t size, const char *text, size_t text_size)
 {
+    assert(size > 0);
     size_t out = 0;
     for (size_t at = 0; at < text_size;) {
         uint32_t cp;
@@ -111,6 +113,7 @@ bool text_copy_utf8(char *ret, size_t size, const char *text, size_t text_size)
 
 bool text_copy(char *ret, size_t size, const char *text)
 {
+    assert(size > 0);
     size_t length = strlen(text);
     size_t n = length < size ? length : size - 1;
     memcpy(ret, text, n);
@@ -141,20 +144,23 @@ bool text_to_int(const char *text, int min, int max, int *ret_value)
     return true;
 }
 
-/* Digits and a leading '+' without the marks people write; false on anything else. */
-static bool strip_phone(const char *text, char digits[LIMIT_PHONE_DIGITS + 2])
+/* Digits and a leading '+' without the marks people write; false on anything else, and when it is
+ * not 2 to LIMIT_PHONE_DIGITS digits. */
+static bool strip_phone(const char *text, char ret[LIMIT_PHONE_DIGITS + 2])
 {
     size_t n = 0;
+    size_t digits = 0;
     for (; *text != '\0'; text++) {
         if (strchr(" -()", *text) != NULL)
             continue;
-        bool ok = (*text >= '0' && *text <= '9') || (*text == '+' && n == 0);
-        if (!ok || n > LIMIT_PHONE_DIGITS)
+        bool digit = *text >= '0' && *text <= '9';
+        if ((!digit && (*text != '+' || n > 0)) || (digit && digits == LIMIT_PHONE_DIGITS))
             return false;
-        digits[n++] = *text;
+        ret[n++] = *text;
+        digits += digit ? 1 : 0;
     }
-    digits[n] = '\0';
-    return n >= 2;
+    ret[n] = '\0';
+    return digits >= 2;
 }
 
 static bool is_mobile_cn(const char *digits)
@@ -162,28 +168,35 @@ static bool is_mobile_cn(const char *digits)
     return strlen(digits) == 11 && digits[0] == '1' && digits[1] >= '3';
 }
 
+/* What stands before `*rest` in the one form; moves *rest past what is written another way. */
+static const char *international_prefix(const char **rest, const char *country)
+{
+    size_t country_size = strlen(country);
+    if (strncmp(*rest, "00", 2) == 0 && strlen(*rest) > 3) {
+        *rest += 2;
+        return "+";
+    }
+    /* Networks hand over "86138..." as well as "+86138...". */
+    if (strncmp(*rest, country, country_size) == 0 && is_mobile_cn(*rest + country_size))
+        return "+";
+    return "";
+}
+
 bool text_normalise_phone(const char *text, const char *country, char *ret, size_t size)
 {
     char digits[LIMIT_PHONE_DIGITS + 2];
     if (!strip_phone(text, digits))
         return false;
-    size_t country_size = strlen(country);
-    const char *prefix = "";
     const char *rest = digits;
-    if (strncmp(digits, "00", 2) == 0) {
-        prefix = "+";
-        rest = digits + 2;
-    } else if (is_mobile_cn(digits)) {
-        if (size < country_size + 2)
-            return false;
-        ret[0] = '+';
-        memcpy(ret + 1, country, country_size);
-        return text_copy(ret + 1 + country_size, size - 1 - country_size, digits);
-    }
-    if (strlen(prefix) + strlen(rest) + 1 > size)
+    bool national = is_mobile_cn(digits);
+    const char *prefix = national ? "+" : international_prefix(&rest, country);
+    const char *middle = national ? country : "";
+    if (strlen(prefix) + strlen(middle) + strlen(rest) + 1 > size)
         return false;
     memcpy(ret, prefix, strlen(prefix));
-    return text_copy(ret + strlen(prefix), size - strlen(prefix), rest);
+    memcpy(ret + strlen(prefix), middle, strlen(middle));
+    return text_copy(ret + strlen(prefix) + strlen(middle), size - strlen(prefix) - strlen(middle),
+                     rest);
 }
 
 void text_mask_phone(const char *number, char ret[8])
@@ -191,7 +204,7 @@ void text_mask_phone(const char *number, char ret[8])
     size_t length = strlen(number);
     const char *tail = length > 3 ? number + length - 3 : "";
     memcpy(ret, "***", 3);
-    text_copy(ret + 3, 5, tail);
+    text_copy(ret + 3, 5, strspn(tail, "0123456789") == 3 ? tail : "");
 }
 
 void text_to_hex(const void *bytes, size_t size, char *ret)

@@ -30,13 +30,15 @@ bool text_copy(char *ret, size_t size, const char *text);
 bool text_to_int64(const char *text, int64_t min, int64_t max, int64_t *ret_value);
 bool text_to_int(const char *text, int min, int max, int *ret_value);
 
-/* Brings a dialled number to one form: "+8613800000001", "13800000001" (prefix added),
+/* Brings a dialled number to one form: "+8613800000001", also from "13800000001", "8613800000001"
+ * and "008613800000001";
  * "106..." and other short codes as they are. Drops spaces, '-', '(', ')'.
  * country is digits without '+', e.g. "86". False: not a number of 2 to LIMIT_PHONE_DIGITS digits.
  */
 bool text_normalise_phone(const char *text, const char *country, char *ret, size_t size);
 
-/* "***001": the last three digits and nothing else. ret must hold 8 bytes. */
+/* "***001": the last three digits and nothing else; "***" for short numbers and for names. ret must
+ * hold 8 bytes. */
 void text_mask_phone(const char *number, char ret[8]);
 
 /* Lower-case hex. ret must hold 2 * size + 1 bytes. */

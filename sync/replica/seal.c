@@ -139,3 +139,10 @@ bool seal_open_text(const struct seal *seal, const char *sealed, char *ret, size
     free(whole);
     return ok;
 }
+
+void seal_hash(const char *text, size_t size, char ret[SEAL_HASH_DIGITS + 1])
+{
+    unsigned char hash[SEAL_HASH_DIGITS / 2];
+    crypto_generichash(hash, sizeof hash, (const unsigned char *)text, size, NULL, 0);
+    text_to_hex(hash, sizeof hash, ret);
+}

@@ -1,0 +1,30 @@
+/* The devices at the gates as JSON, also those that nobody registered. */
+#include "gateway/console/console.h"
+
+struct json *console_device_list(struct replica *replica)
+{
+    struct query *query = replica_query(
+        replica,
+        "SELECT l.device_id, l.name, l.product, l.kind, coalesce(s.short, s.name),"
+        " coalesce(p.short, p.name), l.registered, l.state, l.state_at, l.heard_at, l.offset_ms"
+        " FROM device_list l LEFT JOIN school s ON s.id = l.school_id"
+        " LEFT JOIN post p ON p.id = l.post_id ORDER BY l.school_id, l.device_id");
+    struct json *list = json_new_array();
+    while (query_row(query)) {
+        struct json *json = json_new_object();
+        json_set_text(json, "id", query_get_text(query, 0));
+        json_set_text(json, "name", query_get_text(query, 1));
+        json_set_text(json, "product", query_get_text(query, 2));
+        json_set_text(json, "kind", query_get_text(query, 3));
+        json_set_text(json, "school", query_get_text(query, 4));
+        json_set_text(json, "post", query_get_text(query, 5));
+        json_set_bool(json, "registered", query_get_int(query, 6) != 0);
+        json_set_text(json, "state", query_get_text(query, 7));
+        json_set_int(json, "since", query_get_int(query, 8));
+        json_set_int(json, "heard", query_get_int(query, 9));
+        json_set_int(json, "offset_ms", query_get_int(query, 10));
+        json_add(list, json);
+    }
+    query_done(query);
+    return list;
+}

@@ -1,0 +1,212 @@
+/* Routes of the JSON API; see console.h. Each route is a function from the request to an answer. */
+#include "gateway/console/console.h"
+
+#include <string.h>
+
+#include "gateway/base/log.h"
+#include "gateway/base/text.h"
+
+enum {
+    OK = 200,
+    BAD_REQUEST = 400,
+    NOT_FOUND = 404,
+    NOT_ALLOWED = 405,
+    CONFLICT = 409,
+    LATER = 503
+};
+
+static void reply(struct http_answer *ret, int status, struct json *json)
+{
+    json_set_int(json, "v", 1);
+    ret->status = status;
+    json_write(json, &ret->json);
+    json_free(json);
+}
+
+static void reply_error(struct http_answer *ret, int status, const char *text)
+{
+    struct json *json = json_new_object();
+    json_set_text(json, "error", text);
+    reply(ret, status, json);
+}
+
+static int status_of(int code)
+{
+    switch (code) {
+    case ERR_INVALID:
+    case ERR_LIMIT:
+        return BAD_REQUEST;
+    case ERR_NOT_FOUND:
+        return NOT_FOUND;
+    case ERR_STATE:
+        return CONFLICT;
+    default:
+        return LATER;
+    }
+}
+
+static void get_status(struct console *console, const struct http_request *request,
+                       struct http_answer *ret)
+{
+    (void)request;
+    reply(ret, OK, console->ports.status(console->ports.ctx));
+}
+
+static void get_check(struct console *console, const struct http_request *request,
+                      struct http_answer *ret)
+{
+    (void)request;
+    reply(ret, OK, console->ports.check(console->ports.ctx));
+}
+
+static void get_sync(struct console *console, const struct http_request *request,
+                     struct http_answer *ret)
+{
+    (void)request;
+    reply(ret, OK, console->ports.sync(console->ports.ctx));
+}
+
+static void get_idle(struct console *console, const struct http_request *request,
+                     struct http_answer *ret)
+{
+    (void)request;
+    reply(ret, OK, console->ports.idle(console->ports.ctx));
+}
+
+static void post_sync_now(struct console *console, const struct http_request *request,
+                          struct http_answer *ret)
+{
+    (void)request;
+    console->ports.sync_now(console->ports.ctx);
+    reply(ret, OK, json_new_object());
+}
+
+static void get_sms(struct console *console, const struct http_request *request,
+                    struct http_answer *ret)
+{
+    struct json *json = json_new_object();
+    json_set(json, "sms", console_sms_list(console->replica, request));
+    reply(ret, OK, json);
+}
+
+static void get_one_sms(struct console *console, const struct http_request *request,
+                        struct http_answer *ret)
+{
+    struct json *one = console_sms_one(console->replica, request->path + strlen("/v1/sms/"));
+    if (one == NULL)
+        reply_error(ret, NOT_FOUND, "there is no message with this id");
+    else
+        reply(ret, OK, one);
+}
+
+static void get_devices(struct console *console, const struct http_request *request,
+                        struct http_answer *ret)
+{
+    (void)request;
+    struct json *json = json_new_object();
+    json_set(json, "devices", console_device_list(console->replica));
+    reply(ret, OK, json);
+}
+
+/* Number and text of the body; answers itself when they are not there. */
+static struct json *parse_message(const struct http_request *request, struct http_answer *ret)
+{
+    struct err err = {0};
+    struct json *body = NULL;
+    if (json_parse(request->body, request->body_size, &body, &err) != ERR_OK) {
+        reply_error(ret, BAD_REQUEST, err.text);
+        return NULL;
+    }
+    if (json_text(body, "number", NULL) != NULL && json_text(body, "text", NULL) != NULL)
+        return body;
+    json_free(body);
+    reply_error(ret, BAD_REQUEST, "the body needs \"number\" and \"text\"");
+    return NULL;
+}
+
+static void post_send(struct console *console, const struct http_request *request,
+                      struct http_answer *ret)
+{
+    struct json *body = parse_message(request, ret);
+    if (body == NULL)
+        return;
+    struct err err = {0};
+    char id[LIMIT_ID_BYTES + 1] = "";
+    int code = console->ports.send(console->ports.ctx, json_text(body, "number", ""),
+                                   json_text(body, "text", ""), id, &err);
+    json_free(body);
+    if (code != ERR_OK) {
+        reply_error(ret, status_of(code), err.text);
+        return;
+    }
+    ret->wrote = true;
+    struct json *json = json_new_object();
+    json_set_text(json, "id", id);
+    reply(ret, OK, json);
+}
+
+static void post_simulate(struct console *console, const struct http_request *request,
+                          struct http_answer *ret)
+{
+    struct json *body = parse_message(request, ret);
+    if (body == NULL)
+        return;
+    struct err err = {0};
+    int code = console->ports.simulate(console->ports.ctx, json_text(body, "number", ""),
+                                       json_text(body, "text", ""), &err);
+    json_free(body);
+    if (code != ERR_OK) {
+        reply_error(ret, status_of(code), err.text);
+        return;
+    }
+    ret->wrote = true;
+    reply(ret, OK, json_new_object());
+}
+
+struct route {
+    const char *method;
+    const char *path; /* ends with '/': the rest is an id */
+    void (*answer)(struct console *console, const struct http_request *request,
+                   struct http_answer *ret);
+};
+
+static const struct route routes[] = {
+    {"GET", "/v1/status", get_status},
+    {"GET", "/v1/check", get_check},
+    {"GET", "/v1/sms", get_sms},
+    {"POST", "/v1/sms/send", post_send},
+    {"POST", "/v1/sms/simulate", post_simulate},
+    {"GET", "/v1/sms/", get_one_sms},
+    {"GET", "/v1/devices", get_devices},
+    {"GET", "/v1/sync", get_sync},
+    {"POST", "/v1/sync/now", post_sync_now},
+    {"GET", "/v1/idle", get_idle},
+};
+
+static bool path_fits(const struct route *route, const char *path)
+{
+    size_t size = strlen(route->path);
+    if (route->path[size - 1] == '/')
+        return strncmp(path, route->path, size) == 0 && path[size] != '\0' &&
+               strchr(path + size, '/') == NULL;
+    return strcmp(path, route->path) == 0;
+}
+
+void console_respond(void *ctx, const struct http_request *request, struct http_answer *ret)
+{
+    bool path_known = false;
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+        if (!path_fits(&routes[i], request->path))
+            continue;
+        path_known = true;
+        if (strcmp(routes[i].method, request->method) == 0) {
+            routes[i].answer(ctx, request, ret);
+            return;
+        }
+    }
+    if (path_known)
+        reply_error(ret, NOT_ALLOWED, "this address does not take that method");
+    else
+        reply_error(ret, NOT_FOUND,
+                    "no such address: see /v1/status, /v1/sms, /v1/devices, /v1/sync");
+}

@@ -1,0 +1,47 @@
+/* The JSON API of the station, used by the touyan command (and later by the page). Additive only:
+ * every answer has "v":1. Numbers are masked, bodies are clear: who may ask is a matter of the
+ * socket.
+ *
+ *   GET  /v1/status             the station at a glance
+ *   GET  /v1/check              findings, each {code, level 0 to 3 as Nagios plugins, text, next}
+ *   GET  /v1/sms                ?dir=out|in &state= &limit= &after=   newest last
+ *   GET  /v1/sms/ID             one message with its history
+ *   POST /v1/sms/send           {"number","text"}      -> {"id"}
+ *   POST /v1/sms/simulate       {"number","text"}      as if that number had sent it
+ *   GET  /v1/devices
+ *   GET  /v1/sync               POST /v1/sync/now
+ *   GET  /v1/idle               {"idle","next_due_ms"}: nothing is under way (fast time)
+ */
+#ifndef TOUYAN_CONSOLE_CONSOLE_H
+#define TOUYAN_CONSOLE_CONSOLE_H
+
+#include "gateway/base/json.h"
+#include "gateway/console/http.h"
+
+/* What the API needs of the other modules. The json values are taken over. */
+struct console_ports {
+    void *ctx;
+    struct json *(*status)(void *ctx);
+    struct json *(*check)(void *ctx);
+    struct json *(*sync)(void *ctx);
+    struct json *(*idle)(void *ctx);
+    void (*sync_now)(void *ctx);
+    int (*send)(void *ctx, const char *number, const char *text, char ret_id[LIMIT_ID_BYTES + 1],
+                struct err *err);
+    int (*simulate)(void *ctx, const char *number, const char *text, struct err *err);
+};
+
+struct console {
+    struct replica *replica;
+    struct console_ports ports;
+};
+
+/* For http_options.respond; ctx is a struct console. */
+void console_respond(void *ctx, const struct http_request *request, struct http_answer *ret);
+
+/* api_sms.c and api_device.c: rows as JSON arrays. */
+struct json *console_sms_list(struct replica *replica, const struct http_request *request);
+struct json *console_sms_one(struct replica *replica, const char *id); /* NULL: no such message */
+struct json *console_device_list(struct replica *replica);
+
+#endif

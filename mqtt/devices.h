@@ -1,0 +1,56 @@
+/* The devices that were heard, in memory, with table device_state behind them. What only says that
+ * a device is alive is written once a second, not with each message; a change of presence at once.
+ * After a turn was lost the table is read again. */
+#ifndef TOUYAN_MQTT_DEVICES_H
+#define TOUYAN_MQTT_DEVICES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gateway/base/err.h"
+#include "gateway/base/limits.h"
+#include "mqtt/mapping.h"
+#include "mqtt/presence.h"
+#include "sync/replica/replica.h"
+
+enum { DEVICE_SAMPLES = 5 };
+
+struct device {
+    char id[LIMIT_DEVICE_ID_BYTES + 1];
+    char product[MAPPING_PRODUCT_BYTES + 1];
+    enum presence state;
+    int64_t state_at_ms, first_at_ms, heard_at_ms, event_at_ms;
+    int silent_s;
+    int64_t messages;
+    int64_t samples_ms[DEVICE_SAMPLES]; /* our clock minus its, of its last heartbeats */
+    int sample_count, sample_next;
+    bool dirty;
+};
+
+struct devices;
+
+int devices_open(struct replica *replica, struct devices **ret, struct err *err);
+void devices_close(struct devices *devices); /* accepts NULL */
+
+/* Reads the table again. */
+void devices_load(struct devices *devices);
+
+/* The device, made when it is new; NULL when there are LIMIT_DEVICES already. Valid until the
+ * next devices_load. */
+struct device *devices_get(struct devices *devices, const char *id, const char *product,
+                           int64_t now_ms);
+
+/* By index from 0; NULL behind the last. */
+struct device *devices_at(struct devices *devices, int index);
+
+/* A live heartbeat: how far the clocks are apart. */
+void device_note_clock(struct device *device, int64_t device_at_ms, int64_t heard_at_ms);
+
+/* What to add to the device's time to get ours: the smallest difference of its last heartbeats,
+ * because a message can be late but not early. False: not known. Within 2 s it is 0. */
+bool device_clock_offset(const struct device *device, int64_t *ret_ms);
+
+/* Inside a handler. */
+void devices_write(struct devices *devices, struct device *device);
+
+#endif

@@ -1,0 +1,550 @@
+/* From a message to an event; see ingest.h.
+ *
+ * Happy path: the payload is checked and relieved of photos, mapped, and its event inserted with
+ * the registry's row of the device in one statement; on_event runs in a savepoint of its own, and
+ * the acknowledgement waits for the commit.
+ * Failures: what cannot be read, is no event of ours or claims a device that is not registered is
+ * kept raw, in its own handler or, when the message's handler was taken back, in a second one. A
+ * turn that is lost takes the devices' state in memory with it: it is read again. */
+#include "mqtt/ingest.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/base/limits.h"
+#include "gateway/base/log.h"
+#include "gateway/base/text.h"
+#include "mqtt/devices.h"
+#include "mqtt/mapping.h"
+#include "mqtt/payload.h"
+#include "mqtt/presence.h"
+#include "mqtt/rules.h"
+
+enum {
+    FRESH_MS = 120 * 1000,
+    ALARM_LATE_MS = 30 * 60 * 1000,
+    CLOCK_JUMP_MS = 10 * 1000, /* between two ticks of a second */
+    EVENT_ID_BYTES = LIMIT_DEVICE_ID_BYTES + 1 + LIMIT_DEDUPE_BYTES,
+    ACK_BYTES = 2 * LIMIT_TOPIC_BYTES,
+    RAW_TRIM_EVERY = 100,
+};
+
+struct ingest {
+    struct replica *replica;
+    const struct clock *clock;
+    char station[LIMIT_STATION_BYTES + 1];
+    struct ingest_callbacks callbacks;
+    struct mapping *mapping;
+    struct devices *devices;
+    struct ingest_counts counts;
+    struct buf text;         /* the message being handled, NUL-terminated */
+    int64_t undated;         /* makes keys of events without one distinct */
+    int64_t listening_at_ms; /* see presence.h */
+    int64_t tick_wall_ms, tick_mono_ms;
+    bool was_connected;
+    bool watching_turn;
+    bool reload_due; /* the devices in memory say more than was committed */
+};
+
+/* One message on its way through. */
+struct work {
+    struct ingest *ingest;
+    const struct ingest_message *message;
+    int64_t heard_at_ms;
+    struct mapped mapped;
+    struct device *device; /* NULL: too many devices */
+};
+
+static const char *const kind_names[MQTT_KIND_COUNT] = {
+    "check_in", "leave_post",  "sos",          "tamper",    "door",
+    "power",    "presence_on", "presence_off", "heartbeat", "telemetry",
+};
+
+const char *mqtt_kind_name(enum mqtt_kind kind)
+{
+    return kind_names[kind];
+}
+
+int mqtt_kind_from_name(const char *name)
+{
+    for (int i = 0; i < MQTT_KIND_COUNT; i++)
+        if (strcmp(kind_names[i], name) == 0)
+            return i;
+    return -1;
+}
+
+/* --- raw --- */
+
+static void trim_raw(struct ingest *ingest)
+{
+    if (ingest->counts.raw % RAW_TRIM_EVERY == 0)
+        replica_run(ingest->replica,
+                    "DELETE FROM mqtt_raw WHERE id <= (SELECT max(id) FROM mqtt_raw) - ?1", "i",
+                    (int64_t)LIMIT_RAW_ROWS);
+}
+
+/* Inside a handler. */
+static void keep_raw(struct work *work, const char *reason)
+{
+    struct ingest *ingest = work->ingest;
+    const struct ingest_message *message = work->message;
+    char topic[LIMIT_TOPIC_BYTES + 1];
+    struct buf payload;
+    buf_init(&payload, LIMIT_RAW_KEPT_BYTES);
+    text_copy_utf8(topic, sizeof topic, message->topic, strlen(message->topic));
+    payload_blank(message->payload, message->size, &payload);
+    replica_run(ingest->replica,
+                "INSERT INTO mqtt_raw(heard_at, topic, payload, size, retained, reason) "
+                "VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "issiis", work->heard_at_ms, topic, buf_text(&payload), (int64_t)message->size,
+                (int64_t)message->retained, reason);
+    buf_free(&payload);
+    trim_raw(ingest);
+    ingest->counts.raw++;
+    log_info("mqtt.raw", "topic=%s size=%zu reason=\"%s\"", topic, message->size, reason);
+}
+
+/* --- a lost turn --- */
+
+static void on_turn_end(void *ctx, int64_t arg, bool committed)
+{
+    struct ingest *ingest = ctx;
+    (void)arg;
+    ingest->watching_turn = false;
+    if (!committed)
+        ingest->reload_due = true;
+}
+
+/* Between two messages, because within one a device is held by its address. */
+static void catch_up(struct ingest *ingest)
+{
+    if (ingest->reload_due)
+        devices_load(ingest->devices);
+    ingest->reload_due = false;
+}
+
+/* Once a turn, in a handler of its own, so that no message's failure sets it off. */
+static void watch_turn(struct ingest *ingest)
+{
+    if (ingest->watching_turn)
+        return;
+    ingest->watching_turn = true;
+    replica_enter(ingest->replica);
+    replica_after_commit(ingest->replica, on_turn_end, ingest, 0);
+    replica_leave(ingest->replica, true);
+}
+
+/* --- acknowledgements --- */
+
+struct ack {
+    struct ingest *ingest;
+    int qos;
+    const char *payload; /* behind the topic's NUL */
+    char topic[];
+};
+
+static void on_ack_committed(void *ctx, int64_t arg, bool committed)
+{
+    struct ack *ack = ctx;
+    struct ingest *ingest = ack->ingest;
+    (void)arg;
+    if (committed) {
+        ingest->counts.acks++;
+        ingest->callbacks.on_ack(ingest->callbacks.ctx, ack->topic, ack->payload, ack->qos);
+    }
+    free(ack);
+}
+
+static void promise_ack(struct work *work)
+{
+    struct ingest *ingest = work->ingest;
+    if (ingest->callbacks.on_ack == NULL || work->mapped.ack_id[0] == '\0')
+        return;
+    struct buf topic, payload;
+    int qos;
+    buf_init(&topic, LIMIT_TOPIC_BYTES);
+    buf_init(&payload, ACK_BYTES);
+    if (mapping_ack(ingest->mapping, &work->mapped, work->message->topic, &topic, &payload, &qos)) {
+        struct ack *ack = malloc(sizeof *ack + topic.size + payload.size + 2);
+        if (ack == NULL)
+            abort();
+        ack->ingest = ingest;
+        ack->qos = qos;
+        memcpy(ack->topic, buf_text(&topic), topic.size + 1);
+        ack->payload = ack->topic + topic.size + 1;
+        memcpy(ack->topic + topic.size + 1, buf_text(&payload), payload.size + 1);
+        replica_after_commit(ingest->replica, on_ack_committed, ack, 0);
+    }
+    buf_free(&topic);
+    buf_free(&payload);
+}
+
+/* --- events --- */
+
+static bool is_state_only(enum mqtt_kind kind)
+{
+    return kind == MQTT_HEARTBEAT || kind == MQTT_TELEMETRY;
+}
+
+static int64_t corrected_time(const struct work *work)
+{
+    int64_t offset_ms;
+    int64_t at_ms = work->mapped.device_at_ms;
+    if (at_ms == 0 || work->device == NULL || !device_clock_offset(work->device, &offset_ms))
+        return at_ms;
+    return at_ms + offset_ms;
+}
+
+static void judge_age(const struct work *work, struct mqtt_event *event)
+{
+    int64_t age_ms = event->heard_at_ms - event->device_at_ms;
+    bool dated = event->device_at_ms != 0;
+    event->fresh = !event->retained && dated && age_ms < FRESH_MS && age_ms > -FRESH_MS;
+    event->alarm =
+        work->mapped.kind == MQTT_SOS && !event->retained && (!dated || age_ms <= ALARM_LATE_MS);
+}
+
+/* FNV-1a, 64 bits: tells payloads of one device apart within seconds, no more. */
+static uint64_t payload_hash(const struct ingest_message *message)
+{
+    uint64_t h = UINT64_C(14695981039346656037);
+    const unsigned char *bytes = message->payload;
+    for (size_t i = 0; i < message->size; i++)
+        h = (h ^ bytes[i]) * UINT64_C(1099511628211);
+    return h;
+}
+
+static void make_id(struct work *work, char ret[EVENT_ID_BYTES + 1])
+{
+    const struct mapped *mapped = &work->mapped;
+    if (mapped->dedupe[0] != '\0')
+        snprintf(ret, EVENT_ID_BYTES + 1, "%s:%s", mapped->device_id, mapped->dedupe);
+    else if (mapped->window_s > 0)
+        snprintf(ret, EVENT_ID_BYTES + 1, "%s:w%lld-%016llx", mapped->device_id,
+                 (long long)(work->heard_at_ms / (mapped->window_s * INT64_C(1000))),
+                 (unsigned long long)payload_hash(work->message));
+    else
+        snprintf(ret, EVENT_ID_BYTES + 1, "%s:h%lld-%lld", mapped->device_id,
+                 (long long)work->heard_at_ms, (long long)work->ingest->undated++);
+}
+
+static void call_on_event(struct ingest *ingest, const struct mqtt_event *event)
+{
+    if (ingest->callbacks.on_event == NULL)
+        return;
+    replica_enter(ingest->replica);
+    ingest->callbacks.on_event(ingest->callbacks.ctx, event);
+    if (!replica_leave(ingest->replica, true))
+        log_error("mqtt.event", "id=%s kind=%s not handled: %s", event->id,
+                  mqtt_kind_name(event->kind), replica_problem(ingest->replica));
+}
+
+/* Why no row of device_event came of it; NULL: it is there already. */
+static const char *why_not_stored(const struct work *work)
+{
+    char product[MAPPING_PRODUCT_BYTES + 1];
+    if (!replica_get_text(work->ingest->replica, product, sizeof product,
+                          "SELECT product FROM device WHERE id = ?1", "s", work->mapped.device_id))
+        return "unknown device";
+    if (strcmp(product, work->mapped.product) != 0)
+        return "device is registered as another product";
+    return NULL;
+}
+
+enum { STORED, WAS_THERE, REFUSED };
+
+static int store_event(struct work *work, const struct mqtt_event *event, const char **ret_reason)
+{
+    static const char sql[] =
+        "INSERT INTO device_event(id, scope, device_id, kind, code, subject, device_at, heard_at, "
+        "fresh) SELECT ?1, coalesce(d.scope, ?9), d.id, ?4, ?5, ?6, ?7, ?8, ?10 FROM device d "
+        "WHERE d.id = ?2 AND d.product = ?3 ON CONFLICT(id) DO NOTHING";
+    struct ingest *ingest = work->ingest;
+    const char *code = event->code[0] != '\0' ? event->code : NULL;
+    const char *subject = event->subject[0] != '\0' ? event->subject : NULL;
+    int64_t rows =
+        replica_run(ingest->replica, sql, "ssssssiisi", event->id, event->device_id, event->product,
+                    mqtt_kind_name(event->kind), code, subject, event->device_at_ms,
+                    event->heard_at_ms, ingest->station, (int64_t)event->fresh);
+    if (rows == 1)
+        return STORED;
+    *ret_reason = rows < 0 ? "could not be stored" : why_not_stored(work);
+    return *ret_reason == NULL ? WAS_THERE : REFUSED;
+}
+
+/* NULL, or the reason to keep the message raw. */
+static const char *take_event(struct work *work)
+{
+    struct ingest *ingest = work->ingest;
+    char id[EVENT_ID_BYTES + 1];
+    make_id(work, id);
+    struct mqtt_event event = {
+        .id = id,
+        .device_id = work->mapped.device_id,
+        .product = work->mapped.product,
+        .kind = work->mapped.kind,
+        .code = work->mapped.code,
+        .subject = work->mapped.subject,
+        .device_at_ms = corrected_time(work),
+        .heard_at_ms = work->heard_at_ms,
+        .retained = work->message->retained,
+    };
+    judge_age(work, &event);
+    const char *reason = NULL;
+    int result = store_event(work, &event, &reason);
+    if (result == REFUSED)
+        return reason;
+    if (result == STORED) {
+        ingest->counts.events++;
+        call_on_event(ingest, &event);
+    } else {
+        ingest->counts.duplicates++;
+    }
+    if (work->device != NULL)
+        work->device->event_at_ms = work->heard_at_ms;
+    return NULL;
+}
+
+/* --- presence --- */
+
+/* A change is an event of its own, for registered devices. */
+static void tell_presence(struct ingest *ingest, const struct device *device, const char *code,
+                          int64_t now_ms)
+{
+    bool on = device->state == PRESENCE_ONLINE;
+    struct ingest_message nothing = {.topic = "", .payload = "", .size = 0};
+    struct work work = {.ingest = ingest, .message = &nothing, .heard_at_ms = now_ms};
+    work.mapped.kind = on ? MQTT_PRESENCE_ON : MQTT_PRESENCE_OFF;
+    work.mapped.product = device->product;
+    work.mapped.device_at_ms = now_ms;
+    text_copy(work.mapped.device_id, sizeof work.mapped.device_id, device->id);
+    text_copy(work.mapped.code, sizeof work.mapped.code, code);
+    snprintf(work.mapped.dedupe, sizeof work.mapped.dedupe, "p%lld-%s", (long long)now_ms,
+             on ? "on" : "off");
+    log_info("mqtt.presence", "device=%s state=%s code=%s", device->id,
+             presence_name(device->state), code);
+    take_event(&work); /* an unregistered device has none, and that is no fault */
+}
+
+static void signal_presence(struct ingest *ingest, struct device *device,
+                            enum presence_signal signal, const char *code, int64_t now_ms)
+{
+    struct presence_view view = {device->state, device->heard_at_ms, ingest->listening_at_ms,
+                                 device->silent_s};
+    enum presence next = presence_next(&view, signal, now_ms);
+    if (next == device->state)
+        return;
+    device->state = next;
+    device->state_at_ms = now_ms;
+    watch_turn(ingest);
+    devices_write(ingest->devices, device);
+    tell_presence(ingest, device, code, now_ms);
+}
+
+/* What any message says about its device. A retained one says nothing about now, except that the
+ * state topics are retained so that the last word is known. */
+static void note_device(struct work *work)
+{
+    struct device *device = work->device;
+    enum mqtt_kind kind = work->mapped.kind;
+    bool live = !work->message->retained;
+    enum presence_signal signal = PRESENCE_HEARD;
+    if (kind == MQTT_PRESENCE_ON || kind == MQTT_PRESENCE_OFF)
+        signal = kind == MQTT_PRESENCE_ON ? PRESENCE_SAYS_ON : PRESENCE_SAYS_OFF;
+    else if (!live)
+        return;
+    if (live && kind != MQTT_PRESENCE_OFF) {
+        device->heard_at_ms = work->heard_at_ms;
+        device->messages++;
+        device->dirty = true;
+    }
+    if (work->mapped.silent_s > 0)
+        device->silent_s = work->mapped.silent_s;
+    if (live && work->mapped.device_at_ms != 0 && kind == MQTT_HEARTBEAT)
+        device_note_clock(device, work->mapped.device_at_ms, work->heard_at_ms);
+    signal_presence(work->ingest, device, signal, work->mapped.code, work->heard_at_ms);
+}
+
+/* --- one message --- */
+
+/* The payload as text that the rules can read, in ingest->text. */
+static const char *take_text(struct ingest *ingest, const struct ingest_message *message)
+{
+    buf_clear(&ingest->text);
+    if (strlen(message->topic) > LIMIT_TOPIC_BYTES)
+        return "topic too long";
+    if (message->size > LIMIT_MQTT_PAYLOAD_BYTES)
+        return "payload too large";
+    if (!text_utf8_valid(message->payload, message->size))
+        return "not UTF-8";
+    bool fits = message->size <= LIMIT_MQTT_CUT_BYTES
+                    ? buf_add(&ingest->text, message->payload, message->size)
+                    : payload_cut(message->payload, message->size, &ingest->text);
+    return fits ? NULL : "too large without its photos";
+}
+
+/* An id that two products use is that of the registered one. */
+static bool settle_product(struct work *work)
+{
+    struct device *device = work->device;
+    if (strcmp(device->product, work->mapped.product) == 0)
+        return true;
+    if (replica_get_int(work->ingest->replica, 0,
+                        "SELECT count(*) FROM device WHERE id = ?1 AND product = ?2", "ss",
+                        device->id, work->mapped.product) == 0)
+        return false;
+    text_copy(device->product, sizeof device->product, work->mapped.product);
+    device->dirty = true;
+    return true;
+}
+
+static const char *handle(struct work *work)
+{
+    struct ingest *ingest = work->ingest;
+    const struct mapped *mapped = &work->mapped;
+    const char *reason = take_text(ingest, work->message);
+    if (reason != NULL)
+        return reason;
+    if (!mapping_map(ingest->mapping, work->message->topic, buf_text(&ingest->text), &work->mapped,
+                     &reason))
+        return reason;
+    work->device =
+        devices_get(ingest->devices, mapped->device_id, mapped->product, work->heard_at_ms);
+    if (work->device != NULL && !settle_product(work))
+        return "device is known as another product";
+    bool is_event = !is_state_only(mapped->kind) && mapped->kind != MQTT_PRESENCE_ON &&
+                    mapped->kind != MQTT_PRESENCE_OFF;
+    if (is_event)
+        reason = take_event(work);
+    else
+        ingest->counts.states++;
+    if (work->device != NULL)
+        note_device(work);
+    if (reason == NULL)
+        promise_ack(work);
+    return reason;
+}
+
+bool ingest_message(struct ingest *ingest, const struct ingest_message *message)
+{
+    struct work work = {.ingest = ingest, .message = message};
+    ingest->counts.messages++;
+    if (message->size == 0)
+        return true; /* a retained message was deleted */
+    work.heard_at_ms = clock_wall_ms(ingest->clock);
+    catch_up(ingest);
+    watch_turn(ingest);
+    replica_enter(ingest->replica);
+    const char *reason = handle(&work);
+    if (reason != NULL)
+        keep_raw(&work, reason);
+    if (replica_leave(ingest->replica, true))
+        return true;
+    char problem[LIMIT_ERR_TEXT];
+    snprintf(problem, sizeof problem, "could not be stored: %.400s",
+             replica_problem(ingest->replica));
+    ingest->reload_due = true;
+    replica_enter(ingest->replica);
+    keep_raw(&work, problem);
+    return replica_leave(ingest->replica, true);
+}
+
+/* --- time --- */
+
+/* Wall time in which we could not have heard anybody does not count as silence. */
+static void note_listening(struct ingest *ingest, bool connected, int64_t now_ms)
+{
+    int64_t mono_ms = clock_mono_ms(ingest->clock);
+    int64_t jump_ms = (now_ms - ingest->tick_wall_ms) - (mono_ms - ingest->tick_mono_ms);
+    bool jumped = jump_ms > CLOCK_JUMP_MS || jump_ms < -CLOCK_JUMP_MS;
+    if (jumped || !connected || !ingest->was_connected)
+        ingest->listening_at_ms = now_ms;
+    ingest->tick_wall_ms = now_ms;
+    ingest->tick_mono_ms = mono_ms;
+    ingest->was_connected = connected;
+}
+
+void ingest_tick(struct ingest *ingest, bool connected)
+{
+    int64_t now_ms = clock_wall_ms(ingest->clock);
+    catch_up(ingest);
+    note_listening(ingest, connected, now_ms);
+    bool writing = false;
+    struct device *device;
+    for (int i = 0; (device = devices_at(ingest->devices, i)) != NULL; i++) {
+        struct presence_view view = {device->state, device->heard_at_ms, ingest->listening_at_ms,
+                                     device->silent_s};
+        bool changes = presence_next(&view, PRESENCE_TICK, now_ms) != device->state;
+        if (!changes && !device->dirty)
+            continue;
+        if (!writing) {
+            watch_turn(ingest);
+            replica_enter(ingest->replica);
+            writing = true;
+        }
+        if (changes)
+            signal_presence(ingest, device, PRESENCE_TICK, "silent", now_ms);
+        if (device->dirty)
+            devices_write(ingest->devices, device);
+    }
+    if (writing && !replica_leave(ingest->replica, true))
+        ingest->reload_due = true;
+}
+
+/* --- life --- */
+
+const char *const *ingest_filters(const struct ingest *ingest, int *ret_count)
+{
+    return mapping_filters(ingest->mapping, ret_count);
+}
+
+int ingest_reload_rules(struct ingest *ingest, struct err *err)
+{
+    return mapping_load(ingest->mapping, err);
+}
+
+struct ingest_counts ingest_counts(const struct ingest *ingest)
+{
+    return ingest->counts;
+}
+
+int ingest_open(const struct ingest_options *options, const struct ingest_callbacks *callbacks,
+                struct ingest **ret, struct err *err)
+{
+    struct ingest *ingest = calloc(1, sizeof *ingest);
+    if (ingest == NULL)
+        return err_set(err, ERR_NOMEM, "out of memory");
+    ingest->replica = options->replica;
+    ingest->clock = options->clock;
+    text_copy(ingest->station, sizeof ingest->station, options->station);
+    if (callbacks != NULL)
+        ingest->callbacks = *callbacks;
+    buf_init(&ingest->text, LIMIT_MQTT_MAPPED_BYTES);
+    ingest->listening_at_ms = ingest->tick_wall_ms = clock_wall_ms(ingest->clock);
+    ingest->tick_mono_ms = clock_mono_ms(ingest->clock);
+    int code = ERR_OK;
+    if (!rules_write_shipped(ingest->replica))
+        code = err_set(err, ERR_IO, "rules: %s", replica_problem(ingest->replica));
+    if (code == ERR_OK)
+        code = mapping_open(ingest->replica, &ingest->mapping, err);
+    if (code == ERR_OK)
+        code = devices_open(ingest->replica, &ingest->devices, err);
+    if (code != ERR_OK) {
+        ingest_close(ingest);
+        return err_wrap(err, "mqtt");
+    }
+    *ret = ingest;
+    return ERR_OK;
+}
+
+void ingest_close(struct ingest *ingest)
+{
+    if (ingest == NULL)
+        return;
+    mapping_close(ingest->mapping);
+    devices_close(ingest->devices);
+    buf_free(&ingest->text);
+    free(ingest);
+}

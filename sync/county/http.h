@@ -1,0 +1,60 @@
+/* The HTTPS server: libmicrohttpd's thread pool over blocking handlers. The only place that knows
+ * libmicrohttpd.
+ *
+ * What a client may cost: a connection has 15 s from its start (or from its first byte of the next
+ * request) to complete its headers, and then 15 s plus what its bytes need at 512 B/s; one that
+ * sends a byte a second is cut off. A body is taken only after admit() has said yes, up to a limit
+ * before and after unpacking; zstd bombs are refused. */
+#ifndef TOUYAN_COUNTY_HTTP_H
+#define TOUYAN_COUNTY_HTTP_H
+
+#include <stdint.h>
+
+#include "gateway/base/buf.h"
+#include "gateway/base/clock.h"
+#include "gateway/base/err.h"
+#include "sync/county/store.h"
+
+enum {
+    LIMIT_COUNTY_CONNECTIONS = 512,
+    LIMIT_COUNTY_CONNECTIONS_PER_ADDRESS = 128,
+    COUNTY_THREADS = 4,
+    COUNTY_IDLE_MS = 120000, /* of a kept connection between two requests */
+    COUNTY_SLOWEST_BYTES_PER_S = 512,
+};
+
+struct http_request {
+    const char *method, *path;
+    const char *authorization; /* NULL: none */
+    const char *body;          /* unpacked */
+    size_t size;
+    struct store_station station; /* admit() fills it, handle() reads it */
+};
+
+struct http_answer {
+    int status;
+    int retry_after_s; /* 0: no such header */
+    struct buf body;   /* JSON; packed on its way out if the client takes that */
+};
+
+struct http_handler {
+    void *ctx;
+    /* Called with the headers only, on any thread. False: the answer is final, no body is read. */
+    bool (*admit)(void *ctx, struct http_request *request, struct http_answer *answer);
+    void (*handle)(void *ctx, const struct http_request *request, struct http_answer *answer);
+};
+
+struct http_options {
+    const char *listen; /* "127.0.0.1:8443", "[::1]:0"; port 0: any */
+    const char *cert_path, *key_path;
+    struct http_handler handler;
+};
+
+struct http;
+/* ERR_INVALID: address, certificate or key; ERR_IO: the port is taken. */
+int http_start(const struct http_options *options, struct http **ret, int *ret_port,
+               struct err *err);
+/* Answers what is being handled, then closes everything. Accepts NULL. */
+void http_stop(struct http *http);
+
+#endif

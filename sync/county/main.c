@@ -1,0 +1,265 @@
+/* touyan-county: the county server and its commands. Usage text below. Exit codes: 0 done, 1 it
+ * failed (says why), 2 the command line is wrong. */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/log.h"
+#include "sync/county/auth.h"
+#include "sync/county/import.h"
+#include "sync/county/server.h"
+#include "sync/replica/seal.h"
+
+static const char USAGE[] =
+    "touyan-county " TOUYAN_VERSION ": the county's end of the sync\n"
+    "\n"
+    "  touyan-county serve --db FILE --listen ADDRESS:PORT --cert FILE --key FILE\n"
+    "  touyan-county import --db FILE [--dry-run] [--delete-missing] FOLDER|FILE...\n"
+    "  touyan-county station add NAME --db FILE [--scope S0117] [--token-file FILE]\n"
+    "  touyan-county station list|revoke [NAME] --db FILE\n"
+    "  touyan-county show counts|conflicts|quarantine|checkins|assignments|... --db FILE\n"
+    "\n"
+    "  --seal-key FILE    key that seals phone numbers at rest (default: the database and .key)\n"
+    "  --clock FILE       fast time, for demonstrations and tests\n"
+    "  --ready-file FILE  serve writes its port here once it listens (port 0: any free one)\n"
+    "  --verbose          log every request\n";
+
+struct command_line {
+    const char *verb;
+    char **words; /* after the verb */
+    int count;
+    const char *db, *listen, *cert, *key, *seal_key, *clock, *ready, *scope, *token_file;
+    bool dry_run, delete_missing, verbose;
+};
+
+struct county {
+    struct clock clock;
+    bool fast;
+    struct rnd rnd;
+    struct seal *seal;
+    char seal_path[LIMIT_PATH_BYTES];
+};
+
+static const struct option OPTIONS[] = {
+    {"db", required_argument, NULL, 'd'},        {"listen", required_argument, NULL, 'l'},
+    {"cert", required_argument, NULL, 'c'},      {"key", required_argument, NULL, 'k'},
+    {"seal-key", required_argument, NULL, 's'},  {"clock", required_argument, NULL, 't'},
+    {"ready-file", required_argument, NULL, 'r'}, {"scope", required_argument, NULL, 'S'},
+    {"token-file", required_argument, NULL, 'T'}, {"dry-run", no_argument, NULL, 'n'},
+    {"delete-missing", no_argument, NULL, 'D'},  {"verbose", no_argument, NULL, 'v'},
+    {"help", no_argument, NULL, 'h'},            {NULL, 0, NULL, 0},
+};
+
+static bool set_option(struct command_line *line, int option)
+{
+    switch (option) {
+    case 'd': line->db = optarg; return true;
+    case 'l': line->listen = optarg; return true;
+    case 'c': line->cert = optarg; return true;
+    case 'k': line->key = optarg; return true;
+    case 's': line->seal_key = optarg; return true;
+    case 't': line->clock = optarg; return true;
+    case 'r': line->ready = optarg; return true;
+    case 'S': line->scope = optarg; return true;
+    case 'T': line->token_file = optarg; return true;
+    case 'n': line->dry_run = true; return true;
+    case 'D': line->delete_missing = true; return true;
+    case 'v': line->verbose = true; return true;
+    default: return false;
+    }
+}
+
+static bool read_command_line(int argc, char **argv, struct command_line *line)
+{
+    int option;
+    while ((option = getopt_long(argc, argv, "h", OPTIONS, NULL)) != -1) {
+        if (option == 'h') {
+            fputs(USAGE, stdout);
+            exit(0);
+        }
+        if (!set_option(line, option))
+            return false;
+    }
+    if (optind >= argc)
+        return false;
+    line->verb = argv[optind++];
+    line->words = argv + optind;
+    line->count = argc - optind;
+    return line->db != NULL;
+}
+
+static int wrong_line(const char *what)
+{
+    fprintf(stderr, "touyan-county: %s\n\n%s", what, USAGE);
+    return 2;
+}
+
+static int county_init(struct county *county, const struct command_line *line, struct err *err)
+{
+    county->clock = *clock_real();
+    county->rnd = rnd_system();
+    if (line->clock != NULL) {
+        if (clock_open_fast(line->clock, &county->clock, err) != ERR_OK)
+            return err->code;
+        county->fast = true;
+    }
+    int size = snprintf(county->seal_path, sizeof county->seal_path, "%s.key", line->db);
+    if (size < 0 || (size_t)size >= sizeof county->seal_path)
+        return err_set(err, ERR_LIMIT, "%s: the path is too long", line->db);
+    return seal_open(line->seal_key != NULL ? line->seal_key : county->seal_path, &county->seal,
+                     err);
+}
+
+static void county_fini(struct county *county)
+{
+    seal_close(county->seal);
+    if (county->fast)
+        clock_close_fast(&county->clock);
+}
+
+static struct store_options store_options_of(struct county *county, const struct command_line *line)
+{
+    return (struct store_options){
+        .path = line->db, .clock = &county->clock, .rnd = &county->rnd, .seal = county->seal};
+}
+
+/* --- verbs --- */
+
+static int run_serve(struct county *county, const struct command_line *line, struct err *err)
+{
+    struct server_options options = {.store = store_options_of(county, line),
+                                     .listen = line->listen,
+                                     .cert_path = line->cert,
+                                     .key_path = line->key,
+                                     .ready_path = line->ready};
+    return server_run(&options, err);
+}
+
+static int run_import(struct store *store, const struct command_line *line, struct err *err)
+{
+    struct store_import_result result = {0};
+    struct import_options options = {
+        .dry_run = line->dry_run, .delete_missing = line->delete_missing, .out = stdout};
+    int code = import_paths(store, &options, line->words, (size_t)line->count, &result, err);
+    if (code == ERR_OK)
+        printf("%s%lld new, %lld changed, %lld unchanged, %lld deleted\n",
+               line->dry_run ? "preview, nothing was changed: " : "", (long long)result.added,
+               (long long)result.changed, (long long)result.unchanged, (long long)result.removed);
+    return code;
+}
+
+static int write_token(const char *path, const char *token, struct err *err)
+{
+    if (path == NULL) {
+        printf("%s\n", token);
+        return ERR_OK;
+    }
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    size_t size = strlen(token);
+    bool ok = fd >= 0 && fchmod(fd, 0600) == 0 && write(fd, token, size) == (ssize_t)size &&
+              write(fd, "\n", 1) == 1 && fsync(fd) == 0;
+    int reason = errno;
+    if (fd >= 0)
+        close(fd);
+    return ok ? ERR_OK : err_set(err, ERR_IO, "%s: %s", path, strerror(reason));
+}
+
+static int print_json(int code, struct buf *json)
+{
+    if (code == ERR_OK)
+        printf("%s\n", buf_text(json));
+    buf_free(json);
+    return code;
+}
+
+static int run_station(struct county *county, struct store *store, const struct command_line *line,
+                       struct err *err)
+{
+    const char *what = line->count > 0 ? line->words[0] : "";
+    const char *name = line->count > 1 ? line->words[1] : NULL;
+    if (strcmp(what, "list") == 0) {
+        struct buf json;
+        buf_init(&json, LIMIT_ANSWER_BYTES);
+        return print_json(store->ops->station_list(store, &json, err), &json);
+    }
+    if (name != NULL && strcmp(what, "revoke") == 0)
+        return store->ops->station_revoke(store, name, err);
+    if (name == NULL || strcmp(what, "add") != 0)
+        return err_set(err, ERR_STATE, "station add NAME, station revoke NAME or station list");
+    char token[AUTH_TOKEN_DIGITS + 1];
+    int code = auth_add_station(store, &county->rnd, name, line->scope != NULL ? line->scope : name,
+                                token, err);
+    if (code == ERR_OK && (code = write_token(line->token_file, token, err)) != ERR_OK)
+        store->ops->station_revoke(store, name, NULL);
+    return code;
+}
+
+static int run_show(struct store *store, const struct command_line *line, struct err *err)
+{
+    struct buf json;
+    buf_init(&json, 64 * LIMIT_ANSWER_BYTES);
+    return print_json(
+        store->ops->show(store, line->count > 0 ? line->words[0] : "counts", &json, err), &json);
+}
+
+static int run_with_store(struct county *county, const struct command_line *line, struct err *err)
+{
+    struct store *store = NULL;
+    struct store_options options = store_options_of(county, line);
+    int code = store_sqlite_open(&options, &store, err);
+    if (code != ERR_OK)
+        return code;
+    if (strcmp(line->verb, "import") == 0)
+        code = run_import(store, line, err);
+    else if (strcmp(line->verb, "station") == 0)
+        code = run_station(county, store, line, err);
+    else
+        code = run_show(store, line, err);
+    store->ops->close(store);
+    return code;
+}
+
+/* NULL: the command line is complete. */
+static const char *missing(const struct command_line *line)
+{
+    if (strcmp(line->verb, "serve") == 0)
+        return line->listen != NULL && line->cert != NULL && line->key != NULL
+                   ? NULL
+                   : "serve needs --listen, --cert and --key";
+    if (strcmp(line->verb, "import") == 0)
+        return line->count > 0 ? NULL : "import needs a folder or files";
+    if (strcmp(line->verb, "station") == 0 || strcmp(line->verb, "show") == 0)
+        return NULL;
+    return "no such verb";
+}
+
+int main(int argc, char **argv)
+{
+    struct command_line line = {0};
+    if (!read_command_line(argc, argv, &line))
+        return wrong_line("a verb and --db are needed");
+    const char *what = missing(&line);
+    if (what != NULL)
+        return wrong_line(what);
+    if (line.verbose)
+        log_set_level(LOG_LEVEL_DEBUG);
+    umask(077); /* names and numbers of people */
+    struct county county = {0};
+    struct err err = {0};
+    int code = county_init(&county, &line, &err);
+    if (code == ERR_OK)
+        code = strcmp(line.verb, "serve") == 0 ? run_serve(&county, &line, &err)
+                                               : run_with_store(&county, &line, &err);
+    county_fini(&county);
+    fflush(stdout);
+    if (code == ERR_OK)
+        return 0;
+    fprintf(stderr, "touyan-county: %s\n", err.text);
+    return 1;
+}

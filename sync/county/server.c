@@ -1,0 +1,147 @@
+/* One store for each thread of the pool: a request borrows one and gives it back, so that a
+ * connection to the database is never used by two threads at once. */
+#include "sync/county/server.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/base/log.h"
+#include "sync/county/api.h"
+
+struct server {
+    struct http *http;
+    const struct clock *clock;
+    pthread_mutex_t lock;
+    pthread_cond_t returned;
+    struct store *all[COUNTY_THREADS];
+    struct store *idle[COUNTY_THREADS];
+    int idle_count;
+};
+
+static struct store *borrow(struct server *server)
+{
+    pthread_mutex_lock(&server->lock);
+    while (server->idle_count == 0)
+        pthread_cond_wait(&server->returned, &server->lock);
+    struct store *store = server->idle[--server->idle_count];
+    pthread_mutex_unlock(&server->lock);
+    return store;
+}
+
+static void give_back(struct server *server, struct store *store)
+{
+    pthread_mutex_lock(&server->lock);
+    assert(server->idle_count < COUNTY_THREADS);
+    server->idle[server->idle_count++] = store;
+    pthread_cond_signal(&server->returned);
+    pthread_mutex_unlock(&server->lock);
+}
+
+static bool on_admit(void *ctx, struct http_request *request, struct http_answer *answer)
+{
+    struct store *store = borrow(ctx);
+    bool ok = api_admit(store, request, answer);
+    give_back(ctx, store);
+    return ok;
+}
+
+static void on_handle(void *ctx, const struct http_request *request, struct http_answer *answer)
+{
+    struct server *server = ctx;
+    struct store *store = borrow(server);
+    api_handle(store, server->clock, request, answer);
+    give_back(server, store);
+}
+
+static int open_stores(struct server *server, const struct store_options *options, struct err *err)
+{
+    struct store_options one = *options;
+    one.new_epoch = true;
+    for (int i = 0; i < COUNTY_THREADS; i++) {
+        int code = store_sqlite_open(&one, &server->all[i], err);
+        if (code != ERR_OK)
+            return code;
+        one.new_epoch = false;
+        server->idle[server->idle_count++] = server->all[i];
+    }
+    return ERR_OK;
+}
+
+int server_start(const struct server_options *options, struct server **ret, int *ret_port,
+                 struct err *err)
+{
+    struct server *server = calloc(1, sizeof *server);
+    if (server == NULL)
+        return err_set(err, ERR_NOMEM, "out of memory");
+    server->clock = options->store.clock;
+    pthread_mutex_init(&server->lock, NULL);
+    pthread_cond_init(&server->returned, NULL);
+    struct http_options http = {.listen = options->listen,
+                                .cert_path = options->cert_path,
+                                .key_path = options->key_path,
+                                .handler = {server, on_admit, on_handle}};
+    int code = open_stores(server, &options->store, err);
+    if (code == ERR_OK)
+        code = http_start(&http, &server->http, ret_port, err);
+    if (code == ERR_OK)
+        *ret = server;
+    else
+        server_stop(server);
+    return code;
+}
+
+void server_stop(struct server *server)
+{
+    if (server == NULL)
+        return;
+    http_stop(server->http);
+    for (int i = 0; i < COUNTY_THREADS; i++)
+        if (server->all[i] != NULL)
+            server->all[i]->ops->close(server->all[i]);
+    pthread_cond_destroy(&server->returned);
+    pthread_mutex_destroy(&server->lock);
+    free(server);
+}
+
+static int tell_ready(const char *path, int port, struct err *err)
+{
+    char temporary[LIMIT_PATH_BYTES];
+    if (path == NULL)
+        return ERR_OK;
+    int size = snprintf(temporary, sizeof temporary, "%s.new", path);
+    if (size < 0 || (size_t)size >= sizeof temporary)
+        return err_set(err, ERR_LIMIT, "%s: the path is too long", path);
+    FILE *file = fopen(temporary, "we");
+    bool ok = file != NULL && fprintf(file, "%d\n", port) > 0;
+    ok = file != NULL && fclose(file) == 0 && ok;
+    if (!ok || rename(temporary, path) != 0)
+        return err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
+    return ERR_OK;
+}
+
+int server_run(const struct server_options *options, struct err *err)
+{
+    struct server *server = NULL;
+    int port = 0, got = 0;
+    sigset_t stop;
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTERM);
+    sigaddset(&stop, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &stop, NULL); /* inherited by all threads; taken by sigwait below */
+    signal(SIGPIPE, SIG_IGN);
+    int code = server_start(options, &server, &port, err);
+    if (code == ERR_OK)
+        code = tell_ready(options->ready_path, port, err);
+    if (code == ERR_OK) {
+        log_info("county.listening", "address=%s port=%d", options->listen, port);
+        sigwait(&stop, &got);
+        log_info("county.stopping", "signal=%d", got);
+    }
+    server_stop(server);
+    return code;
+}

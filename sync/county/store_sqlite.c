@@ -1,0 +1,297 @@
+/* The county's SQLite store: opening, the county's own tables, stations.
+ *
+ * The file is in WAL with synchronous=FULL; each thread of the server has a store (a connection) of
+ * its own, and an import may write at the same time: SQLite's lock orders them, a wait longer than
+ * LIMIT_STORE_BUSY_MS is ERR_BUSY. A file of a newer program is refused. A column that a newer list
+ * of tables has is added to the county's table on opening. */
+#include "sync/county/store_sqlite.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/base/text.h"
+
+enum { COUNTY_SCHEMA = 1 };
+
+static const char SCHEMA[] =
+    "CREATE TABLE IF NOT EXISTS feed(scope TEXT NOT NULL,v INTEGER NOT NULL,tid INTEGER NOT NULL,"
+    "pk TEXT NOT NULL,op TEXT NOT NULL CHECK(op IN('U','X','D')),o INTEGER,"
+    "PRIMARY KEY(scope,v)) STRICT,WITHOUT ROWID;"
+    "CREATE UNIQUE INDEX IF NOT EXISTS feed_pk ON feed(tid,pk,scope);"
+    "CREATE TABLE IF NOT EXISTS ctr(v INTEGER NOT NULL) STRICT;"
+    "INSERT INTO ctr SELECT 0 WHERE NOT EXISTS(SELECT 1 FROM ctr);"
+    "CREATE TABLE IF NOT EXISTS epoch(n INTEGER PRIMARY KEY,id TEXT NOT NULL,start_v INTEGER NOT "
+    "NULL,at INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE IF NOT EXISTS station(name TEXT PRIMARY KEY NOT NULL,scope TEXT NOT NULL,"
+    "token_hash TEXT NOT NULL,added_at INTEGER NOT NULL,revoked_at INTEGER) STRICT;"
+    "CREATE UNIQUE INDEX IF NOT EXISTS station_token ON station(token_hash);"
+    "CREATE TABLE IF NOT EXISTS incarnation(o INTEGER PRIMARY KEY AUTOINCREMENT,scope TEXT NOT NULL,"
+    "last_lseq INTEGER NOT NULL DEFAULT 0,prev_fp TEXT,prev_reply TEXT,seen INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE IF NOT EXISTS conflict(n INTEGER PRIMARY KEY,v INTEGER,at INTEGER,tid INTEGER,"
+    "pk TEXT,grp INTEGER,win_o INTEGER,win_h INTEGER,lose_o INTEGER,lose_h INTEGER,win_val TEXT,"
+    "lose_val TEXT,why TEXT) STRICT;"
+    "CREATE TABLE IF NOT EXISTS quarantine(n INTEGER PRIMARY KEY,o INTEGER,lseq INTEGER,tid INTEGER,"
+    "row TEXT,why TEXT,at INTEGER) STRICT;"
+    "CREATE TABLE IF NOT EXISTS audit(n INTEGER PRIMARY KEY,at INTEGER NOT NULL,what TEXT NOT NULL,"
+    "detail TEXT) STRICT;"
+    "CREATE TABLE IF NOT EXISTS imported(tid INTEGER NOT NULL,pk TEXT NOT NULL,row TEXT NOT NULL,"
+    "gone INTEGER NOT NULL DEFAULT 0,run INTEGER,PRIMARY KEY(tid,pk)) STRICT,WITHOUT ROWID;";
+
+static const char SCRATCH[] =
+    "PRAGMA temp_store=MEMORY;"
+    "CREATE TEMP TABLE raw(k INTEGER PRIMARY KEY,t,row);"
+    "CREATE TEMP TABLE verdict(k INTEGER PRIMARY KEY,lseq,kind TEXT,why TEXT);"
+    "CREATE TEMP TABLE known(t TEXT PRIMARY KEY);"
+    "CREATE TEMP TABLE seen(tid INTEGER,pk TEXT,file TEXT,line INTEGER,PRIMARY KEY(tid,pk));";
+
+static struct db *db_of(struct store *store)
+{
+    return (struct db *)store;
+}
+
+static int run_script(struct db *db, const char *sql, struct err *err)
+{
+    if (sqlite3_exec(db->sqlite, sql, NULL, NULL, NULL) != SQLITE_OK)
+        return db_fail(db, err, "county store");
+    return ERR_OK;
+}
+
+static int check_version(struct db *db, const char *path, struct err *err)
+{
+    int64_t version = 0;
+    int code = db_int(db, &version, err, "PRAGMA user_version", "");
+    if (code != ERR_OK)
+        return code;
+    if (version > COUNTY_SCHEMA)
+        return err_set(err, ERR_NEWER,
+                       "%s was made by a newer touyan-county (schema %lld, this one knows %d): "
+                       "install that version again",
+                       path, (long long)version, COUNTY_SCHEMA);
+    return ERR_OK;
+}
+
+static int add_missing_columns(struct db *db, const struct table *table, struct err *err)
+{
+    for (const struct table_column *c = table->columns; c->name != NULL; c++) {
+        int64_t there = 0;
+        int code = db_int(db, &there, err,
+                          "SELECT count(*) FROM pragma_table_info(?1) WHERE name=?2", "ss",
+                          table->name, c->name);
+        if (code != ERR_OK)
+            return code;
+        if (there > 0)
+            continue;
+        char sql[256];
+        snprintf(sql, sizeof sql, "ALTER TABLE main.\"%s\" ADD COLUMN \"%s\" %s", table->name,
+                 c->name, column_sql_type(c));
+        if ((code = run_script(db, sql, err)) != ERR_OK)
+            return code;
+    }
+    return ERR_OK;
+}
+
+static int make_tables(struct db *db, struct err *err)
+{
+    int code = run_script(db, SCHEMA, err);
+    for (const struct table *t = tables; code == ERR_OK && t->name != NULL; t++) {
+        assert(db->table_count < DB_TABLES_MAX);
+        struct table_sql *sql = &db->tables[db->table_count++];
+        table_sql_init(sql, t);
+        code = run_script(db, sql->create, err);
+        if (code == ERR_OK)
+            code = add_missing_columns(db, t, err);
+    }
+    char version[64];
+    snprintf(version, sizeof version, "PRAGMA user_version=%d", COUNTY_SCHEMA);
+    return code != ERR_OK ? code : run_script(db, version, err);
+}
+
+/* Another process may be opening the same new file. */
+static int make_tables_once(struct db *db, struct err *err)
+{
+    int code = run_script(db, "BEGIN IMMEDIATE", err);
+    if (code != ERR_OK)
+        return code;
+    code = make_tables(db, err);
+    if (code == ERR_OK)
+        return run_script(db, "COMMIT", err);
+    run_script(db, "ROLLBACK", NULL);
+    return code;
+}
+
+static int make_scratch(struct db *db, struct err *err)
+{
+    int code = run_script(db, SCRATCH, err);
+    for (int i = 0; code == ERR_OK && i < db->table_count; i++)
+        code = run_script(db, db->tables[i].create_in, err);
+    for (int i = 0; code == ERR_OK && i < db->table_count; i++)
+        code = db_run(db, err, "INSERT INTO temp.known VALUES(?1)", "s", db->tables[i].table->name);
+    return code;
+}
+
+/* Each start of the server is a new epoch: a cursor beyond an epoch's end tells that the database
+ * came back from a backup. */
+static int take_epoch(struct db *db, bool new_epoch, struct err *err)
+{
+    int64_t have = 0;
+    int code = db_int(db, &have, err, "SELECT count(*) FROM epoch", "");
+    if (code == ERR_OK && (new_epoch || have == 0)) {
+        unsigned char bytes[8];
+        char id[2 * sizeof bytes + 1];
+        rnd_fill(db->rnd, bytes, sizeof bytes);
+        text_to_hex(bytes, sizeof bytes, id);
+        code = db_run(db, err, "INSERT INTO epoch(id,start_v,at) SELECT ?1,v,?2 FROM ctr", "si", id,
+                      clock_wall_ms(db->clock));
+    }
+    struct buf id;
+    buf_init(&id, sizeof db->epoch - 1);
+    if (code == ERR_OK)
+        code = db_text(db, &id, err, "SELECT id FROM epoch ORDER BY n DESC LIMIT 1", "");
+    text_copy(db->epoch, sizeof db->epoch, buf_text(&id));
+    buf_free(&id);
+    return code;
+}
+
+static void sqlite_close(struct store *store)
+{
+    if (store == NULL)
+        return;
+    struct db *db = db_of(store);
+    db_finalize(db);
+    for (int i = 0; i < db->table_count; i++)
+        table_sql_fini(&db->tables[i]);
+    sqlite3_close(db->sqlite);
+    free(db);
+}
+
+/* --- stations --- */
+
+static int audit(struct db *db, const char *what, const char *detail, struct err *err)
+{
+    return db_run(db, err, "INSERT INTO audit(at,what,detail) VALUES(?1,?2,?3)", "iss",
+                  clock_wall_ms(db->clock), what, detail);
+}
+
+static int station_add(struct store *store, const char *name, const char *scope,
+                       const char *token_hash, struct err *err)
+{
+    struct db *db = db_of(store);
+    int64_t there = 0;
+    int code = db_int(db, &there, err,
+                      "SELECT count(*) FROM station WHERE name=?1 AND revoked_at IS NULL", "s", name);
+    if (code == ERR_OK && there > 0)
+        return err_set(err, ERR_STATE,
+                       "station %s has a token already: `touyan-county station revoke %s` first",
+                       name, name);
+    if (code == ERR_OK)
+        code = db_run(db, err, "INSERT OR REPLACE INTO station(name,scope,token_hash,added_at) "
+                               "VALUES(?1,?2,?3,?4)",
+                      "sssi", name, scope, token_hash, clock_wall_ms(db->clock));
+    return code != ERR_OK ? code : audit(db, "station.add", name, err);
+}
+
+static int station_revoke(struct store *store, const char *name, struct err *err)
+{
+    struct db *db = db_of(store);
+    int code = db_run(db, err, "UPDATE station SET revoked_at=?2 WHERE name=?1 AND revoked_at IS NULL",
+                      "si", name, clock_wall_ms(db->clock));
+    if (code == ERR_OK && sqlite3_changes(db->sqlite) == 0)
+        return err_set(err, ERR_NOT_FOUND,
+                       "no active station %s: `touyan-county station list` names them", name);
+    return code != ERR_OK ? code : audit(db, "station.revoke", name, err);
+}
+
+static int station_list(struct store *store, struct buf *ret_json, struct err *err)
+{
+    return db_text(db_of(store), ret_json, err,
+                   "SELECT json_group_array(json_object('name',name,'scope',scope,'added',added_at,"
+                   "'revoked',revoked_at,'seen',(SELECT max(seen) FROM incarnation i WHERE "
+                   "i.scope=station.scope))) FROM (SELECT * FROM station ORDER BY name) AS station",
+                   "");
+}
+
+static int station_by_token(struct store *store, const char *token_hash, struct store_station *ret,
+                            struct err *err)
+{
+    struct db *db = db_of(store);
+    sqlite3_stmt *q = db_query(db, err,
+                               "SELECT name,scope FROM station WHERE token_hash=?1 AND revoked_at IS "
+                               "NULL",
+                               "s", token_hash);
+    int rc = q != NULL ? db_step(db, q, err) : -1;
+    if (rc < 0)
+        return err != NULL ? err->code : ERR_IO;
+    if (rc == 0)
+        return err_set(err, ERR_NOT_FOUND, "no station has this token");
+    text_copy(ret->name, sizeof ret->name, (const char *)sqlite3_column_text(q, 0));
+    text_copy(ret->scope, sizeof ret->scope, (const char *)sqlite3_column_text(q, 1));
+    sqlite3_reset(q);
+    return ERR_OK;
+}
+
+static int sqlite_health(struct store *store, struct err *err)
+{
+    struct db *db = db_of(store);
+    int code = db_run(db, err, "BEGIN IMMEDIATE", "");
+    if (code == ERR_OK)
+        code = db_run(db, err, "UPDATE ctr SET v=v", "");
+    db_run(db, NULL, "ROLLBACK", "");
+    return code;
+}
+
+static const struct store_ops OPS = {
+    .close = sqlite_close,
+    .station_add = station_add,
+    .station_revoke = station_revoke,
+    .station_list = station_list,
+    .station_by_token = station_by_token,
+    .sync = sqlite_sync,
+    .health = sqlite_health,
+    .import_begin = sqlite_import_begin,
+    .import_rows = sqlite_import_rows,
+    .import_prune = sqlite_import_prune,
+    .import_check = sqlite_import_check,
+    .import_end = sqlite_import_end,
+    .show = sqlite_show,
+};
+
+static int open_file(struct db *db, const char *path, struct err *err)
+{
+    int rc = sqlite3_open_v2(path, &db->sqlite,
+                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+    if (rc != SQLITE_OK)
+        return err_set(err, ERR_IO, "county database %s: %s", path, sqlite3_errstr(rc));
+    sqlite3_busy_timeout(db->sqlite, LIMIT_STORE_BUSY_MS);
+    sqlite3_limit(db->sqlite, SQLITE_LIMIT_LENGTH, 4 * LIMIT_ANSWER_BYTES);
+    int code = db_functions(db, err);
+    if (code == ERR_OK)
+        code = run_script(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;", err);
+    return code == ERR_OK ? ERR_OK : err_wrap(err, "county database %s", path);
+}
+
+int store_sqlite_open(const struct store_options *options, struct store **ret, struct err *err)
+{
+    struct db *db = calloc(1, sizeof *db);
+    if (db == NULL)
+        return err_set(err, ERR_NOMEM, "out of memory");
+    db->store.ops = &OPS;
+    db->clock = options->clock;
+    db->rnd = options->rnd;
+    db->seal = options->seal;
+    int code = open_file(db, options->path, err);
+    if (code == ERR_OK)
+        code = check_version(db, options->path, err);
+    if (code == ERR_OK)
+        code = make_tables_once(db, err);
+    if (code == ERR_OK)
+        code = make_scratch(db, err);
+    if (code == ERR_OK)
+        code = take_epoch(db, options->new_epoch, err);
+    if (code == ERR_OK)
+        *ret = &db->store;
+    else
+        sqlite_close(&db->store);
+    return code;
+}

@@ -1,0 +1,116 @@
+/* What the store_sqlite*.c files share: one connection, its prepared statements and the SQL that is
+ * made from the list of tables. */
+#ifndef TOUYAN_COUNTY_STORE_SQLITE_H
+#define TOUYAN_COUNTY_STORE_SQLITE_H
+
+#include <sqlite3.h>
+
+#include "sync/county/store.h"
+
+enum {
+    DB_TABLES_MAX = 32,
+    DB_STEPS_MAX = 12,
+    DB_STATEMENTS_MAX = 1024, /* a power of two */
+    DB_SQL_BYTES = 65536,
+};
+
+/* The SQL for one replicated table; owned. */
+struct table_sql {
+    const struct table *table;
+    char *create;      /* the county's table */
+    char *create_in;   /* temp.in_<tid>: rows of one push, typed as they came */
+    char *stage;       /* temp.raw -> in_<tid> */
+    char *check;       /* sets why */
+    char *hide;        /* seals the phones; NULL when the table has none */
+    char *steps[DB_STEPS_MAX + 1]; /* the merge, in order; ends with NULL */
+    char *verdict;     /* in_<tid> -> temp.verdict */
+    char *quarantine;  /* in_<tid> -> quarantine */
+    char *clear;       /* empties in_<tid> */
+    char *pull;        /* ?1 id -> the row as JSON */
+    char *same;        /* import: why = 'same' for what the last import said, gm = what it changed */
+    char *remember;    /* import: in_<tid> -> imported */
+    char *skip;        /* import: rows in which nothing is left to push */
+    char *tally;       /* import: added, changed, unchanged */
+    char *dangling;    /* import: file, line, what of rows that name a row that is not there; or NULL */
+    char *count;       /* rows per scope as a JSON object */
+    char *list;        /* all rows as a JSON array, without phones */
+};
+
+/* The parameters of steps and checks, by number. */
+struct merge_args {
+    int64_t lo, hi;     /* ?1 ?2: rows k of the push */
+    int64_t origin;     /* ?3: incarnation; 0 the county itself */
+    int64_t v0;         /* ?4 */
+    int64_t h_max;      /* ?5: stamps are clamped to this */
+    bool county;        /* ?6: the county's own rows: every table and scope */
+    int64_t now_ms;     /* ?7 */
+    const char *scope;  /* ?8: the only one that a station may write */
+};
+
+struct db {
+    struct store store; /* first */
+    sqlite3 *sqlite;
+    const struct clock *clock;
+    struct rnd *rnd;
+    const struct seal *seal;
+    char epoch[LIMIT_STATION_BYTES + 1];
+    struct table_sql tables[DB_TABLES_MAX];
+    int table_count;
+    struct {
+        const char *sql;
+        sqlite3_stmt *statement;
+    } statements[DB_STATEMENTS_MAX];
+};
+
+/* store_sqlite_sql.c */
+void table_sql_init(struct table_sql *sql, const struct table *table);
+void table_sql_fini(struct table_sql *sql);
+/* True when the value of a column in a CREATE TABLE follows; for ALTER TABLE. */
+const char *column_sql_type(const struct table_column *column);
+
+/* store_sqlite_db.c: statements. `sql` is found again by its address: a literal, or a text of
+ * struct table_sql. Types: 'i' int64_t, 's' const char *, 't' const char * and size_t, 'n' nothing. */
+int db_run(struct db *db, struct err *err, const char *sql, const char *types, ...);
+sqlite3_stmt *db_query(struct db *db, struct err *err, const char *sql, const char *types, ...);
+/* 1 a row, 0 the end (reset), -1 failed (reset). */
+int db_step(struct db *db, sqlite3_stmt *statement, struct err *err);
+int db_int(struct db *db, int64_t *ret, struct err *err, const char *sql, const char *types, ...);
+/* Appends the text of the first column of the first row; nothing when there is none. */
+int db_text(struct db *db, struct buf *ret, struct err *err, const char *sql, const char *types,
+            ...);
+int db_fail(struct db *db, struct err *err, const char *what);
+int db_functions(struct db *db, struct err *err);
+void db_finalize(struct db *db);
+
+/* store_sqlite_merge.c. Rows lie in temp.raw(k, t, row). */
+int merge_stage(struct db *db, const struct merge_args *args, struct err *err);
+int merge_apply(struct db *db, const struct merge_args *args, struct err *err);
+int merge_clear(struct db *db, struct err *err);
+int merge_take_versions(struct db *db, int64_t count, int64_t now_ms, int64_t *ret_v0,
+                        struct err *err);
+
+/* store_sqlite_sync.c, store_sqlite_pull.c, store_sqlite_import.c */
+int sqlite_sync(struct store *store, const struct store_station *station, const char *body,
+                size_t size, struct store_answer *answer, struct err *err);
+struct json;
+struct pull_request {
+    const struct store_station *station;
+    const struct json *cursors; /* {"scope": [epoch, v]} */
+    int64_t origin;
+    int64_t max_bytes;
+};
+/* Appends `"pull":[...],"cur":{...},"more":n`. ERR_DENIED, ERR_INVALID; ERR_STATE: an epoch that is
+ * not ours (the cursor is of another database). */
+int pull_page(struct db *db, const struct pull_request *request, struct buf *out, struct err *err);
+
+int sqlite_import_begin(struct store *store, struct err *err);
+int sqlite_import_rows(struct store *store, const struct store_import *import,
+                       struct store_import_result *result, struct err *err);
+int sqlite_import_prune(struct store *store, const struct table *table,
+                        struct store_import_result *result, struct err *err);
+int sqlite_import_check(struct store *store, store_problem_fn *on_problem, void *ctx,
+                        struct store_import_result *result, struct err *err);
+int sqlite_import_end(struct store *store, bool keep, struct err *err);
+int sqlite_show(struct store *store, const char *what, struct buf *ret_json, struct err *err);
+
+#endif

@@ -1,0 +1,266 @@
+/* The county's own rows: an import is a push of origin 0 that every group accepts.
+ *
+ * What the last import said of a row is kept in `imported`. Only column groups in which the file
+ * itself changed are pushed, so that importing the same file again moves no version and takes back
+ * nothing that a station has changed since. One transaction from begin to end; a preview is taken
+ * back. */
+#include "sync/county/store_sqlite.h"
+
+#include <string.h>
+
+static const int64_t ANY_BASE = INT64_C(4611686018427387904);
+
+static const struct table_sql *sql_of(const struct db *db, const struct table *table)
+{
+    for (int i = 0; i < db->table_count; i++)
+        if (db->tables[i].table == table)
+            return &db->tables[i];
+    return NULL;
+}
+
+int sqlite_import_begin(struct store *store, struct err *err)
+{
+    struct db *db = (struct db *)store;
+    int code = db_run(db, err, "BEGIN IMMEDIATE", "");
+    return code != ERR_OK ? code : db_run(db, err, "DELETE FROM temp.seen", "");
+}
+
+int sqlite_import_end(struct store *store, bool keep, struct err *err)
+{
+    struct db *db = (struct db *)store;
+    int code = ERR_OK;
+    if (keep)
+        code = db_run(db, err, "INSERT INTO audit(at,what,detail) SELECT ?1,'import',"
+                               "count(*)||' rows' FROM temp.seen",
+                      "i", clock_wall_ms(db->clock));
+    if (keep && code == ERR_OK)
+        code = db_run(db, err, "COMMIT", "");
+    if (!keep || code != ERR_OK)
+        db_run(db, NULL, "ROLLBACK", "");
+    return code;
+}
+
+static int stage_import(struct db *db, const struct store_import *import, int64_t now_ms,
+                        struct err *err)
+{
+    int all = (1 << table_group_count(import->table)) - 1;
+    int code = merge_clear(db, err);
+    for (size_t i = 0; code == ERR_OK && i < import->count; i++)
+        code = db_run(db, err,
+                      "INSERT INTO temp.raw(k,t,row) VALUES(?1,?2,json_set(?3,'$.lseq',?1,'$.base',?4,"
+                      "'$.gm',?5,'$.h',?6))",
+                      "issiii", (int64_t)i, import->table->name, import->rows[i].json, ANY_BASE,
+                      (int64_t)all, now_ms);
+    return code;
+}
+
+static int report(struct db *db, const struct store_import *import, const char *sql,
+                  struct store_import_result *result, struct err *err)
+{
+    sqlite3_stmt *q = db_query(db, err, sql, "i", (int64_t)import->table->tid);
+    int rc = -1;
+    while (q != NULL && (rc = db_step(db, q, err)) > 0) {
+        const struct store_row *row = &import->rows[sqlite3_column_int64(q, 0)];
+        import->on_problem(import->ctx, row->file, row->line,
+                           (const char *)sqlite3_column_text(q, 1));
+        result->refused++;
+    }
+    return rc < 0 ? (err != NULL ? err->code : ERR_IO) : ERR_OK;
+}
+
+/* The statements below work on whichever in_<tid> the rows lie in; only one is filled, and the
+ * verdict table carries them out of it. */
+static int note_seen(struct db *db, const struct store_import *import,
+                     struct store_import_result *result, struct err *err)
+{
+    int code = report(db, import,
+                      "SELECT r.k,'the id is the same as in '||s.file||':'||s.line FROM temp.raw r "
+                      "JOIN temp.seen s ON s.tid=?1 AND s.pk=json_extract(r.row,'$.id')",
+                      result, err);
+    for (size_t i = 0; code == ERR_OK && i < import->count; i++)
+        code = db_run(db, err,
+                      "INSERT OR IGNORE INTO temp.seen(tid,pk,file,line) SELECT ?1,"
+                      "json_extract(row,'$.id'),?2,?3 FROM temp.raw WHERE k=?4",
+                      "isii", (int64_t)import->table->tid, import->rows[i].file,
+                      (int64_t)import->rows[i].line, (int64_t)i);
+    return code;
+}
+
+static int tally(struct db *db, const struct table_sql *sql, struct store_import_result *result,
+                 struct err *err)
+{
+    sqlite3_stmt *q = db_query(db, err, sql->tally, "");
+    if (q == NULL || db_step(db, q, err) < 0)
+        return err != NULL ? err->code : ERR_IO;
+    result->added += sqlite3_column_int64(q, 0);
+    result->changed += sqlite3_column_int64(q, 1);
+    result->unchanged += sqlite3_column_int64(q, 2);
+    sqlite3_reset(q);
+    return ERR_OK;
+}
+
+static int push_import(struct db *db, const struct table_sql *sql, int64_t count, int64_t now_ms,
+                       struct err *err)
+{
+    struct merge_args args = {
+        .hi = count, .h_max = now_ms, .county = true, .now_ms = now_ms, .scope = ""};
+    int code = merge_stage(db, &args, err);
+    if (code == ERR_OK)
+        code = db_run(db, err, sql->same, "");
+    if (code == ERR_OK)
+        code = db_run(db, err, sql->skip, "");
+    if (code == ERR_OK)
+        code = merge_take_versions(db, count, now_ms, &args.v0, err);
+    if (code == ERR_OK)
+        code = merge_apply(db, &args, err);
+    return code;
+}
+
+int sqlite_import_rows(struct store *store, const struct store_import *import,
+                       struct store_import_result *result, struct err *err)
+{
+    struct db *db = (struct db *)store;
+    const struct table_sql *sql = sql_of(db, import->table);
+    int64_t now_ms = clock_wall_ms(db->clock);
+    int code = stage_import(db, import, now_ms, err);
+    if (code == ERR_OK)
+        code = push_import(db, sql, (int64_t)import->count, now_ms, err);
+    if (code == ERR_OK)
+        code = db_run(db, err, sql->remember, "");
+    if (code == ERR_OK)
+        code = report(db, import,
+                      "SELECT k,why FROM temp.verdict WHERE kind='bad' AND why<>'same' AND ?1 ORDER "
+                      "BY k",
+                      result, err);
+    if (code == ERR_OK)
+        code = note_seen(db, import, result, err);
+    return code != ERR_OK ? code : tally(db, sql, result, err);
+}
+
+static int stage_prune(struct db *db, const struct table *table, int64_t now_ms, struct err *err)
+{
+    int code = merge_clear(db, err);
+    if (code == ERR_OK)
+        code = db_run(db, err,
+                      "INSERT INTO temp.raw(k,t,row) SELECT row_number() OVER (ORDER BY i.pk)-1,?2,"
+                      "json_object('lseq',1,'base',?3,'gm',128,'h',?4,'id',i.pk,'_del',1)"
+                      " FROM imported i WHERE i.tid=?1 AND i.gone=0 AND NOT EXISTS(SELECT 1 FROM"
+                      " temp.seen s WHERE s.tid=i.tid AND s.pk=i.pk) LIMIT ?5",
+                      "isiii", (int64_t)table->tid, table->name, ANY_BASE, now_ms,
+                      (int64_t)LIMIT_SYNC_PUSH_ROWS);
+    return code;
+}
+
+int sqlite_import_prune(struct store *store, const struct table *table,
+                        struct store_import_result *result, struct err *err)
+{
+    struct db *db = (struct db *)store;
+    int64_t now_ms = clock_wall_ms(db->clock), rows = 1;
+    int code = ERR_OK;
+    if (table->direction == TABLE_UP)
+        return ERR_OK;
+    while (code == ERR_OK && rows > 0) {
+        struct merge_args args = {.hi = LIMIT_SYNC_PUSH_ROWS, .h_max = now_ms, .county = true,
+                                  .now_ms = now_ms, .scope = ""};
+        code = stage_prune(db, table, now_ms, err);
+        if (code == ERR_OK)
+            code = db_int(db, &rows, err, "SELECT count(*) FROM temp.raw", "");
+        if (code == ERR_OK && rows > 0)
+            code = merge_stage(db, &args, err);
+        if (code == ERR_OK && rows > 0)
+            code = merge_take_versions(db, rows, now_ms, &args.v0, err);
+        if (code == ERR_OK && rows > 0)
+            code = merge_apply(db, &args, err);
+        if (code == ERR_OK)
+            code = db_run(db, err,
+                          "UPDATE imported SET gone=1 WHERE tid=?1 AND pk IN(SELECT "
+                          "json_extract(row,'$.id') FROM temp.raw)",
+                          "i", (int64_t)table->tid);
+        result->removed += rows;
+    }
+    return code;
+}
+
+int sqlite_import_check(struct store *store, store_problem_fn *on_problem, void *ctx,
+                        struct store_import_result *result, struct err *err)
+{
+    struct db *db = (struct db *)store;
+    for (int i = 0; i < db->table_count; i++) {
+        if (db->tables[i].dangling == NULL)
+            continue;
+        sqlite3_stmt *q = db_query(db, err, db->tables[i].dangling, "");
+        int rc = -1;
+        while (q != NULL && (rc = db_step(db, q, err)) > 0) {
+            on_problem(ctx, (const char *)sqlite3_column_text(q, 0), sqlite3_column_int(q, 1),
+                       (const char *)sqlite3_column_text(q, 2));
+            result->refused++;
+        }
+        if (rc < 0)
+            return err != NULL ? err->code : ERR_IO;
+    }
+    return ERR_OK;
+}
+
+/* --- looking --- */
+
+static int show_counts(struct db *db, struct buf *out, struct err *err)
+{
+    int code = ERR_OK;
+    buf_add_text(out, "{\"tables\":{");
+    for (int i = 0; code == ERR_OK && i < db->table_count; i++) {
+        buf_printf(out, "%s\"%s\":", i > 0 ? "," : "", db->tables[i].table->name);
+        code = db_text(db, out, err, db->tables[i].count, "");
+    }
+    buf_add_text(out, "},\"conflicts\":");
+    if (code == ERR_OK)
+        code = db_text(db, out, err, "SELECT count(*) FROM conflict", "");
+    buf_add_text(out, ",\"quarantined\":");
+    if (code == ERR_OK)
+        code = db_text(db, out, err, "SELECT count(*) FROM quarantine", "");
+    buf_add_text(out, ",\"incarnations\":");
+    if (code == ERR_OK)
+        code = db_text(db, out, err,
+                       "SELECT json_group_array(json_object('inc',o,'station',scope,'last_lseq',"
+                       "last_lseq,'seen',seen)) FROM incarnation",
+                       "");
+    buf_add_text(out, "}");
+    return code;
+}
+
+static const struct table_sql *view_of(const struct db *db, const char *what)
+{
+    size_t size = strlen(what);
+    for (int i = 0; i < db->table_count; i++) {
+        const char *name = db->tables[i].table->name;
+        size_t length = strlen(name);
+        bool plural = size == length + 1 && what[length] == 's';
+        if ((size == length || plural) && strncmp(name, what, length) == 0)
+            return &db->tables[i];
+    }
+    return NULL;
+}
+
+int sqlite_show(struct store *store, const char *what, struct buf *ret_json, struct err *err)
+{
+    struct db *db = (struct db *)store;
+    const struct table_sql *view = view_of(db, what);
+    if (view != NULL)
+        return db_text(db, ret_json, err, view->list, "");
+    if (strcmp(what, "counts") == 0)
+        return show_counts(db, ret_json, err);
+    if (strcmp(what, "conflicts") == 0)
+        return db_text(db, ret_json, err,
+                       "SELECT json_group_array(json_object('at',at,'table',tid,'id',pk,'group',grp,"
+                       "'why',why,'won_by',win_o,'lost_by',lose_o,'won',json(win_val),'lost',"
+                       "json(lose_val))) FROM (SELECT * FROM conflict ORDER BY n)",
+                       "");
+    if (strcmp(what, "quarantine") == 0)
+        return db_text(db, ret_json, err,
+                       "SELECT json_group_array(json_object('at',at,'inc',o,'lseq',lseq,'table',tid,"
+                       "'why',why)) FROM (SELECT * FROM quarantine ORDER BY n)",
+                       "");
+    return err_set(err, ERR_NOT_FOUND,
+                   "no view %s: counts, conflicts, quarantine, or a table (checkins, assignments, "
+                   "alarms, ...)",
+                   what);
+}

@@ -1,0 +1,175 @@
+/* A page of the feed: per scope the rows above the cursor, in the order of their versions, until the
+ * page is full. A row whose last change came from the asking incarnation is left out and passed by.
+ * Rows are gathered by table, because that compresses better; a page is applied whole before its
+ * cursor counts, so their order within it does not matter. */
+#include "sync/county/store_sqlite.h"
+
+#include <string.h>
+
+#include "gateway/base/json.h"
+#include "gateway/base/text.h"
+#include "sync/protocol.h"
+
+/* The member names of the cursors are what the base's JSON cannot enumerate. */
+struct page {
+    struct buf rows[DB_TABLES_MAX]; /* of the scope at hand */
+    size_t bytes;
+    int64_t count;
+    size_t max_bytes;
+    bool more;
+};
+
+static bool page_is_full(const struct page *page)
+{
+    return page->count > 0 && (page->bytes >= page->max_bytes || page->count >= LIMIT_PAGE_ROWS);
+}
+
+static int table_at(const struct db *db, int tid)
+{
+    for (int i = 0; i < db->table_count; i++)
+        if (db->tables[i].table->tid == tid)
+            return i;
+    return -1;
+}
+
+struct entry {
+    int64_t v;
+    int tid;
+    const char *pk;
+    char op;
+};
+
+static int add_gone(struct db *db, const struct entry *entry, struct buf *row, struct err *err)
+{
+    char op[2] = {entry->op, '\0'};
+    return db_text(db, row, err, "SELECT json_object('_v',?1,'_op',?2,'id',?3)", "iss", entry->v, op,
+                   entry->pk);
+}
+
+static int add_row(struct db *db, struct page *page, const struct entry *entry, struct err *err)
+{
+    int at = table_at(db, entry->tid);
+    if (at < 0)
+        return ERR_OK; /* a table that this program does not have any more */
+    struct buf *rows = &page->rows[at];
+    size_t before = rows->size;
+    if (rows->size > 0)
+        buf_add_text(rows, ",");
+    int code = entry->op == 'U' ? db_text(db, rows, err, db->tables[at].pull, "s", entry->pk)
+                                : add_gone(db, entry, rows, err);
+    if (code == ERR_OK && rows->failed)
+        code = err_set(err, ERR_LIMIT, "a page is larger than its limit");
+    page->bytes += rows->size - before;
+    page->count++;
+    return code;
+}
+
+static int read_feed(struct db *db, struct page *page, const char *scope, int64_t origin,
+                     int64_t *cursor, struct err *err)
+{
+    sqlite3_stmt *feed = db_query(db, err,
+                                  "SELECT v,tid,pk,op,o FROM feed WHERE scope=?1 AND v>?2 ORDER BY v",
+                                  "si", scope, *cursor);
+    if (feed == NULL)
+        return ERR_IO;
+    int rc, code = ERR_OK;
+    while (code == ERR_OK && (rc = db_step(db, feed, err)) != 0) {
+        if (rc < 0)
+            return err != NULL ? err->code : ERR_IO;
+        bool own = sqlite3_column_type(feed, 4) != SQLITE_NULL &&
+                   sqlite3_column_int64(feed, 4) == origin;
+        if (!own && page_is_full(page)) {
+            page->more = true;
+            break;
+        }
+        struct entry entry = {.v = sqlite3_column_int64(feed, 0),
+                              .tid = sqlite3_column_int(feed, 1),
+                              .pk = (const char *)sqlite3_column_text(feed, 2),
+                              .op = (char)sqlite3_column_text(feed, 3)[0]};
+        if (!own)
+            code = add_row(db, page, &entry, err);
+        *cursor = entry.v;
+    }
+    sqlite3_reset(feed);
+    return code;
+}
+
+static void write_scope(struct db *db, struct page *page, const char *scope, struct buf *out,
+                        bool *first)
+{
+    for (int i = 0; i < db->table_count; i++) {
+        struct buf *rows = &page->rows[i];
+        if (rows->size == 0)
+            continue;
+        buf_printf(out, "%s{\"t\":\"%s\",\"s\":\"%s\",\"r\":[", *first ? "" : ",",
+                   db->tables[i].table->name, scope);
+        buf_add(out, buf_text(rows), rows->size);
+        buf_add_text(out, "]}");
+        *first = false;
+        buf_clear(rows);
+    }
+}
+
+/* The cursor must lie in an epoch of ours and not beyond its end. */
+static int check_cursor(struct db *db, const char *epoch, int64_t v, struct err *err)
+{
+    if (v == 0)
+        return ERR_OK;
+    int64_t ok = 0;
+    int code = db_int(db, &ok, err,
+                      "SELECT ?2<=coalesce((SELECT start_v FROM epoch n WHERE n.n>e.n ORDER BY n.n "
+                      "LIMIT 1),(SELECT v FROM ctr)) FROM epoch e WHERE e.id=?1",
+                      "si", epoch, v);
+    if (code == ERR_OK && ok == 0)
+        return err_set(err, ERR_STATE, "unknown epoch");
+    return code;
+}
+
+static int pull_scope(struct db *db, const struct pull_request *request, struct page *page,
+                      const char *scope, struct buf *out, struct buf *cursors, bool *first,
+                      struct err *err)
+{
+    const struct json *cursor = json_get(request->cursors, scope);
+    const char *epoch = json_as_text(json_at(cursor, 0), NULL);
+    int64_t v = json_as_int(json_at(cursor, 1), -1);
+    if (json_count(cursor) != 2 || epoch == NULL || strlen(epoch) > PROTOCOL_EPOCH_BYTES || v < 0)
+        return err_set(err, ERR_INVALID, "the cursor of a scope is [epoch, v]");
+    int code = check_cursor(db, epoch, v, err);
+    if (code == ERR_OK)
+        code = read_feed(db, page, scope, request->origin, &v, err);
+    if (code != ERR_OK)
+        return code;
+    write_scope(db, page, scope, out, first);
+    buf_printf(cursors, "%s\"%s\":[\"%s\",%lld]", cursors->size > 0 ? "," : "", scope, db->epoch,
+               (long long)v);
+    return ERR_OK;
+}
+
+int pull_page(struct db *db, const struct pull_request *request, struct buf *out, struct err *err)
+{
+    /* what a station may see: its own scope and the county's */
+    const char *const scopes[] = {"*", request->station->scope};
+    size_t known = 0;
+    struct page page = {.max_bytes = (size_t)request->max_bytes};
+    struct buf cursors;
+    bool first = true;
+    int code = ERR_OK;
+    buf_init(&cursors, 4096);
+    for (int i = 0; i < db->table_count; i++)
+        buf_init(&page.rows[i], LIMIT_ANSWER_BYTES);
+    buf_add_text(out, "\"pull\":[");
+    for (size_t i = 0; code == ERR_OK && i < sizeof scopes / sizeof *scopes; i++) {
+        if (json_get(request->cursors, scopes[i]) == NULL)
+            continue;
+        known++;
+        code = pull_scope(db, request, &page, scopes[i], out, &cursors, &first, err);
+    }
+    buf_printf(out, "],\"cur\":{%s},\"more\":%d,\"purge\":0", buf_text(&cursors), page.more);
+    for (int i = 0; i < db->table_count; i++)
+        buf_free(&page.rows[i]);
+    buf_free(&cursors);
+    if (code == ERR_OK && json_size(request->cursors) > known)
+        code = err_set(err, ERR_DENIED, "station %s may see the scopes %s and * only",
+                       request->station->name, request->station->scope);
+    return code;
+}

@@ -1,0 +1,509 @@
+/* The SQL of each replicated table, made once a connection from the list of tables.
+ *
+ * County table: id, scope, the columns, for each column group N its version, stamp and origin
+ * (gN_v gN_h gN_o), the tombstone _del with del_v del_h del_o, and _v, the latest version of the
+ * row. Append-only tables have _v alone.
+ *
+ * A push goes through temp.in_<tid>, where every value still has the type in which it came, so that
+ * a predicate can refuse a row before the table would. Bits of acc, lose and unseen are groups;
+ * bit 7 is the tombstone. Parameters: struct merge_args. */
+#include "sync/county/store_sqlite.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BIT_DEL = 128 };
+
+static const struct table_column scope_column = {"scope", COLUMN_TEXT, 0, true};
+
+static const struct table_column *column_at(const struct table *table, size_t index)
+{
+    return index == 0 ? &scope_column
+                      : (table->columns[index - 1].name != NULL ? &table->columns[index - 1] : NULL);
+}
+
+#define EACH_COLUMN(column, table)                                                                 \
+    const struct table_column *column = NULL;                                                      \
+    for (size_t column##_at = 0; (column = column_at(table, column##_at)) != NULL; column##_at++)
+
+const char *column_sql_type(const struct table_column *column)
+{
+    return column->type == COLUMN_INT ? "INTEGER" : "TEXT";
+}
+
+static bool is_up(const struct table *table)
+{
+    return table->direction == TABLE_UP;
+}
+
+static char *take(struct buf *sql)
+{
+    assert(!sql->failed && sql->bytes != NULL);
+    char *text = strdup(buf_text(sql));
+    if (text == NULL)
+        abort();
+    buf_clear(sql);
+    return text;
+}
+
+static const char COND[] = "m.why IS NULL AND m.k BETWEEN ?1 AND ?2";
+
+static void make_create(struct table_sql *out, struct buf *b)
+{
+    const struct table *t = out->table;
+    buf_printf(b, "CREATE TABLE IF NOT EXISTS main.\"%s\"(id TEXT PRIMARY KEY NOT NULL", t->name);
+    EACH_COLUMN(c, t)
+    buf_printf(b, ",\"%s\" %s%s", c->name, column_sql_type(c), c->required ? " NOT NULL" : "");
+    for (int g = 0; !is_up(t) && g < table_group_count(t); g++)
+        buf_printf(b,
+                   ",g%d_v INTEGER NOT NULL DEFAULT 0,g%d_h INTEGER NOT NULL DEFAULT 0"
+                   ",g%d_o INTEGER NOT NULL DEFAULT 0",
+                   g, g, g);
+    if (!is_up(t))
+        buf_add_text(b, ",_del INTEGER NOT NULL DEFAULT 0,del_v INTEGER NOT NULL DEFAULT 0"
+                        ",del_h INTEGER NOT NULL DEFAULT 0,del_o INTEGER NOT NULL DEFAULT 0");
+    buf_add_text(b, ",_v INTEGER NOT NULL) STRICT");
+    out->create = take(b);
+
+    buf_printf(b, "CREATE TEMP TABLE in_%d(k INTEGER PRIMARY KEY,lseq,base,gm,h,n,id", t->tid);
+    EACH_COLUMN(d, t)
+    buf_printf(b, ",\"%s\"", d->name);
+    buf_add_text(b, ",_del,why TEXT,acc INTEGER NOT NULL DEFAULT 0,lose INTEGER NOT NULL DEFAULT 0"
+                    ",unseen INTEGER NOT NULL DEFAULT 0,_new INTEGER NOT NULL DEFAULT 0)");
+    out->create_in = take(b);
+    buf_printf(b, "DELETE FROM temp.in_%d", t->tid);
+    out->clear = take(b);
+}
+
+/* A member of the row with its type; what no column can hold becomes a blob, which no check lets
+ * pass. */
+static void add_member(struct buf *b, const char *name)
+{
+    buf_printf(b,
+               ",CASE coalesce(json_type(row,'$.%s'),'null') WHEN 'text' THEN "
+               "json_extract(row,'$.%s') WHEN 'integer' THEN json_extract(row,'$.%s') "
+               "WHEN 'null' THEN NULL ELSE x'00' END",
+               name, name, name);
+}
+
+static void make_stage(struct table_sql *out, struct buf *b)
+{
+    const struct table *t = out->table;
+    buf_printf(b, "INSERT INTO temp.in_%d(k,lseq,base,gm,h,id,_del", t->tid);
+    EACH_COLUMN(c, t)
+    buf_printf(b, ",\"%s\"", c->name);
+    buf_add_text(b, ",n) SELECT k");
+    static const char *const MARKS[] = {"lseq", "base", "gm", "h", "id", "_del"};
+    for (size_t i = 0; i < sizeof MARKS / sizeof *MARKS; i++)
+        add_member(b, MARKS[i]);
+    EACH_COLUMN(d, t)
+    add_member(b, d->name);
+    buf_printf(b,
+               ",row_number() OVER (PARTITION BY json_extract(row,'$.id') ORDER BY k)"
+               " FROM temp.raw WHERE t='%s'",
+               t->name);
+    out->stage = take(b);
+
+    EACH_COLUMN(e, t)
+    if (e->type == COLUMN_PHONE)
+        buf_printf(b, "UPDATE temp.in_%d SET \"%s\"=seal_phone(\"%s\") WHERE why IS NULL", t->tid,
+                   e->name, e->name);
+    out->hide = b->size > 0 ? take(b) : NULL;
+}
+
+static void make_check(struct table_sql *out, struct buf *b)
+{
+    const struct table *t = out->table;
+    buf_printf(b, "UPDATE temp.in_%d SET why=CASE", t->tid);
+    if (t->direction == TABLE_DOWN)
+        buf_add_text(b, " WHEN NOT ?6 THEN 'direction'");
+    buf_add_text(b, " WHEN n>1 THEN 'duplicate'");
+    if (!is_up(t))
+        buf_printf(b,
+                   " WHEN typeof(base)<>'integer' OR base<0 THEN 'type base'"
+                   " WHEN typeof(gm)<>'integer' OR gm<1 OR (gm & ~(%d|iif(?6,%d,0)))<>0 THEN 'type "
+                   "gm'"
+                   " WHEN typeof(h)<>'integer' OR h<0 THEN 'type h'",
+                   (1 << table_group_count(t)) - 1, BIT_DEL);
+    buf_printf(b,
+               " WHEN typeof(id)<>'text' OR NOT text_ok(id) OR length(CAST(id AS BLOB)) NOT BETWEEN"
+               " 1 AND %d THEN 'id'",
+               LIMIT_ROW_ID_BYTES);
+    EACH_COLUMN(c, t)
+    {
+        char bits[16];
+        snprintf(bits, sizeof bits, is_up(t) ? "%d" : "(gm&%d)", 1 << c->group);
+        if (c->required)
+            buf_printf(b, " WHEN %s AND \"%s\" IS NULL THEN 'required %s'", bits, c->name, c->name);
+        buf_printf(b, " WHEN %s AND typeof(\"%s\") NOT IN ('%s','null') THEN 'type %s'", bits,
+                   c->name, c->type == COLUMN_INT ? "integer" : "text", c->name);
+        if (c->type != COLUMN_INT)
+            buf_printf(b, " WHEN %s AND NOT text_ok(\"%s\") THEN 'text %s'", bits, c->name, c->name);
+    }
+    buf_printf(b, " WHEN %s AND length(CAST(scope AS BLOB)) NOT BETWEEN 1 AND %d THEN 'scope' END",
+               is_up(t) ? "1" : "(gm&1)", LIMIT_STATION_BYTES);
+    out->check = take(b);
+}
+
+/* --- the merge of a table with groups --- */
+
+static void add_differ(struct buf *b, const struct table *t, int group)
+{
+    buf_printf(b, "((m.gm&%d)<>0 AND (0", 1 << group);
+    EACH_COLUMN(c, t)
+    if (c->group == group)
+        buf_printf(b, " OR m.\"%s\" IS NOT t.\"%s\"", c->name, c->name);
+    buf_add_text(b, "))");
+}
+
+/* Later than what the pusher knew, or its own? Then nothing is concurrent. */
+static void add_causal(struct buf *b, const char *group)
+{
+    buf_printf(b, "(t.%s_v<=m.base OR t.%s_o=?3)", group, group);
+}
+
+static void add_wins(struct buf *b, const char *group)
+{
+    buf_add_text(b, "(");
+    add_causal(b, group);
+    buf_printf(b, " OR (min(m.h,?5),?3)>(t.%s_h,t.%s_o))", group, group);
+}
+
+static void group_name(char ret[8], int group)
+{
+    ret[0] = 'g';
+    ret[1] = (char)('0' + group);
+    ret[2] = '\0';
+}
+
+static char *make_judge(const struct table *t, struct buf *b)
+{
+    char name[8];
+    struct buf acc, lose, unseen;
+    buf_init(&acc, DB_SQL_BYTES);
+    buf_init(&lose, DB_SQL_BYTES);
+    buf_init(&unseen, DB_SQL_BYTES);
+    for (int g = 0; g < table_group_count(t); g++) {
+        group_name(name, g);
+        struct buf *both[] = {&acc, &lose};
+        for (int i = 0; i < 2; i++) {
+            buf_add_text(both[i], "+(");
+            add_differ(both[i], t, g);
+            buf_add_text(both[i], i == 0 ? " AND " : " AND NOT ");
+            add_wins(both[i], name);
+            buf_printf(both[i], ")*%d", 1 << g);
+        }
+        buf_add_text(&unseen, "+(NOT (");
+        add_differ(&unseen, t, g);
+        buf_add_text(&unseen, ") AND NOT ");
+        add_causal(&unseen, name);
+        buf_printf(&unseen, ")*%d", 1 << g);
+    }
+    buf_printf(&acc, "+((m.gm&%d)<>0 AND coalesce(m._del,0)<>t._del)*%d", BIT_DEL, BIT_DEL);
+    buf_printf(&unseen, "+((m.gm&%d)=0 AND NOT (t.del_v<=m.base OR t.del_o=?3))*%d", BIT_DEL,
+               BIT_DEL);
+    buf_printf(b,
+               "UPDATE temp.in_%d AS m SET acc=0%s,lose=0%s,unseen=0%s FROM main.\"%s\" AS t"
+               " WHERE t.id=m.id AND m._new=0 AND %s",
+               t->tid, buf_text(&acc), buf_text(&lose), buf_text(&unseen), t->name, COND);
+    assert(!acc.failed && !lose.failed && !unseen.failed);
+    buf_free(&acc);
+    buf_free(&lose);
+    buf_free(&unseen);
+    return take(b);
+}
+
+static void add_values(struct buf *b, const struct table *t, int group, char side)
+{
+    buf_add_text(b, "json_object('_'");
+    buf_add_text(b, ",NULL");
+    EACH_COLUMN(c, t)
+    if (c->group == group)
+        buf_printf(b, ",'%s',%c.\"%s\"", c->name, side, c->name);
+    buf_add_text(b, ")");
+}
+
+/* Both sides of a concurrent edit, whichever wins. */
+static char *make_conflict(const struct table *t, int group, struct buf *b)
+{
+    char name[8];
+    group_name(name, group);
+    buf_printf(b,
+               "INSERT INTO conflict(v,at,tid,pk,grp,win_o,win_h,lose_o,lose_h,lose_val,win_val,why)"
+               " SELECT ?4+m.k,?7,%d,m.id,%d,iif(m.acc&%d,?3,t.%s_o),iif(m.acc&%d,min(m.h,?5),t.%s_h)"
+               ",iif(m.acc&%d,t.%s_o,?3),iif(m.acc&%d,t.%s_h,min(m.h,?5)),iif(m.acc&%d,",
+               t->tid, group, 1 << group, name, 1 << group, name, 1 << group, name, 1 << group, name,
+               1 << group);
+    add_values(b, t, group, 't');
+    buf_add_text(b, ",");
+    add_values(b, t, group, 'm');
+    buf_printf(b, "),iif(m.acc&%d,", 1 << group);
+    add_values(b, t, group, 'm');
+    buf_add_text(b, ",");
+    add_values(b, t, group, 't');
+    buf_printf(b,
+               "),'concurrent' FROM temp.in_%d m JOIN main.\"%s\" t ON t.id=m.id"
+               " WHERE ((m.acc|m.lose)&%d)<>0 AND NOT (t.%s_v<=m.base OR t.%s_o=?3) AND %s",
+               t->tid, t->name, 1 << group, name, name, COND);
+    return take(b);
+}
+
+static char *make_update(const struct table *t, struct buf *b)
+{
+    buf_printf(b, "UPDATE main.\"%s\" AS t SET _v=?4+m.k", t->name);
+    EACH_COLUMN(c, t)
+    buf_printf(b, ",\"%s\"=iif(m.acc&%d,m.\"%s\",t.\"%s\")", c->name, 1 << c->group, c->name,
+               c->name);
+    for (int g = 0; g < table_group_count(t); g++)
+        buf_printf(b,
+                   ",g%d_v=iif(m.acc&%d,?4+m.k,t.g%d_v),g%d_h=iif(m.acc&%d,min(m.h,?5),t.g%d_h)"
+                   ",g%d_o=iif(m.acc&%d,?3,t.g%d_o)",
+                   g, 1 << g, g, g, 1 << g, g, g, 1 << g, g);
+    buf_printf(b,
+               ",_del=iif(m.acc&%d,coalesce(m._del,0),t._del),del_v=iif(m.acc&%d,?4+m.k,t.del_v)"
+               ",del_h=iif(m.acc&%d,min(m.h,?5),t.del_h),del_o=iif(m.acc&%d,?3,t.del_o)"
+               " FROM temp.in_%d AS m WHERE m.id=t.id AND (m.acc|m.lose|m.unseen)<>0 AND %s",
+               BIT_DEL, BIT_DEL, BIT_DEL, BIT_DEL, t->tid, COND);
+    return take(b);
+}
+
+static char *make_insert(const struct table *t, struct buf *b)
+{
+    buf_printf(b, "INSERT INTO main.\"%s\"(id,_v", t->name);
+    EACH_COLUMN(c, t)
+    buf_printf(b, ",\"%s\"", c->name);
+    for (int g = 0; !is_up(t) && g < table_group_count(t); g++)
+        buf_printf(b, ",g%d_v,g%d_h,g%d_o", g, g, g);
+    if (!is_up(t))
+        buf_add_text(b, ",del_v,del_h,del_o");
+    buf_add_text(b, ") SELECT m.id,?4+m.k");
+    EACH_COLUMN(d, t)
+    buf_printf(b, ",m.\"%s\"", d->name);
+    for (int g = 0; !is_up(t) && g < table_group_count(t); g++)
+        buf_add_text(b, ",?4+m.k,min(m.h,?5),?3");
+    if (!is_up(t))
+        buf_add_text(b, ",?4+m.k,min(m.h,?5),?3");
+    buf_printf(b, " FROM temp.in_%d AS m WHERE m._new=1 AND %s", t->tid, COND);
+    return take(b);
+}
+
+/* A row that changed its scope leaves an exit in the feed of the old one. */
+static char *make_feed_exit(const struct table *t, struct buf *b)
+{
+    buf_printf(b,
+               "INSERT INTO feed(scope,v,tid,pk,op,o) SELECT f.scope,?4+m.k,%d,m.id,'X',NULL"
+               " FROM temp.in_%d m JOIN main.\"%s\" t ON t.id=m.id"
+               " JOIN feed f ON f.tid=%d AND f.pk=m.id AND f.scope<>t.scope AND f.op<>'X'"
+               " WHERE m.acc<>0 AND %s"
+               " ON CONFLICT(tid,pk,scope) DO UPDATE SET v=excluded.v,op=excluded.op,o=excluded.o",
+               t->tid, t->tid, t->name, t->tid, COND);
+    return take(b);
+}
+
+static char *make_feed(const struct table *t, struct buf *b)
+{
+    buf_printf(b,
+               "INSERT INTO feed(scope,v,tid,pk,op,o) SELECT t.scope,?4+m.k,%d,m.id,%s"
+               ",iif(m.lose|m.unseen,NULL,?3) FROM temp.in_%d m JOIN main.\"%s\" t ON t.id=m.id"
+               " WHERE (m.acc|m.lose|m.unseen|m._new)<>0 AND %s"
+               " ON CONFLICT(tid,pk,scope) DO UPDATE SET v=excluded.v,op=excluded.op,o=excluded.o",
+               t->tid, is_up(t) ? "'U'" : "iif(t._del,'D','U')", t->tid, t->name, COND);
+    return take(b);
+}
+
+/* Whose rows these are, and whether they are there. */
+static int make_admission(struct table_sql *out, struct buf *b)
+{
+    const struct table *t = out->table;
+    int n = 0;
+    buf_printf(b,
+               "UPDATE temp.in_%d AS m SET why='scope' WHERE NOT ?6 AND ((%s AND m.scope<>?8) OR"
+               " EXISTS(SELECT 1 FROM main.\"%s\" t WHERE t.id=m.id AND t.scope<>?8)) AND %s",
+               t->tid, is_up(t) ? "1" : "(m.gm&1)", t->name, COND);
+    out->steps[n++] = take(b);
+    buf_printf(b,
+               "UPDATE temp.in_%d AS m SET _new=1 WHERE NOT EXISTS(SELECT 1 FROM main.\"%s\" t"
+               " WHERE t.id=m.id) AND %s",
+               t->tid, t->name, COND);
+    out->steps[n++] = take(b);
+    if (!is_up(t)) {
+        int all = (1 << table_group_count(t)) - 1;
+        buf_printf(b,
+                   "UPDATE temp.in_%d AS m SET _new=0,why=iif(m.base>0 AND NOT ?6,'gone',"
+                   "'incomplete new row') WHERE m._new=1 AND ((m.base>0 AND NOT ?6) OR"
+                   " (m.gm&%d)<>%d) AND %s",
+                   t->tid, all, all, COND);
+        out->steps[n++] = take(b);
+    }
+    return n;
+}
+
+/* An event that is known already but tells something else: the county keeps the first one. */
+static char *make_differs(const struct table *t, struct buf *b)
+{
+    buf_printf(b,
+               "INSERT INTO conflict(v,at,tid,pk,grp,lose_o,lose_val,win_val,why)"
+               " SELECT ?4+m.k,?7,%d,m.id,0,?3,",
+               t->tid);
+    add_values(b, t, 0, 'm');
+    buf_add_text(b, ",");
+    add_values(b, t, 0, 't');
+    buf_printf(b, ",'event told twice' FROM temp.in_%d m JOIN main.\"%s\" t ON t.id=m.id WHERE (0",
+               t->tid, t->name);
+    EACH_COLUMN(c, t)
+    buf_printf(b, " OR m.\"%s\" IS NOT t.\"%s\"", c->name, c->name);
+    buf_printf(b, ") AND %s", COND);
+    return take(b);
+}
+
+static void make_steps(struct table_sql *out, struct buf *b)
+{
+    const struct table *t = out->table;
+    int n = make_admission(out, b);
+    if (is_up(t)) {
+        out->steps[n++] = make_differs(t, b);
+    } else {
+        out->steps[n++] = make_judge(t, b);
+        for (int g = 0; g < table_group_count(t); g++)
+            out->steps[n++] = make_conflict(t, g, b);
+        out->steps[n++] = make_update(t, b);
+    }
+    out->steps[n++] = make_insert(t, b);
+    if (!is_up(t))
+        out->steps[n++] = make_feed_exit(t, b);
+    out->steps[n++] = make_feed(t, b);
+    assert(n <= DB_STEPS_MAX);
+}
+
+static void make_answers(struct table_sql *out, struct buf *b)
+{
+    const struct table *t = out->table;
+    buf_printf(b,
+               "INSERT INTO temp.verdict(k,lseq,kind,why) SELECT k,lseq,CASE WHEN why IS NOT NULL"
+               " THEN 'bad' WHEN lose<>0 THEN 'lost' ELSE 'keep' END,why FROM temp.in_%d"
+               " WHERE why IS NOT NULL OR lose<>0 OR unseen<>0",
+               t->tid);
+    out->verdict = take(b);
+    buf_printf(b,
+               "INSERT INTO quarantine(o,lseq,tid,row,why,at) SELECT ?3,m.lseq,%d,"
+               "substr(json_remove(r.row,'$.phone'),1,%d),m.why,?7 FROM temp.in_%d m JOIN temp.raw r"
+               " ON r.k=m.k WHERE m.why IS NOT NULL AND NOT ?6",
+               t->tid, LIMIT_ROW_BYTES, t->tid);
+    out->quarantine = take(b);
+    buf_add_text(b, "SELECT json_object('_v',_v,'_op','U','id',id");
+    EACH_COLUMN(c, t)
+    buf_printf(b, c->type == COLUMN_PHONE ? ",'%s',phone_clear(\"%s\")" : ",'%s',\"%s\"", c->name,
+               c->name);
+    buf_printf(b, ") FROM main.\"%s\" WHERE id=?1", t->name);
+    out->pull = take(b);
+}
+
+/* The last import's word is kept, so that importing the same again never takes back what a station
+ * changed meanwhile: only groups in which the file itself changed are pushed. */
+static void make_import(struct table_sql *out, struct buf *b)
+{
+    const struct table *t = out->table;
+    buf_printf(b, "UPDATE temp.in_%d AS m SET gm=0", t->tid);
+    for (int g = 0; g < table_group_count(t); g++) {
+        buf_add_text(b, "+((0");
+        EACH_COLUMN(c, t)
+        if (c->group == g)
+            buf_printf(b, " OR m.\"%s\" IS NOT json_extract(i.row,'$.%s')", c->name, c->name);
+        buf_printf(b, ")*%d)", 1 << g);
+    }
+    buf_printf(b,
+               "+(i.gone*%d) FROM imported i WHERE i.tid=%d AND i.pk=m.id AND m.why IS NULL AND"
+               " EXISTS(SELECT 1 FROM main.\"%s\" t WHERE t.id=m.id)",
+               BIT_DEL, t->tid, t->name);
+    out->same = take(b);
+    buf_printf(b,
+               "INSERT INTO imported(tid,pk,row,gone) SELECT %d,m.id,json_object('id',m.id",
+               t->tid);
+    EACH_COLUMN(d, t)
+    buf_printf(b, ",'%s',m.\"%s\"", d->name, d->name);
+    buf_printf(b,
+               "),0 FROM temp.in_%d m WHERE m.why IS NULL"
+               " ON CONFLICT(tid,pk) DO UPDATE SET row=excluded.row,gone=0",
+               t->tid);
+    out->remember = take(b);
+    buf_printf(b, "UPDATE temp.in_%d SET why='same' WHERE why IS NULL AND gm=0", t->tid);
+    out->skip = take(b);
+    buf_printf(b,
+               "SELECT sum(why IS NULL AND _new),sum(why IS NULL AND acc<>0),sum(why='same' OR "
+               "(why IS NULL AND _new=0 AND acc=0)) FROM temp.in_%d",
+               t->tid);
+    out->tally = take(b);
+}
+
+/* What a column names, by its name; there are no foreign keys between replicated tables. */
+static const char *referred_table(const char *column)
+{
+    static const char *const REFERENCES[][2] = {
+        {"parent_id", "org"},    {"station_id", "org"},  {"org_id", "org"},
+        {"school_id", "school"}, {"post_id", "post"},    {"person_id", "person"},
+        {"senior_id", "person"}, {"shift_id", "shift"},  {"device_id", "device"},
+    };
+    for (size_t i = 0; i < sizeof REFERENCES / sizeof *REFERENCES; i++)
+        if (strcmp(REFERENCES[i][0], column) == 0)
+            return REFERENCES[i][1];
+    return NULL;
+}
+
+static void make_views(struct table_sql *out, struct buf *b)
+{
+    const struct table *t = out->table;
+    EACH_COLUMN(c, t)
+    {
+        const char *to = referred_table(c->name);
+        if (to != NULL)
+            buf_printf(b,
+                       "%sSELECT s.file,s.line,'%s '||t.\"%s\"||': there is no such %s' FROM "
+                       "temp.seen s JOIN main.\"%s\" t ON t.id=s.pk WHERE s.tid=%d AND NOT EXISTS("
+                       "SELECT 1 FROM main.\"%s\" r WHERE r.id=t.\"%s\" AND NOT r._del) AND "
+                       "t.\"%s\" IS NOT NULL",
+                       b->size > 0 ? " UNION ALL " : "", c->name, c->name, to, t->name, t->tid, to,
+                       c->name, c->name);
+    }
+    out->dangling = b->size > 0 ? take(b) : NULL;
+    const char *alive = is_up(t) ? "1" : "NOT _del";
+    buf_printf(b,
+               "SELECT json_group_object(scope,n) FROM (SELECT scope,count(*) AS n FROM main.\"%s\""
+               " WHERE %s GROUP BY scope)",
+               t->name, alive);
+    out->count = take(b);
+    buf_add_text(b, "SELECT json_group_array(json_object('id',id,'_v',_v");
+    EACH_COLUMN(d, t)
+    if (d->type != COLUMN_PHONE)
+        buf_printf(b, ",'%s',\"%s\"", d->name, d->name);
+    buf_printf(b, ")) FROM (SELECT * FROM main.\"%s\" WHERE %s ORDER BY id)", t->name, alive);
+    out->list = take(b);
+}
+
+void table_sql_init(struct table_sql *sql, const struct table *table)
+{
+    struct buf b;
+    buf_init(&b, DB_SQL_BYTES);
+    *sql = (struct table_sql){.table = table};
+    make_create(sql, &b);
+    make_stage(sql, &b);
+    make_check(sql, &b);
+    make_steps(sql, &b);
+    make_answers(sql, &b);
+    make_import(sql, &b);
+    make_views(sql, &b);
+    buf_free(&b);
+}
+
+void table_sql_fini(struct table_sql *sql)
+{
+    char *all[] = {sql->create,  sql->create_in,  sql->stage, sql->check, sql->hide,    sql->verdict,
+                   sql->quarantine, sql->clear, sql->pull,  sql->same,  sql->remember, sql->skip, sql->tally,
+                   sql->dangling, sql->count, sql->list};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]);
+    for (int i = 0; i < DB_STEPS_MAX; i++)
+        free(sql->steps[i]);
+    *sql = (struct table_sql){0};
+}

@@ -1,0 +1,3 @@
+foreach(part values text time json)
+    touyan_test(base_${part} SOURCES unit/base_${part}.c LIBS touyan_base)
+endforeach()

@@ -1,0 +1,573 @@
+/* Messages as the devices send them, through the shipped rules into a replica in memory. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "gateway/base/limits.h"
+#include "gateway/base/log.h"
+#include "mqtt/ingest.h"
+#include "sync/replica/replica.h"
+#include "sync/replica/seal.h"
+
+#define T0 INT64_C(1788218405000) /* 2026-09-01 07:20:05 in China */
+#define SC "sc/S0117/S14/M/"
+
+struct seen {
+    char id[200], device[65], code[65], subject[65];
+    enum mqtt_kind kind;
+    int64_t device_at_ms;
+    bool fresh, alarm, retained;
+};
+
+struct world {
+    struct clock_cells cells;
+    struct clock clock;
+    struct rnd rnd;
+    struct seal *seal;
+    struct replica *replica;
+    struct ingest *ingest;
+    struct seen seen[8];
+    int events;
+    char ack_topic[200], ack_payload[400];
+    int acks;
+    bool break_handler;
+};
+
+static void swallow(void *ctx, enum log_level level, const char *line)
+{
+    (void)ctx;
+    (void)level;
+    (void)line;
+}
+
+static void on_event(void *ctx, const struct mqtt_event *event)
+{
+    struct world *w = ctx;
+    struct seen *seen = &w->seen[w->events++ % 8];
+    snprintf(seen->id, sizeof seen->id, "%s", event->id);
+    snprintf(seen->device, sizeof seen->device, "%s", event->device_id);
+    snprintf(seen->code, sizeof seen->code, "%s", event->code);
+    snprintf(seen->subject, sizeof seen->subject, "%s", event->subject);
+    seen->kind = event->kind;
+    seen->device_at_ms = event->device_at_ms;
+    seen->fresh = event->fresh;
+    seen->alarm = event->alarm;
+    seen->retained = event->retained;
+    if (w->break_handler)
+        replica_run(w->replica, "INSERT INTO kv(k, v) VALUES ('turn', 0)", "");
+}
+
+static void on_ack(void *ctx, const char *topic, const char *payload, int qos)
+{
+    struct world *w = ctx;
+    (void)qos;
+    assert_false(replica_in_turn(w->replica)); /* after the commit */
+    snprintf(w->ack_topic, sizeof w->ack_topic, "%s", topic);
+    snprintf(w->ack_payload, sizeof w->ack_payload, "%s", payload);
+    w->acks++;
+}
+
+static void add_device(struct world *w, const char *id, const char *product, const char *kind)
+{
+    replica_run(w->replica,
+                "INSERT INTO device(id, scope, school_id, post_id, product, kind) "
+                "VALUES (?1, 'S0117', 'S14', 'S14-M', ?2, ?3)",
+                "sss", id, product, kind);
+}
+
+static void open_ingest(struct world *w)
+{
+    const struct ingest_options options = {w->replica, &w->clock, "S0117"};
+    const struct ingest_callbacks callbacks = {w, on_event, on_ack};
+    struct err err;
+    if (ingest_open(&options, &callbacks, &w->ingest, &err) != ERR_OK)
+        fail_msg("%s", err.text);
+    assert_true(replica_commit(w->replica));
+}
+
+static int setup(void **state)
+{
+    static struct world w;
+    log_set_sink(swallow, NULL);
+    w = (struct world){.rnd = rnd_seeded(1), .seal = seal_for_test()};
+    w.cells = (struct clock_cells){T0 + 300, 1000};
+    w.clock = clock_manual(&w.cells);
+    struct replica_options options = {
+        .path = ":memory:", .clock = &w.clock, .rnd = &w.rnd, .seal = w.seal};
+    struct err err;
+    if (replica_open(&options, &w.replica, &err) != ERR_OK)
+        fail_msg("%s", err.text);
+    replica_set_applying(w.replica, true);
+    replica_enter(w.replica);
+    add_device(&w, "FT1401", "mqtt_face", "face");
+    add_device(&w, "SOS1", "touyan", "sos");
+    add_device(&w, "btn", "zigbee2mqtt", "sos");
+    add_device(&w, "shellyplusi4-a8032abe54dc", "shelly", "sos");
+    assert_true(replica_leave(w.replica, true));
+    assert_true(replica_commit(w.replica));
+    replica_set_applying(w.replica, false);
+    open_ingest(&w);
+    *state = &w;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *w = *state;
+    ingest_close(w->ingest);
+    replica_close(w->replica);
+    seal_close(w->seal);
+    log_set_sink(NULL, NULL);
+    return 0;
+}
+
+static void send_text(struct world *w, const char *topic, const void *payload, size_t size,
+                      bool retained)
+{
+    struct ingest_message message = {topic, payload, size, retained};
+    assert_true(ingest_message(w->ingest, &message));
+    assert_true(replica_commit(w->replica));
+}
+
+static void send_string(struct world *w, const char *topic, const char *payload, bool retained)
+{
+    send_text(w, topic, payload, strlen(payload), retained);
+}
+
+static void send_file(struct world *w, const char *topic, const char *name)
+{
+    char path[512], payload[4096];
+    snprintf(path, sizeof path, "%s/%s.json", MQTT_DATA, name);
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        fail_msg("%s is missing", path);
+    size_t size = fread(payload, 1, sizeof payload, file);
+    fclose(file);
+    send_text(w, topic, payload, size, false);
+}
+
+static int64_t count(struct world *w, const char *sql)
+{
+    return replica_get_int(w->replica, -1, sql, "");
+}
+
+static void assert_raw(struct world *w, int rows, const char *reason)
+{
+    char text[400] = "";
+    assert_int_equal(count(w, "SELECT count(*) FROM mqtt_raw"), rows);
+    replica_get_text(w->replica, text, sizeof text,
+                     "SELECT reason FROM mqtt_raw ORDER BY id DESC LIMIT 1", "");
+    if (strstr(text, reason) == NULL)
+        fail_msg("reason is \"%s\", not \"%s\"", text, reason);
+}
+
+static void assert_state(struct world *w, const char *device, const char *expected)
+{
+    char text[20] = "none";
+    replica_get_text(w->replica, text, sizeof text,
+                     "SELECT state FROM device_state WHERE device_id = ?1", "s", device);
+    assert_string_equal(text, expected);
+}
+
+/* --- the rules that come with the program --- */
+
+static const struct seen *last(struct world *w)
+{
+    assert_true(w->events > 0);
+    return &w->seen[(w->events - 1) % 8];
+}
+
+/* The first message of a device also brings presence_on. */
+static const struct seen *event_of(struct world *w, enum mqtt_kind kind)
+{
+    for (int i = w->events - 1; i >= 0 && i > w->events - 8; i--)
+        if (w->seen[i % 8].kind == kind)
+            return &w->seen[i % 8];
+    fail_msg("no event of kind %s", mqtt_kind_name(kind));
+    return NULL;
+}
+
+static void test_face_check_in(void **state)
+{
+    struct world *w = *state;
+    send_file(w, "mqtt/face/FT1401/Rec", "face_rec");
+    const struct seen *seen = event_of(w, MQTT_CHECK_IN);
+    assert_string_equal(seen->id, "FT1401:389@2026-09-01 07:20:05");
+    assert_string_equal(seen->subject, "22");
+    assert_int_equal(seen->device_at_ms, T0);
+    assert_true(seen->fresh);
+    assert_false(seen->alarm);
+    assert_int_equal(w->acks, 1);
+    assert_string_equal(w->ack_topic, "mqtt/face/FT1401");
+    assert_string_equal(w->ack_payload, "{\"operator\":\"PushAck\",\"messageId\":\"389\",\"info\":{"
+                                        "\"PushAckType\":2,\"SnapOrRecordID\":389}}");
+    assert_int_equal(count(w, "SELECT count(*) FROM device_event WHERE kind = 'check_in' AND "
+                              "scope = 'S0117' AND device_id = 'FT1401' AND fresh = 1"),
+                     1);
+    /* nobody's name and number anywhere */
+    assert_int_equal(count(w, "SELECT count(*) FROM device_event WHERE id || code || subject LIKE "
+                              "'%王%' OR id || code || subject LIKE '%13800000001%'"),
+                     0);
+}
+
+static void test_repeated_is_one_event_and_is_answered(void **state)
+{
+    struct world *w = *state;
+    send_file(w, "mqtt/face/FT1401/Rec", "face_rec");
+    int events = w->events;
+    w->cells.wall_ms += 60000;
+    send_file(w, "mqtt/face/FT1401/Rec", "face_rec");
+    assert_int_equal(w->events, events);
+    assert_int_equal(w->acks, 2);
+    assert_int_equal(count(w, "SELECT count(*) FROM device_event WHERE kind = 'check_in'"), 1);
+    assert_int_equal(ingest_counts(w->ingest).duplicates, 1);
+    /* also after a restart */
+    ingest_close(w->ingest);
+    open_ingest(w);
+    send_file(w, "mqtt/face/FT1401/Rec", "face_rec");
+    assert_int_equal(w->events, events);
+    assert_int_equal(w->acks, 3);
+}
+
+static void test_stranger_is_answered_and_not_kept(void **state)
+{
+    struct world *w = *state;
+    send_file(w, "mqtt/face/FT1401/Rec", "face_rec_stranger");
+    assert_int_equal(count(w, "SELECT count(*) FROM device_event WHERE kind = 'check_in'"), 0);
+    assert_int_equal(w->acks, 1);
+    assert_int_equal(count(w, "SELECT count(*) FROM mqtt_raw"), 0);
+}
+
+static void test_leave_post(void **state)
+{
+    struct world *w = *state;
+    w->cells.wall_ms += 90000;
+    send_file(w, "mqtt/face/FT1401/Snap", "face_leave");
+    const struct seen *seen = event_of(w, MQTT_LEAVE_POST);
+    assert_true(seen->fresh);
+    assert_string_equal(w->ack_payload, "{\"operator\":\"PushAck\",\"messageId\":\"946\",\"info\":{"
+                                        "\"PushAckType\":1,\"SnapOrRecordID\":946}}");
+}
+
+static void test_spoofed_terminal(void **state)
+{
+    struct world *w = *state;
+    send_file(w, "mqtt/face/FT1401/Rec", "face_rec_spoofed");
+    assert_raw(w, 1, "payload names another device");
+    assert_int_equal(w->events, 0);
+    assert_int_equal(w->acks, 0);
+    char payload[LIMIT_RAW_KEPT_BYTES + 1];
+    assert_true(
+        replica_get_text(w->replica, payload, sizeof payload, "SELECT payload FROM mqtt_raw", ""));
+    assert_null(strstr(payload, "王"));
+    assert_null(strstr(payload, "13800000001"));
+    assert_null(strstr(payload, "510124"));
+    assert_non_null(strstr(payload, "FT1601"));
+}
+
+static void test_unregistered_is_discovered(void **state)
+{
+    struct world *w = *state;
+    send_string(w, "sc/S0117/S14/M/NEW1/evt", "{\"id\":\"1-1\",\"k\":\"sos\"}", false);
+    assert_raw(w, 1, "unknown device");
+    assert_int_equal(w->events, 0);
+    assert_int_equal(w->acks, 0);
+    assert_state(w, "NEW1", "online");
+    assert_int_equal(count(w, "SELECT count(*) FROM device_list WHERE device_id = 'NEW1' AND "
+                              "registered = 0 AND product = 'touyan'"),
+                     1);
+}
+
+static void test_other_product_cannot_speak_for_a_device(void **state)
+{
+    struct world *w = *state;
+    send_string(w, "zigbee2mqtt/SOS1", "{\"action\":\"emergency\"}", false);
+    assert_raw(w, 1, "another product");
+    assert_int_equal(w->events, 0);
+    send_file(w, SC "SOS1/evt", "own_sos"); /* and does not shut it out */
+    event_of(w, MQTT_SOS);
+    assert_state(w, "SOS1", "online");
+}
+
+static void test_own_sos(void **state)
+{
+    struct world *w = *state;
+    send_file(w, SC "SOS1/evt", "own_sos");
+    const struct seen *seen = event_of(w, MQTT_SOS);
+    assert_string_equal(seen->id, "SOS1:7-12");
+    assert_string_equal(seen->code, "button");
+    assert_true(seen->fresh && seen->alarm);
+    assert_string_equal(w->ack_topic, "sc/S0117/S14/M/SOS1/cmd");
+    assert_string_equal(w->ack_payload, "{\"ack\":\"7-12\"}");
+}
+
+static void test_late_sos_still_alarms(void **state)
+{
+    struct world *w = *state;
+    w->cells.wall_ms = T0 + 29 * 60000;
+    send_file(w, SC "SOS1/evt", "own_sos");
+    assert_false(event_of(w, MQTT_SOS)->fresh);
+    assert_true(event_of(w, MQTT_SOS)->alarm);
+}
+
+static void test_old_sos_does_not(void **state)
+{
+    struct world *w = *state;
+    w->cells.wall_ms = T0 + 31 * 60000;
+    send_file(w, SC "SOS1/evt", "own_sos");
+    assert_false(event_of(w, MQTT_SOS)->alarm);
+    assert_int_equal(count(w, "SELECT count(*) FROM device_event WHERE kind = 'sos'"), 1);
+}
+
+static void test_retained_sos_does_not(void **state)
+{
+    struct world *w = *state;
+    send_string(w, SC "SOS1/evt", "{\"id\":\"1-1\",\"k\":\"sos\"}", true);
+    assert_false(last(w)->alarm || last(w)->fresh);
+    assert_true(last(w)->retained);
+}
+
+static void test_undated_sos_alarms(void **state)
+{
+    struct world *w = *state;
+    send_string(w, SC "SOS1/evt", "{\"id\":\"1-1\",\"ts\":5000,\"k\":\"sos\"}", false);
+    assert_int_equal(event_of(w, MQTT_SOS)->device_at_ms, 0); /* its clock was never set */
+    assert_true(event_of(w, MQTT_SOS)->alarm);
+    assert_false(event_of(w, MQTT_SOS)->fresh);
+}
+
+static void test_wrong_clock_is_learnt_from_heartbeats(void **state)
+{
+    struct world *w = *state;
+    w->cells.wall_ms = T0 + 3600000 - 25000 + 300; /* its clock is an hour slow */
+    send_file(w, "mqtt/face/heartbeat", "face_heartbeat");
+    w->cells.wall_ms = T0 + 3600000 + 400;
+    send_file(w, "mqtt/face/FT1401/Rec", "face_rec");
+    const struct seen *seen = event_of(w, MQTT_CHECK_IN);
+    assert_true(seen->fresh);
+    assert_in_range(seen->device_at_ms, T0 + 3600000, T0 + 3600400);
+}
+
+static void test_buttons(void **state)
+{
+    struct world *w = *state;
+    w->cells.wall_ms = T0 + 1000;
+    send_file(w, "zigbee2mqtt/btn", "zigbee_sos");
+    assert_true(event_of(w, MQTT_SOS)->alarm);
+    w->cells.wall_ms += 1000;
+    send_file(w, "zigbee2mqtt/btn", "zigbee_sos"); /* within ten seconds: one */
+    assert_int_equal(count(w, "SELECT count(*) FROM device_event WHERE kind = 'sos'"), 1);
+    w->cells.wall_ms += 20000;
+    send_file(w, "zigbee2mqtt/btn", "zigbee_sos");
+    assert_int_equal(count(w, "SELECT count(*) FROM device_event WHERE kind = 'sos'"), 2);
+    send_file(w, "zigbee2mqtt/btn", "zigbee_report");
+    assert_int_equal(count(w, "SELECT count(*) FROM device_event WHERE kind = 'sos'"), 2);
+    send_file(w, "shellyplusi4-a8032abe54dc/events/rpc", "shelly_push");
+    assert_string_equal(event_of(w, MQTT_SOS)->device, "shellyplusi4-a8032abe54dc");
+    assert_int_equal(event_of(w, MQTT_SOS)->device_at_ms, T0 + 430);
+}
+
+/* --- presence --- */
+
+static void test_presence_by_will(void **state)
+{
+    struct world *w = *state;
+    send_file(w, SC "SOS1/state", "own_online");
+    assert_int_equal(last(w)->kind, MQTT_PRESENCE_ON);
+    send_file(w, SC "SOS1/state", "own_online");
+    assert_int_equal(w->events, 1);
+    send_file(w, SC "SOS1/state", "own_offline");
+    assert_int_equal(last(w)->kind, MQTT_PRESENCE_OFF);
+    assert_string_equal(last(w)->code, "lwt");
+    assert_state(w, "SOS1", "offline");
+    assert_int_equal(count(w, "SELECT count(*) FROM device_event"), 2);
+}
+
+static void test_presence_by_plain_text(void **state)
+{
+    struct world *w = *state;
+    send_string(w, "shellyplusi4-a8032abe54dc/online", "true", true);
+    assert_state(w, "shellyplusi4-a8032abe54dc", "online");
+    send_string(w, "shellyplusi4-a8032abe54dc/online", "false", false);
+    assert_state(w, "shellyplusi4-a8032abe54dc", "offline");
+    send_string(w, "shellyplusi4-a8032abe54dc/online", "a \"b\" \\", false);
+    assert_raw(w, 1, "no rule for this payload");
+}
+
+/* Seconds of both clocks, a tick a second. */
+static void pass(struct world *w, int seconds, bool connected)
+{
+    for (int i = 0; i < seconds; i++) {
+        w->cells.wall_ms += 1000;
+        w->cells.mono_ms += 1000;
+        ingest_tick(w->ingest, connected);
+        assert_true(replica_commit(w->replica));
+    }
+}
+
+static void test_presence_by_silence(void **state)
+{
+    struct world *w = *state;
+    pass(w, 2, true);
+    send_file(w, "mqtt/face/heartbeat", "face_heartbeat");
+    assert_state(w, "FT1401", "online");
+    pass(w, 99, true);
+    assert_state(w, "FT1401", "online");
+    pass(w, 3, true);
+    assert_state(w, "FT1401", "offline");
+    assert_string_equal(last(w)->code, "silent");
+    assert_int_equal(count(w, "SELECT count(*) FROM device_state WHERE device_id = 'FT1401' AND "
+                              "messages = 1 AND silent_s = 100"),
+                     1);
+    send_file(w, "mqtt/face/heartbeat", "face_heartbeat");
+    assert_state(w, "FT1401", "online");
+}
+
+static void test_no_silence_without_broker_or_over_a_clock_jump(void **state)
+{
+    struct world *w = *state;
+    pass(w, 2, true);
+    send_file(w, "mqtt/face/heartbeat", "face_heartbeat");
+    pass(w, 500, false);
+    pass(w, 90, true);
+    assert_state(w, "FT1401", "online");
+    w->cells.wall_ms += 3 * INT64_C(86400000);
+    pass(w, 90, true);
+    assert_state(w, "FT1401", "online");
+    pass(w, 20, true);
+    assert_state(w, "FT1401", "offline");
+}
+
+/* --- what is wrong --- */
+
+static void test_malformed(void **state)
+{
+    struct world *w = *state;
+    send_file(w, SC "SOS1/evt", "bad_cut");
+    assert_raw(w, 1, "malformed JSON");
+    send_file(w, SC "SOS1/evt", "bad_utf8");
+    assert_raw(w, 2, "not UTF-8");
+    send_file(w, SC "SOS1/evt", "own_unknown_kind");
+    assert_raw(w, 3, "unknown kind");
+    send_file(w, "access_device/v2/event/connect", "vbar_connect");
+    assert_raw(w, 4, "no rule for this topic");
+    assert_int_equal(count(w, "SELECT count(*) FROM mqtt_raw WHERE payload LIKE '%secret-of%' OR "
+                              "payload LIKE '%13800000001%'"),
+                     0);
+    send_string(w, SC "SOS1/evt", "{\"id\":{\"name\":\"x\"},\"k\":\"sos\"}", false);
+    assert_raw(w, 5, "no plain value");
+    send_string(w, SC "$x/evt", "{\"id\":\"1\",\"k\":\"sos\"}", false);
+    assert_raw(w, 6, "no usable device id");
+    send_string(w, SC "SOS1/evt", "", true);
+    assert_int_equal(count(w, "SELECT count(*) FROM mqtt_raw"), 6);
+    assert_int_equal(count(w, "SELECT count(*) FROM device_event WHERE kind = 'sos'"), 0);
+    assert_int_equal(ingest_counts(w->ingest).raw, 6);
+}
+
+static void test_huge_and_deep(void **state)
+{
+    struct world *w = *state;
+    size_t size = 900000;
+    char *payload = malloc(size + 1);
+    assert_non_null(payload);
+    memset(payload, '[', size);
+    send_text(w, SC "SOS1/evt", payload, size, false);
+    assert_raw(w, 1, "too large without its photos");
+    send_text(w, SC "SOS1/evt", payload, LIMIT_MQTT_MAPPED_BYTES - 1, false);
+    assert_raw(w, 2, "malformed JSON");
+    memset(payload, 'A', size);
+    int head = snprintf(payload, size, "{\"id\":\"1-1\",\"k\":\"sos\",\"pic\":\"");
+    payload[head] = 'A';
+    memcpy(payload + size - 2, "\"}", 2);
+    send_text(w, SC "SOS1/evt", payload, size, false);
+    event_of(w, MQTT_SOS); /* a photo does not hide an alarm */
+    char *bomb = calloc(1, LIMIT_MQTT_PAYLOAD_BYTES + 1);
+    assert_non_null(bomb);
+    memset(bomb, '1', LIMIT_MQTT_PAYLOAD_BYTES + 1);
+    send_text(w, SC "SOS1/evt", bomb, LIMIT_MQTT_PAYLOAD_BYTES + 1, false);
+    assert_raw(w, 3, "payload too large");
+    free(bomb);
+    free(payload);
+}
+
+static void test_raw_is_bounded(void **state)
+{
+    struct world *w = *state;
+    for (int i = 0; i < LIMIT_RAW_ROWS + 250; i++) {
+        struct ingest_message message = {"x/y", "hello", 5, false};
+        assert_true(ingest_message(w->ingest, &message));
+    }
+    assert_true(replica_commit(w->replica));
+    int64_t rows = count(w, "SELECT count(*) FROM mqtt_raw");
+    assert_in_range(rows, LIMIT_RAW_ROWS, LIMIT_RAW_ROWS + 100);
+    assert_int_equal(ingest_counts(w->ingest).raw, LIMIT_RAW_ROWS + 250);
+}
+
+static void test_wrong_rule_is_marked_and_not_used(void **state)
+{
+    struct world *w = *state;
+    struct err err;
+    replica_enter(w->replica);
+    replica_run(w->replica,
+                "INSERT INTO mqtt_rule(id, rank, product, filter, kind, dev) VALUES "
+                "(1, -1, 'touyan', 'sc/+/+/+/+/evt', '$.k[', 't:4'), "
+                "(2, 0, 'touyan', 'yard/+', 'door', 't:1')",
+                "");
+    assert_true(replica_leave(w->replica, true));
+    assert_int_equal(ingest_reload_rules(w->ingest, &err), ERR_OK);
+    assert_int_equal(count(w, "SELECT count(*) FROM mqtt_rule WHERE ok = 0 AND problem IS NOT NULL "
+                              "AND id = 1"),
+                     1);
+    send_file(w, SC "SOS1/evt", "own_door");
+    event_of(w, MQTT_DOOR);
+    send_string(w, "yard/SOS1", "{}", false);
+    assert_int_equal(count(w, "SELECT count(*) FROM device_event WHERE kind = 'door'"), 2);
+}
+
+static void test_broken_handler_keeps_the_event(void **state)
+{
+    struct world *w = *state;
+    w->break_handler = true;
+    send_file(w, SC "SOS1/evt", "own_sos");
+    w->break_handler = false;
+    assert_int_equal(count(w, "SELECT count(*) FROM device_event WHERE kind = 'sos'"), 1);
+    assert_int_equal(w->acks, 1);
+    assert_int_equal(count(w, "SELECT v > 0 FROM kv WHERE k = 'turn'"), 1);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(test_face_check_in),
+        T(test_repeated_is_one_event_and_is_answered),
+        T(test_stranger_is_answered_and_not_kept),
+        T(test_leave_post),
+        T(test_spoofed_terminal),
+        T(test_unregistered_is_discovered),
+        T(test_other_product_cannot_speak_for_a_device),
+        T(test_own_sos),
+        T(test_late_sos_still_alarms),
+        T(test_old_sos_does_not),
+        T(test_retained_sos_does_not),
+        T(test_undated_sos_alarms),
+        T(test_wrong_clock_is_learnt_from_heartbeats),
+        T(test_buttons),
+        T(test_presence_by_will),
+        T(test_presence_by_plain_text),
+        T(test_presence_by_silence),
+        T(test_no_silence_without_broker_or_over_a_clock_jump),
+        T(test_malformed),
+        T(test_huge_and_deep),
+        T(test_raw_is_bounded),
+        T(test_wrong_rule_is_marked_and_not_used),
+        T(test_broken_handler_keeps_the_event),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
