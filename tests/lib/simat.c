@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "gateway/base/text.h"
 #include "tests/lib/simat_commands.h"
@@ -42,6 +43,9 @@ void simat_reset(struct simat *at)
     at->cnmi_mt = 0;
     at->cnmi_ds = 0;
     at->creg = 0;
+    at->known_registered = at->net->registered;
+    at->urc_inside.kind = SIMFAULT_NONE;
+    at->urc_after.kind = SIMFAULT_NONE;
     at->cops_numeric = false;
     at->one_byte = false;
 }
@@ -166,13 +170,23 @@ static bool announce_report(struct simat *at, int64_t now_us, bool heard)
     return true;
 }
 
+/* The line that comes after the answer must wait for it when the answer is late. */
+static void add_urc_after(struct simat *at, char *answer, size_t size)
+{
+    size_t used = strlen(answer);
+
+    if (at->urc_after.kind)
+        snprintf(answer + used, size - used, "\r\n%s\r\n", at->urc_after.text);
+    at->urc_after.kind = SIMFAULT_NONE;
+}
+
 /* Accepts the PDU and answers as the armed fault wants it. */
 static void accept_pdu(struct simat *at, const uint8_t *bytes, size_t size)
 {
     struct simnet_report_plan plan = plan_reports(at);
     struct simfault early =
         simfault_take(&at->faults, SIMFAULT_EARLY_REPORT, SIMFAULT_EARLY_REPORT, NULL);
-    char answer[48];
+    char answer[256];
     int mr = 0;
 
     if (early.kind)
@@ -184,6 +198,7 @@ static void accept_pdu(struct simat *at, const uint8_t *bytes, size_t size)
     if (early.kind)
         announce_report(at, INT64_MAX, true);
     snprintf(answer, sizeof answer, "\r\n+CMGS: %d\r\n\r\nOK\r\n", mr);
+    add_urc_after(at, answer, sizeof answer);
     if (at->send_fault.kind == SIMFAULT_ANSWER_LOST)
         return;
     if (at->send_fault.kind == SIMFAULT_LATE_ANSWER)
@@ -208,6 +223,13 @@ static void refuse(struct simat *at, const char *reason, int number)
         simat_final(at, "ERROR");
 }
 
+static void say_urc(struct simat *at, struct simfault *urc)
+{
+    if (urc->kind)
+        simat_say(at, urc->text);
+    urc->kind = SIMFAULT_NONE;
+}
+
 static void end_pdu(struct simat *at, int64_t now_us)
 {
     uint8_t bytes[LIMIT_TPDU_BYTES];
@@ -215,6 +237,7 @@ static void end_pdu(struct simat *at, int64_t now_us)
 
     at->in_pdu = false;
     at->line_size = 0;
+    say_urc(at, &at->urc_inside);
     if (at->send_fault.kind == SIMFAULT_HANG_MID_PDU) {
         int ms = at->send_fault.ms > 0 ? at->send_fault.ms : HANG_MS;
         at->silent_until_us = now_us + (int64_t)ms * 1000;
@@ -229,9 +252,16 @@ static void end_pdu(struct simat *at, int64_t now_us)
     } else {
         accept_pdu(at, bytes, (size_t)size);
     }
+    say_urc(at, &at->urc_after);
 }
 
-/* One whole command line without its CR. */
+static bool begins_send(const char *line)
+{
+    return strncasecmp(line, "AT+CMGS=", 8) == 0;
+}
+
+/* One whole command line without its CR. The lines inside and after the reply of AT+CMGS belong to
+ * the answer behind the PDU. */
 static void run_line(struct simat *at)
 {
     struct simfault fault;
@@ -247,14 +277,18 @@ static void run_line(struct simat *at)
         buf_add(&at->out, "\0\xff\x07~\0", 5);
     if (struck(at, SIMFAULT_ONE_BYTE, line, &fault))
         at->one_byte = true;
-    if (struck(at, SIMFAULT_URC_INSIDE, line, &fault))
-        simat_say(at, fault.text);
+    struck(at, SIMFAULT_URC_INSIDE, line, &at->urc_inside);
+    struck(at, SIMFAULT_URC_AFTER, line, &at->urc_after);
+    if (!begins_send(line))
+        say_urc(at, &at->urc_inside);
     if (struck(at, SIMFAULT_CME_ERROR, line, &fault))
         simat_cme_error(at, fault.number);
     else
         simat_commands_run(at, line);
-    if (struck(at, SIMFAULT_URC_AFTER, line, &fault))
-        simat_say(at, fault.text);
+    if (!at->in_pdu) {
+        say_urc(at, &at->urc_inside);
+        say_urc(at, &at->urc_after);
+    }
 }
 
 static void take_pdu_byte(struct simat *at, char byte, int64_t now_us)
@@ -303,7 +337,9 @@ static void work_input(struct simat *at, int64_t now_us)
         else
             take_line_byte(at, byte, now_us);
     }
-    buf_drop(&at->in, is_silent(at, now_us) ? at->in.size : used);
+    if (is_silent(at, now_us) || used > at->in.size) /* a reset emptied it meanwhile */
+        used = at->in.size;
+    buf_drop(&at->in, used);
 }
 
 void simat_feed(struct simat *at, const char *bytes, size_t size, int64_t now_us)
@@ -354,6 +390,15 @@ static void end_states(struct simat *at, int64_t now_us)
     }
 }
 
+static void say_registration(struct simat *at)
+{
+    if (at->known_registered == at->net->registered || at->in_pdu)
+        return;
+    at->known_registered = at->net->registered;
+    if (at->creg > 0)
+        simat_say(at, at->known_registered ? "+CREG: 1" : "+CREG: 0");
+}
+
 void simat_run(struct simat *at, int64_t now_us, bool heard)
 {
     end_states(at, now_us);
@@ -361,6 +406,7 @@ void simat_run(struct simat *at, int64_t now_us, bool heard)
         return;
     say_due(at, now_us);
     work_input(at, now_us);
+    say_registration(at);
     if (!at->in_pdu && at->net->registered) {
         announce_inbound(at);
         while (announce_report(at, now_us, heard))

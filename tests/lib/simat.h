@@ -20,7 +20,7 @@ enum {
 struct simat_later {
     int64_t due_us;
     bool blocks; /* the modem takes no command before this reply */
-    char text[64];
+    char text[256];
 };
 
 struct simat {
@@ -35,11 +35,13 @@ struct simat {
     bool in_pdu;     /* behind the prompt */
     size_t pdu_length;
     struct simfault send_fault;
+    struct simfault urc_inside, urc_after; /* of the command that runs */
     bool echo, echo_now, cme;
     bool final_sent; /* this command line has its final result */
     enum simnet_memory read_memory, receive_memory;
     int cnmi_mt, cnmi_ds;
-    int creg; /* +CREG=n */
+    int creg;              /* +CREG=n */
+    bool known_registered; /* what +CREG said last */
     bool cops_numeric;
     int64_t silent_until_us; /* 0: not; INT64_MAX: until cleared */
     int64_t unregistered_until_us;
