@@ -45,21 +45,33 @@ static bool take_fraction(const char **text, int *ret_ms)
     return true;
 }
 
-/* Sets the moment as if the text were China Standard Time. */
-static bool take_civil(const char **text, int64_t *ret_ms)
+static bool take_date(const char **text, int64_t *ret_midnight_ms)
 {
     char date[CALTIME_DATE_SIZE];
-    text_copy(date, sizeof date, *text); /* the first ten characters */
-    int year, month, day, hour, minute, second, ms;
-    if (!take_digits(text, 4, &year) || !take(text, "-") || !take_digits(text, 2, &month) ||
-        !take(text, "-") || !take_digits(text, 2, &day) || !take(text, "T ") ||
-        !take_digits(text, 2, &hour) || !take(text, ":") || !take_digits(text, 2, &minute) ||
+    if (strlen(*text) < CALTIME_DATE_SIZE - 1)
+        return false;
+    text_copy(date, sizeof date, *text); /* what fits: ten characters */
+    *text += CALTIME_DATE_SIZE - 1;
+    return caltime_parse_date(date, ret_midnight_ms);
+}
+
+static bool take_clock(const char **text, int64_t *ret_ms)
+{
+    int hour, minute, second, ms;
+    if (!take_digits(text, 2, &hour) || !take(text, ":") || !take_digits(text, 2, &minute) ||
         !take(text, ":") || !take_digits(text, 2, &second) || !take_fraction(text, &ms))
         return false;
-    int64_t midnight;
-    if (!caltime_parse_date(date, &midnight) || hour > 23 || minute > 59 || second > 60)
+    *ret_ms = ((int64_t)hour * 60 + minute) * 60000 + (int64_t)second * 1000 + ms;
+    return hour <= 23 && minute <= 59 && second <= 60;
+}
+
+/* The moment as if the text were China Standard Time. */
+static bool take_civil(const char **text, int64_t *ret_ms)
+{
+    int64_t midnight_ms, clock_ms;
+    if (!take_date(text, &midnight_ms) || !take(text, "T ") || !take_clock(text, &clock_ms))
         return false;
-    *ret_ms = midnight + ((int64_t)hour * 60 + minute) * 60000 + (int64_t)second * 1000 + ms;
+    *ret_ms = midnight_ms + clock_ms;
     return true;
 }
 

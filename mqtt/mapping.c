@@ -116,6 +116,15 @@ static bool dev_valid(const char *dev)
                                       : mapping_path_valid(dev);
 }
 
+static const char *pair_problem(struct query *query)
+{
+    if (query_is_null(query, COL_TS) != query_is_null(query, COL_TS_FORMAT))
+        return "ts and ts_format go together";
+    if (query_is_null(query, COL_ACK_TOPIC) != query_is_null(query, COL_ACK_PAYLOAD))
+        return "ack_topic and ack_payload go together";
+    return NULL;
+}
+
 /* NULL when the rule is correct. */
 static const char *rule_problem(struct query *query)
 {
@@ -134,14 +143,10 @@ static const char *rule_problem(struct query *query)
         return "code is neither =text nor a path";
     if (!path_or_null(query, COL_TS) || !path_or_null(query, COL_ACK_ID))
         return "ts or ack_id is no path";
-    if (query_is_null(query, COL_TS) != query_is_null(query, COL_TS_FORMAT))
-        return "ts and ts_format go together";
-    if (query_is_null(query, COL_ACK_TOPIC) != query_is_null(query, COL_ACK_PAYLOAD))
-        return "ack_topic and ack_payload go together";
     if (strlen(text_or_empty(query, COL_PRODUCT)) > MAPPING_PRODUCT_BYTES ||
         strlen(code) > LIMIT_EVENT_TEXT_BYTES)
         return "product or code is too long";
-    return NULL;
+    return pair_problem(query);
 }
 
 static char *copy_or_null(const char *text)

@@ -2,3 +2,8 @@ touyan_test(test_mqtt_parts SOURCES unit/test_mqtt_parts.c LIBS touyan_mqtt)
 touyan_test(test_mqtt_ingest SOURCES unit/test_mqtt_ingest.c LIBS touyan_mqtt)
 target_compile_definitions(test_mqtt_ingest
                            PRIVATE MQTT_DATA="${CMAKE_CURRENT_SOURCE_DIR}/data/mqtt")
+
+# A real mosquitto, started by the tests on a Unix socket and a free port.
+add_library(test_broker STATIC lib/broker.c lib/mini_station.c)
+target_link_libraries(test_broker PUBLIC touyan_mqtt PkgConfig::MOSQUITTO)
+touyan_test(test_mqtt_broker SOURCES e2e/test_mqtt_broker.c LIBS test_broker LABEL e2e TIMEOUT 180)
