@@ -340,7 +340,7 @@ static void adopt_option(const struct option *option, struct config *config,
 
 int config_reload(struct config *config, struct config_changes *ret, struct err *err)
 {
-    struct config *next;
+    struct config *next = NULL;
     int rc = config_load(config->path, &next, err);
     if (rc == ERR_OK && (rc = config_check(next, err)) != ERR_OK)
         config_free(next);

@@ -20,13 +20,14 @@ static const struct table_column scope_column = {"scope", COLUMN_TEXT, 0, true};
 
 static const struct table_column *column_at(const struct table *table, size_t index)
 {
-    return index == 0 ? &scope_column
-                      : (table->columns[index - 1].name != NULL ? &table->columns[index - 1] : NULL);
+    return index == 0
+               ? &scope_column
+               : (table->columns[index - 1].name != NULL ? &table->columns[index - 1] : NULL);
 }
 
 #define EACH_COLUMN(column, table)                                                                 \
     const struct table_column *column = NULL;                                                      \
-    for (size_t column##_at = 0; (column = column_at(table, column##_at)) != NULL; column##_at++)
+    for (size_t column##_at = 0; (column = column_at((table), column##_at)) != NULL; column##_at++)
 
 const char *column_sql_type(const struct table_column *column)
 {
@@ -140,7 +141,8 @@ static void make_check(struct table_sql *out, struct buf *b)
         buf_printf(b, " WHEN %s AND typeof(\"%s\") NOT IN ('%s','null') THEN 'type %s'", bits,
                    c->name, c->type == COLUMN_INT ? "integer" : "text", c->name);
         if (c->type != COLUMN_INT)
-            buf_printf(b, " WHEN %s AND NOT text_ok(\"%s\") THEN 'text %s'", bits, c->name, c->name);
+            buf_printf(b, " WHEN %s AND NOT text_ok(\"%s\") THEN 'text %s'", bits, c->name,
+                       c->name);
     }
     buf_printf(b, " WHEN %s AND length(CAST(scope AS BLOB)) NOT BETWEEN 1 AND %d THEN 'scope' END",
                is_up(t) ? "1" : "(gm&1)", LIMIT_STATION_BYTES);
@@ -230,12 +232,13 @@ static char *make_conflict(const struct table *t, int group, struct buf *b)
 {
     char name[8];
     group_name(name, group);
-    buf_printf(b,
-               "INSERT INTO conflict(v,at,tid,pk,grp,win_o,win_h,lose_o,lose_h,lose_val,win_val,why)"
-               " SELECT ?4+m.k,?7,%d,m.id,%d,iif(m.acc&%d,?3,t.%s_o),iif(m.acc&%d,min(m.h,?5),t.%s_h)"
-               ",iif(m.acc&%d,t.%s_o,?3),iif(m.acc&%d,t.%s_h,min(m.h,?5)),iif(m.acc&%d,",
-               t->tid, group, 1 << group, name, 1 << group, name, 1 << group, name, 1 << group, name,
-               1 << group);
+    buf_printf(
+        b,
+        "INSERT INTO conflict(v,at,tid,pk,grp,win_o,win_h,lose_o,lose_h,lose_val,win_val,why)"
+        " SELECT ?4+m.k,?7,%d,m.id,%d,iif(m.acc&%d,?3,t.%s_o),iif(m.acc&%d,min(m.h,?5),t.%s_h)"
+        ",iif(m.acc&%d,t.%s_o,?3),iif(m.acc&%d,t.%s_h,min(m.h,?5)),iif(m.acc&%d,",
+        t->tid, group, 1 << group, name, 1 << group, name, 1 << group, name, 1 << group, name,
+        1 << group);
     add_values(b, t, group, 't');
     buf_add_text(b, ",");
     add_values(b, t, group, 'm');
@@ -386,11 +389,12 @@ static void make_answers(struct table_sql *out, struct buf *b)
                " WHERE why IS NOT NULL OR lose<>0 OR unseen<>0",
                t->tid);
     out->verdict = take(b);
-    buf_printf(b,
-               "INSERT INTO quarantine(o,lseq,tid,row,why,at) SELECT ?3,m.lseq,%d,"
-               "substr(json_remove(r.row,'$.phone'),1,%d),m.why,?7 FROM temp.in_%d m JOIN temp.raw r"
-               " ON r.k=m.k WHERE m.why IS NOT NULL AND NOT ?6",
-               t->tid, LIMIT_ROW_BYTES, t->tid);
+    buf_printf(
+        b,
+        "INSERT INTO quarantine(o,lseq,tid,row,why,at) SELECT ?3,m.lseq,%d,"
+        "substr(json_remove(r.row,'$.phone'),1,%d),m.why,?7 FROM temp.in_%d m JOIN temp.raw r"
+        " ON r.k=m.k WHERE m.why IS NOT NULL AND NOT ?6",
+        t->tid, LIMIT_ROW_BYTES, t->tid);
     out->quarantine = take(b);
     buf_add_text(b, "SELECT json_object('_v',_v,'_op','U','id',id");
     EACH_COLUMN(c, t)
@@ -418,8 +422,7 @@ static void make_import(struct table_sql *out, struct buf *b)
                " EXISTS(SELECT 1 FROM main.\"%s\" t WHERE t.id=m.id)",
                BIT_DEL, t->tid, t->name);
     out->same = take(b);
-    buf_printf(b,
-               "INSERT INTO imported(tid,pk,row,gone) SELECT %d,m.id,json_object('id',m.id",
+    buf_printf(b, "INSERT INTO imported(tid,pk,row,gone) SELECT %d,m.id,json_object('id',m.id",
                t->tid);
     EACH_COLUMN(d, t)
     buf_printf(b, ",'%s',m.\"%s\"", d->name, d->name);
@@ -441,9 +444,9 @@ static void make_import(struct table_sql *out, struct buf *b)
 static const char *referred_table(const char *column)
 {
     static const char *const REFERENCES[][2] = {
-        {"parent_id", "org"},    {"station_id", "org"},  {"org_id", "org"},
-        {"school_id", "school"}, {"post_id", "post"},    {"person_id", "person"},
-        {"senior_id", "person"}, {"shift_id", "shift"},  {"device_id", "device"},
+        {"parent_id", "org"},    {"station_id", "org"}, {"org_id", "org"},
+        {"school_id", "school"}, {"post_id", "post"},   {"person_id", "person"},
+        {"senior_id", "person"}, {"shift_id", "shift"}, {"device_id", "device"},
     };
     for (size_t i = 0; i < sizeof REFERENCES / sizeof *REFERENCES; i++)
         if (strcmp(REFERENCES[i][0], column) == 0)
@@ -498,9 +501,10 @@ void table_sql_init(struct table_sql *sql, const struct table *table)
 
 void table_sql_fini(struct table_sql *sql)
 {
-    char *all[] = {sql->create,  sql->create_in,  sql->stage, sql->check, sql->hide,    sql->verdict,
-                   sql->quarantine, sql->clear, sql->pull,  sql->same,  sql->remember, sql->skip, sql->tally,
-                   sql->dangling, sql->count, sql->list};
+    char *all[] = {sql->create, sql->create_in, sql->stage,      sql->check,
+                   sql->hide,   sql->verdict,   sql->quarantine, sql->clear,
+                   sql->pull,   sql->same,      sql->remember,   sql->skip,
+                   sql->tally,  sql->dangling,  sql->count,      sql->list};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]);
     for (int i = 0; i < DB_STEPS_MAX; i++)

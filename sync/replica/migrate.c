@@ -55,7 +55,7 @@ static int apply_one(sqlite3 *db, int version, struct err *err)
 
 int replica_migrate(sqlite3 *db, int to, struct err *err)
 {
-    int version;
+    int version = 0;
     int code = read_version(db, &version, err);
     if (code != ERR_OK)
         return code;

@@ -206,6 +206,7 @@ static void run_cnmi(struct simat *at, const char *args)
     if (text_equal(args, "?")) {
         snprintf(line, sizeof line, "+CNMI: 2,%d,0,%d,0", at->cnmi_mt, at->cnmi_ds);
         simat_say(at, line);
+        /* NOLINTNEXTLINE(cert-err34-c): one digit each cannot overflow */
     } else if (sscanf(args, "=%1d,%1d,%1d,%1d", &mode, &mt, &bm, &ds) < 2 || mt > 1 || ds > 2) {
         simat_cms_error(at, CMS_INVALID_PARAMETER);
     } else {

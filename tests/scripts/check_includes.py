@@ -29,7 +29,7 @@ FOREIGN = {
     "mosquitto*.h": ["mqtt/client_mosq.c"],
     "gammu*": ["sms/worker/gammu.c"],
     "microhttpd.h": ["gateway/console/http.c", "sync/county/http.c"],
-    "sqlite3*.h": ["sync/replica/*", "sync/county/store_sqlite*.c"],
+    "sqlite3*.h": ["sync/replica/*", "sync/county/store_sqlite*.[ch]"],
     "jansson.h": ["gateway/base/json.c"],
     "sodium*": ["sync/replica/seal.c"],
     "confuse.h": ["config/parse.c"],
@@ -68,8 +68,9 @@ def check_file(root, path):
     own = path[:-2] + ".h"
     includes = list(INCLUDE.finditer(text))
     if path.endswith(".c") and os.path.exists(os.path.join(root, own)):
-        if not includes or includes[0].group(2) != own:
-            yield f"{path}:1: its own header {own} comes first"
+        firsts = (own, os.path.join(os.path.dirname(path), "internal.h"))
+        if not includes or includes[0].group(2) not in firsts:
+            yield f"{path}:1: its own header {own} (or the folder's internal.h) comes first"
     for match in includes:
         kind, name = match.groups()
         wrong = check_quoted(root, path, name) if kind == '"' else check_angled(path, name)

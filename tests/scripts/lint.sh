@@ -2,7 +2,7 @@
 # lint.sh BUILD_DIR: all checks of form, each with its time. BUILD_DIR is a built folder: clang-tidy
 # wants its compile_commands.json and generated headers, and what was clean is remembered below it.
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit
 build=$1
 failed=()
 
