@@ -161,7 +161,7 @@ static const char man_tail[] =
     ".SH FILES\n.TP\n.I /etc/touyan/touyan.conf\nthe main file\n.TP\n.I /etc/touyan/conf.d/*.conf\n"
     "what a machine changes of it\n"
     ".SH EXIT STATUS\n.B touyan\\-gateway\nexits with 78 when the configuration is wrong.\n"
-    ".SH SEE ALSO\n.BR touyan (1),\n.BR touyan\\-gateway (8)\n";
+    ".SH SEE ALSO\n.BR touyan\\-gateway (8)\n";
 
 bool config_print_man(struct buf *out)
 {

@@ -20,6 +20,9 @@ GOOD = {
     "mqtt/client_mosq.c": "#include <mosquitto.h>\n",
     "sync/replica/open.c": "#include <sqlite3.h>\n",
 }
+with open(os.path.join(ROOT, "config/dist/touyan-gateway.service"), encoding="utf-8") as unit:
+    UNIT = unit.read()
+GOOD["config/dist/a.service"] = UNIT
 LONG = "int f(int a)\n{\n" + "    a++;\n" * 80 + "    return a;\n}\n"
 KNOTTY = "int f(int a)\n{\n" + "".join(f"    if (a == {i})\n        a += {i + 1};\n"
                                         for i in range(20)) + "    return a;\n}\n"
@@ -67,6 +70,12 @@ BAD += [("banned.py", "sms/a.c", CALL.format(name + "(a)"), name + "() is banned
          "localtime_r gmtime gmtime_r mktime rand srand random system popen uv_default_loop").split()]
 BAD += [("banned.py", "sms/a.c", CALL.format(name + "(a)"), name + "() reads a clock") for name in
         "clock_gettime gettimeofday time clock ftime uv_hrtime uv_gettimeofday".split()]
+
+if shutil.which("systemd-analyze"):
+    BAD += [("units.sh", "config/dist/a.service", UNIT.replace("ProtectSystem", "ProtektSystem"),
+             "Unknown key"),
+            ("units.sh", "config/dist/a.service", UNIT.replace("NoNewPrivileges=yes", ""),
+             "NoNewPrivileges")]
 
 
 def plant(root, tree):
