@@ -22,19 +22,21 @@ CREATE TABLE notice (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX notice_end ON notice(end_at);
 
--- A question that a phone may answer with a digit or a word.
+-- A duty (or a gap, or a subscription) that a phone may answer with a digit or a word. asks: it was
+-- asked to answer and has not yet; a notice can be answered but waits for nothing.
 CREATE TABLE prompt (
     id INTEGER PRIMARY KEY,
     phone TEXT NOT NULL,
-    kind TEXT NOT NULL CHECK (kind IN ('duty', 'offer', 'gap', 'alarm', 'subscribe')),
-    ref_id TEXT NOT NULL, -- assignment, offer, gap, alarm or school
+    kind TEXT NOT NULL CHECK (kind IN ('duty', 'gap', 'subscribe')),
+    ref_id TEXT NOT NULL, -- assignment, gap or school
     code TEXT NOT NULL,
+    asks INTEGER NOT NULL,
     opened_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
     answer TEXT,
-    answered_at INTEGER
+    answered_at INTEGER,
+    UNIQUE (phone, kind, ref_id)
 ) STRICT;
-CREATE UNIQUE INDEX prompt_open ON prompt(phone, kind, ref_id) WHERE answered_at IS NULL;
 CREATE INDEX prompt_code ON prompt(code);
 CREATE INDEX prompt_expires ON prompt(expires_at);
 
@@ -42,7 +44,8 @@ CREATE INDEX prompt_expires ON prompt(expires_at);
 CREATE TABLE phone_last (
     phone TEXT PRIMARY KEY NOT NULL,
     text_id TEXT NOT NULL,
-    prompt_id INTEGER, -- NULL: it asked nothing
+    sort INTEGER NOT NULL, -- enum last_sent
+    prompt_id INTEGER,     -- NULL: it was about none
     at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
@@ -89,9 +92,10 @@ CREATE TABLE gap (
 -- Where an alarm's ladder stands; the alarm itself is replicated.
 CREATE TABLE alarm_run (
     alarm_id TEXT PRIMARY KEY NOT NULL,
-    step INTEGER NOT NULL DEFAULT 0,
-    next_at INTEGER, -- NULL: nothing more to do
-    renotified INTEGER NOT NULL DEFAULT 0
+    started_at INTEGER NOT NULL,             -- what the steps count from
+    minutes_done INTEGER NOT NULL DEFAULT 0, -- steps up to this many minutes are done
+    next_at INTEGER,                         -- NULL: nothing more to do
+    reminded INTEGER NOT NULL DEFAULT 0      -- times told again after it was taken
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX alarm_run_next ON alarm_run(next_at) WHERE next_at IS NOT NULL;
 
@@ -147,5 +151,25 @@ CREATE INDEX shift_by_post ON shift(post_id, start_at);
 CREATE INDEX assignment_by_shift ON assignment(shift_id);
 CREATE INDEX assignment_by_person ON assignment(person_id);
 CREATE INDEX checkin_by_assignment ON checkin(assignment_id);
+CREATE INDEX checkin_by_time ON checkin(at);
+CREATE INDEX person_by_school ON person(school_id);
 CREATE INDEX avail_by_person ON avail(person_id);
 CREATE INDEX alarm_by_state ON alarm(state);
+
+-- One person's part in one shift, with all that a text about it needs.
+CREATE VIEW slot AS
+SELECT a.id AS assignment_id, a.scope AS scope, a.state AS state, a.role AS role,
+       a.stands_in_for AS stands_in_for, a.answered_at AS answered_at, a.person_id AS person_id,
+       p.kind AS person_kind, p.name AS person_name, p.phone AS phone, p.lang AS lang,
+       coalesce(p.active, 1) AS active, s.id AS shift_id, s.date AS date, s.peak AS peak,
+       s.start_at AS start_at, s.end_at AS end_at, coalesce(s.need, 1) AS need,
+       s.state NOT IN ('draft', 'cancelled') AS published, s.post_id AS post_id,
+       coalesce(nullif(po.short, ''), po.name) AS post, po.school_id AS school_id,
+       sc.code AS school_code, coalesce(nullif(sc.short, ''), sc.name) AS school,
+       sc.station_id AS station_id
+FROM assignment a
+JOIN shift s ON s.id = a.shift_id
+LEFT JOIN post po ON po.id = s.post_id
+LEFT JOIN school sc ON sc.id = po.school_id
+LEFT JOIN person p ON p.id = a.person_id
+WHERE s.start_at IS NOT NULL AND s.end_at IS NOT NULL;

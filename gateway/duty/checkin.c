@@ -1,0 +1,345 @@
+/* On post and off post: 到岗 and 离岗 by text, a face terminal's events, 替 and a name.
+ *
+ * The duty meant is the person's own one nearest to the time, from an hour before its start to its
+ * end. The time is the sender's clock when it is within a quarter of an hour of ours, else the
+ * arrival; both are stored. Who declined and comes after all, while nobody took the place, is on
+ * post. A later check-in turns a no-show into a late one. Who forgets 离岗 is done half an hour
+ * after the end, without a made-up time. */
+#include "gateway/duty/internal.h"
+
+#include <stdio.h>
+
+#include "gateway/base/log.h"
+#include "gateway/base/text.h"
+
+enum { LATE_OUT_MS = 3 * 3600 * 1000 /* 离岗 after the end of the duty is still its end */ };
+
+static bool find_first(struct duty *duty, struct query *q, struct slot *ret)
+{
+    struct ids ids;
+    ids_collect(q, &ids);
+    bool found = ids.count > 0 && slot_load(duty, ids.at[0], ret);
+    ids_free(&ids);
+    return found;
+}
+
+/* The duty that a check-in of this person at this time is for. */
+static bool find_in(struct duty *duty, const char *person_id, const struct arrival *arrival,
+                    struct slot *ret)
+{
+    struct query *q = replica_query(
+        duty->replica,
+        "SELECT s.assignment_id FROM slot s WHERE s.person_id = ?1 AND s.end_at > ?2"
+        " AND s.start_at - ?3 <= ?2 AND s.published AND (?4 = '' OR s.school_id = ?4)"
+        " AND (s.state IN ('planned', 'asked', 'confirmed', 'swapping', 'on_post', 'no_show')"
+        "  OR (s.state = 'declined' AND NOT EXISTS (SELECT 1 FROM assignment t"
+        "   WHERE t.stands_in_for = s.assignment_id AND t.state <> 'cancelled')))"
+        " ORDER BY s.state = 'declined', abs(s.start_at - ?2), s.assignment_id LIMIT 1");
+    query_text(q, 1, person_id);
+    query_int(q, 2, arrival->at);
+    query_int(q, 3, DUTY_EARLY_MS);
+    query_text(q, 4, arrival->school_id == NULL ? "" : arrival->school_id);
+    return find_first(duty, q, ret);
+}
+
+bool checkin_on_post(struct duty *duty, const char *person_id, struct slot *ret)
+{
+    struct query *q = replica_query(
+        duty->replica, "SELECT assignment_id FROM slot WHERE person_id = ?1 AND state = 'on_post'"
+                       " AND end_at > ?2 ORDER BY start_at DESC LIMIT 1");
+    query_text(q, 1, person_id);
+    query_int(q, 2, duty->now_ms - DUTY_LEFT_MS);
+    return find_first(duty, q, ret);
+}
+
+static void write_row(struct duty *duty, const struct slot *slot, const char *kind,
+                      const struct arrival *arrival, int late_min)
+{
+    char id[LIMIT_ID_BYTES + 1];
+    replica_new_id(duty->replica, id);
+    replica_run(duty->replica,
+                "INSERT INTO checkin(id, scope, assignment_id, person_id, post_id, kind, at,"
+                " heard_at, channel, late_min)"
+                " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                "ssssssiisi", id, slot->scope, slot->id, slot->person_id, slot->post_id, kind,
+                arrival->at, arrival->heard_at, arrival->channel, (int64_t)late_min);
+}
+
+static int64_t in_time(struct duty *duty, const char *assignment_id, int64_t fallback)
+{
+    return replica_get_int(duty->replica, fallback,
+                           "SELECT min(at) FROM checkin WHERE assignment_id = ?1 AND kind = 'in'",
+                           "s", assignment_id);
+}
+
+static int late_minutes(const struct slot *slot, int64_t at)
+{
+    return at <= slot->start_at ? 0 : (int)((at - slot->start_at) / CALTIME_MINUTE_MS);
+}
+
+/* Returns the time of the check-in; a second one changes nothing and gives the first one's. */
+static int64_t arrive(struct duty *duty, const struct slot *slot, const struct arrival *arrival)
+{
+    if (text_equal(slot->state, "on_post"))
+        return in_time(duty, slot->id, arrival->at);
+    int late = late_minutes(slot, arrival->at);
+    write_row(duty, slot, "in", arrival, late);
+    replica_run(duty->replica, "UPDATE assignment SET state = 'on_post' WHERE id = ?1", "s",
+                slot->id);
+    say_cancel(duty, "remind", slot->id, "arrived");
+    say_cancel(duty, "gap", slot->id, "arrived");
+    offer_close(duty, slot->id, "arrived");
+    gap_arrived(duty, slot, arrival->at, late);
+    return arrival->at;
+}
+
+static struct arrival arrival_of_text(const struct duty_text_in *text)
+{
+    struct arrival arrival = {
+        .at = times_happened(text->sent_at_ms, text->heard_at_ms),
+        .heard_at = text->heard_at_ms,
+        .channel = "sms",
+    };
+    return arrival;
+}
+
+void checkin_text(struct duty *duty, const struct incoming *in)
+{
+    struct arrival arrival = arrival_of_text(in->text);
+    struct slot slot;
+    struct text_fields none = {0};
+    if (!in->known) {
+        desk_not_understood(duty, in);
+        return;
+    }
+    if (!find_in(duty, in->person.id, &arrival, &slot)) {
+        answer(duty, in, TEXT_A11_NO_DUTY, &none);
+        return;
+    }
+    int64_t at = arrive(duty, &slot, &arrival);
+    struct slot_words words;
+    struct text_fields fields = slot_fields(duty, in->lang, &slot, &words);
+    caltime_format_clock(at, words.start);
+    answer(duty, in, TEXT_A8_IN, &fields);
+}
+
+/* --- 替 and a name --- */
+
+static bool same_name(const char *a, const char *b)
+{
+    char left[COMMAND_ARG_SIZE], right[COMMAND_ARG_SIZE];
+    recognise_fold(a, left, sizeof left);
+    recognise_fold(b, right, sizeof right);
+    return left[0] != '\0' && text_equal(left, right);
+}
+
+/* The one person of that name who is due now at a school of the writer. */
+static bool find_named(struct duty *duty, const struct incoming *in, const struct arrival *arrival,
+                       struct slot *ret)
+{
+    struct query *q = replica_query(
+        duty->replica,
+        "SELECT assignment_id FROM slot WHERE end_at > ?1 AND start_at - ?2 <= ?1 AND published"
+        " AND person_id <> ?3 AND (school_id = ?4 OR (?4 = '' AND station_id = ?5))"
+        " AND state IN ('planned', 'asked', 'confirmed', 'swapping', 'declined', 'no_show')"
+        " ORDER BY abs(start_at - ?1), assignment_id");
+    query_int(q, 1, arrival->at);
+    query_int(q, 2, DUTY_EARLY_MS);
+    query_text(q, 3, in->person.id);
+    query_text(q, 4, in->person.school_id);
+    query_text(q, 5, in->person.station_id);
+    struct ids ids;
+    ids_collect(q, &ids);
+    char first[DUTY_ID_SIZE] = "", person[DUTY_ID_SIZE] = "";
+    bool several = false;
+    for (int i = 0; i < ids.count; i++) {
+        if (!slot_load(duty, ids.at[i], ret) || !same_name(in->command.arg, ret->person))
+            continue;
+        if (first[0] == '\0') {
+            text_copy(first, sizeof first, ret->id);
+            text_copy(person, sizeof person, ret->person_id);
+        }
+        several = several || !text_equal(person, ret->person_id); /* two of one name */
+    }
+    ids_free(&ids);
+    return first[0] != '\0' && !several && slot_load(duty, first, ret);
+}
+
+/* The place changes hands at the gate: the named person's part ends, the writer's begins on post. */
+static void stand_in(struct duty *duty, const struct incoming *in, const struct arrival *arrival,
+                     const struct slot *old)
+{
+    char id[LIMIT_ID_BYTES + 1];
+    replica_new_id(duty->replica, id);
+    replica_run(duty->replica,
+                "INSERT INTO assignment(id, scope, shift_id, person_id, role, stands_in_for, state,"
+                " answered_at) SELECT ?1, scope, shift_id, ?3, role, id, 'confirmed', ?4"
+                " FROM assignment WHERE id = ?2",
+                "sssi", id, old->id, in->person.id, duty->now_ms);
+    if (!text_equal(old->state, "declined"))
+        replica_run(duty->replica, "UPDATE assignment SET state = 'cancelled' WHERE id = ?1", "s",
+                    old->id);
+    notice_drop(duty, old->id);
+    prompt_close(duty, "duty", old->id);
+    say_cancel(duty, "remind", old->id, "stood in");
+    say_cancel(duty, "gap", old->id, "stood in");
+    offer_close(duty, old->id, "stood in");
+    struct slot mine;
+    if (!slot_load(duty, id, &mine))
+        return;
+    notice_put(duty, &mine);
+    arrive(duty, &mine, arrival);
+    gap_covered(duty, old->id);
+}
+
+void checkin_stand_in(struct duty *duty, const struct incoming *in)
+{
+    struct arrival arrival = arrival_of_text(in->text);
+    struct slot old;
+    if (!in->known || !find_named(duty, in, &arrival, &old)) {
+        desk_not_understood(duty, in);
+        return;
+    }
+    stand_in(duty, in, &arrival, &old);
+    struct slot_words words;
+    struct text_fields fields = slot_fields(duty, in->lang, &old, &words);
+    caltime_format_clock(arrival.at, words.start);
+    answer(duty, in, TEXT_A9_STOOD_IN, &fields);
+}
+
+/* --- 离岗 --- */
+
+/* On post now, or the duty that ended lately without a word. */
+static bool find_out(struct duty *duty, const char *person_id, const struct arrival *arrival,
+                     struct slot *ret)
+{
+    struct query *q = replica_query(
+        duty->replica,
+        "SELECT s.assignment_id FROM slot s WHERE s.person_id = ?1 AND s.end_at > ?2"
+        " AND s.start_at - ?3 <= ?4 AND (?5 = '' OR s.school_id = ?5)"
+        " AND (s.state = 'on_post' OR (s.state = 'done' AND NOT EXISTS (SELECT 1 FROM checkin c"
+        "  WHERE c.assignment_id = s.assignment_id AND c.kind = 'out')))"
+        " ORDER BY s.state <> 'on_post', s.start_at DESC LIMIT 1");
+    query_text(q, 1, person_id);
+    query_int(q, 2, arrival->at - LATE_OUT_MS);
+    query_int(q, 3, DUTY_EARLY_MS);
+    query_int(q, 4, arrival->at);
+    query_text(q, 5, arrival->school_id == NULL ? "" : arrival->school_id);
+    return find_first(duty, q, ret);
+}
+
+static void leave(struct duty *duty, const struct slot *slot, const struct arrival *arrival)
+{
+    write_row(duty, slot, "out", arrival, 0);
+    replica_run(duty->replica, "UPDATE assignment SET state = 'done' WHERE id = ?1", "s", slot->id);
+    prompt_close(duty, "duty", slot->id);
+}
+
+/* Terms begin on 1 September and, after the winter holidays, in February. */
+static int64_t term_start(int64_t now_ms)
+{
+    struct caltime now = caltime_local(now_ms);
+    if (now.month >= 9)
+        return caltime_to_ms(now.year, 9, 1, 0, 0);
+    if (now.month >= 2)
+        return caltime_to_ms(now.year, 2, 1, 0, 0);
+    return caltime_to_ms(now.year - 1, 9, 1, 0, 0);
+}
+
+static int times_this_term(struct duty *duty, const char *person_id)
+{
+    return (int)replica_get_int(duty->replica, 0,
+                                "SELECT count(*) FROM slot WHERE person_id = ?1 AND state = 'done'"
+                                " AND start_at >= ?2",
+                                "si", person_id, term_start(duty->now_ms));
+}
+
+void checkout_text(struct duty *duty, const struct incoming *in)
+{
+    struct arrival arrival = arrival_of_text(in->text);
+    struct slot slot;
+    struct text_fields none = {0};
+    if (!in->known) {
+        desk_not_understood(duty, in);
+        return;
+    }
+    if (!find_out(duty, in->person.id, &arrival, &slot)) {
+        answer(duty, in, TEXT_A11_NO_DUTY, &none);
+        return;
+    }
+    leave(duty, &slot, &arrival);
+    int64_t stayed = arrival.at - in_time(duty, slot.id, arrival.at);
+    struct slot_words words;
+    struct text_fields fields = slot_fields(duty, in->lang, &slot, &words);
+    caltime_format_clock(arrival.at, words.start);
+    fields.minutes = stayed > 0 ? (int)(stayed / CALTIME_MINUTE_MS) : 0;
+    fields.count = times_this_term(duty, in->person.id);
+    answer(duty, in, TEXT_A10_OUT, &fields);
+}
+
+/* --- terminals --- */
+
+struct at_terminal {
+    char person_id[DUTY_ID_SIZE];
+    char school_id[DUTY_ID_SIZE];
+    struct arrival arrival;
+};
+
+/* The number that the terminal knows a person by: a badge of this terminal before one of all. */
+static bool badge_read(struct duty *duty, const struct duty_event *event, struct at_terminal *ret)
+{
+    *ret = (struct at_terminal){
+        .arrival = {.at = times_happened(event->device_at_ms, event->heard_at_ms),
+                    .heard_at = event->heard_at_ms,
+                    .channel = "terminal"}};
+    replica_get_text(duty->replica, ret->school_id, sizeof ret->school_id,
+                     "SELECT school_id FROM device WHERE id = ?1", "s", event->device_id);
+    if (event->subject != NULL &&
+        replica_get_text(duty->replica, ret->person_id, sizeof ret->person_id,
+                         "SELECT person_id FROM badge WHERE number = ?2"
+                         " AND (device_id = ?1 OR coalesce(device_id, '') = '')"
+                         " ORDER BY coalesce(device_id, '') = '', id LIMIT 1",
+                         "ss", event->device_id, event->subject))
+        return true;
+    if (step_once(duty, caltime_midnight(duty->now_ms, 1), "badge:%s:%s", event->device_id,
+                  event->subject == NULL ? "" : event->subject))
+        desk_put(duty, "event", NULL, NULL, event->id, "terminal: number without a person");
+    return false;
+}
+
+void checkin_event(struct duty *duty, const struct duty_event *event)
+{
+    struct at_terminal who;
+    struct slot slot;
+    if (!badge_read(duty, event, &who))
+        return;
+    who.arrival.school_id = who.school_id;
+    if (find_in(duty, who.person_id, &who.arrival, &slot))
+        arrive(duty, &slot, &who.arrival); /* else somebody passes the gate without a duty */
+}
+
+void checkout_event(struct duty *duty, const struct duty_event *event)
+{
+    struct at_terminal who;
+    struct slot slot;
+    if (!badge_read(duty, event, &who))
+        return;
+    who.arrival.school_id = who.school_id;
+    if (find_out(duty, who.person_id, &who.arrival, &slot))
+        leave(duty, &slot, &who.arrival);
+}
+
+/* Half an hour after the end who is still on post has left without a word. */
+int64_t checkin_tick(struct duty *duty)
+{
+    replica_run(duty->replica,
+                "UPDATE assignment SET state = 'done' WHERE state = 'on_post' AND shift_id IN"
+                " (SELECT id FROM shift WHERE end_at <= ?1 AND end_at > ?2)",
+                "ii", duty->now_ms - (int64_t)DUTY_LEFT_MS,
+                duty->now_ms - INT64_C(2) * CALTIME_DAY_MS);
+    int64_t end = replica_get_int(duty->replica, 0,
+                                  "SELECT min(end_at) FROM slot WHERE state = 'on_post'"
+                                  " AND end_at > ?1",
+                                  "i", duty->now_ms - (int64_t)DUTY_LEFT_MS);
+    return end == 0 ? DUTY_NEVER : end + DUTY_LEFT_MS;
+}

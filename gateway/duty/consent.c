@@ -1,0 +1,113 @@
+/* Consent of the people behind the phones: 退订 at any time, and the double opt-in of 订阅.
+ *
+ * 退订 deletes the phone's questions, subscriptions, queued messages and stored bodies at once. A
+ * volunteer who is still on the roster hears of changes of the own duty only, until the school takes
+ * the name off the list. An officer's 退订 goes to a person: alarms and duties are the job. */
+#include "gateway/duty/internal.h"
+
+#include "gateway/base/log.h"
+#include "gateway/base/text.h"
+
+enum { OPT_IN_MS = 7 * CALTIME_DAY_MS, JUST_NOW_MS = 2 * CALTIME_MINUTE_MS };
+
+static void forget(struct duty *duty, const char *phone)
+{
+    replica_run(duty->replica, "DELETE FROM prompt WHERE phone = ?1", "s", phone);
+    replica_run(duty->replica, "DELETE FROM subscription WHERE phone = ?1", "s", phone);
+    replica_run(duty->replica, "DELETE FROM phone_last WHERE phone = ?1", "s", phone);
+    replica_run(duty->replica, "DELETE FROM passive WHERE phone = ?1", "s", phone);
+    replica_run(duty->replica, "DELETE FROM desk_item WHERE phone = ?1", "s", phone);
+    duty->ports.cancel_phone(duty->ports.ctx, phone, "stopped");
+    if (duty->ports.erase_phone != NULL)
+        duty->ports.erase_phone(duty->ports.ctx, phone);
+}
+
+/* A change of the own duty that had not gone out yet was cancelled with the rest: what was told just
+ * now, or waits for the end of the quiet hours, is compared with the roster again and told (N2). */
+static void tell_changes_again(struct duty *duty, const char *phone)
+{
+    const struct duty_policy *policy = &duty->options.policy;
+    int64_t since = duty->now_ms - JUST_NOW_MS;
+    if (times_quiet(policy, duty->now_ms)) {
+        int64_t quiet = times_at(duty->now_ms, 0, policy->quiet_from);
+        since = quiet <= duty->now_ms ? quiet : times_at(duty->now_ms, -1, policy->quiet_from);
+    }
+    replica_run(duty->replica, "UPDATE notice SET start_at = 0 WHERE phone = ?1 AND told_at >= ?2",
+                "si", phone, since);
+}
+
+static bool is_on_roster(struct duty *duty, const char *phone)
+{
+    return replica_get_int(duty->replica, 0,
+                           "SELECT count(*) FROM slot WHERE phone = ?1 AND end_at > ?2"
+                           " AND published AND state IN ('planned', 'asked', 'confirmed',"
+                           " 'swapping', 'on_post')",
+                           "si", phone, duty->now_ms) > 0;
+}
+
+void consent_stop(struct duty *duty, const struct incoming *in)
+{
+    struct text_fields none = {0};
+    const char *phone = in->text->phone;
+    if (in->known && in->role >= SENDER_OFFICER) {
+        desk_put(duty, "stop", phone, in->person.id, in->text->id, in->text->body);
+        answer(duty, in, TEXT_U1_NOT_UNDERSTOOD, &none);
+        return;
+    }
+    bool volunteer = in->known, on_roster = is_on_roster(duty, phone);
+    forget(duty, phone);
+    if (on_roster)
+        tell_changes_again(duty, phone);
+    replica_run(duty->replica, "INSERT OR REPLACE INTO optout(phone, at) VALUES (?1, ?2)", "si",
+                phone, duty->now_ms);
+    if (volunteer) /* without the phone: only that the list has to be changed */
+        desk_put(duty, "stop", NULL, in->person.id, in->text->id, in->person.name);
+    log_info("duty.stop", "text=%s on_roster=%d", in->text->id, on_roster);
+    answer(duty, in, volunteer ? TEXT_A16_STOPPED : TEXT_P6_STOPPED, &none);
+}
+
+void consent_subscribe(struct duty *duty, const struct incoming *in)
+{
+    char school[DUTY_ID_SIZE], name[DUTY_NAME_SIZE] = "";
+    struct text_fields fields = {.school = name};
+    if (in->command.arg[0] == '\0') {
+        answer(duty, in, TEXT_P9_WHICH_SCHOOL, &fields);
+        return;
+    }
+    if (!school_named(duty, in->command.arg, school)) {
+        answer(duty, in, TEXT_P8_NO_SUCH_SCHOOL, &fields);
+        return;
+    }
+    replica_get_text(duty->replica, name, sizeof name,
+                     "SELECT coalesce(nullif(short, ''), name) FROM school WHERE id = ?1", "s",
+                     school);
+    answer_asking(duty, in, TEXT_P5_OPT_IN, &fields,
+                  prompt_open(duty, in->text->phone, "subscribe", school, NULL, true,
+                              duty->now_ms + OPT_IN_MS));
+}
+
+bool consent_confirm(struct duty *duty, const struct incoming *in)
+{
+    char school[DUTY_ID_SIZE], name[DUTY_NAME_SIZE] = "";
+    if (!replica_get_text(duty->replica, school, sizeof school,
+                          "SELECT p.ref_id FROM phone_last l JOIN prompt p ON p.id = l.prompt_id"
+                          " WHERE l.phone = ?1 AND p.kind = 'subscribe' AND p.answered_at IS NULL"
+                          " AND p.expires_at > ?2",
+                          "si", in->text->phone, duty->now_ms))
+        return false;
+    replica_run(duty->replica,
+                "UPDATE prompt SET answer = '1', answered_at = ?3 WHERE phone = ?1"
+                " AND kind = 'subscribe' AND ref_id = ?2",
+                "ssi", in->text->phone, school, duty->now_ms);
+    replica_run(duty->replica,
+                "INSERT OR IGNORE INTO subscription(phone, school_id, since) VALUES (?1, ?2, ?3)",
+                "ssi", in->text->phone, school, duty->now_ms);
+    if (!in->known)
+        replica_run(duty->replica, "DELETE FROM optout WHERE phone = ?1", "s", in->text->phone);
+    replica_get_text(duty->replica, name, sizeof name,
+                     "SELECT coalesce(nullif(short, ''), name) FROM school WHERE id = ?1", "s",
+                     school);
+    struct text_fields fields = {.school = name};
+    answer(duty, in, TEXT_P4_SUBSCRIBED, &fields);
+    return true;
+}

@@ -1,0 +1,216 @@
+/* The entry points: a text is recognised with what was said before to its phone and handed to the
+ * file that knows the command; an event goes to the check-ins or the alarms; a tick asks each part
+ * what is due. The writes of each are the caller's transaction; within a tick each row is handled
+ * in a savepoint of its own, so that one bad row never stops the rest. */
+#include "gateway/duty/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway/base/log.h"
+#include "gateway/base/text.h"
+
+enum { KEEP_OFFERS_DAYS = 180, KEEP_ALARMS_DAYS = 30 };
+
+void duty_init(struct duty *duty, struct replica *replica, struct rnd *rnd,
+               const struct duty_options *options, const struct duty_ports *ports)
+{
+    *duty = (struct duty){
+        .replica = replica,
+        .rnd = rnd,
+        .options = *options,
+        .ports = *ports,
+    };
+}
+
+void duty_set_policy(struct duty *duty, const struct duty_policy *policy)
+{
+    duty->options.policy = *policy;
+}
+
+/* --- texts --- */
+
+static bool is_school(void *ctx, const char *text)
+{
+    char id[DUTY_ID_SIZE];
+    return school_named(ctx, text, id);
+}
+
+static enum last_sent last_sent(struct duty *duty, const char *phone)
+{
+    return (enum last_sent)replica_get_int(
+        duty->replica, LAST_NOTHING, "SELECT sort FROM phone_last WHERE phone = ?1 AND at > ?2",
+        "si", phone, duty->now_ms - (int64_t)DUTY_LAST_MS);
+}
+
+static struct recognise_context context_of(struct duty *duty, const struct incoming *in)
+{
+    struct slot slot;
+    struct recognise_context context = {
+        .role = in->role,
+        .last_sent = last_sent(duty, in->text->phone),
+        .open_prompts = answer_open(duty, in),
+        .open_offers = offer_open_count(duty, in->text->phone),
+        .checked_in = in->known && checkin_on_post(duty, in->person.id, &slot),
+        .is_school = is_school,
+        .ctx = duty,
+    };
+    return context;
+}
+
+/* Several things could be meant: those the last message spoke of come first. */
+static void list_codes(struct duty *duty, const struct incoming *in)
+{
+    bool offer_last = last_sent(duty, in->text->phone) == LAST_OFFER;
+    int offers = offer_open_count(duty, in->text->phone);
+    if (panic_told(duty, in->text->phone))
+        panic_list(duty, in);
+    else if (offers > 0 && (offer_last || answer_open(duty, in) == 0))
+        offer_list(duty, in);
+    else if (answer_open(duty, in) > 0)
+        answer_list_codes(duty, in);
+    else
+        desk_not_understood(duty, in);
+}
+
+static void confirm(struct duty *duty, const struct incoming *in)
+{
+    if (!consent_confirm(duty, in))
+        answer_confirm(duty, in);
+}
+
+/* Passed on without the name or the number of who wrote. */
+static void feedback(struct duty *duty, const struct incoming *in)
+{
+    struct text_fields none = {0};
+    desk_put(duty, "text", NULL, NULL, in->text->id, in->command.arg);
+    answer(duty, in, TEXT_P10_FEEDBACK, &none);
+}
+
+static void appeal(struct duty *duty, const struct incoming *in)
+{
+    struct text_fields none = {0};
+    desk_put(duty, "text", in->text->phone, in->known ? in->person.id : NULL, in->text->id,
+             in->text->body);
+    answer(duty, in, TEXT_A17_APPEAL, &none);
+}
+
+/* Commands that are not here need a person. */
+static void (*const handlers[COMMAND_COUNT])(struct duty *, const struct incoming *) = {
+    [COMMAND_PERSON] = desk_not_understood,
+    [COMMAND_LIST_CODES] = list_codes,
+    [COMMAND_CONFIRM] = confirm,
+    [COMMAND_DECLINE] = answer_decline,
+    [COMMAND_SWAP] = answer_swap,
+    [COMMAND_TAKE] = offer_take,
+    [COMMAND_CHECK_IN] = checkin_text,
+    [COMMAND_STAND_IN] = checkin_stand_in,
+    [COMMAND_CHECK_OUT] = checkout_text,
+    [COMMAND_MY_DUTIES] = desk_my_duties,
+    [COMMAND_APPEAL] = appeal,
+    [COMMAND_QUERY] = parents_query,
+    [COMMAND_DISMISSAL] = parents_dismissal,
+    [COMMAND_SUBSCRIBE] = consent_subscribe,
+    [COMMAND_FEEDBACK] = feedback,
+    [COMMAND_STOP] = consent_stop,
+    [COMMAND_HELP] = desk_help,
+    [COMMAND_PANIC] = panic_text,
+    [COMMAND_CALL_LEADER] = panic_call,
+    [COMMAND_CALL_110] = panic_stranger,
+    [COMMAND_ALL_CLEAR] = panic_clear,
+    [COMMAND_GO] = panic_go,
+    [COMMAND_HANDLE] = gap_handle,
+    [COMMAND_SEND_SOMEONE] = gap_send_someone,
+    [COMMAND_GAPS] = gap_list,
+};
+
+static void dispatch(struct duty *duty, const struct incoming *in)
+{
+    enum command_kind kind = in->command.kind;
+    if (kind == COMMAND_NONE || kind == COMMAND_READ)
+        return; /* 收到: nothing to do and nothing to answer */
+    if (kind >= 0 && kind < COMMAND_COUNT && handlers[kind] != NULL)
+        handlers[kind](duty, in);
+    else
+        desk_not_understood(duty, in);
+}
+
+static enum sender_role stranger_role(struct duty *duty, const char *phone)
+{
+    return replica_get_int(duty->replica, 0,
+                           "SELECT count(*) FROM subscription WHERE phone = ?1", "s", phone) > 0
+               ? SENDER_PARENT
+               : SENDER_UNKNOWN;
+}
+
+void duty_on_text(struct duty *duty, const struct duty_text_in *text)
+{
+    duty->now_ms = clock_wall_ms(replica_clock(duty->replica));
+    if (!step_once(duty, duty->now_ms + DUTY_KEEP_MS, "text:%s", text->id))
+        return;
+    struct incoming in = {.text = text};
+    in.known = person_by_phone(duty, text->phone, &in.person);
+    in.role = in.known ? person_role(duty, &in.person) : stranger_role(duty, text->phone);
+    in.lang = say_lang(duty, in.known ? in.person.lang : NULL);
+    struct recognise_context context = context_of(duty, &in);
+    recognise(text->body, &context, &in.command);
+    char masked[8];
+    text_mask_phone(text->number == NULL ? "" : text->number, masked);
+    log_info("duty.text", "id=%s from=%s command=%s", text->id, masked,
+             command_name(in.command.kind));
+    dispatch(duty, &in);
+}
+
+/* --- events --- */
+
+void duty_on_event(struct duty *duty, const struct duty_event *event)
+{
+    duty->now_ms = clock_wall_ms(replica_clock(duty->replica));
+    if (!step_once(duty, duty->now_ms + DUTY_KEEP_MS, "event:%s", event->id))
+        return;
+    if (text_equal(event->kind, "check_in"))
+        checkin_event(duty, event);
+    else if (text_equal(event->kind, "leave_post"))
+        checkout_event(duty, event);
+    else if (text_equal(event->kind, "sos"))
+        panic_event(duty, event);
+}
+
+/* --- the tick --- */
+
+/* Once a day: what can never matter again. */
+static void clean(struct duty *duty)
+{
+    char date[CALTIME_DATE_SIZE];
+    caltime_format_date(duty->now_ms, date);
+    if (!step_once(duty, duty->now_ms + DUTY_KEEP_MS, "clean:%s", date))
+        return;
+    int64_t days = CALTIME_DAY_MS, old = duty->now_ms - DUTY_KEEP_MS;
+    replica_run(duty->replica, "DELETE FROM duty_step WHERE keep_until < ?1", "i", duty->now_ms);
+    replica_run(duty->replica, "DELETE FROM notice WHERE end_at < ?1", "i", old);
+    replica_run(duty->replica, "DELETE FROM prompt WHERE expires_at < ?1", "i", old);
+    replica_run(duty->replica, "DELETE FROM passive WHERE at < ?1", "i", old);
+    replica_run(duty->replica, "DELETE FROM phone_last WHERE at < ?1", "i", old);
+    replica_run(duty->replica, "DELETE FROM offer WHERE opened_at < ?1 AND state <> 'open'", "i",
+                duty->now_ms - KEEP_OFFERS_DAYS * days);
+    replica_run(duty->replica, "DELETE FROM gap WHERE base_at < ?1", "i",
+                duty->now_ms - KEEP_OFFERS_DAYS * days);
+    replica_run(duty->replica,
+                "DELETE FROM alarm_told WHERE alarm_id IN (SELECT id FROM alarm"
+                " WHERE closed_at < ?1)",
+                "i", duty->now_ms - KEEP_ALARMS_DAYS * days);
+}
+
+int64_t duty_tick(struct duty *duty)
+{
+    duty->now_ms = clock_wall_ms(replica_clock(duty->replica));
+    int64_t next = duty->now_ms + DUTY_TICK_MAX_MS;
+    next = times_min(next, panic_tick(duty));
+    next = times_min(next, publish_tick(duty));
+    next = times_min(next, checkin_tick(duty));
+    next = times_min(next, offer_tick(duty));
+    next = times_min(next, gap_tick(duty));
+    next = times_min(next, remind_tick(duty));
+    clean(duty);
+    return next > duty->now_ms ? next : duty->now_ms + 1;
+}

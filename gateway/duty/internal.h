@@ -1,0 +1,249 @@
+/* What the files of the duty flow share: rows as structs, times, and how something is said. */
+#ifndef TOUYAN_DUTY_INTERNAL_H
+#define TOUYAN_DUTY_INTERNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gateway/base/caltime.h"
+#include "gateway/duty/duty.h"
+#include "gateway/duty/recognise.h"
+#include "gateway/duty/texts.h"
+#include "sync/replica/replica.h"
+
+enum {
+    DUTY_ID_SIZE = 96,   /* ids of rows; natural keys of the county are longer than a UUID */
+    DUTY_KEY_SIZE = 256, /* of a step, of a message */
+    DUTY_NAME_SIZE = LIMIT_NAME_BYTES + 1,
+    DUTY_PHONE_SIZE = LIMIT_SEALED_PHONE_BYTES + 1,
+    DUTY_IDS_MAX = 8192, /* rows that one pass of a tick looks at */
+    DUTY_LIST_SIZE = 512,
+    DUTY_CODES = 10000,
+    DUTY_CODE_TRIES = 32,
+    DUTY_SAME_TIME_MS = 15 * CALTIME_MINUTE_MS, /* the network's time stamp is believed within this */
+    DUTY_EARLY_MS = 60 * CALTIME_MINUTE_MS,     /* check-in this long before the start is for it */
+    DUTY_LEFT_MS = 30 * CALTIME_MINUTE_MS,      /* after the end a duty is over without a word */
+    DUTY_ANSWER_MS = 30 * CALTIME_MINUTE_MS,    /* an answer later than this is of no use */
+    DUTY_LAST_MS = 36 * 3600 * 1000,            /* the last message to a phone counts this long */
+    DUTY_KEEP_MS = 4 * CALTIME_DAY_MS,          /* finished steps are kept this long */
+    DUTY_OLD_ALARM_MS = 30 * CALTIME_MINUTE_MS, /* an older button press is for the desk only */
+};
+
+#define DUTY_NEVER INT64_MAX
+
+struct person {
+    char id[DUTY_ID_SIZE];
+    char kind[24];
+    char name[DUTY_NAME_SIZE];
+    char station_id[DUTY_ID_SIZE];
+    char school_id[DUTY_ID_SIZE];
+    char phone[DUTY_PHONE_SIZE]; /* "" when there is none */
+    char lang[16];
+    bool senior;
+};
+
+/* A row of the view `slot`: one person's part in one shift. */
+struct slot {
+    char id[DUTY_ID_SIZE]; /* of the assignment */
+    char scope[DUTY_ID_SIZE];
+    char state[16];
+    char stands_in_for[DUTY_ID_SIZE];
+    char person_id[DUTY_ID_SIZE];
+    char person_kind[24];
+    char person[DUTY_NAME_SIZE];
+    char phone[DUTY_PHONE_SIZE];
+    char lang[16];
+    char shift_id[DUTY_ID_SIZE];
+    char date[CALTIME_DATE_SIZE];
+    char peak[16];
+    char post_id[DUTY_ID_SIZE];
+    char post[DUTY_NAME_SIZE];
+    char school_id[DUTY_ID_SIZE];
+    char school[DUTY_NAME_SIZE];
+    char station_id[DUTY_ID_SIZE];
+    int64_t start_at, end_at, answered_at;
+    int need;
+    bool active, published;
+};
+
+/* Ids collected before acting, because acting changes the tables that the query walks. */
+struct ids {
+    char (*at)[DUTY_ID_SIZE]; /* owned */
+    int count, capacity;
+};
+
+/* --- times.c: pure --- */
+int64_t times_at(int64_t day_ms, int days, int minutes); /* clock time of a day */
+bool times_quiet(const struct duty_policy *policy, int64_t now_ms);
+/* now_ms, or the end of the quiet hours when now lies in them. */
+int64_t times_after_quiet(const struct duty_policy *policy, int64_t now_ms);
+int64_t times_evening(const struct duty_policy *policy, int64_t start_ms);
+int64_t times_evening_end(const struct duty_policy *policy, int64_t start_ms);
+int64_t times_morning(const struct duty_policy *policy, int64_t start_ms);
+/* When a stand-in may be asked: now, or the next morning (another day's duty late at night). */
+int64_t times_standin(const struct duty_policy *policy, int64_t now_ms, int64_t start_ms);
+int64_t times_min(int64_t a, int64_t b);
+/* The time that counts for something somebody did: the sender's clock when it is near ours. */
+int64_t times_happened(int64_t sent_ms, int64_t heard_ms);
+/* minutes after the alarm of its step number `index` (from 0), and whether it calls the room only;
+ * false: there is no such step. Steps are in order of time. */
+struct alarm_step {
+    int minutes;
+    int copy; /* number of the copy that people who were told before get: 2, 3 ... */
+    bool all; /* everybody told so far; else the duty room only */
+};
+bool times_alarm_step(const struct duty_policy *policy, int index, struct alarm_step *ret);
+
+/* --- world.c: rows --- */
+void ids_collect(struct query *query, struct ids *ret); /* first column; ends the query */
+void ids_free(struct ids *ids);
+bool slot_load(struct duty *duty, const char *assignment_id, struct slot *ret);
+bool slot_is_live(const struct slot *slot);   /* still to be done, or being done */
+bool slot_is_ahead(const struct slot *slot);  /* live and not on post yet */
+bool person_load(struct duty *duty, const char *person_id, struct person *ret);
+/* An active person of this phone, officers first. */
+bool person_by_phone(struct duty *duty, const char *phone, struct person *ret);
+bool person_is_officer(const char *kind);
+bool person_stopped(struct duty *duty, const char *phone); /* 退订 */
+enum sender_role person_role(struct duty *duty, const struct person *person);
+/* Level 2: the acting leader; 4: the duty room. Today's row before the standing one. */
+bool lead_find(struct duty *duty, const char *station_id, int level, struct person *ret);
+bool sponsor_find(struct duty *duty, const char *school_id, struct person *ret);
+const char *station_of(const struct duty *duty, const struct slot *slot);
+/* A code that nothing open or just closed has. */
+void code_new(struct duty *duty, char ret[COMMAND_CODE_SIZE]);
+/* True the first time for this key; its row goes when the key cannot come up again. */
+bool step_once(struct duty *duty, int64_t keep_until, const char *fmt, ...) ERR_PRINTF(3, 4);
+bool step_done(struct duty *duty, const char *fmt, ...) ERR_PRINTF(2, 3);
+
+/* --- say.c: messages --- */
+struct say {
+    enum text_id text;
+    const char *phone;
+    const char *lang; /* "": the station's */
+    int prio;
+    int64_t not_before, not_after;
+    const char *ref_kind, *ref_id;
+    int64_t prompt; /* the question it puts; 0: none */
+};
+/* fields.signature is filled in here. idem: printf. */
+void say(struct duty *duty, const struct say *what, struct text_fields *fields,
+         const char *idem, ...) ERR_PRINTF(4, 5);
+void say_cancel(struct duty *duty, const char *ref_kind, const char *ref_id, const char *reason);
+enum text_lang say_lang(const struct duty *duty, const char *lang);
+
+/* Words of a slot for the fields of a text. */
+struct slot_words {
+    char date[TEXT_DATE_SIZE];
+    char start[CALTIME_CLOCK_SIZE];
+    char end[CALTIME_CLOCK_SIZE];
+};
+struct text_fields slot_fields(const struct duty *duty, enum text_lang lang,
+                               const struct slot *slot, struct slot_words *ret_words);
+
+/* Opens (or opens again) the prompt of a phone for a thing; returns its id. */
+int64_t prompt_open(struct duty *duty, const char *phone, const char *kind, const char *ref_id,
+                    const char *code, bool asks, int64_t expires_at);
+void prompt_close(struct duty *duty, const char *kind, const char *ref_id);
+
+/* --- one inbound text --- */
+struct incoming {
+    const struct duty_text_in *text;
+    bool known;
+    struct person person; /* when known */
+    enum sender_role role;
+    enum text_lang lang;
+    struct command command;
+};
+/* Answers the sender once per (inbound text, text id). Nothing when nobody can be answered. */
+void answer(struct duty *duty, const struct incoming *in, enum text_id text,
+            struct text_fields *fields);
+void answer_urgent(struct duty *duty, const struct incoming *in, enum text_id text,
+                   struct text_fields *fields);
+/* The same for an answer that asks in its turn. */
+void answer_asking(struct duty *duty, const struct incoming *in, enum text_id text,
+                   struct text_fields *fields, int64_t prompt);
+
+/* How many duties a bare answer of this phone could mean. */
+int answer_open(struct duty *duty, const struct incoming *in);
+void answer_confirm(struct duty *duty, const struct incoming *in);
+void answer_decline(struct duty *duty, const struct incoming *in);
+void answer_swap(struct duty *duty, const struct incoming *in);
+void answer_list_codes(struct duty *duty, const struct incoming *in);
+
+/* --- publish.c, remind.c --- */
+int64_t publish_tick(struct duty *duty);
+int64_t remind_tick(struct duty *duty);
+void notice_put(struct duty *duty, const struct slot *slot);
+void notice_drop(struct duty *duty, const char *assignment_id);
+
+/* --- standin.c --- */
+/* Returns how many people were asked at once. code NULL: a new one. */
+int offer_open(struct duty *duty, const struct slot *slot, const char *cause, const char *code,
+               char ret_code[COMMAND_CODE_SIZE]);
+/* 派 again after nobody took it. */
+int offer_again(struct duty *duty, const char *code);
+void offer_close(struct duty *duty, const char *assignment_id, const char *reason);
+void offer_take(struct duty *duty, const struct incoming *in);
+void offer_list(struct duty *duty, const struct incoming *in);
+int offer_open_count(struct duty *duty, const char *phone); /* asked of this phone and not taken */
+int64_t offer_tick(struct duty *duty);
+int standin_names(struct duty *duty, const struct slot *slot, char *ret, size_t size);
+
+/* --- checkin.c --- */
+struct arrival {
+    int64_t at, heard_at;
+    const char *channel;   /* "sms", "terminal" */
+    const char *school_id; /* only duties there; NULL: any */
+};
+void checkin_text(struct duty *duty, const struct incoming *in);
+void checkin_stand_in(struct duty *duty, const struct incoming *in);
+void checkout_text(struct duty *duty, const struct incoming *in);
+void checkin_event(struct duty *duty, const struct duty_event *event);
+void checkout_event(struct duty *duty, const struct duty_event *event);
+int64_t checkin_tick(struct duty *duty);
+bool checkin_on_post(struct duty *duty, const char *person_id, struct slot *ret);
+
+/* --- noshow.c --- */
+int64_t gap_tick(struct duty *duty);
+void gap_arrived(struct duty *duty, const struct slot *slot, int64_t at, int late_min);
+void gap_covered(struct duty *duty, const char *assignment_id);
+void gap_close(struct duty *duty, const char *assignment_id); /* the duty is no more */
+/* Nobody took the offer: the leader is told, and the senior officer later. */
+void gap_unfilled(struct duty *duty, const struct slot *slot, const char *code, int asked);
+void gap_send_someone(struct duty *duty, const struct incoming *in);
+void gap_handle(struct duty *duty, const struct incoming *in);
+void gap_list(struct duty *duty, const struct incoming *in);
+
+/* --- panic.c --- */
+void panic_text(struct duty *duty, const struct incoming *in);
+void panic_call(struct duty *duty, const struct incoming *in);
+void panic_stranger(struct duty *duty, const struct incoming *in);
+void panic_event(struct duty *duty, const struct duty_event *event);
+void panic_go(struct duty *duty, const struct incoming *in);
+void panic_clear(struct duty *duty, const struct incoming *in);
+void panic_list(struct duty *duty, const struct incoming *in);
+bool panic_told(struct duty *duty, const char *phone); /* an open alarm was sent to this phone */
+int64_t panic_tick(struct duty *duty);
+
+/* --- parents.c --- */
+void parents_query(struct duty *duty, const struct incoming *in);
+void parents_dismissal(struct duty *duty, const struct incoming *in);
+/* The one school that the words name; for the recogniser too. */
+bool school_named(struct duty *duty, const char *words, char ret_id[DUTY_ID_SIZE]);
+
+/* --- consent.c --- */
+void consent_stop(struct duty *duty, const struct incoming *in);
+void consent_subscribe(struct duty *duty, const struct incoming *in);
+bool consent_confirm(struct duty *duty, const struct incoming *in); /* false: nothing was asked */
+
+/* --- desk.c --- */
+void desk_put(struct duty *duty, const char *kind, const char *phone, const char *person_id,
+              const char *ref_id, const char *body);
+void desk_not_understood(struct duty *duty, const struct incoming *in);
+void desk_help(struct duty *duty, const struct incoming *in);
+void desk_my_duties(struct duty *duty, const struct incoming *in);
+/* False when this phone has had enough answers to texts that were not understood this hour. */
+bool desk_may_help(struct duty *duty, const char *phone, enum text_id text);
+
+#endif

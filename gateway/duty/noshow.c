@@ -1,0 +1,606 @@
+/* Somebody who does not come. From the start of the duty: at 3 minutes the person is asked (R4), at
+ * 8 the leader is told (E1; three possible stand-ins are put on the desk), at 13 the senior officer
+ * of the school (E2), at 23 the gap is on record and the person is a no-show. 派 and the code asks
+ * stand-ins, 处理 says that the leader sees to it; either stops the next level. A check-in at any
+ * time ends it; who stands in has ten minutes to get there before the same steps begin for him.
+ *
+ * When more than a fifth of a peak is missing it is more likely the modem or the weather: one
+ * digest (E3) instead of a text for each. A step that was missed while the program was down is taken
+ * up as long as the duty runs, but the person is not asked once the leader's turn has come. */
+#include "gateway/duty/internal.h"
+
+#include <stdio.h>
+
+#include "gateway/base/log.h"
+#include "gateway/base/text.h"
+
+enum {
+    WAY_MS = 10 * CALTIME_MINUTE_MS, /* a stand-in needs to get there */
+    DOWN_MS = 12 * 3600 * 1000,           /* what ended longer ago was never watched here */
+    LEVEL_PERSON = 0,
+    LEVEL_LEADER,
+    LEVEL_SENIOR,
+    LEVEL_GAP,
+    GAP_NAMES_SIZE = 384,
+};
+
+struct gap {
+    char id[DUTY_ID_SIZE];
+    char code[COMMAND_CODE_SIZE];
+    char state[16];
+    char acked_by[DUTY_ID_SIZE];
+    int level; /* steps done */
+    int64_t base_at;
+};
+
+static bool gap_load(struct duty *duty, const char *assignment_id, struct gap *ret)
+{
+    struct query *q =
+        replica_query(duty->replica, "SELECT id, code, state, acked_by, level, base_at FROM gap"
+                                     " WHERE assignment_id = ?1");
+    query_text(q, 1, assignment_id);
+    bool found = query_row(q);
+    if (found) {
+        const char *by = query_get_text(q, 3);
+        text_copy(ret->id, sizeof ret->id, query_get_text(q, 0));
+        text_copy(ret->code, sizeof ret->code, query_get_text(q, 1));
+        text_copy(ret->state, sizeof ret->state, query_get_text(q, 2));
+        text_copy(ret->acked_by, sizeof ret->acked_by, by == NULL ? "" : by);
+        ret->level = (int)query_get_int(q, 4);
+        ret->base_at = query_get_int(q, 5);
+    }
+    query_done(q);
+    return found;
+}
+
+static void gap_new(struct duty *duty, const struct slot *slot, const char *code, int level,
+                    int64_t base_at)
+{
+    char id[LIMIT_ID_BYTES + 1], fresh[COMMAND_CODE_SIZE];
+    replica_new_id(duty->replica, id);
+    if (code == NULL) {
+        code_new(duty, fresh);
+        code = fresh;
+    }
+    replica_run(duty->replica,
+                "INSERT INTO gap(id, code, assignment_id, shift_id, base_at, level, state)"
+                " VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'open')"
+                " ON CONFLICT(assignment_id) DO UPDATE SET code = excluded.code,"
+                " level = excluded.level, base_at = excluded.base_at, state = 'open'",
+                "ssssii", id, code, slot->id, slot->shift_id, base_at, (int64_t)level);
+}
+
+static void gap_state(struct duty *duty, const char *assignment_id, const char *state)
+{
+    replica_run(duty->replica, "UPDATE gap SET state = ?2 WHERE assignment_id = ?1", "ss",
+                assignment_id, state);
+}
+
+static int64_t level_at(const struct duty *duty, int64_t base_at, int level)
+{
+    return base_at + (int64_t)duty->options.policy.no_show[level] * CALTIME_MINUTE_MS;
+}
+
+static int64_t base_of(const struct slot *slot)
+{
+    bool stands_in = slot->stands_in_for[0] != '\0';
+    int64_t there = slot->answered_at + WAY_MS;
+    return stands_in && there > slot->start_at ? there : slot->start_at;
+}
+
+/* --- the texts --- */
+
+static void say_person(struct duty *duty, const struct slot *slot)
+{
+    if (slot->phone[0] == '\0' || person_stopped(duty, slot->phone))
+        return;
+    struct slot_words words;
+    struct text_fields fields = slot_fields(duty, say_lang(duty, slot->lang), slot, &words);
+    struct say what = {
+        .text = TEXT_R4_MISSING,
+        .phone = slot->phone,
+        .lang = slot->lang,
+        .prio = DUTY_PRIO_DUTY,
+        .not_after = times_min(slot->end_at, duty->now_ms + WAY_MS),
+        .ref_kind = "gap",
+        .ref_id = slot->id,
+        .prompt = prompt_open(duty, slot->phone, "duty", slot->id, NULL, false, slot->end_at),
+    };
+    say(duty, &what, &fields, "R4:%s:%lld", slot->id, (long long)slot->start_at);
+}
+
+/* E1, E2, E6 to one who can act; false when there is nobody. */
+static bool say_chief(struct duty *duty, const struct slot *slot, const struct person *to,
+                      const char *code, enum text_id text, struct text_fields *fields)
+{
+    if (to->phone[0] == '\0')
+        return false;
+    struct say what = {
+        .text = text,
+        .phone = to->phone,
+        .lang = to->lang,
+        .prio = DUTY_PRIO_DUTY,
+        .not_after = slot->end_at,
+        .ref_kind = "gap",
+        .ref_id = slot->id,
+        .prompt = prompt_open(duty, to->phone, "gap", slot->id, code, true, slot->end_at),
+    };
+    fields->code = code;
+    say(duty, &what, fields, "%.2s:%s:%lld:%s", text_name(text), slot->id,
+        (long long)duty->now_ms, to->id);
+    return true;
+}
+
+/* The leader, or who comes next when there is none. */
+static bool chief_of(struct duty *duty, const struct slot *slot, struct person *ret)
+{
+    return lead_find(duty, station_of(duty, slot), 2, ret) ||
+           sponsor_find(duty, slot->school_id, ret) ||
+           lead_find(duty, station_of(duty, slot), 4, ret);
+}
+
+/* E1, and three who could stand in, for whoever telephones from the desk. */
+static void say_leader(struct duty *duty, const struct slot *slot, const struct gap *gap)
+{
+    struct person leader = {0};
+    if (chief_of(duty, slot, &leader)) {
+        struct slot_words words;
+        struct text_fields fields = slot_fields(duty, say_lang(duty, leader.lang), slot, &words);
+        fields.minutes = (int)((duty->now_ms - slot->start_at) / CALTIME_MINUTE_MS);
+        say_chief(duty, slot, &leader, gap->code, TEXT_E1_LEADER, &fields);
+    }
+    char names[GAP_NAMES_SIZE], body[DUTY_LIST_SIZE];
+    standin_names(duty, slot, names, sizeof names);
+    snprintf(body, sizeof body, "%s: %s", slot->person, names);
+    desk_put(duty, "gap", NULL, slot->person_id, slot->id, body);
+}
+
+static void say_senior(struct duty *duty, const struct slot *slot, const struct gap *gap)
+{
+    struct person senior = {0}, leader = {0};
+    if (!sponsor_find(duty, slot->school_id, &senior) &&
+        !lead_find(duty, station_of(duty, slot), 4, &senior))
+        return;
+    lead_find(duty, station_of(duty, slot), 2, &leader);
+    struct slot_words words;
+    struct text_fields fields = slot_fields(duty, say_lang(duty, senior.lang), slot, &words);
+    fields.leader = leader.name[0] != '\0' ? leader.name : NULL;
+    say_chief(duty, slot, &senior, gap->code, TEXT_E2_SENIOR, &fields);
+}
+
+/* --- the storm --- */
+
+struct peak {
+    int need;    /* people who should be there */
+    int missing;
+};
+
+static struct peak count_peak(struct duty *duty, const struct slot *slot)
+{
+    struct peak peak = {0};
+    struct query *q = replica_query(
+        duty->replica,
+        "SELECT count(*), sum(state NOT IN ('on_post', 'done')) FROM slot WHERE date = ?1"
+        " AND start_at = ?2 AND published"
+        " AND coalesce(station_id, '') = ?3 AND end_at > ?2"
+        " AND state IN ('planned', 'asked', 'confirmed', 'swapping', 'on_post', 'done', 'no_show')");
+    query_text(q, 1, slot->date);
+    query_int(q, 2, slot->start_at);
+    query_text(q, 3, slot->station_id);
+    if (query_row(q)) {
+        peak.need = (int)query_get_int(q, 0);
+        peak.missing = (int)query_get_int(q, 1);
+    }
+    query_done(q);
+    return peak;
+}
+
+static bool is_storm(const struct duty *duty, const struct peak *peak)
+{
+    const struct duty_policy *policy = &duty->options.policy;
+    return peak->missing >= policy->storm_least &&
+           peak->missing * 100 > peak->need * policy->storm_percent;
+}
+
+static void list_missing(struct duty *duty, const struct slot *slot, char *ret, size_t size)
+{
+    struct query *q = replica_query(
+        duty->replica,
+        "SELECT DISTINCT coalesce(school_code, '') || coalesce(post, '') FROM slot WHERE date = ?1"
+        " AND start_at = ?2 AND published AND coalesce(station_id, '') = ?3 AND end_at > ?2"
+        " AND state IN ('planned', 'asked', 'confirmed', 'swapping', 'no_show') ORDER BY 1");
+    query_text(q, 1, slot->date);
+    query_int(q, 2, slot->start_at);
+    query_text(q, 3, slot->station_id);
+    size_t used = 0;
+    ret[0] = '\0';
+    while (used + DUTY_NAME_SIZE < size && query_row(q))
+        used += (size_t)snprintf(ret + used, size - used, "%s%.90s", used > 0 ? "；" : "",
+                                 query_get_text(q, 0));
+    query_done(q);
+}
+
+/* One digest for each peak and recipient, however many are missing. */
+static void say_storm(struct duty *duty, const struct slot *slot, const struct person *to,
+                      const struct peak *peak)
+{
+    if (!step_once(duty, slot->end_at + DUTY_KEEP_MS, "E3:%s:%s:%lld:%s", slot->station_id,
+                   slot->peak, (long long)slot->start_at, to->id))
+        return;
+    char list[DUTY_LIST_SIZE];
+    list_missing(duty, slot, list, sizeof list);
+    struct slot_words words;
+    struct text_fields fields = slot_fields(duty, say_lang(duty, to->lang), slot, &words);
+    fields.need = peak->need;
+    fields.count = peak->need - peak->missing;
+    fields.list = list;
+    struct say what = {
+        .text = TEXT_E3_STORM,
+        .phone = to->phone,
+        .lang = to->lang,
+        .prio = DUTY_PRIO_DUTY,
+        .not_after = slot->end_at,
+        .ref_kind = "storm",
+        .ref_id = slot->shift_id,
+    };
+    say(duty, &what, &fields, "E3:%s:%s:%lld:%s", slot->station_id, slot->peak,
+        (long long)slot->start_at, to->id);
+    desk_put(duty, "storm", NULL, NULL, slot->shift_id, list);
+}
+
+static void storm(struct duty *duty, const struct slot *slot, int level, const struct peak *peak)
+{
+    struct person to = {0};
+    if (level == LEVEL_LEADER && chief_of(duty, slot, &to))
+        say_storm(duty, slot, &to, peak);
+    if (level == LEVEL_SENIOR && sponsor_find(duty, slot->school_id, &to))
+        say_storm(duty, slot, &to, peak);
+}
+
+/* --- the ladder --- */
+
+/* told: the leader knew. Without that (the program was down) or in a storm the person is not held
+ * to have stayed away; somebody at the desk has to find out. */
+static void record_gap(struct duty *duty, const struct slot *slot, bool told)
+{
+    replica_run(duty->replica, "UPDATE gap SET state = 'gap', level = 4 WHERE assignment_id = ?1",
+                "s", slot->id);
+    if (told && slot_is_ahead(slot))
+        replica_run(duty->replica, "UPDATE assignment SET state = 'no_show' WHERE id = ?1", "s",
+                    slot->id);
+    char body[DUTY_LIST_SIZE];
+    snprintf(body, sizeof body, "%s %s%s %s%s", slot->date, slot->school, slot->post, slot->person,
+             told ? "" : " ?");
+    desk_put(duty, "gap", NULL, slot->person_id, slot->id, body);
+    log_info("duty.gap", "assignment=%s shift=%s told=%d", slot->id, slot->shift_id, told);
+}
+
+/* The leader who heard nothing of it in a storm that has passed comes first; the rest shifts. */
+static bool leader_first(struct duty *duty, const struct slot *slot, const struct gap *gap)
+{
+    if (step_done(duty, "E1:%s", slot->id))
+        return false;
+    const int *minutes = duty->options.policy.no_show;
+    step_once(duty, slot->end_at + DUTY_KEEP_MS, "E1:%s", slot->id);
+    say_leader(duty, slot, gap);
+    replica_run(duty->replica, "UPDATE gap SET base_at = base_at + ?2 WHERE assignment_id = ?1",
+                "si", slot->id,
+                (int64_t)(minutes[LEVEL_SENIOR] - minutes[LEVEL_LEADER]) * CALTIME_MINUTE_MS);
+    return true;
+}
+
+/* One step; returns false when the same level is to be taken again later. */
+static bool climb(struct duty *duty, const struct slot *slot, const struct gap *gap)
+{
+    struct peak peak = count_peak(duty, slot);
+    bool hold = is_storm(duty, &peak), acked = text_equal(gap->state, "acked");
+    switch (gap->level) {
+    case LEVEL_PERSON:
+        if (duty->now_ms < level_at(duty, gap->base_at, LEVEL_LEADER))
+            say_person(duty, slot);
+        return true;
+    case LEVEL_LEADER:
+        if (hold)
+            storm(duty, slot, LEVEL_LEADER, &peak);
+        else if (!acked)
+            leader_first(duty, slot, gap);
+        return true;
+    case LEVEL_SENIOR:
+        if (hold)
+            storm(duty, slot, LEVEL_SENIOR, &peak);
+        else if (!acked && leader_first(duty, slot, gap))
+            return false;
+        else if (!acked)
+            say_senior(duty, slot, gap);
+        return true;
+    default:
+        record_gap(duty, slot, !hold);
+        return true;
+    }
+}
+
+/* Takes all steps that are due; returns when the next one is. */
+static int64_t gap_advance(struct duty *duty, const char *assignment_id)
+{
+    struct slot slot;
+    struct gap gap;
+    if (!slot_load(duty, assignment_id, &slot) || !slot.published) {
+        gap_state(duty, assignment_id, "covered"); /* called off */
+        return DUTY_NEVER;
+    }
+    while (gap_load(duty, assignment_id, &gap) && gap.level <= LEVEL_GAP &&
+           (text_equal(gap.state, "open") || text_equal(gap.state, "acked"))) {
+        int64_t due = level_at(duty, gap.base_at, gap.level);
+        if (slot.end_at <= duty->now_ms) /* nobody can act on it any more */
+            record_gap(duty, &slot, gap.level > LEVEL_LEADER);
+        else if (due > duty->now_ms)
+            return times_min(due, slot.end_at);
+        else if (climb(duty, &slot, &gap))
+            replica_run(duty->replica, "UPDATE gap SET level = ?2 WHERE assignment_id = ?1", "si",
+                        assignment_id, (int64_t)gap.level + 1);
+    }
+    return DUTY_NEVER;
+}
+
+static bool gap_begins(struct duty *duty, const char *assignment_id, int64_t *ret_due)
+{
+    struct slot slot;
+    *ret_due = DUTY_NEVER;
+    if (!slot_load(duty, assignment_id, &slot))
+        return false;
+    int64_t base = base_of(&slot);
+    *ret_due = level_at(duty, base, LEVEL_PERSON);
+    if (*ret_due > duty->now_ms && slot.end_at > duty->now_ms)
+        return false;
+    gap_new(duty, &slot, NULL, LEVEL_PERSON, base);
+    return true;
+}
+
+/* Duties that have begun (or ended, while the program was down) and that nobody is on. */
+static int64_t begin_all(struct duty *duty)
+{
+    struct query *q = replica_query(
+        duty->replica,
+        "SELECT assignment_id FROM slot WHERE end_at > ?1 AND start_at <= ?2 AND published"
+        " AND state IN ('planned', 'asked', 'confirmed', 'swapping') AND NOT EXISTS"
+        " (SELECT 1 FROM gap g WHERE g.assignment_id = slot.assignment_id)"
+        " ORDER BY start_at, assignment_id");
+    query_int(q, 1, duty->now_ms - DOWN_MS);
+    query_int(q, 2, duty->now_ms);
+    struct ids ids;
+    ids_collect(q, &ids);
+    int64_t next = DUTY_NEVER, due;
+    for (int i = 0; i < ids.count; i++) {
+        replica_enter(duty->replica);
+        if (!gap_begins(duty, ids.at[i], &due))
+            next = times_min(next, due);
+        replica_leave(duty->replica, true);
+    }
+    ids_free(&ids);
+    return next;
+}
+
+int64_t gap_tick(struct duty *duty)
+{
+    int64_t next = begin_all(duty);
+    struct query *q = replica_query(duty->replica, "SELECT assignment_id FROM gap WHERE state IN"
+                                                   " ('open', 'acked') AND level <= 3"
+                                                   " ORDER BY base_at, assignment_id");
+    struct ids ids;
+    ids_collect(q, &ids);
+    for (int i = 0; i < ids.count; i++) {
+        replica_enter(duty->replica);
+        next = times_min(next, gap_advance(duty, ids.at[i]));
+        replica_leave(duty->replica, true);
+    }
+    ids_free(&ids);
+    int64_t start = replica_get_int(
+        duty->replica, 0,
+        "SELECT min(start_at) FROM slot WHERE end_at > ?1 AND start_at > ?1 AND published"
+        " AND state IN ('planned', 'asked', 'confirmed', 'swapping')",
+        "i", duty->now_ms);
+    return start == 0 ? next : times_min(next, level_at(duty, start, LEVEL_PERSON));
+}
+
+/* --- what others report --- */
+
+/* Whoever took the gap over, else the leader; false when nobody was told of it. */
+static bool who_knows(struct duty *duty, const struct slot *slot, const struct gap *gap,
+                      struct person *ret)
+{
+    if (gap->acked_by[0] != '\0' && person_load(duty, gap->acked_by, ret))
+        return true;
+    return gap->level > LEVEL_LEADER && chief_of(duty, slot, ret);
+}
+
+static void say_news(struct duty *duty, const struct slot *slot, const struct person *to,
+                     enum text_id text, struct text_fields *fields)
+{
+    struct say what = {
+        .text = text,
+        .phone = to->phone,
+        .lang = to->lang,
+        .prio = DUTY_PRIO_DUTY,
+        .not_after = slot->end_at,
+        .ref_kind = "answer",
+        .ref_id = slot->id,
+    };
+    say(duty, &what, fields, "%s:%s:%lld", text_name(text), slot->id, (long long)duty->now_ms);
+}
+
+void gap_arrived(struct duty *duty, const struct slot *slot, int64_t at, int late_min)
+{
+    struct gap gap;
+    struct person to = {0};
+    if (!gap_load(duty, slot->id, &gap) || text_equal(gap.state, "arrived"))
+        return;
+    gap_state(duty, slot->id, "arrived");
+    prompt_close(duty, "gap", slot->id);
+    if (duty->now_ms >= slot->end_at || !who_knows(duty, slot, &gap, &to))
+        return;
+    struct slot_words words;
+    struct text_fields fields = slot_fields(duty, say_lang(duty, to.lang), slot, &words);
+    caltime_format_clock(at, words.start);
+    fields.minutes = late_min;
+    say_news(duty, slot, &to, TEXT_E9_ARRIVED, &fields);
+}
+
+void gap_covered(struct duty *duty, const char *assignment_id)
+{
+    struct gap gap;
+    struct slot slot, by;
+    struct person to = {0};
+    char id[DUTY_ID_SIZE];
+    if (!gap_load(duty, assignment_id, &gap) || !slot_load(duty, assignment_id, &slot) ||
+        text_equal(gap.state, "covered") || text_equal(gap.state, "arrived"))
+        return;
+    gap_state(duty, assignment_id, "covered");
+    say_cancel(duty, "gap", assignment_id, "covered");
+    prompt_close(duty, "gap", assignment_id);
+    if (text_equal(slot.state, "planned") || text_equal(slot.state, "asked") ||
+        text_equal(slot.state, "confirmed"))
+        replica_run(duty->replica, "UPDATE assignment SET state = 'no_show' WHERE id = ?1", "s",
+                    assignment_id);
+    if (duty->now_ms >= slot.end_at || !who_knows(duty, &slot, &gap, &to) ||
+        !replica_get_text(duty->replica, id, sizeof id,
+                          "SELECT id FROM assignment WHERE stands_in_for = ?1"
+                          " AND state <> 'cancelled' ORDER BY answered_at DESC LIMIT 1",
+                          "s", assignment_id) ||
+        !slot_load(duty, id, &by))
+        return;
+    enum text_lang lang = say_lang(duty, to.lang);
+    struct slot_words words;
+    struct text_fields fields = slot_fields(duty, lang, &slot, &words);
+    fields.person = by.person;
+    fields.code = gap.code;
+    say_news(duty, &slot, &to, TEXT_E5_FOUND, &fields);
+}
+
+void gap_close(struct duty *duty, const char *assignment_id)
+{
+    gap_state(duty, assignment_id, "covered");
+    prompt_close(duty, "gap", assignment_id);
+}
+
+/* A gap that others were asked to fill in vain. Before the start the leader has until 13 minutes
+ * after it; then the senior officer hears. A swap that nobody wants leaves no gap. */
+void gap_unfilled(struct duty *duty, const struct slot *slot, const char *code, int asked)
+{
+    struct gap gap = {0};
+    struct person to = {0};
+    bool acked = gap_load(duty, slot->id, &gap) && gap.acked_by[0] != '\0';
+    if (!acked || !person_load(duty, gap.acked_by, &to))
+        chief_of(duty, slot, &to);
+    if (gap.id[0] != '\0')
+        replica_run(duty->replica, "UPDATE gap SET state = 'open', code = ?2,"
+                                   " level = max(level, 2) WHERE assignment_id = ?1",
+                    "ss", slot->id, code);
+    else if (!text_equal(slot->state, "swapping"))
+        gap_new(duty, slot, code, LEVEL_SENIOR, slot->start_at);
+    step_once(duty, slot->end_at + DUTY_KEEP_MS, "E1:%s", slot->id); /* E6 says as much */
+    enum text_lang lang = say_lang(duty, to.lang);
+    struct slot_words words;
+    struct text_fields fields = slot_fields(duty, lang, slot, &words);
+    fields.count = asked;
+    if (!say_chief(duty, slot, &to, code, TEXT_E6_NOT_FOUND, &fields))
+        desk_put(duty, "gap", NULL, slot->person_id, slot->id, slot->post);
+}
+
+/* --- 派, 处理, 缺 --- */
+
+/* The gap that the code names, or the newest that this phone was told of. */
+static bool find_told(struct duty *duty, const struct incoming *in, char ret[DUTY_ID_SIZE])
+{
+    return replica_get_text(duty->replica, ret, DUTY_ID_SIZE,
+                            "SELECT ref_id FROM prompt WHERE phone = ?1 AND kind = 'gap'"
+                            " AND (?2 = '' OR code = ?2) AND expires_at > ?3"
+                            " ORDER BY opened_at DESC, id DESC LIMIT 1",
+                            "ssi", in->text->phone, in->command.code, duty->now_ms);
+}
+
+static void ack(struct duty *duty, const struct incoming *in, const char *assignment_id)
+{
+    replica_run(duty->replica,
+                "UPDATE gap SET state = 'acked', acked_by = ?2, acked_at = ?3"
+                " WHERE assignment_id = ?1 AND state IN ('open', 'acked')",
+                "ssi", assignment_id, in->person.id, duty->now_ms);
+    say_cancel(duty, "gap", assignment_id, "acked");
+}
+
+static bool told_slot(struct duty *duty, const struct incoming *in, struct slot *ret_slot)
+{
+    char id[DUTY_ID_SIZE];
+    if (in->known && find_told(duty, in, id) && slot_load(duty, id, ret_slot))
+        return true;
+    struct text_fields fields = {.code = in->command.code};
+    if (in->known && in->command.code[0] != '\0')
+        answer(duty, in, TEXT_L4_NO_CODE, &fields);
+    else
+        desk_not_understood(duty, in);
+    return false;
+}
+
+static void answer_code(struct duty *duty, const struct incoming *in, const char *assignment_id,
+                        enum text_id text, int count)
+{
+    char code[COMMAND_CODE_SIZE] = "";
+    replica_get_text(duty->replica, code, sizeof code,
+                     "SELECT code FROM prompt WHERE phone = ?1 AND kind = 'gap' AND ref_id = ?2",
+                     "ss", in->text->phone, assignment_id);
+    struct text_fields fields = {.code = code, .count = count};
+    answer(duty, in, text, &fields);
+}
+
+void gap_send_someone(struct duty *duty, const struct incoming *in)
+{
+    struct slot slot;
+    if (!told_slot(duty, in, &slot))
+        return;
+    if (text_equal(slot.state, "on_post") || text_equal(slot.state, "done")) {
+        answer_code(duty, in, slot.id, TEXT_E11_NO_GAPS, 0);
+        return;
+    }
+    char code[COMMAND_CODE_SIZE] = "";
+    replica_get_text(duty->replica, code, sizeof code,
+                     "SELECT code FROM prompt WHERE phone = ?1 AND kind = 'gap' AND ref_id = ?2",
+                     "ss", in->text->phone, slot.id);
+    ack(duty, in, slot.id);
+    int asked = offer_again(duty, code);
+    if (asked == 0 && replica_get_int(duty->replica, 0,
+                                      "SELECT 1 FROM offer WHERE assignment_id = ?1 AND code = ?2",
+                                      "ss", slot.id, code) == 0)
+        asked = offer_open(duty, &slot, "no_show", code, NULL);
+    if (asked > 0) /* else nobody could be asked, and that was said already (E6) */
+        answer_code(duty, in, slot.id, TEXT_E7_ASKING, asked);
+}
+
+void gap_handle(struct duty *duty, const struct incoming *in)
+{
+    struct slot slot;
+    if (!told_slot(duty, in, &slot))
+        return;
+    ack(duty, in, slot.id);
+    answer_code(duty, in, slot.id, TEXT_E8_YOURS, 0);
+}
+
+void gap_list(struct duty *duty, const struct incoming *in)
+{
+    if (!in->known || in->role < SENDER_OFFICER) {
+        desk_not_understood(duty, in);
+        return;
+    }
+    struct query *q = replica_query(
+        duty->replica,
+        "SELECT DISTINCT coalesce(school_code, '') || coalesce(post, '') FROM slot"
+        " WHERE end_at > ?1 AND start_at <= ?1 AND published"
+        " AND state IN ('planned', 'asked', 'confirmed', 'swapping', 'no_show') ORDER BY 1");
+    query_int(q, 1, duty->now_ms);
+    char list[DUTY_LIST_SIZE] = "";
+    size_t used = 0;
+    while (used + DUTY_NAME_SIZE < sizeof list && query_row(q))
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%.90s", used > 0 ? "；" : "",
+                                 query_get_text(q, 0));
+    query_done(q);
+    struct text_fields fields = {.list = list};
+    answer(duty, in, used > 0 ? TEXT_E10_GAPS : TEXT_E11_NO_GAPS, &fields);
+}

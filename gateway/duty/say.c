@@ -1,0 +1,168 @@
+/* How something is said: a template and its fields become one message at the port, the phone's last
+ * message is remembered (a bare 收到 is an answer only to a question) and the question, if it is
+ * one, is open. A phone that is missing or a text that cannot be rendered is logged and left out;
+ * what caused it goes on. */
+#include "gateway/duty/internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway/base/log.h"
+#include "gateway/base/text.h"
+
+enum text_lang say_lang(const struct duty *duty, const char *lang)
+{
+    return text_lang_of(lang != NULL && lang[0] != '\0' ? lang : duty->options.lang);
+}
+
+static enum last_sent sort_of(enum text_id text, bool has_prompt)
+{
+    switch (text) {
+    case TEXT_A4_OFFER:
+    case TEXT_L2_OFFERS:
+        return LAST_OFFER;
+    case TEXT_P5_OPT_IN:
+        return LAST_CONSENT;
+    case TEXT_O2_PANIC:
+    case TEXT_O2_PANIC_AGAIN:
+    case TEXT_O2_BUTTON:
+    case TEXT_O2_BUTTON_AGAIN:
+    case TEXT_O3_TO_LEADER:
+    case TEXT_E1_LEADER:
+    case TEXT_E2_SENIOR:
+    case TEXT_E3_STORM:
+    case TEXT_E6_NOT_FOUND:
+        return LAST_ALARM;
+    default:
+        return has_prompt && text_is_question(text) ? LAST_QUESTION : LAST_NOTHING;
+    }
+}
+
+static void remember(struct duty *duty, const struct say *what)
+{
+    replica_run(duty->replica,
+                "INSERT INTO phone_last(phone, text_id, sort, prompt_id, at)"
+                " VALUES (?1, ?2, ?3, nullif(?4, 0), ?5)"
+                " ON CONFLICT(phone) DO UPDATE SET text_id = excluded.text_id,"
+                " sort = excluded.sort, prompt_id = excluded.prompt_id, at = excluded.at",
+                "ssiii", what->phone, text_name(what->text),
+                (int64_t)sort_of(what->text, what->prompt != 0), what->prompt, duty->now_ms);
+}
+
+void say(struct duty *duty, const struct say *what, struct text_fields *fields, const char *idem,
+         ...)
+{
+    if (what->phone == NULL || what->phone[0] == '\0') {
+        log_warn("duty.say", "text=%s ref=%s reason=no_phone", text_name(what->text), what->ref_id);
+        return;
+    }
+    char key[DUTY_KEY_SIZE], text[TEXT_SIZE];
+    va_list args;
+    va_start(args, idem);
+    vsnprintf(key, sizeof key, idem, args);
+    va_end(args);
+    fields->signature = duty->options.signature;
+    if (text_render(what->text, say_lang(duty, what->lang), fields, text, sizeof text) != ERR_OK)
+        log_error("duty.say", "text=%s is longer than one segment: cut", text_name(what->text));
+    struct duty_message message = {
+        .idem = key,
+        .phone = what->phone,
+        .text = text,
+        .prio = what->prio,
+        .not_before_ms = what->not_before,
+        .not_after_ms = what->not_after,
+        .ref_kind = what->ref_kind,
+        .ref_id = what->ref_id,
+        .text_id = text_name(what->text),
+    };
+    duty->ports.send(duty->ports.ctx, &message);
+    remember(duty, what);
+}
+
+void say_cancel(struct duty *duty, const char *ref_kind, const char *ref_id, const char *reason)
+{
+    duty->ports.cancel(duty->ports.ctx, ref_kind, ref_id, reason);
+}
+
+struct text_fields slot_fields(const struct duty *duty, enum text_lang lang,
+                               const struct slot *slot, struct slot_words *ret_words)
+{
+    (void)duty;
+    text_date(lang, slot->start_at, ret_words->date);
+    caltime_format_clock(slot->start_at, ret_words->start);
+    caltime_format_clock(slot->end_at, ret_words->end);
+    struct text_fields fields = {
+        .person = slot->person,
+        .school = slot->school,
+        .post = slot->post,
+        .date = ret_words->date,
+        .start = ret_words->start,
+        .end = ret_words->end,
+    };
+    return fields;
+}
+
+int64_t prompt_open(struct duty *duty, const char *phone, const char *kind, const char *ref_id,
+                    const char *code, bool asks, int64_t expires_at)
+{
+    char fresh[COMMAND_CODE_SIZE];
+    if (code == NULL) {
+        code_new(duty, fresh);
+        code = fresh;
+    }
+    replica_run(duty->replica,
+                "INSERT INTO prompt(phone, kind, ref_id, code, asks, opened_at, expires_at)"
+                " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+                " ON CONFLICT(phone, kind, ref_id) DO UPDATE SET"
+                " asks = max(asks, excluded.asks),"
+                " answer = CASE WHEN excluded.asks THEN NULL ELSE answer END,"
+                " answered_at = CASE WHEN excluded.asks THEN NULL ELSE answered_at END,"
+                " opened_at = excluded.opened_at, expires_at = excluded.expires_at",
+                "ssssiii", phone, kind, ref_id, code, (int64_t)asks, duty->now_ms, expires_at);
+    return replica_get_int(duty->replica, 0,
+                           "SELECT id FROM prompt WHERE phone = ?1 AND kind = ?2 AND ref_id = ?3",
+                           "sss", phone, kind, ref_id);
+}
+
+void prompt_close(struct duty *duty, const char *kind, const char *ref_id)
+{
+    replica_run(duty->replica, "DELETE FROM prompt WHERE kind = ?1 AND ref_id = ?2", "ss", kind,
+                ref_id);
+}
+
+static void answer_as(struct duty *duty, const struct incoming *in, enum text_id text, int prio,
+                      struct text_fields *fields, int64_t prompt)
+{
+    if (!in->text->can_answer)
+        return;
+    struct say what = {
+        .text = text,
+        .phone = in->text->phone,
+        .lang = in->known ? in->person.lang : "",
+        .prio = prio,
+        .not_after = duty->now_ms + DUTY_ANSWER_MS,
+        .ref_kind = "answer",
+        .ref_id = in->text->id,
+        .prompt = prompt,
+    };
+    say(duty, &what, fields, "%s:%s", text_name(text), in->text->id);
+}
+
+void answer(struct duty *duty, const struct incoming *in, enum text_id text,
+            struct text_fields *fields)
+{
+    answer_as(duty, in, text, DUTY_PRIO_DUTY, fields, 0);
+}
+
+void answer_urgent(struct duty *duty, const struct incoming *in, enum text_id text,
+                   struct text_fields *fields)
+{
+    answer_as(duty, in, text, DUTY_PRIO_PANIC, fields, 0);
+}
+
+void answer_asking(struct duty *duty, const struct incoming *in, enum text_id text,
+                   struct text_fields *fields, int64_t prompt)
+{
+    answer_as(duty, in, text, DUTY_PRIO_DUTY, fields, prompt);
+}

@@ -1,0 +1,478 @@
+/* Finding a stand-in. A decline releases the person and offers the duty; 换班 offers it while the
+ * asker stays responsible; 派 offers the place of somebody who did not come.
+ *
+ * An offer asks three people at a time: of the same school, free, who declared the slot, the least
+ * recently asked first; from 20 minutes before the start only people who are at the school. After
+ * four minutes the next three, then the leader. 接 and the code takes it: the first whose text is
+ * committed wins, everybody later hears so. Late in the evening nobody is asked for another day's
+ * duty; the first wave then goes out in the morning. */
+#include "gateway/duty/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway/base/log.h"
+#include "gateway/base/text.h"
+
+enum {
+    LATE_ASK_MS = 10 * CALTIME_MINUTE_MS, /* an offer for a running duty is of use this long */
+    ASKED_LIST_MAX = 8,
+};
+
+struct offer {
+    char id[DUTY_ID_SIZE];
+    char code[COMMAND_CODE_SIZE];
+    char cause[16];
+    char state[16];
+    int wave;
+    int64_t next_at;
+};
+
+static bool offer_load(struct duty *duty, const char *id, struct offer *ret, struct slot *ret_slot)
+{
+    char assignment[DUTY_ID_SIZE] = "";
+    struct query *q = replica_query(
+        duty->replica,
+        "SELECT code, cause, state, wave, next_at, assignment_id FROM offer WHERE id = ?1");
+    query_text(q, 1, id);
+    bool found = query_row(q);
+    if (found) {
+        text_copy(ret->id, sizeof ret->id, id);
+        text_copy(ret->code, sizeof ret->code, query_get_text(q, 0));
+        text_copy(ret->cause, sizeof ret->cause, query_get_text(q, 1));
+        text_copy(ret->state, sizeof ret->state, query_get_text(q, 2));
+        ret->wave = (int)query_get_int(q, 3);
+        ret->next_at = query_get_int(q, 4);
+        text_copy(assignment, sizeof assignment, query_get_text(q, 5));
+    }
+    query_done(q);
+    return found && slot_load(duty, assignment, ret_slot);
+}
+
+static void offer_end(struct duty *duty, const char *id, const char *state, const char *taken_by)
+{
+    replica_run(duty->replica,
+                "UPDATE offer SET state = ?2, taken_by = ?3, closed_at = ?4 WHERE id = ?1", "sssi",
+                id, state, taken_by, duty->now_ms);
+    say_cancel(duty, "offer", id, state);
+}
+
+/* Who can be asked, best first. */
+static void candidates(struct duty *duty, const struct slot *slot, const char *offer_id, int limit,
+                       struct ids *ret)
+{
+    int64_t near =
+        slot->start_at - (int64_t)duty->options.policy.standin_at_school * CALTIME_MINUTE_MS;
+    struct query *q = replica_query(
+        duty->replica,
+        "WITH here(person_id) AS ("
+        " SELECT c.person_id FROM checkin c JOIN post po ON po.id = c.post_id"
+        " WHERE c.at >= ?9 AND c.kind = 'in' AND po.school_id = ?1 AND NOT EXISTS"
+        " (SELECT 1 FROM checkin o WHERE o.assignment_id = c.assignment_id AND o.kind = 'out')),"
+        " said(person_id, kind) AS ("
+        " SELECT person_id, kind FROM avail WHERE coalesce(weekday, 0) IN (0, ?6)"
+        " AND coalesce(peak, '') IN ('', ?7) AND coalesce(valid_from, '') <= ?8"
+        " AND coalesce(nullif(valid_to, ''), '9999') >= ?8)"
+        " SELECT p.id FROM person p WHERE p.school_id = ?1 AND p.id <> ?2"
+        " AND coalesce(p.active, 1) <> 0 AND p.phone IS NOT NULL AND p.kind <> 'desk'"
+        " AND (p.kind IN ('police', 'auxiliary')) = ?3"
+        " AND NOT EXISTS (SELECT 1 FROM optout x WHERE x.phone = p.phone)"
+        " AND NOT EXISTS (SELECT 1 FROM offer_ask k WHERE k.offer_id = ?12 AND k.person_id = p.id)"
+        " AND NOT EXISTS (SELECT 1 FROM assignment a JOIN shift s ON s.id = a.shift_id"
+        "  WHERE a.person_id = p.id AND ((s.start_at < ?5 AND s.end_at > ?4"
+        "  AND s.state NOT IN ('draft', 'cancelled')"
+        "  AND a.state IN ('planned', 'asked', 'confirmed', 'swapping', 'on_post'))"
+        "  OR (s.id = ?13 AND a.state <> 'cancelled')))"
+        " AND NOT EXISTS (SELECT 1 FROM said WHERE person_id = p.id AND kind <> 'offer')"
+        " AND (p.id IN (SELECT person_id FROM here)"
+        "  OR EXISTS (SELECT 1 FROM said WHERE person_id = p.id AND kind = 'offer'))"
+        " AND (?10 = 0 OR p.kind IN ('teacher', 'school_security', 'guard')"
+        "  OR p.id IN (SELECT person_id FROM here))"
+        " ORDER BY (SELECT max(asked_at) FROM offer_ask k WHERE k.person_id = p.id) NULLS FIRST,"
+        " p.id LIMIT ?11");
+    query_text(q, 1, slot->school_id);
+    query_text(q, 2, slot->person_id);
+    query_int(q, 3, person_is_officer(slot->person_kind));
+    query_int(q, 4, slot->start_at);
+    query_int(q, 5, slot->end_at);
+    query_int(q, 6, caltime_local(slot->start_at).weekday);
+    query_text(q, 7, slot->peak);
+    query_text(q, 8, slot->date);
+    query_int(q, 9, caltime_midnight(duty->now_ms, 0));
+    query_int(q, 10, duty->now_ms >= near);
+    query_int(q, 11, limit);
+    query_text(q, 12, offer_id);
+    query_text(q, 13, slot->shift_id);
+    ids_collect(q, ret);
+}
+
+int standin_names(struct duty *duty, const struct slot *slot, char *ret, size_t size)
+{
+    struct ids ids;
+    candidates(duty, slot, "", duty->options.policy.wave_size, &ids);
+    size_t used = 0;
+    int count = 0;
+    ret[0] = '\0';
+    for (int i = 0; i < ids.count; i++) {
+        struct person person;
+        if (!person_load(duty, ids.at[i], &person) || used + sizeof person.name + 4 > size)
+            continue;
+        used += (size_t)snprintf(ret + used, size - used, "%s%s", count > 0 ? "、" : "", person.name);
+        count++;
+    }
+    ids_free(&ids);
+    return count;
+}
+
+static void ask(struct duty *duty, const struct offer *offer, const struct slot *slot,
+                const struct person *person)
+{
+    replica_run(duty->replica,
+                "INSERT INTO offer_ask(offer_id, person_id, phone, wave, asked_at)"
+                " VALUES (?1, ?2, ?3, ?4, ?5)",
+                "sssii", offer->id, person->id, person->phone, (int64_t)(offer->wave + 1),
+                duty->now_ms);
+    int64_t until = duty->now_ms >= slot->start_at
+                        ? times_min(slot->end_at, duty->now_ms + LATE_ASK_MS)
+                        : slot->start_at;
+    int64_t tonight = times_at(duty->now_ms, 0, duty->options.policy.standin_until);
+    if (caltime_midnight(slot->start_at, 0) > duty->now_ms && tonight > duty->now_ms)
+        until = times_min(until, tonight);
+    enum text_lang lang = say_lang(duty, person->lang);
+    struct slot_words words;
+    struct text_fields fields = slot_fields(duty, lang, slot, &words);
+    fields.code = offer->code;
+    struct say what = {
+        .text = TEXT_A4_OFFER,
+        .phone = person->phone,
+        .lang = person->lang,
+        .prio = DUTY_PRIO_DUTY,
+        .not_after = until,
+        .ref_kind = "offer",
+        .ref_id = offer->id,
+    };
+    say(duty, &what, &fields, "A4:%s:%s", offer->id, person->id);
+}
+
+/* True when the shift has the people it needs without this one. While somebody is missing, only
+ * people who are there (or stand in for the missing one) count. */
+static bool covered(struct duty *duty, const struct slot *slot, const char *cause)
+{
+    bool missing = text_equal(cause, "no_show");
+    return replica_get_int(duty->replica, 0,
+                           "SELECT count(*) FROM assignment WHERE shift_id = ?1 AND id <> ?2"
+                           " AND (state IN ('on_post', 'done') OR ((?3 = 0 OR stands_in_for = ?2)"
+                           " AND state IN ('planned', 'asked', 'confirmed', 'swapping')))",
+                           "ssi", slot->shift_id, slot->id, (int64_t)missing) >= slot->need;
+}
+
+static int asked_count(struct duty *duty, const char *offer_id)
+{
+    return (int)replica_get_int(duty->replica, 0,
+                                "SELECT count(*) FROM offer_ask WHERE offer_id = ?1", "s",
+                                offer_id);
+}
+
+/* Nobody left to ask. A swap's asker stays responsible; every other gap is the leader's now. */
+static void offer_fail(struct duty *duty, const struct offer *offer, const struct slot *slot)
+{
+    replica_run(duty->replica, "UPDATE offer SET state = 'failed', closed_at = ?2 WHERE id = ?1",
+                "si", offer->id, duty->now_ms);
+    gap_unfilled(duty, slot, offer->code, asked_count(duty, offer->id));
+}
+
+static void offer_next(struct duty *duty, const struct offer *offer, int64_t next_at, int waves)
+{
+    replica_run(duty->replica, "UPDATE offer SET next_at = ?2, wave = wave + ?3 WHERE id = ?1",
+                "sii", offer->id, next_at, (int64_t)waves);
+}
+
+/* Asks the next people; returns how many. */
+static int wave(struct duty *duty, const struct offer *offer, const struct slot *slot)
+{
+    const struct duty_policy *policy = &duty->options.policy;
+    struct ids ids = {0};
+    if (offer->wave < policy->waves)
+        candidates(duty, slot, offer->id, policy->wave_size, &ids);
+    for (int i = 0; i < ids.count; i++) {
+        struct person person;
+        if (person_load(duty, ids.at[i], &person))
+            ask(duty, offer, slot, &person);
+    }
+    int count = ids.count;
+    ids_free(&ids);
+    if (count == 0)
+        offer_fail(duty, offer, slot);
+    else
+        offer_next(duty, offer, duty->now_ms + (int64_t)policy->wave_gap * CALTIME_MINUTE_MS, 1);
+    return count;
+}
+
+static bool open_offer_of(struct duty *duty, const char *assignment_id, char ret[DUTY_ID_SIZE])
+{
+    return replica_get_text(duty->replica, ret, DUTY_ID_SIZE,
+                            "SELECT id FROM offer WHERE assignment_id = ?1 AND state = 'open'", "s",
+                            assignment_id);
+}
+
+int offer_open(struct duty *duty, const struct slot *slot, const char *cause, const char *code,
+               char ret_code[COMMAND_CODE_SIZE])
+{
+    struct offer offer = {.wave = 0};
+    struct slot same;
+    char id[DUTY_ID_SIZE];
+    if (open_offer_of(duty, slot->id, id) && offer_load(duty, id, &offer, &same)) {
+        if (ret_code != NULL)
+            text_copy(ret_code, COMMAND_CODE_SIZE, offer.code);
+        return asked_count(duty, id);
+    }
+    replica_new_id(duty->replica, offer.id);
+    if (code == NULL)
+        code_new(duty, offer.code);
+    else
+        text_copy(offer.code, sizeof offer.code, code);
+    text_copy(offer.cause, sizeof offer.cause, cause);
+    offer.next_at = times_standin(&duty->options.policy, duty->now_ms, slot->start_at);
+    replica_run(duty->replica,
+                "INSERT INTO offer(id, code, assignment_id, shift_id, cause, state, next_at,"
+                " opened_at) VALUES (?1, ?2, ?3, ?4, ?5, 'open', ?6, ?7)",
+                "sssssii", offer.id, offer.code, slot->id, slot->shift_id, cause, offer.next_at,
+                duty->now_ms);
+    if (ret_code != NULL)
+        text_copy(ret_code, COMMAND_CODE_SIZE, offer.code);
+    return offer.next_at <= duty->now_ms ? wave(duty, &offer, slot) : 0;
+}
+
+int offer_again(struct duty *duty, const char *code)
+{
+    char id[DUTY_ID_SIZE];
+    struct offer offer;
+    struct slot slot;
+    if (!replica_get_text(duty->replica, id, sizeof id,
+                          "SELECT id FROM offer WHERE code = ?1 AND state = 'failed'"
+                          " AND opened_at > ?2",
+                          "si", code, duty->now_ms - (int64_t)DUTY_KEEP_MS) ||
+        !offer_load(duty, id, &offer, &slot))
+        return 0;
+    offer.wave = 0; /* a new round, of people who were not asked yet */
+    replica_run(duty->replica, "UPDATE offer SET state = 'open', wave = 0 WHERE id = ?1", "s", id);
+    return wave(duty, &offer, &slot);
+}
+
+void offer_close(struct duty *duty, const char *assignment_id, const char *reason)
+{
+    char id[DUTY_ID_SIZE];
+    if (!replica_get_text(duty->replica, id, sizeof id,
+                          "SELECT id FROM offer WHERE assignment_id = ?1"
+                          " AND state IN ('open', 'failed') ORDER BY opened_at DESC LIMIT 1",
+                          "s", assignment_id))
+        return;
+    log_info("duty.offer", "id=%s closed=%s", id, reason);
+    offer_end(duty, id, "closed", NULL);
+}
+
+static void offer_due(struct duty *duty, const char *id)
+{
+    struct offer offer;
+    struct slot slot;
+    if (!offer_load(duty, id, &offer, &slot) || !slot.published ||
+        slot.end_at - LATE_ASK_MS <= duty->now_ms) {
+        offer_end(duty, id, "closed", NULL);
+        return;
+    }
+    if (!text_equal(offer.cause, "swap") && covered(duty, &slot, offer.cause)) {
+        offer_end(duty, id, "closed", NULL);
+        gap_covered(duty, slot.id);
+        return;
+    }
+    wave(duty, &offer, &slot);
+}
+
+int64_t offer_tick(struct duty *duty)
+{
+    struct query *q = replica_query(duty->replica,
+                                    "SELECT id FROM offer WHERE state = 'open' AND next_at <= ?1"
+                                    " ORDER BY next_at, id");
+    query_int(q, 1, duty->now_ms);
+    struct ids ids;
+    ids_collect(q, &ids);
+    for (int i = 0; i < ids.count; i++) {
+        replica_enter(duty->replica);
+        offer_due(duty, ids.at[i]);
+        replica_leave(duty->replica, true);
+    }
+    ids_free(&ids);
+    return replica_get_int(duty->replica, DUTY_NEVER,
+                           "SELECT min(next_at) FROM offer WHERE state = 'open'", "");
+}
+
+/* --- 接 --- */
+
+static void say_taken(struct duty *duty, const struct incoming *in, const struct offer *offer,
+                      const struct slot *slot)
+{
+    struct person leader = {0};
+    lead_find(duty, station_of(duty, slot), 2, &leader);
+    char phone[LIMIT_NAME_BYTES] = "";
+    replica_get_text(duty->replica, phone, sizeof phone,
+                     "SELECT public_phone FROM org WHERE id = ?1", "s", station_of(duty, slot));
+    struct slot_words words;
+    struct text_fields fields = slot_fields(duty, in->lang, slot, &words);
+    fields.code = offer->code;
+    fields.leader = leader.name[0] != '\0' ? leader.name : NULL;
+    fields.phone = phone[0] != '\0' ? phone : NULL;
+    answer(duty, in, TEXT_A5_TAKEN, &fields);
+}
+
+static void say_swapped(struct duty *duty, const struct incoming *in, const struct offer *offer,
+                        const struct slot *slot)
+{
+    replica_run(duty->replica, "UPDATE assignment SET state = 'cancelled' WHERE id = ?1", "s",
+                slot->id);
+    notice_drop(duty, slot->id);
+    prompt_close(duty, "duty", slot->id);
+    say_cancel(duty, "remind", slot->id, "swapped");
+    struct slot_words words;
+    struct text_fields fields = slot_fields(duty, say_lang(duty, slot->lang), slot, &words);
+    fields.code = offer->code;
+    fields.person = in->person.name;
+    struct say what = {
+        .text = TEXT_A7_SWAPPED,
+        .phone = slot->phone,
+        .lang = slot->lang,
+        .prio = DUTY_PRIO_DUTY,
+        .not_after = slot->start_at,
+        .ref_kind = "notice",
+        .ref_id = slot->id,
+    };
+    say(duty, &what, &fields, "A7:%s", offer->id);
+}
+
+static void take(struct duty *duty, const struct incoming *in, const struct offer *offer,
+                 const struct slot *slot)
+{
+    char id[LIMIT_ID_BYTES + 1];
+    replica_new_id(duty->replica, id);
+    offer_end(duty, offer->id, "taken", in->person.id);
+    replica_run(duty->replica,
+                "INSERT INTO assignment(id, scope, shift_id, person_id, role, stands_in_for, state,"
+                " asked_at, answered_at)"
+                " SELECT ?1, scope, shift_id, ?3, role, id, 'confirmed', ?4, ?4"
+                " FROM assignment WHERE id = ?2",
+                "sssi", id, slot->id, in->person.id, duty->now_ms);
+    struct slot mine;
+    if (slot_load(duty, id, &mine))
+        notice_put(duty, &mine);
+    say_taken(duty, in, offer, slot);
+    if (text_equal(offer->cause, "swap"))
+        say_swapped(duty, in, offer, slot);
+    gap_covered(duty, slot->id);
+}
+
+static bool is_free(struct duty *duty, const struct person *person, const struct slot *slot)
+{
+    return replica_get_int(
+               duty->replica, 0,
+               "SELECT count(*) FROM slot WHERE person_id = ?1 AND end_at > ?2 AND start_at < ?3"
+               " AND published"
+               " AND state IN ('planned', 'asked', 'confirmed', 'swapping', 'on_post')",
+               "sii", person->id, slot->start_at, slot->end_at) == 0;
+}
+
+/* Offers that this phone was asked about and that are for now or later. */
+static void asked_offers(struct duty *duty, const struct incoming *in, const char *code,
+                         bool open_only, struct ids *ret)
+{
+    struct query *q = replica_query(
+        duty->replica,
+        "SELECT o.id FROM offer_ask k JOIN offer o ON o.id = k.offer_id"
+        " JOIN shift s ON s.id = o.shift_id WHERE k.phone = ?1 AND s.end_at > ?2"
+        " AND (?3 = '' OR o.code = ?3) AND (?4 = 0 OR o.state IN ('open', 'failed'))"
+        " ORDER BY o.opened_at DESC LIMIT 8");
+    query_text(q, 1, in->text->phone);
+    query_int(q, 2, duty->now_ms);
+    query_text(q, 3, code);
+    query_int(q, 4, open_only);
+    ids_collect(q, ret);
+}
+
+int offer_open_count(struct duty *duty, const char *phone)
+{
+    return (int)replica_get_int(
+        duty->replica, 0,
+        "SELECT count(*) FROM offer_ask k JOIN offer o ON o.id = k.offer_id"
+        " JOIN shift s ON s.id = o.shift_id WHERE k.phone = ?1 AND s.end_at > ?2"
+        " AND o.state IN ('open', 'failed')",
+        "si", phone, duty->now_ms);
+}
+
+void offer_list(struct duty *duty, const struct incoming *in)
+{
+    struct ids ids;
+    asked_offers(duty, in, "", true, &ids);
+    char list[DUTY_LIST_SIZE] = "", first[COMMAND_CODE_SIZE] = "";
+    size_t used = 0;
+    for (int i = 0; i < ids.count && i < ASKED_LIST_MAX; i++) {
+        struct offer offer;
+        struct slot slot;
+        char day[TEXT_DATE_SIZE], start[CALTIME_CLOCK_SIZE];
+        if (!offer_load(duty, ids.at[i], &offer, &slot))
+            continue;
+        if (first[0] == '\0')
+            text_copy(first, sizeof first, offer.code);
+        text_weekday(in->lang, slot.start_at, day);
+        caltime_format_clock(slot.start_at, start);
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s %s%s", i > 0 ? "；" : "",
+                                 offer.code, day, start);
+    }
+    struct text_fields fields = {.list = list, .code = first};
+    if (ids.count > 0)
+        answer(duty, in, TEXT_L2_OFFERS, &fields);
+    else
+        desk_not_understood(duty, in);
+    ids_free(&ids);
+}
+
+static void take_one(struct duty *duty, const struct incoming *in, const char *id)
+{
+    struct offer offer;
+    struct slot slot;
+    if (!offer_load(duty, id, &offer, &slot))
+        return;
+    struct text_fields fields = {.code = offer.code};
+    bool open = text_equal(offer.state, "open") || text_equal(offer.state, "failed");
+    bool mine = replica_get_int(duty->replica, 0,
+                                "SELECT taken_by = ?2 FROM offer WHERE id = ?1", "ss", id,
+                                in->person.id) != 0;
+    if (mine)
+        say_taken(duty, in, &offer, &slot); /* said twice: still his */
+    else if (!slot.published)
+        answer(duty, in, TEXT_L4_NO_CODE, &fields);
+    else if (!open || (!text_equal(offer.cause, "swap") && covered(duty, &slot, offer.cause)))
+        answer(duty, in, TEXT_A6_LATE, &fields);
+    else if (!is_free(duty, &in->person, &slot))
+        desk_not_understood(duty, in); /* took another duty at the same time: a person decides */
+    else
+        take(duty, in, &offer, &slot);
+}
+
+void offer_take(struct duty *duty, const struct incoming *in)
+{
+    struct ids ids;
+    bool has_code = in->command.code[0] != '\0';
+    asked_offers(duty, in, in->command.code, !has_code, &ids);
+    if (in->known && ids.count == 0 && !has_code)
+        asked_offers(duty, in, "", false, &ids); /* all gone: too late for the newest one */
+    struct text_fields fields = {.code = in->command.code};
+    if (!in->known)
+        desk_not_understood(duty, in);
+    else if (ids.count == 0 && has_code)
+        answer(duty, in, TEXT_L4_NO_CODE, &fields);
+    else if (ids.count == 0)
+        desk_not_understood(duty, in);
+    else if (ids.count > 1 && !has_code)
+        offer_list(duty, in);
+    else
+        take_one(duty, in, ids.at[0]);
+    ids_free(&ids);
+}
