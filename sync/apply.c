@@ -1,0 +1,313 @@
+/* The county's rows into the replica; see wire.h.
+ *
+ * Happy path: the rows of one table go to the engine as one JSON array: one statement names those
+ * that are not plain good rows, one stores all others. Named are: rows that break a rule (they go
+ * to quarantine), deletions and exits from a scope, and rows with marks of our own that are not
+ * settled (their marked groups keep our value).
+ *
+ * A row that the database refuses although no rule named it is found by halving: each half in a
+ * savepoint, until one row is left, which goes to quarantine. If even that cannot be written, the
+ * replica itself has failed and the slice is given up. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway/base/log.h"
+#include "gateway/base/text.h"
+#include "sync/wire.h"
+#include "sync/wire_sql.h"
+
+enum { ROWS = LIMIT_SYNC_SLICE_ROWS };
+
+/* Some rows of one group on their way. */
+struct batch {
+    struct wire *wire;
+    const struct page *page;
+    const struct page_group *group;
+    const struct wire_sql *sql;
+    size_t rows[ROWS]; /* indexes into the page */
+    size_t count;
+};
+
+static void write_rows(const struct batch *batch, struct buf *out)
+{
+    buf_add_text(out, "[");
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct page_row *row = &batch->page->rows[batch->rows[i]];
+        if (i > 0)
+            buf_add_text(out, ",");
+        buf_add(out, row->text, row->size);
+    }
+    buf_add_text(out, "]");
+}
+
+static bool run_rows(const struct batch *batch, int64_t own_groups)
+{
+    struct buf text;
+    buf_init(&text, LIMIT_SYNC_BODY_BYTES + 2);
+    write_rows(batch, &text);
+    bool ok = !text.failed && replica_run(batch->wire->replica, batch->sql->store, "si",
+                                          buf_text(&text), own_groups) >= 0;
+    buf_free(&text);
+    return ok;
+}
+
+/* --- quarantine --- */
+
+/* Rows without a key are told apart by their text. */
+static void key_of(const struct page_row *row, const char *id, char ret[PROTOCOL_PK_BYTES + 1])
+{
+    if (id != NULL && id[0] != '\0' && page_text_is_clean(id, strlen(id)) &&
+        text_copy(ret, PROTOCOL_PK_BYTES + 1, id))
+        return;
+    uint64_t hash = protocol_fp_add(PROTOCOL_FP_START, row->text, row->size);
+    snprintf(ret, PROTOCOL_PK_BYTES + 1, "?%016" PRIx64, hash);
+}
+
+static bool quarantine(struct wire *wire, const struct page *page, size_t at, const char *id,
+                       int64_t v, const char *why)
+{
+    const struct page_row *row = &page->rows[at];
+    char key[PROTOCOL_PK_BYTES + 1];
+    key_of(row, id, key);
+    log_warn("sync.aside", "way=in table=%s id=%s why=\"%s\"", page->groups[row->group].name, key,
+             why);
+    char kept[LIMIT_RAW_KEPT_BYTES + 1];
+    text_copy_utf8(kept, sizeof kept, row->text, row->size);
+    bool ok =
+        replica_run(wire->replica,
+                    "INSERT INTO sync_quarantine(at, way, tid, pk, v, row, why) VALUES "
+                    "(now_ms(), 'in', ?1, ?2, ?3, seal(?4), ?5) "
+                    "ON CONFLICT(tid, pk, v) WHERE way = 'in' DO UPDATE SET why = excluded.why",
+                    "isiss", (int64_t)page->groups[row->group].table->tid, key, v, kept, why) >= 0;
+    wire->aside_in = replica_get_int(wire->replica, 0,
+                                     "SELECT count(*) FROM sync_quarantine WHERE way = 'in'", "");
+    return ok;
+}
+
+/* A good row came for one that was set aside. */
+static bool forgive(const struct batch *batch)
+{
+    if (batch->wire->aside_in == 0)
+        return true;
+    struct buf text;
+    buf_init(&text, LIMIT_SYNC_BODY_BYTES + 2);
+    write_rows(batch, &text);
+    int64_t gone =
+        replica_run(batch->wire->replica,
+                    "DELETE FROM sync_quarantine WHERE way = 'in' AND tid = ?1 AND pk IN "
+                    "(SELECT value->>'$.id' FROM json_each(?2))",
+                    "is", (int64_t)batch->group->table->tid, buf_text(&text));
+    buf_free(&text);
+    batch->wire->aside_in -= gone > 0 ? gone : 0;
+    return gone >= 0;
+}
+
+/* --- rows with marks, exits, deletions --- */
+
+static int64_t own_groups(const struct batch *batch, const char *id)
+{
+    int64_t mask = 0;
+    struct query *query = replica_query(
+        batch->wire->replica,
+        "SELECT gm FROM sync_out WHERE tid = ?1 AND pk = ?2 AND st IN (0, 1, 3) AND st < 2");
+    query_int(query, 1, batch->group->table->tid);
+    query_text(query, 2, id);
+    while (query_row(query))
+        mask |= query_get_int(query, 0);
+    query_done(query);
+    return mask;
+}
+
+static bool settle_awaited(const struct batch *batch, const char *id)
+{
+    return replica_run(batch->wire->replica,
+                       "UPDATE sync_out SET st = 2 WHERE tid = ?1 AND pk = ?2 AND st IN (0, 1, 3) "
+                       "AND st = 3",
+                       "is", (int64_t)batch->group->table->tid, id) >= 0;
+}
+
+static bool store_marked(const struct batch *batch, size_t at, const char *id)
+{
+    struct batch one = *batch;
+    one.rows[0] = batch->rows[at];
+    one.count = 1;
+    return run_rows(&one, own_groups(batch, id)) && forgive(&one) && settle_awaited(batch, id);
+}
+
+/* What the station changed in a row that is taken from it is kept for a person to look at. */
+static bool set_marks_aside(const struct batch *batch, const char *id, const char *why)
+{
+    struct replica *replica = batch->wire->replica;
+    struct query *query = replica_query(replica, batch->sql->show);
+    query_text(query, 1, id);
+    const char *row = query_row(query) ? query_get_text(query, 0) : NULL;
+    bool ok =
+        replica_run(replica,
+                    "INSERT INTO sync_quarantine(at, way, tid, pk, lseq, row, why) SELECT "
+                    "now_ms(), 'out', tid, pk, lseq, seal(?3), ?4 FROM sync_out WHERE "
+                    "tid = ?1 AND pk = ?2 AND st IN (0, 1, 3) AND st < 2 ON CONFLICT DO NOTHING",
+                    "isss", (int64_t)batch->group->table->tid, id, row, why) >= 0;
+    query_done(query);
+    return ok && replica_run(replica,
+                             "UPDATE sync_out SET st = 4 WHERE tid = ?1 AND pk = ?2 AND "
+                             "st IN (0, 1, 3) AND st < 2",
+                             "is", (int64_t)batch->group->table->tid, id) >= 0;
+}
+
+static bool still_in_scope(const struct batch *batch, const char *id, const char *scope)
+{
+    struct query *query = replica_query(batch->wire->replica, batch->sql->show);
+    query_text(query, 1, id);
+    bool there = query_row(query);
+    struct json *row = NULL;
+    if (there) {
+        const char *text = query_get_text(query, 0);
+        json_parse(text, strlen(text), &row, NULL);
+    }
+    bool same = text_equal(json_text(row, "scope", NULL), scope);
+    json_free(row);
+    query_done(query);
+    return same;
+}
+
+static bool take_away(const struct batch *batch, const char *id, bool exit_only, bool marked)
+{
+    const char *scope = exit_only ? batch->group->scope : NULL;
+    if (exit_only && !still_in_scope(batch, id, scope))
+        return true;
+    if (marked && (!set_marks_aside(batch, id,
+                                    exit_only ? "the row left the station's scope"
+                                              : "the county deleted the row") ||
+                   !settle_awaited(batch, id)))
+        return false;
+    return replica_run(batch->wire->replica, batch->sql->drop, "ss", id, scope) >= 0;
+}
+
+/* --- a batch --- */
+
+/* One row that the check named. */
+static bool treat_named(const struct batch *batch, struct query *query)
+{
+    size_t at = (size_t)query_get_int(query, 0);
+    if (at >= batch->count)
+        return false;
+    const char *why = query_get_text(query, 1);
+    const char *op = query_get_text(query, 2);
+    const char *id = query_get_text(query, 3);
+    bool marked = query_get_int(query, 5) != 0;
+    if (why != NULL)
+        return quarantine(batch->wire, batch->page, batch->rows[at], id, query_get_int(query, 4),
+                          why);
+    if (op[0] == 'U')
+        return store_marked(batch, at, id);
+    return take_away(batch, id, op[0] == 'X', marked);
+}
+
+/* Treats the rows that are named and leaves the plain ones in the batch. */
+static bool treat_all_named(struct batch *batch)
+{
+    struct buf text;
+    buf_init(&text, LIMIT_SYNC_BODY_BYTES + 2);
+    write_rows(batch, &text);
+    struct query *query = replica_query(batch->wire->replica, batch->sql->check);
+    query_text(query, 1, buf_text(&text));
+    buf_free(&text);
+    bool named[ROWS] = {false};
+    bool ok = true;
+    while (ok && query_row(query)) {
+        ok = treat_named(batch, query);
+        if (ok)
+            named[query_get_int(query, 0)] = true;
+    }
+    query_done(query);
+    size_t left = 0;
+    for (size_t i = 0; i < batch->count; i++)
+        if (!named[i])
+            batch->rows[left++] = batch->rows[i];
+    batch->count = left;
+    return ok;
+}
+
+static bool apply_batch(struct batch *batch)
+{
+    replica_enter(batch->wire->replica);
+    bool ok =
+        treat_all_named(batch) && (batch->count == 0 || (run_rows(batch, 0) && forgive(batch)));
+    return replica_leave(batch->wire->replica, ok);
+}
+
+/* Without the statement that replica_problem() ends with. */
+static void short_problem(struct replica *replica, char ret[LIMIT_NAME_BYTES + 1])
+{
+    text_copy(ret, LIMIT_NAME_BYTES + 1, replica_problem(replica));
+    char *sql = strstr(ret, " in: ");
+    if (sql != NULL)
+        *sql = '\0';
+}
+
+static bool set_row_aside(struct wire *wire, const struct page *page, size_t at, const char *why)
+{
+    replica_enter(wire->replica);
+    struct json *row = NULL;
+    json_parse(page->rows[at].text, page->rows[at].size, &row, NULL);
+    bool ok = quarantine(wire, page, at, json_text(row, "id", NULL), json_int(row, "_v", 0), why);
+    json_free(row);
+    return replica_leave(wire->replica, ok);
+}
+
+static bool apply_or_halve(struct wire *wire, const struct page *page, const size_t *rows,
+                           size_t count)
+{
+    if (count == 0)
+        return true;
+    const struct page_group *group = &page->groups[page->rows[rows[0]].group];
+    struct batch batch = {wire, page, group, wire_sql_of(group->table), {0}, count};
+    memcpy(batch.rows, rows, count * sizeof *rows);
+    if (apply_batch(&batch))
+        return true;
+    if (replica_failing(wire->replica) != NULL)
+        return false;
+    if (count == 1) {
+        char why[LIMIT_NAME_BYTES + 1];
+        short_problem(wire->replica, why);
+        return set_row_aside(wire, page, rows[0], why);
+    }
+    size_t half = count / 2;
+    return apply_or_halve(wire, page, rows, half) &&
+           apply_or_halve(wire, page, rows + half, count - half);
+}
+
+/* Rows of one group, at most ROWS; those with bad text never reach the engine. */
+static bool apply_run(struct wire *wire, const struct page *page, size_t from, size_t to)
+{
+    if (page->groups[page->rows[from].group].table == NULL) {
+        log_info("sync.unknown_table", "table=%s rows=%zu",
+                 page->groups[page->rows[from].group].name, to - from);
+        return true;
+    }
+    size_t good[ROWS];
+    size_t count = 0;
+    for (size_t at = from; at < to; at++) {
+        if (!page->rows[at].bad_text)
+            good[count++] = at;
+        else if (!set_row_aside(wire, page, at, "a text holds U+0000 or is not UTF-8"))
+            return false;
+    }
+    return apply_or_halve(wire, page, good, count);
+}
+
+bool wire_apply(struct wire *wire, const struct page *page, size_t from, size_t to)
+{
+    bool ok = true;
+    replica_set_applying(wire->replica, true);
+    for (size_t next; ok && from < to; from = next) {
+        next = from + 1;
+        while (next < to && next - from < ROWS && page->rows[next].group == page->rows[from].group)
+            next++;
+        ok = apply_run(wire, page, from, next);
+        wire->rows_applied += ok ? (int64_t)(next - from) : 0;
+    }
+    replica_set_applying(wire->replica, false);
+    return ok;
+}

@@ -1,0 +1,519 @@
+/* Requests out of marks and rows, and verdicts back into marks; see wire.h. Applying is in apply.c.
+ *
+ * Happy path: take the lowest unsent marks (up to the second mark of one row, which must wait), set
+ * them in flight, let the engine write the rows of each table as JSON, and close the request with
+ * its fingerprint. A row that JSON or the county cannot take (bad text, too long, gone) is set
+ * aside before it is ever sent. A mark that was in flight before this start is sent whatever
+ * happened to its row: if need be without its columns, and the county then says that it is bad. */
+#include "sync/wire.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway/base/log.h"
+#include "gateway/base/text.h"
+#include "sync/wire_sql.h"
+
+enum {
+    ROW_BYTES_FIRST = 256, /* guess before the first push */
+    KEEP_SETTLED_DAYS = 35,
+};
+
+/* --- what is remembered --- */
+
+static bool state_set_int(struct wire *wire, const char *key, int64_t value)
+{
+    return replica_run(wire->replica,
+                       "INSERT INTO sync_state(k, v) VALUES (?1, ?2) "
+                       "ON CONFLICT(k) DO UPDATE SET v = excluded.v",
+                       "si", key, value) >= 0;
+}
+
+static bool state_set_text(struct wire *wire, const char *key, const char *value)
+{
+    return replica_run(wire->replica,
+                       "INSERT INTO sync_state(k, v) VALUES (?1, ?2) "
+                       "ON CONFLICT(k) DO UPDATE SET v = excluded.v",
+                       "ss", key, value) >= 0;
+}
+
+static int64_t state_int(struct wire *wire, const char *key)
+{
+    return replica_get_int(wire->replica, 0, "SELECT v FROM sync_state WHERE k = ?1", "s", key);
+}
+
+static void state_text(struct wire *wire, const char *key, char *ret, size_t size)
+{
+    ret[0] = '\0';
+    replica_get_text(wire->replica, ret, size, "SELECT v FROM sync_state WHERE k = ?1", "s", key);
+}
+
+int64_t wire_incarnation(struct wire *wire)
+{
+    return state_int(wire, "inc");
+}
+
+bool wire_has_marks(struct wire *wire)
+{
+    return replica_get_int(wire->replica, 0,
+                           "SELECT 1 FROM sync_out WHERE st IN (0, 1, 3) AND st < 2 LIMIT 1",
+                           "") != 0;
+}
+
+size_t wire_in_flight(struct wire *wire)
+{
+    return (size_t)replica_get_int(
+        wire->replica, 0, "SELECT count(*) FROM sync_out WHERE st IN (0, 1, 3) AND st = 1", "");
+}
+
+static int check_station(struct wire *wire, struct err *err)
+{
+    char known[LIMIT_STATION_BYTES + 1];
+    state_text(wire, "station", known, sizeof known);
+    if (known[0] == '\0')
+        state_set_text(wire, "station", wire->station);
+    else if (!text_equal(known, wire->station))
+        return err_set(err, ERR_STATE,
+                       "sync: the database belongs to station %s, the configuration says %s: put "
+                       "the right database in place, or correct the station's id",
+                       known, wire->station);
+    return ERR_OK;
+}
+
+static void note_boot(struct wire *wire)
+{
+    replica_run(wire->replica,
+                "INSERT INTO sync_boot(boot, boot_id, started_at) SELECT "
+                "coalesce(max(boot), 0) + 1, new_id(), now_ms() FROM sync_boot",
+                "");
+    wire->boot = replica_get_int(wire->replica, 0, "SELECT max(boot) FROM sync_boot", "");
+}
+
+int wire_init(struct wire *wire, struct replica *replica, const char *station,
+              const char *const *scopes, struct err *err)
+{
+    *wire = (struct wire){.replica = replica, .row_bytes = ROW_BYTES_FIRST};
+    if (!text_copy(wire->station, sizeof wire->station, station) || station[0] == '\0')
+        return err_set(err, ERR_INVALID, "sync: the station's id is empty or longer than %d bytes",
+                       LIMIT_STATION_BYTES);
+    for (; scopes[wire->scope_count] != NULL; wire->scope_count++)
+        if (wire->scope_count == PROTOCOL_SCOPES ||
+            !text_copy(wire->scopes[wire->scope_count], sizeof wire->scopes[0],
+                       scopes[wire->scope_count]))
+            return err_set(err, ERR_INVALID, "sync: a scope is too long, or there are more than %d",
+                           PROTOCOL_SCOPES);
+    int code = check_station(wire, err);
+    if (code != ERR_OK)
+        return code;
+    note_boot(wire);
+    wire->aside_in =
+        replica_get_int(replica, 0, "SELECT count(*) FROM sync_quarantine WHERE way = 'in'", "");
+    return ERR_OK;
+}
+
+/* --- claiming --- */
+
+/* The first mark that must wait because its row has an earlier one; INT64_MAX: none. */
+static int64_t first_repeated(struct wire *wire, size_t max_rows)
+{
+    return replica_get_int(
+        wire->replica, INT64_MAX,
+        "SELECT min(lseq) FROM (SELECT lseq, row_number() OVER (PARTITION BY tid, pk ORDER BY "
+        "lseq) "
+        "AS nth FROM (SELECT lseq, tid, pk FROM sync_out WHERE st IN (0, 1, 3) AND st = 0 "
+        "ORDER BY lseq LIMIT ?1)) WHERE nth = 2",
+        "i", (int64_t)max_rows);
+}
+
+static bool claim(struct wire *wire, size_t max_rows)
+{
+    if (max_rows == 0)
+        return true;
+    return replica_run(wire->replica,
+                       "UPDATE sync_out SET st = 1 WHERE lseq IN (SELECT lseq FROM sync_out WHERE "
+                       "st IN (0, 1, 3) AND st = 0 ORDER BY lseq LIMIT ?1) AND lseq < ?2",
+                       "ii", (int64_t)max_rows, first_repeated(wire, max_rows)) >= 0;
+}
+
+bool wire_unclaim(struct wire *wire)
+{
+    /* an edit made meanwhile has a mark of its own on the same base: they become one */
+    bool merged =
+        replica_run(
+            wire->replica,
+            "UPDATE sync_out SET gm = sync_out.gm | o.gm FROM (SELECT tid, pk, base, gm FROM "
+            "sync_out WHERE st IN (0, 1, 3) AND st = 1) AS o WHERE sync_out.st = 0 AND "
+            "sync_out.tid = o.tid AND sync_out.pk = o.pk AND sync_out.base = o.base",
+            "") >= 0;
+    bool dropped =
+        replica_run(
+            wire->replica,
+            "DELETE FROM sync_out WHERE st IN (0, 1, 3) AND st = 1 AND EXISTS (SELECT 1 FROM "
+            "sync_out AS n WHERE n.st = 0 AND n.tid = sync_out.tid AND n.pk = sync_out.pk "
+            "AND n.base = sync_out.base)",
+            "") >= 0;
+    return merged && dropped &&
+           replica_run(wire->replica, "UPDATE sync_out SET st = 0 WHERE st IN (0, 1, 3) AND st = 1",
+                       "") >= 0;
+}
+
+/* --- setting aside --- */
+
+static bool set_aside(struct wire *wire, int64_t lseq, const char *row, const char *why)
+{
+    log_warn("sync.aside", "way=out lseq=%" PRId64 " why=\"%s\"", lseq, why);
+    return replica_run(
+               wire->replica,
+               "INSERT INTO sync_quarantine(at, way, tid, pk, lseq, row, why) SELECT now_ms(), "
+               "'out', tid, pk, lseq, seal(?2), ?3 FROM sync_out WHERE lseq = ?1 "
+               "ON CONFLICT DO NOTHING",
+               "iss", lseq, row, why) >= 0 &&
+           replica_run(wire->replica, "UPDATE sync_out SET st = 4 WHERE lseq = ?1", "i", lseq) >= 0;
+}
+
+static bool set_aside_stored(struct wire *wire, int64_t lseq, const char *why)
+{
+    char id[PROTOCOL_PK_BYTES + 1] = "";
+    replica_get_text(wire->replica, id, sizeof id, "SELECT pk FROM sync_out WHERE lseq = ?1", "i",
+                     lseq);
+    int64_t tid =
+        replica_get_int(wire->replica, 0, "SELECT tid FROM sync_out WHERE lseq = ?1", "i", lseq);
+    const struct table *table = table_by_tid((int)tid);
+    if (table == NULL)
+        return set_aside(wire, lseq, NULL, why);
+    struct query *query = replica_query(wire->replica, wire_sql_of(table)->show);
+    query_text(query, 1, id);
+    bool there = query_row(query);
+    bool ok = set_aside(wire, lseq, there ? query_get_text(query, 0) : NULL, why);
+    query_done(query);
+    return ok;
+}
+
+bool wire_set_aside_first(struct wire *wire, const char *why)
+{
+    int64_t lseq = replica_get_int(
+        wire->replica, 0, "SELECT min(lseq) FROM sync_out WHERE st IN (0, 1, 3) AND st < 2", "");
+    return lseq == 0 || set_aside_stored(wire, lseq, why);
+}
+
+/* --- building --- */
+
+/* A request under construction. */
+struct push {
+    struct wire *wire;
+    struct buf *out;
+    bool again; /* these marks were in flight already: all of them must go */
+    uint64_t fp;
+    size_t rows;
+    size_t bytes;
+    size_t poison_count;
+    struct {
+        int64_t lseq;
+        const char *why;
+    } poison[LIMIT_SYNC_PUSH_ROWS];
+};
+
+static const char *poison_of(const char *row)
+{
+    if (row == NULL)
+        return "the row is gone";
+    size_t size = strlen(row);
+    if (size > PROTOCOL_ROW_BYTES)
+        return "the row is too long";
+    return page_text_is_clean(row, size) ? NULL : "a text holds U+0000 or is not UTF-8";
+}
+
+static void add_fingerprint(struct push *push, struct query *query)
+{
+    char text[PROTOCOL_PK_BYTES + 64];
+    int size = snprintf(text, sizeof text, "%" PRId64 ":%s:%" PRId64 "\n", query_get_int(query, 0),
+                        query_get_text(query, 1), query_get_int(query, 2));
+    if (size > 0)
+        push->fp = protocol_fp_add(push->fp, text,
+                                   (size_t)size < sizeof text ? (size_t)size : sizeof text - 1);
+}
+
+static void add_row(struct push *push, struct query *query, const struct table *table, bool first)
+{
+    const char *row = query_get_text(query, 3);
+    if (poison_of(row) != NULL)
+        row = query_get_text(query, 4);
+    if (first)
+        buf_printf(push->out, "%s{\"t\":\"%s\",\"r\":[", push->rows > 0 ? "," : "", table->name);
+    else
+        buf_add_text(push->out, ",");
+    buf_add_text(push->out, row);
+    add_fingerprint(push, query);
+    push->rows++;
+    push->bytes += strlen(row);
+}
+
+static bool add_table(struct push *push, const struct table *table)
+{
+    struct query *query = replica_query(push->wire->replica, wire_sql_of(table)->push);
+    bool first = true;
+    while (query_row(query)) {
+        const char *why = push->again ? NULL : poison_of(query_get_text(query, 3));
+        if (why == NULL && strlen(query_get_text(query, 1)) > PROTOCOL_PK_BYTES)
+            why = "the key is too long";
+        if (why != NULL && push->poison_count < LIMIT_SYNC_PUSH_ROWS) {
+            push->poison[push->poison_count].lseq = query_get_int(query, 0);
+            push->poison[push->poison_count++].why = why;
+            continue;
+        }
+        add_row(push, query, table, first);
+        first = false;
+    }
+    query_done(query);
+    if (!first)
+        buf_add_text(push->out, "]}");
+    return !push->out->failed;
+}
+
+static bool drop_poison(struct push *push)
+{
+    for (size_t i = 0; i < push->poison_count; i++)
+        if (!set_aside_stored(push->wire, push->poison[i].lseq, push->poison[i].why))
+            return false;
+    return true;
+}
+
+static void add_cursors(struct wire *wire, struct json *request)
+{
+    struct json *pull = json_new_object();
+    for (size_t i = 0; i < wire->scope_count; i++) {
+        struct json *cursor = json_new_array();
+        struct query *query = replica_query(
+            wire->replica, "SELECT v->>0, v->>1 FROM sync_state WHERE k = 'cur:' || ?1");
+        query_text(query, 1, wire->scopes[i]);
+        bool known = query_row(query);
+        json_add_text(cursor, known ? query_get_text(query, 0) : "");
+        json_add_int(cursor, known ? query_get_int(query, 1) : 0);
+        query_done(query);
+        json_set(pull, wire->scopes[i], cursor);
+    }
+    json_set(request, "pull", pull);
+}
+
+/* All but push and fp, and without the closing bracket. */
+static bool add_head(struct wire *wire, int64_t inc, size_t page_bytes, struct buf *out)
+{
+    char tok[PROTOCOL_TOK_BYTES + 1];
+    state_text(wire, "tok", tok, sizeof tok);
+    struct json *head = json_new_object();
+    json_set_int(head, "p", PROTOCOL_VERSION);
+    json_set_int(head, "sv", PROTOCOL_SCHEMA);
+    json_set_text(head, "station", wire->station);
+    json_set_int(head, "inc", inc);
+    json_set_text(head, "tok", tok);
+    json_set_int(head, "acked", state_int(wire, "acked"));
+    json_set_int(head, "max", (int64_t)page_bytes);
+    add_cursors(wire, head);
+    bool ok = json_write(head, out);
+    json_free(head);
+    if (ok)
+        out->size--;
+    return ok;
+}
+
+static size_t rows_for(const struct wire *wire, size_t page_bytes, size_t max_rows)
+{
+    size_t rows = page_bytes / wire->row_bytes;
+    rows = rows > 0 ? rows : 1;
+    rows = rows < max_rows ? rows : max_rows;
+    return rows < LIMIT_SYNC_PUSH_ROWS ? rows : LIMIT_SYNC_PUSH_ROWS;
+}
+
+static int build_push(struct push *push, struct err *err)
+{
+    push->fp = PROTOCOL_FP_START;
+    buf_add_text(push->out, ",\"push\":[");
+    for (const struct table *table = tables; table->name != NULL; table++)
+        if (table->direction != TABLE_DOWN && !add_table(push, table))
+            return err_set(err, ERR_LIMIT, "sync: the push is longer than %d bytes",
+                           LIMIT_SYNC_BODY_BYTES);
+    char fp[17] = "";
+    if (push->rows > 0)
+        snprintf(fp, sizeof fp, "%016" PRIx64, push->fp);
+    buf_printf(push->out, "],\"fp\":\"%s\"}", fp);
+    if (push->out->failed)
+        return err_set(err, ERR_LIMIT, "sync: the request does not fit");
+    if (!drop_poison(push))
+        return err_set(err, ERR_IO, "sync: %s", replica_problem(push->wire->replica));
+    if (push->rows > 0)
+        push->wire->row_bytes = push->bytes / push->rows + 1;
+    return ERR_OK;
+}
+
+int wire_build(struct wire *wire, size_t page_bytes, size_t max_rows, struct buf *out,
+               size_t *ret_rows, struct err *err)
+{
+    int64_t inc = wire_incarnation(wire);
+    struct push push = {.wire = wire, .out = out, .again = wire_in_flight(wire) > 0};
+    size_t rows = inc != 0 && max_rows > 0 ? rows_for(wire, page_bytes, max_rows) : 0;
+    if (!push.again && !claim(wire, rows))
+        return err_set(err, ERR_IO, "sync: %s", replica_problem(wire->replica));
+    if (!add_head(wire, inc, page_bytes, out))
+        return err_set(err, ERR_LIMIT, "sync: the request does not fit");
+    int code = build_push(&push, err);
+    if (code == ERR_OK)
+        *ret_rows = push.rows;
+    return code;
+}
+
+/* --- verdicts --- */
+
+static int bad_reply(struct err *err, const char *what)
+{
+    return err_set(err, ERR_INVALID, "the county's reply: %s", what);
+}
+
+int wire_check_reply(struct wire *wire, const struct page *page, size_t pushed, struct err *err)
+{
+    const struct json *reply = page->envelope;
+    int64_t inc = json_int(reply, "inc", 0);
+    int64_t ours = wire_incarnation(wire);
+    if (inc < 1 || (ours != 0 && inc != ours))
+        return bad_reply(err, "another incarnation");
+    const char *tok = json_text(reply, "tok", NULL);
+    const char *ep = json_text(reply, "ep", NULL);
+    if (tok == NULL || strlen(tok) > PROTOCOL_TOK_BYTES || ep == NULL ||
+        strlen(ep) > PROTOCOL_EPOCH_BYTES)
+        return bad_reply(err, "tok or ep is missing or too long");
+    int64_t highest = replica_get_int(
+        wire->replica, 0, "SELECT max(lseq) FROM sync_out WHERE st IN (0, 1, 3) AND st = 1", "");
+    if (pushed > 0 && (json_int(reply, "ack", 0) < highest || json_int(reply, "v0", 0) < 1))
+        return bad_reply(err, "the push is not acknowledged");
+    for (size_t i = 0; i < wire->scope_count; i++) {
+        const struct json *cursor = json_get(json_get(reply, "cur"), wire->scopes[i]);
+        if (json_count(cursor) != 2 || json_as_text(json_at(cursor, 0), NULL) == NULL ||
+            json_as_int(json_at(cursor, 1), -1) < 0)
+            return bad_reply(err, "the cursor of a scope is missing");
+    }
+    return ERR_OK;
+}
+
+/* The numbers of all rows that do not take their version over. */
+static bool list_exceptions(const struct json *reply, struct buf *out)
+{
+    struct json *list = json_new_array();
+    static const char *const names[] = {"lost", "keep"};
+    for (size_t n = 0; n < 2; n++) {
+        const struct json *verdicts = json_get(reply, names[n]);
+        for (size_t i = 0; i < json_count(verdicts); i++)
+            json_add_int(list, json_as_int(json_at(verdicts, i), 0));
+    }
+    const struct json *bad = json_get(reply, "bad");
+    for (size_t i = 0; i < json_count(bad); i++)
+        json_add_int(list, json_as_int(json_at(json_at(bad, i), 0), 0));
+    bool ok = json_write(list, out);
+    json_free(list);
+    return ok;
+}
+
+static bool adopt_versions(struct wire *wire, const struct json *reply)
+{
+    struct buf list;
+    buf_init(&list, LIMIT_JSON_BYTES);
+    bool ok = list_exceptions(reply, &list);
+    int64_t v0 = json_int(reply, "v0", 0);
+    for (const struct table *table = tables; ok && table->name != NULL; table++) {
+        if (table->direction == TABLE_DOWN)
+            continue;
+        bool any = replica_get_int(wire->replica, 0,
+                                   "SELECT 1 FROM sync_out WHERE st IN (0, 1, 3) AND st = 1 AND "
+                                   "tid = ?1 LIMIT 1",
+                                   "i", (int64_t)table->tid) != 0;
+        if (any)
+            ok = replica_run(wire->replica, wire_sql_of(table)->adopt, "is", v0, buf_text(&list)) >=
+                 0;
+    }
+    buf_free(&list);
+    return ok;
+}
+
+static bool settle_lost(struct wire *wire, const struct json *reply)
+{
+    const struct json *lost = json_get(reply, "lost");
+    int64_t conflicts = 0;
+    for (size_t i = 0; i < json_count(lost); i++) {
+        int64_t changed =
+            replica_run(wire->replica,
+                        "UPDATE sync_out SET st = 3 WHERE lseq = ?1 AND st IN (0, 1, 3) AND st = 1",
+                        "i", json_as_int(json_at(lost, i), 0));
+        if (changed < 0)
+            return false;
+        conflicts += changed;
+    }
+    return conflicts == 0 ||
+           state_set_int(wire, "conflicts", state_int(wire, "conflicts") + conflicts);
+}
+
+static bool settle_bad(struct wire *wire, const struct json *reply)
+{
+    const struct json *bad = json_get(reply, "bad");
+    for (size_t i = 0; i < json_count(bad); i++) {
+        struct json *verdict = json_at(bad, i);
+        int64_t lseq = json_as_int(json_at(verdict, 0), 0);
+        char why[LIMIT_NAME_BYTES + 1];
+        text_copy(why, sizeof why, json_as_text(json_at(verdict, 1), "refused"));
+        bool ours =
+            replica_get_int(wire->replica, 0, "SELECT 1 FROM sync_out WHERE lseq = ?1 AND st = 1",
+                            "i", lseq) != 0;
+        if (ours && !set_aside_stored(wire, lseq, why))
+            return false;
+    }
+    return true;
+}
+
+static bool settle_marks(struct wire *wire, const struct json *reply)
+{
+    int64_t settled = -1;
+    replica_set_applying(wire->replica, true);
+    if (adopt_versions(wire, reply) && settle_lost(wire, reply) && settle_bad(wire, reply))
+        settled = replica_run(wire->replica,
+                              "UPDATE sync_out SET st = 2 WHERE st IN (0, 1, 3) AND st = 1", "");
+    replica_set_applying(wire->replica, false);
+    wire->rows_pushed += settled > 0 ? settled : 0;
+    return settled >= 0;
+}
+
+bool wire_settle(struct wire *wire, const struct page *page)
+{
+    const struct json *reply = page->envelope;
+    bool ok = wire_in_flight(wire) == 0 || settle_marks(wire, reply);
+    return ok && state_set_int(wire, "inc", json_int(reply, "inc", 0)) &&
+           state_set_text(wire, "tok", json_text(reply, "tok", "")) &&
+           state_set_text(wire, "ep", json_text(reply, "ep", "")) &&
+           state_set_int(wire, "acked", json_int(reply, "ack", 0));
+}
+
+void wire_note_offset(struct wire *wire, int64_t off_ms)
+{
+    replica_run(wire->replica, "UPDATE sync_boot SET off_ms = ?1, q = 1 WHERE boot = ?2", "ii",
+                off_ms, wire->boot);
+}
+
+bool wire_store_cursors(struct wire *wire, const struct page *page)
+{
+    const struct json *cursors = json_get(page->envelope, "cur");
+    for (size_t i = 0; i < wire->scope_count; i++) {
+        const struct json *cursor = json_get(cursors, wire->scopes[i]);
+        if (replica_run(wire->replica,
+                        "INSERT INTO sync_state(k, v) VALUES ('cur:' || ?1, json_array(?2, ?3)) "
+                        "ON CONFLICT(k) DO UPDATE SET v = excluded.v",
+                        "ssi", wire->scopes[i], json_as_text(json_at(cursor, 0), ""),
+                        json_as_int(json_at(cursor, 1), 0)) < 0)
+            return false;
+    }
+    return true;
+}
+
+void wire_prune(struct wire *wire)
+{
+    replica_run(wire->replica,
+                "DELETE FROM sync_out WHERE lseq IN (SELECT lseq FROM sync_out ORDER BY lseq LIMIT "
+                "1000) AND st = 2 AND h < now_ms() - ?1",
+                "i", (int64_t)KEEP_SETTLED_DAYS * 86400000);
+}

@@ -1,0 +1,69 @@
+/* Between the replica and the wire: claims marks and writes a request, settles verdicts, applies
+ * pulled rows. Everything here runs inside the caller's handler (replica_enter … replica_leave);
+ * nothing here waits or sends.
+ *
+ * Marks (sync_out.st): 0 unsent -> 1 in flight -> 2 settled | 3 lost, the county's row awaited | 4
+ * set aside. Marks are claimed in the order of their numbers, so a push never holds a lower number
+ * than an earlier one. What was claimed before a crash is sent again, the same marks and no others.
+ */
+#ifndef TOUYAN_SYNC_WIRE_H
+#define TOUYAN_SYNC_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "gateway/base/buf.h"
+#include "gateway/base/err.h"
+#include "gateway/base/limits.h"
+#include "sync/page.h"
+#include "sync/protocol.h"
+#include "sync/replica/replica.h"
+
+struct wire {
+    struct replica *replica;
+    char station[LIMIT_STATION_BYTES + 1];
+    char scopes[PROTOCOL_SCOPES][LIMIT_STATION_BYTES + 1];
+    size_t scope_count;
+    size_t row_bytes;     /* mean of the last pushes */
+    int64_t boot;         /* of this start, in sync_boot */
+    int64_t rows_applied; /* since the start */
+    int64_t rows_pushed;
+    int64_t aside_in; /* rows of the county in quarantine now */
+};
+
+/* Notes this start; ERR_STATE when the replica belongs to another station. In a handler. */
+int wire_init(struct wire *wire, struct replica *replica, const char *station,
+              const char *const *scopes, struct err *err);
+
+bool wire_has_marks(struct wire *wire);
+int64_t wire_incarnation(struct wire *wire);
+size_t wire_in_flight(struct wire *wire);
+
+/* Claims at most max_rows marks of about page_bytes (0: none, unless some are in flight already)
+ * and appends the request. ERR_LIMIT: it does not fit LIMIT_SYNC_BODY_BYTES, claim fewer.
+ * ERR_IO: the replica failed. On an error the handler must be left with ok=false. */
+int wire_build(struct wire *wire, size_t page_bytes, size_t max_rows, struct buf *out,
+               size_t *ret_rows, struct err *err);
+
+/* ERR_INVALID: the envelope is not an answer to what was asked (`pushed` rows in flight). */
+int wire_check_reply(struct wire *wire, const struct page *page, size_t pushed, struct err *err);
+/* Settles the marks in flight, takes versions over, stores incarnation, token and epoch. */
+bool wire_settle(struct wire *wire, const struct page *page);
+/* off_ms: the county's clock minus ours. */
+void wire_note_offset(struct wire *wire, int64_t off_ms);
+bool wire_store_cursors(struct wire *wire, const struct page *page);
+
+/* Applies rows [from, to). A row that cannot be applied goes to quarantine. False: the replica
+ * failed, nothing is to be believed. */
+bool wire_apply(struct wire *wire, const struct page *page, size_t from, size_t to);
+
+/* The county refused the push as a whole: unclaim it ... */
+bool wire_unclaim(struct wire *wire);
+/* ... or, when it has come down to one row, set that aside. */
+bool wire_set_aside_first(struct wire *wire, const char *why);
+
+/* Forgets marks settled more than 35 days ago. */
+void wire_prune(struct wire *wire);
+
+#endif

@@ -1,0 +1,168 @@
+/* See wire_sql.h. */
+#include "sync/wire_sql.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "gateway/base/buf.h"
+#include "gateway/base/limits.h"
+#include "sync/protocol.h"
+
+enum { SQL_BYTES_MAX = 16384, TABLES_MAX = 64 };
+
+static const char *finish(struct buf *sql)
+{
+    assert(!sql->failed);
+    return sql->bytes; /* kept for ever */
+}
+
+/* Column list of json_object: "'name', t.name, …". */
+static void add_object(struct buf *sql, const struct table *table)
+{
+    buf_add_text(sql, "'scope', t.scope");
+    for (const struct table_column *c = table->columns; c->name != NULL; c++)
+        buf_printf(sql, c->type == COLUMN_PHONE ? ", '%s', unseal(t.%s)" : ", '%s', t.%s", c->name,
+                   c->name);
+}
+
+static const char *make_push(const struct table *table)
+{
+    static const char mark[] = "'lseq', m.lseq, 'base', m.base, 'gm', m.gm, 'h', m.h, 'id', m.pk";
+    struct buf sql;
+    buf_init(&sql, SQL_BYTES_MAX);
+    buf_printf(&sql,
+               "SELECT m.lseq, m.pk, m.h, CASE WHEN t.id IS NULL THEN NULL ELSE json_object(%s, ",
+               mark);
+    add_object(&sql, table);
+    buf_printf(&sql,
+               ") END, json_object(%s, 'scope', '') FROM sync_out m LEFT JOIN %s t ON t.id = m.pk "
+               "WHERE m.st IN (0, 1, 3) AND m.st = 1 AND m.tid = %d ORDER BY m.lseq",
+               mark, table->name, table->tid);
+    return finish(&sql);
+}
+
+static const char *make_adopt(const struct table *table)
+{
+    struct buf sql;
+    buf_init(&sql, SQL_BYTES_MAX);
+    buf_printf(&sql,
+               "UPDATE %s SET _v = max(_v, ?1 + m.k) FROM (SELECT tid, pk, lseq, "
+               "row_number() OVER (ORDER BY tid, lseq) - 1 AS k FROM sync_out WHERE st IN (0, 1, "
+               "3) AND st = 1) AS m "
+               "WHERE m.tid = %d AND %s.id = m.pk AND m.lseq NOT IN (SELECT value FROM "
+               "json_each(?2))",
+               table->name, table->tid, table->name);
+    return finish(&sql);
+}
+
+static const char *json_type_of(const struct table_column *column)
+{
+    return column->type == COLUMN_INT ? "integer" : "text";
+}
+
+/* WHEN … THEN why: the predicates of a row; two-valued, since json_type of nothing is NULL. */
+static void add_reasons(struct buf *sql, const struct table *table)
+{
+    buf_printf(sql,
+               " WHEN json_type(j, '$.id') IS NOT 'text' OR length(CAST(j->>'$.id' AS BLOB)) "
+               "NOT BETWEEN 1 AND %d THEN 'id' WHEN json_type(j, '$._v') IS NOT 'integer' OR "
+               "typeof(j->>'$._v') <> 'integer' OR j->>'$._v' < 1 THEN '_v' "
+               "WHEN coalesce(j->>'$._op' NOT IN ('U', 'X', 'D'), 1) THEN '_op' "
+               "WHEN j->>'$._op' <> 'U' THEN NULL "
+               "WHEN json_type(j, '$.scope') IS NOT 'text' OR length(CAST(j->>'$.scope' AS BLOB)) "
+               "NOT BETWEEN 1 AND %d THEN 'scope'",
+               PROTOCOL_PK_BYTES, LIMIT_STATION_BYTES);
+    for (const struct table_column *c = table->columns; c->name != NULL; c++) {
+        if (c->required)
+            buf_printf(sql,
+                       " WHEN coalesce(json_type(j, '$.%s'), 'null') = 'null' THEN 'required %s'",
+                       c->name, c->name);
+        buf_printf(sql, " WHEN coalesce(json_type(j, '$.%s'), 'null') NOT IN ('%s', 'null')",
+                   c->name, json_type_of(c));
+        if (c->type == COLUMN_INT)
+            buf_printf(sql, " OR typeof(j->>'$.%s') = 'real'", c->name);
+        buf_printf(sql, " THEN 'type %s'", c->name);
+    }
+}
+
+static const char *make_check(const struct table *table)
+{
+    struct buf sql;
+    buf_init(&sql, SQL_BYTES_MAX);
+    buf_add_text(&sql, "SELECT key, why, op, id, v, marked FROM (SELECT key, CASE WHEN type <> "
+                       "'object' THEN 'no object'");
+    add_reasons(&sql, table);
+    buf_add_text(&sql, " END AS why, j->>'$._op' AS op, j->>'$.id' AS id, j->>'$._v' AS v, ");
+    if (table->direction == TABLE_DOWN)
+        buf_add_text(&sql, "0 AS marked");
+    else
+        buf_printf(&sql,
+                   "EXISTS (SELECT 1 FROM sync_out WHERE tid = %d AND pk = j->>'$.id' AND "
+                   "st IN (0, 1, 3)) AS marked",
+                   table->tid);
+    buf_add_text(&sql,
+                 " FROM (SELECT key, type, CASE type WHEN 'object' THEN value ELSE '{}' END AS "
+                 "j FROM json_each(?1))) WHERE why IS NOT NULL OR op <> 'U' OR marked");
+    return finish(&sql);
+}
+
+static void add_stored_values(struct buf *sql, const struct table *table)
+{
+    buf_printf(sql, "INSERT INTO %s(id, scope", table->name);
+    for (const struct table_column *c = table->columns; c->name != NULL; c++)
+        buf_printf(sql, ", %s", c->name);
+    buf_add_text(sql, ", _v) SELECT value->>'$.id', value->>'$.scope'");
+    for (const struct table_column *c = table->columns; c->name != NULL; c++)
+        buf_printf(sql,
+                   c->type == COLUMN_PHONE ? ", seal_phone(value->>'$.%s')" : ", value->>'$.%s'",
+                   c->name);
+    buf_add_text(sql, ", value->>'$._v' FROM json_each(?1) WHERE true ");
+}
+
+static void add_kept(struct buf *sql, const char *name, int group)
+{
+    buf_printf(sql, "%s = CASE WHEN ?2 & %d THEN %s ELSE excluded.%s END, ", name, 1 << group, name,
+               name);
+}
+
+static const char *make_store(const struct table *table)
+{
+    struct buf sql;
+    buf_init(&sql, SQL_BYTES_MAX);
+    add_stored_values(&sql, table);
+    buf_add_text(&sql, "ON CONFLICT(id) DO UPDATE SET ");
+    add_kept(&sql, "scope", 0);
+    for (const struct table_column *c = table->columns; c->name != NULL; c++)
+        add_kept(&sql, c->name, c->group);
+    buf_add_text(&sql, "_v = excluded._v WHERE excluded._v >= _v");
+    return finish(&sql);
+}
+
+static const char *make_drop(const struct table *table)
+{
+    struct buf sql;
+    buf_init(&sql, SQL_BYTES_MAX);
+    buf_printf(&sql, "DELETE FROM %s WHERE id = ?1 AND (?2 IS NULL OR scope = ?2)", table->name);
+    return finish(&sql);
+}
+
+static const char *make_show(const struct table *table)
+{
+    struct buf sql;
+    buf_init(&sql, SQL_BYTES_MAX);
+    buf_add_text(&sql, "SELECT json_object('id', t.id, '_v', t._v, ");
+    add_object(&sql, table);
+    buf_printf(&sql, ") FROM %s t WHERE t.id = ?1", table->name);
+    return finish(&sql);
+}
+
+const struct wire_sql *wire_sql_of(const struct table *table)
+{
+    static struct wire_sql made[TABLES_MAX];
+    size_t at = (size_t)(table - tables);
+    assert(at < TABLES_MAX);
+    if (made[at].push == NULL)
+        made[at] = (struct wire_sql){make_push(table),  make_adopt(table), make_check(table),
+                                     make_store(table), make_drop(table),  make_show(table)};
+    return &made[at];
+}
