@@ -69,8 +69,8 @@ struct sync_status {
     char problem[LIMIT_ERR_TEXT]; /* why the link is down or held; "" */
 };
 
-/* No I/O but the replica. loop, replica and rnd outlive the object. ERR_INVALID: url, token file or
- * station is not usable (says which and what to do). */
+/* No I/O but the replica. loop, replica and rnd outlive the object. ERR_INVALID: url or station is
+ * not usable (says which and what to do). ERR_STATE: the database belongs to another station. */
 int sync_init(struct sync **ret, uv_loop_t *loop, struct replica *replica, struct rnd *rnd,
               const struct sync_options *options, struct err *err);
 void sync_start(struct sync *sync);

@@ -32,7 +32,8 @@ struct transport {
                  void *ctx);
     /* Ends the running request: on_reply comes later with ERR_STATE. Nothing runs: does nothing. */
     void (*abort)(void *impl);
-    /* Aborts, closes all handles, then calls done once; impl is freed by then. */
+    /* Ends a running request without its on_reply, closes all handles, then calls done once; impl
+     * is freed by then. */
     void (*close)(void *impl, void (*done)(void *ctx), void *ctx);
 };
 

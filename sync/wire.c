@@ -138,20 +138,19 @@ static bool claim(struct wire *wire, size_t max_rows)
 
 bool wire_unclaim(struct wire *wire)
 {
-    /* an edit made meanwhile has a mark of its own on the same base: they become one */
+    /* an edit made meanwhile has a mark of its own on the same base: the older one takes it in */
     bool merged =
-        replica_run(
-            wire->replica,
-            "UPDATE sync_out SET gm = sync_out.gm | o.gm FROM (SELECT tid, pk, base, gm FROM "
-            "sync_out WHERE st IN (0, 1, 3) AND st = 1) AS o WHERE sync_out.st = 0 AND "
-            "sync_out.tid = o.tid AND sync_out.pk = o.pk AND sync_out.base = o.base",
-            "") >= 0;
+        replica_run(wire->replica,
+                    "UPDATE sync_out SET gm = sync_out.gm | n.gm, h = n.h, boot = n.boot FROM "
+                    "(SELECT tid, pk, base, gm, h, boot FROM sync_out WHERE st IN (0, 1, 3) AND "
+                    "st = 0) AS n WHERE sync_out.st IN (0, 1, 3) AND sync_out.st = 1 AND "
+                    "sync_out.tid = n.tid AND sync_out.pk = n.pk AND sync_out.base = n.base",
+                    "") >= 0;
     bool dropped =
         replica_run(
             wire->replica,
-            "DELETE FROM sync_out WHERE st IN (0, 1, 3) AND st = 1 AND EXISTS (SELECT 1 FROM "
-            "sync_out AS n WHERE n.st = 0 AND n.tid = sync_out.tid AND n.pk = sync_out.pk "
-            "AND n.base = sync_out.base)",
+            "DELETE FROM sync_out WHERE st = 0 AND (tid, pk, base) IN (SELECT tid, pk, base "
+            "FROM sync_out WHERE st IN (0, 1, 3) AND st = 1)",
             "") >= 0;
     return merged && dropped &&
            replica_run(wire->replica, "UPDATE sync_out SET st = 0 WHERE st IN (0, 1, 3) AND st = 1",
@@ -457,7 +456,8 @@ static bool settle_bad(struct wire *wire, const struct json *reply)
         struct json *verdict = json_at(bad, i);
         int64_t lseq = json_as_int(json_at(verdict, 0), 0);
         char why[LIMIT_NAME_BYTES + 1];
-        text_copy(why, sizeof why, json_as_text(json_at(verdict, 1), "refused"));
+        const char *said = json_as_text(json_at(verdict, 1), "refused");
+        text_copy_utf8(why, sizeof why, said, strlen(said));
         bool ours =
             replica_get_int(wire->replica, 0, "SELECT 1 FROM sync_out WHERE lseq = ?1 AND st = 1",
                             "i", lseq) != 0;

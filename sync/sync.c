@@ -1,0 +1,649 @@
+/* The station's end of sync, driven on the loop; see sync.h.
+ *
+ * Happy path of a round: the engine wants a request -> the marks to be pushed are claimed and the
+ * request is written in one handler -> after its commit it is sent -> the reply is taken apart,
+ * verdicts and token are stored in one handler -> after its commit the pulled rows are applied
+ * slice by slice, one slice a loop turn, each followed by the turn's commit -> the cursor goes with
+ * the last slice -> the engine is told, and may want the next request at once.
+ *
+ * Failures: before the reply, the marks stay in flight and the same push is sent again. A reply
+ * that cannot be understood, or a commit that failed, ends the round; the cursor is where it was,
+ * so the page is asked for again. A push that the county refuses as a whole (400, 413) is
+ * unclaimed; when a request without any row is then taken, the push is halved until the row to
+ * blame is alone, and that is set aside. 409 holds everything until a person has looked.
+ *
+ * Slices are sized by the time they take including their commit, so that what waits for the loop
+ * (an alarm) waits about 10 ms at most. */
+#include "sync/sync.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/base/log.h"
+#include "gateway/base/text.h"
+#include "sync/engine.h"
+#include "sync/internal.h"
+#include "sync/page.h"
+#include "sync/transport.h"
+#include "sync/wire.h"
+
+enum {
+    POLL_MS = 60000,
+    BACKOFF_MIN_MS = 5000,
+    BACKOFF_MAX_MS = 900000,
+    PUSH_DELAY_MS = 50,
+    LOOK_MS = 1000, /* level-triggered: marks are looked for this often even if nobody calls */
+    PRUNE_MS = 3600000,
+    SLICE_GOAL_US = (LIMIT_SYNC_SLICE_MS - 2) * 1000,
+    SLICE_ROWS_MIN = 10,
+    SLICE_ROWS_FIRST = 100,
+    PUSH_ROWS_FIRST = 250,
+};
+
+/* Why a push is being tried in smaller parts. */
+enum blame {
+    BLAME_NONE,
+    BLAME_PROBE, /* the next request has no rows: is it the push at all? */
+    BLAME_ALONE, /* the probe follows the refusal of a single row */
+};
+
+struct sync {
+    uv_loop_t *loop;
+    struct replica *replica;
+    struct transport transport;  /* impl NULL: no county */
+    struct sync_options options; /* its texts are not kept, but for: */
+    char url[LIMIT_PATH_BYTES];
+    struct engine engine;
+    struct wire wire;
+
+    uv_timer_t timer; /* when to look again */
+    uv_idle_t idle;   /* the next slice */
+    int handles;
+    int acks; /* commits that are waited for */
+    bool started;
+    bool closing;
+    bool transport_closed;
+    void (*closed)(void *ctx);
+    void *closed_ctx;
+
+    struct buf request;
+    size_t pushed; /* rows of the running request */
+    struct page page;
+    size_t next_row;
+    size_t slice_rows; /* rows that fit into a slice */
+    size_t push_rows;  /* rows that a push may have, for the same reason */
+    int64_t handler_began_us;
+
+    bool held_restored;
+    enum blame blame;
+    size_t refused_limit; /* rows a push may have after one was refused */
+    char refusal[LIMIT_NAME_BYTES + 1];
+
+    struct sync_status status; /* the parts that are not asked of others */
+    int64_t pruned_ms;
+};
+
+static void look(struct sync *sync);
+static void apply_next(uv_idle_t *idle);
+
+static int64_t mono_ms(const struct sync *sync)
+{
+    return clock_mono_ms(replica_clock(sync->replica));
+}
+
+static int64_t wall_ms(const struct sync *sync)
+{
+    return clock_wall_ms(replica_clock(sync->replica));
+}
+
+/* --- the link's state --- */
+
+static void set_link(struct sync *sync, enum sync_link link, const char *problem)
+{
+    text_copy(sync->status.problem, sizeof sync->status.problem, problem);
+    if (sync->status.link == link)
+        return;
+    bool was_up = sync->status.link == SYNC_LINK_UP;
+    sync->status.link = link;
+    sync->status.since_ms = wall_ms(sync);
+    if (link == SYNC_LINK_UP)
+        log_info("sync.up", "url=%s", sync->url);
+    else
+        log_warn("sync.link", "is=%s why=\"%s\"", sync_link_name(link), problem);
+    bool is_up = link == SYNC_LINK_UP;
+    if (sync->options.on_link != NULL && (is_up || was_up))
+        sync->options.on_link(sync->options.ctx, is_up);
+}
+
+static void hold(struct sync *sync, const char *problem)
+{
+    engine_hold(&sync->engine);
+    set_link(sync, SYNC_LINK_HELD, problem);
+}
+
+static void drop_page(struct sync *sync)
+{
+    page_free(&sync->page);
+    uv_idle_stop(&sync->idle);
+}
+
+/* The round ends without success. */
+static void fail(struct sync *sync, int64_t retry_after_ms, const char *problem)
+{
+    drop_page(sync);
+    sync->status.failures++;
+    engine_failed(&sync->engine, mono_ms(sync), retry_after_ms);
+    set_link(sync, SYNC_LINK_DOWN, problem);
+    look(sync);
+}
+
+/* --- how much fits into the time of a handler --- */
+
+static size_t adapt(size_t rows, size_t done, int64_t took_us, size_t max)
+{
+    if (done == 0)
+        return rows;
+    int64_t fits = (int64_t)done * SLICE_GOAL_US / (took_us > 0 ? took_us : 1);
+    int64_t next = fits < 2 * (int64_t)rows ? fits : 2 * (int64_t)rows;
+    if (done < rows && next < (int64_t)rows && took_us <= SLICE_GOAL_US)
+        return rows; /* a short slice that was in time says nothing */
+    if (next < SLICE_ROWS_MIN)
+        next = SLICE_ROWS_MIN;
+    return (size_t)next < max ? (size_t)next : max;
+}
+
+static int64_t handler_took_us(const struct sync *sync)
+{
+    return clock_mono_us() - sync->handler_began_us;
+}
+
+static void begin_handler(struct sync *sync)
+{
+    sync->handler_began_us = clock_mono_us();
+    replica_enter(sync->replica);
+}
+
+static void wait_for_commit(struct sync *sync, replica_ack_fn *fn, int64_t arg)
+{
+    sync->acks++;
+    replica_after_commit(sync->replica, fn, sync, arg);
+}
+
+static void try_finish_close(struct sync *sync);
+
+/* True: the object is closing, and the caller must not go on. */
+static bool ack_came(struct sync *sync)
+{
+    sync->acks--;
+    if (sync->closing)
+        try_finish_close(sync);
+    return sync->closing;
+}
+
+/* --- applying --- */
+
+static void on_round_done(struct sync *sync)
+{
+    drop_page(sync);
+    engine_applied(&sync->engine, mono_ms(sync));
+    sync->status.last_progress_ms = wall_ms(sync);
+    set_link(sync, SYNC_LINK_UP, "");
+    look(sync);
+}
+
+static void on_slice_committed(void *ctx, int64_t rows, bool committed)
+{
+    struct sync *sync = ctx;
+    if (ack_came(sync))
+        return;
+    if (!committed) {
+        fail(sync, -1, "the station's database could not be written");
+        return;
+    }
+    sync->slice_rows =
+        adapt(sync->slice_rows, (size_t)rows, handler_took_us(sync), LIMIT_SYNC_SLICE_ROWS);
+    sync->next_row += (size_t)rows;
+    bool last = sync->next_row == sync->page.row_count;
+    if (!last)
+        uv_idle_start(&sync->idle, apply_next);
+    if (rows > 0 && sync->options.on_applied != NULL)
+        sync->options.on_applied(sync->options.ctx, rows);
+    if (last)
+        on_round_done(sync);
+}
+
+/* One slice; the cursors go with the last. */
+static void apply_slice(struct sync *sync)
+{
+    size_t from = sync->next_row;
+    size_t left = sync->page.row_count - from;
+    size_t rows = left < sync->slice_rows ? left : sync->slice_rows;
+    begin_handler(sync);
+    wait_for_commit(sync, on_slice_committed, (int64_t)rows);
+    bool ok = wire_apply(&sync->wire, &sync->page, from, from + rows);
+    if (ok && rows == left)
+        ok = wire_store_cursors(&sync->wire, &sync->page);
+    replica_leave(sync->replica, ok);
+}
+
+static void apply_next(uv_idle_t *idle)
+{
+    uv_idle_stop(idle);
+    apply_slice(idle->data);
+}
+
+/* --- the reply --- */
+
+static void on_settled(void *ctx, int64_t arg, bool committed)
+{
+    (void)arg;
+    struct sync *sync = ctx;
+    if (ack_came(sync))
+        return;
+    if (!committed) {
+        fail(sync, -1, "the station's database could not be written");
+        return;
+    }
+    sync->push_rows =
+        adapt(sync->push_rows, sync->pushed, handler_took_us(sync), LIMIT_SYNC_PUSH_ROWS);
+    sync->next_row = 0;
+    if (sync->page.row_count == 0)
+        on_round_done(sync);
+    else
+        uv_idle_start(&sync->idle, apply_next);
+}
+
+/* The county took a request: what its refusals taught is over, or it has come down to one row. */
+static bool settle_blame(struct sync *sync)
+{
+    bool ok = true;
+    if (sync->blame == BLAME_ALONE)
+        ok = wire_set_aside_first(&sync->wire, sync->refusal);
+    if (sync->blame == BLAME_NONE && sync->refused_limit < LIMIT_SYNC_PUSH_ROWS)
+        sync->refused_limit *= 2;
+    sync->blame = BLAME_NONE;
+    return ok;
+}
+
+static void settle(struct sync *sync, int64_t off_ms)
+{
+    begin_handler(sync);
+    wait_for_commit(sync, on_settled, 0);
+    bool ok = wire_settle(&sync->wire, &sync->page) && settle_blame(sync);
+    if (ok && sync->page.row_count == 0)
+        ok = wire_store_cursors(&sync->wire, &sync->page);
+    if (ok)
+        wire_note_offset(&sync->wire, off_ms);
+    replica_leave(sync->replica, ok);
+}
+
+static void on_good_reply(struct sync *sync, const struct transport_reply *reply)
+{
+    struct err err = {0};
+    int code = page_read(&sync->page, reply->body, reply->size, &err);
+    if (code == ERR_OK)
+        code = wire_check_reply(&sync->wire, &sync->page, sync->pushed, &err);
+    if (code != ERR_OK) {
+        fail(sync, -1, err.text);
+        return;
+    }
+    const struct json *envelope = sync->page.envelope;
+    bool more = json_int(envelope, "more", 0) != 0;
+    engine_replied(&sync->engine, more, sync->request.size + reply->size,
+                   reply->sent_bytes + reply->received_bytes, reply->took_ms);
+    sync->status.caught_up = !more;
+    sync->status.off_ms = json_int(envelope, "now", 0) + reply->took_ms / 2 - wall_ms(sync);
+    settle(sync, sync->status.off_ms);
+}
+
+/* --- refusals --- */
+
+static void error_of(const struct transport_reply *reply, char *ret, size_t size)
+{
+    struct json *body = NULL;
+    json_parse(reply->body, reply->size, &body, NULL);
+    char text[LIMIT_ERR_TEXT];
+    text_copy_utf8(text, sizeof text, json_text(body, "error", ""),
+                   strlen(json_text(body, "error", "")));
+    json_free(body);
+    snprintf(ret, size, "the county answered %d%s%.300s", reply->status,
+             text[0] != '\0' ? ": " : "", text);
+}
+
+static void on_unclaimed(void *ctx, int64_t arg, bool committed)
+{
+    (void)arg;
+    (void)committed;
+    ack_came(ctx);
+}
+
+/* 400 or 413 with rows in the push. */
+static void split_push(struct sync *sync, const char *problem)
+{
+    text_copy_utf8(sync->refusal, sizeof sync->refusal, problem, strlen(problem));
+    sync->blame = sync->pushed == 1 ? BLAME_ALONE : BLAME_PROBE;
+    sync->refused_limit = sync->pushed > 1 ? sync->pushed / 2 : 1;
+    begin_handler(sync);
+    wait_for_commit(sync, on_unclaimed, 0);
+    replica_leave(sync->replica, wire_unclaim(&sync->wire));
+}
+
+static void on_bad_status(struct sync *sync, const struct transport_reply *reply)
+{
+    char problem[LIMIT_ERR_TEXT];
+    error_of(reply, problem, sizeof problem);
+    if (reply->status == 409 || reply->status == 410) {
+        sync->status.failures++;
+        hold(sync, problem);
+        return;
+    }
+    bool refused = (reply->status == 400 || reply->status == 413) && sync->pushed > 0;
+    if (refused)
+        split_push(sync, problem);
+    fail(sync, reply->retry_after_ms, problem);
+    if (refused) {
+        engine_retry_now(&sync->engine, mono_ms(sync));
+        look(sync);
+    }
+}
+
+static void on_reply(void *ctx, const struct transport_reply *reply)
+{
+    struct sync *sync = ctx;
+    if (reply->code != ERR_OK)
+        fail(sync, -1, reply->err.text);
+    else if (reply->status == 200)
+        on_good_reply(sync, reply);
+    else
+        on_bad_status(sync, reply);
+}
+
+/* --- the request --- */
+
+static void on_claimed(void *ctx, int64_t arg, bool committed)
+{
+    (void)arg;
+    struct sync *sync = ctx;
+    if (ack_came(sync))
+        return;
+    if (!committed) {
+        fail(sync, -1, "the station's database could not be written");
+        return;
+    }
+    sync->push_rows =
+        adapt(sync->push_rows, sync->pushed, handler_took_us(sync), LIMIT_SYNC_PUSH_ROWS);
+    sync->transport.send(sync->transport.impl, buf_text(&sync->request), sync->request.size,
+                         engine_link_is_fast(&sync->engine), on_reply, sync);
+}
+
+static size_t max_rows(const struct sync *sync)
+{
+    if (sync->blame != BLAME_NONE)
+        return 0;
+    return sync->push_rows < sync->refused_limit ? sync->push_rows : sync->refused_limit;
+}
+
+static void request(struct sync *sync)
+{
+    struct err err = {0};
+    engine_requested(&sync->engine);
+    sync->status.requests++;
+    buf_clear(&sync->request);
+    sync->pushed = 0;
+    begin_handler(sync);
+    int code = wire_build(&sync->wire, engine_page_bytes(&sync->engine), max_rows(sync),
+                          &sync->request, &sync->pushed, &err);
+    if (code == ERR_OK)
+        wait_for_commit(sync, on_claimed, 0);
+    bool kept = replica_leave(sync->replica, code == ERR_OK);
+    if (code == ERR_LIMIT && sync->push_rows > 1)
+        sync->push_rows /= 2;
+    if (!kept && code != ERR_OK)
+        fail(sync, -1, err.text);
+}
+
+/* --- looking --- */
+
+static void check_restored(struct sync *sync)
+{
+    bool restored = replica_was_restored(sync->replica);
+    int phase = sync->engine.sm.now;
+    if (restored && (phase == ENGINE_IDLE || phase == ENGINE_WAITING)) {
+        sync->held_restored = true;
+        hold(sync, "the database was restored from a backup: the station needs a new incarnation");
+    } else if (!restored && sync->held_restored) {
+        sync->held_restored = false;
+        engine_release(&sync->engine, mono_ms(sync));
+        set_link(sync, SYNC_LINK_UNKNOWN, "");
+    }
+}
+
+static void prune(struct sync *sync)
+{
+    if (mono_ms(sync) - sync->pruned_ms < PRUNE_MS)
+        return;
+    sync->pruned_ms = mono_ms(sync);
+    replica_enter(sync->replica);
+    wire_prune(&sync->wire);
+    replica_leave(sync->replica, true);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct sync *sync = timer->data;
+    if (replica_failing(sync->replica) == NULL) {
+        check_restored(sync);
+        prune(sync);
+        if (engine_wants_request(&sync->engine, mono_ms(sync), wire_has_marks(&sync->wire))) {
+            request(sync);
+            return;
+        }
+    }
+    look(sync);
+}
+
+/* Arms the timer for the next time that something may be due. */
+static void look(struct sync *sync)
+{
+    if (!sync->started || sync->closing || sync->transport.impl == NULL)
+        return;
+    int64_t wait = LOOK_MS;
+    if (replica_failing(sync->replica) == NULL) {
+        int64_t next = engine_next_in(&sync->engine, mono_ms(sync), wire_has_marks(&sync->wire));
+        if (next >= 0 && next < wait)
+            wait = next;
+    }
+    uv_timer_start(&sync->timer, on_timer, (uint64_t)wait, 0);
+}
+
+/* --- the module's face --- */
+
+static int check_options(const struct sync_options *options, struct err *err)
+{
+    if (options->station == NULL || options->station[0] == '\0')
+        return err_set(err, ERR_INVALID, "sync: the station's id is not set");
+    return ERR_OK;
+}
+
+static int open_wire(struct sync *sync, const struct sync_options *options, struct err *err)
+{
+    const char *own[] = {options->station, "*", NULL};
+    const char *const *scopes = options->scopes[0] != NULL ? options->scopes : own;
+    replica_enter(sync->replica);
+    int code = wire_init(&sync->wire, sync->replica, options->station, scopes, err);
+    bool kept = replica_leave(sync->replica, code == ERR_OK);
+    if (code == ERR_OK && !kept)
+        code = err_set(err, ERR_IO, "sync: %s", replica_problem(sync->replica));
+    return code;
+}
+
+static int open_transport(struct sync *sync, const struct sync_options *options, struct err *err)
+{
+    if (options->url == NULL || options->url[0] == '\0')
+        return ERR_OK;
+    struct transport_curl_options curl = {options->url, options->ca_file, options->pin,
+                                          options->token_file};
+    int code = transport_curl_init(&sync->transport, sync->loop, &curl, err);
+    return code == ERR_OK ? ERR_OK : err_wrap(err, "sync");
+}
+
+static int64_t or_default(int64_t value, int64_t fallback)
+{
+    return value > 0 ? value : fallback;
+}
+
+static void set_up(struct sync *sync, struct rnd *rnd)
+{
+    const struct sync_options *o = &sync->options;
+    struct engine_options engine = {
+        .poll_ms = or_default(o->poll_ms, POLL_MS),
+        .backoff_min_ms = or_default(o->backoff_min_ms, BACKOFF_MIN_MS),
+        .backoff_max_ms = or_default(o->backoff_max_ms, BACKOFF_MAX_MS),
+        .push_delay_ms = PUSH_DELAY_MS,
+    };
+    engine_init(&sync->engine, &engine, rnd, mono_ms(sync));
+    sync->slice_rows = SLICE_ROWS_FIRST;
+    sync->push_rows = PUSH_ROWS_FIRST;
+    sync->refused_limit = LIMIT_SYNC_PUSH_ROWS;
+    sync->pruned_ms = mono_ms(sync);
+    buf_init(&sync->request, LIMIT_SYNC_BODY_BYTES);
+    uv_timer_init(sync->loop, &sync->timer);
+    uv_idle_init(sync->loop, &sync->idle);
+    sync->timer.data = sync;
+    sync->idle.data = sync;
+    sync->handles = 2;
+    sync->status.link = sync->transport.impl != NULL ? SYNC_LINK_UNKNOWN : SYNC_LINK_OFF;
+    sync->status.since_ms = wall_ms(sync);
+}
+
+int sync_init_with(struct sync **ret, uv_loop_t *loop, struct replica *replica, struct rnd *rnd,
+                   const struct sync_options *options, const struct transport *transport,
+                   struct err *err)
+{
+    int code = check_options(options, err);
+    if (code != ERR_OK)
+        return code;
+    struct sync *sync = calloc(1, sizeof *sync);
+    if (sync == NULL)
+        return err_set(err, ERR_NOMEM, "sync");
+    sync->loop = loop;
+    sync->replica = replica;
+    sync->options = *options;
+    text_copy(sync->url, sizeof sync->url, options->url != NULL ? options->url : "");
+    code = open_wire(sync, options, err);
+    if (code == ERR_OK && transport != NULL)
+        sync->transport = *transport;
+    else if (code == ERR_OK)
+        code = open_transport(sync, options, err);
+    if (code != ERR_OK) {
+        free(sync);
+        return code;
+    }
+    set_up(sync, rnd);
+    *ret = sync;
+    return ERR_OK;
+}
+
+int sync_init(struct sync **ret, uv_loop_t *loop, struct replica *replica, struct rnd *rnd,
+              const struct sync_options *options, struct err *err)
+{
+    return sync_init_with(ret, loop, replica, rnd, options, NULL, err);
+}
+
+void sync_start(struct sync *sync)
+{
+    sync->started = true;
+    look(sync);
+}
+
+static void try_finish_close(struct sync *sync)
+{
+    if (sync->handles > 0 || sync->acks > 0 || !sync->transport_closed)
+        return;
+    page_free(&sync->page);
+    buf_free(&sync->request);
+    void (*closed)(void *ctx) = sync->closed;
+    sync->closed = NULL;
+    if (closed != NULL)
+        closed(sync->closed_ctx);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct sync *sync = handle->data;
+    sync->handles--;
+    try_finish_close(sync);
+}
+
+static void on_transport_closed(void *ctx)
+{
+    struct sync *sync = ctx;
+    sync->transport_closed = true;
+    try_finish_close(sync);
+}
+
+void sync_close(struct sync *sync, void (*done)(void *ctx), void *ctx)
+{
+    assert(!sync->closing);
+    sync->closing = true;
+    sync->closed = done;
+    sync->closed_ctx = ctx;
+    uv_idle_stop(&sync->idle);
+    uv_close((uv_handle_t *)&sync->timer, on_handle_closed);
+    uv_close((uv_handle_t *)&sync->idle, on_handle_closed);
+    if (sync->transport.impl != NULL)
+        sync->transport.close(sync->transport.impl, on_transport_closed, sync);
+    else
+        sync->transport_closed = true;
+}
+
+void sync_free(struct sync *sync)
+{
+    free(sync);
+}
+
+void sync_poke(struct sync *sync)
+{
+    look(sync);
+}
+
+void sync_retry_now(struct sync *sync)
+{
+    if (sync->engine.sm.now == ENGINE_HELD && !replica_was_restored(sync->replica))
+        engine_release(&sync->engine, mono_ms(sync));
+    engine_retry_now(&sync->engine, mono_ms(sync));
+    look(sync);
+}
+
+static int64_t count(struct sync *sync, const char *sql)
+{
+    return replica_get_int(sync->replica, 0, sql, "");
+}
+
+void sync_get_status(struct sync *sync, struct sync_status *ret)
+{
+    struct sync_status s = sync->status;
+    int phase = sync->engine.sm.now;
+    s.incarnation = wire_incarnation(&sync->wire);
+    s.pending = count(sync, "SELECT count(*) FROM sync_out WHERE st IN (0, 1, 3) AND st < 2");
+    s.lost_open = count(sync, "SELECT count(*) FROM sync_out WHERE st IN (0, 1, 3) AND st = 3");
+    s.quarantined = count(sync, "SELECT count(*) FROM sync_quarantine");
+    s.conflicts = count(sync, "SELECT v FROM sync_state WHERE k = 'conflicts'");
+    s.rows_pushed = sync->wire.rows_pushed;
+    s.rows_applied = sync->wire.rows_applied;
+    s.next_in_ms =
+        s.link == SYNC_LINK_OFF ? -1 : engine_next_in(&sync->engine, mono_ms(sync), s.pending > 0);
+    s.busy = phase == ENGINE_REQUESTING || phase == ENGINE_APPLYING;
+    s.caught_up = s.caught_up && s.pending == 0 && !s.busy;
+    text_copy(s.phase, sizeof s.phase, sm_name(&sync->engine.sm));
+    *ret = s;
+}
+
+const char *sync_link_name(enum sync_link link)
+{
+    static const char *const names[] = {"off", "held", "unknown", "up", "down"};
+    return names[link];
+}
