@@ -8,7 +8,7 @@
  * What cannot be read stays as kind 'bad' with its reason. on_text runs in a handler of its own; if
  * that fails the row stays as 'unhandled', and the PDU leaves the SIM all the same: one text that
  * trips somebody must not fill the SIM or stop the others. */
-#include "sms/inbox_internal.h"
+#include "sms/inbox.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +16,7 @@
 #include "gateway/base/buf.h"
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
+#include "sms/inbox_internal.h"
 #include "sms/reassemble.h"
 #include "sync/replica/seal.h"
 

@@ -4,7 +4,7 @@
  * turn, so that one commit is all that lies between the event and the modem; everything else is
  * handed out after the commit, when all puts of the turn are known and the best one can be chosen.
  * When the turn fails, message and claim are gone together. */
-#include "sms/outbox_internal.h"
+#include "sms/outbox.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -12,6 +12,7 @@
 
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
+#include "sms/outbox_internal.h"
 #include "sms/segment.h"
 
 enum { DAY_MS = 24 * 3600 * 1000, EXPIRE_AT_ONCE = 200 };
