@@ -125,8 +125,9 @@ static int check_message(const struct outbox_message *message, struct segments *
 static int next_reference(struct outbox *outbox, const char *phone)
 {
     struct query *query = replica_query(
-        outbox->replica, "INSERT INTO outbox_next_ref(phone, next) VALUES (?1, 1) ON CONFLICT(phone) DO"
-                         " UPDATE SET next = (next + 1) % 256 RETURNING next");
+        outbox->replica,
+        "INSERT INTO outbox_next_ref(phone, next) VALUES (?1, 1) ON CONFLICT(phone) DO"
+        " UPDATE SET next = (next + 1) % 256 RETURNING next");
     query_text(query, 1, phone);
     int ref = query_row(query) ? (int)query_get_int(query, 0) : 0;
     query_done(query);

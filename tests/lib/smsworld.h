@@ -26,8 +26,9 @@ struct smsworld {
     struct inbox *inbox;
     size_t modem_count;
     bool ready[SMSWORLD_MODEMS];
-    bool refuses[SMSWORLD_MODEMS];           /* submit says false */
-    struct frame submitted[SMSWORLD_MODEMS]; /* the last one; kind is FRAME_SUBMIT when there is one */
+    bool refuses[SMSWORLD_MODEMS]; /* submit says false */
+    struct frame
+        submitted[SMSWORLD_MODEMS]; /* the last one; kind is FRAME_SUBMIT when there is one */
     int submits;
     int rests;
     int drains;

@@ -75,7 +75,8 @@ static void test_parts_out_of_order(void **state)
     int64_t sent = world->cells.wall_ms;
     smsworld_deliver(world, PERSON, "三", 5, 3, 3, sent);
     smsworld_deliver(world, PERSON, "一", 5, 1, 3, sent);
-    smsworld_deliver(world, "+8613900000009", "别", 5, 2, 3, sent); /* same reference, other sender */
+    smsworld_deliver(world, "+8613900000009", "别", 5, 2, 3,
+                     sent); /* same reference, other sender */
     assert_int_equal(world->text_count, 0);
     assert_int_equal(inbox_next_due_ms(world->inbox), sent + 15 * 60000);
     smsworld_pass(world, 180000);
