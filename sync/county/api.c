@@ -26,8 +26,9 @@ static void fail_store(struct http_answer *answer, const struct err *err, const 
     for (const char *c = who; *c != '\0'; c++)
         hash = (hash ^ (unsigned char)*c) * 16777619U;
     log_warn("county.store", "station=%s error=\"%s\"", who, err->text);
-    fail(answer, 503, err->code == ERR_BUSY ? "the county is busy: try again later"
-                                            : "the county cannot write now: try again later");
+    fail(answer, 503,
+         err->code == ERR_BUSY ? "the county is busy: try again later"
+                               : "the county cannot write now: try again later");
     answer->retry_after_s = RETRY_LEAST_S + (int)(hash % RETRY_SPREAD_S);
 }
 
@@ -62,8 +63,8 @@ static void handle_sync(struct store *store, const struct http_request *request,
 {
     struct err err = {0};
     struct store_answer reply = {.body = answer->body};
-    int code = store->ops->sync(store, &request->station, request->body, request->size, &reply,
-                                &err);
+    int code =
+        store->ops->sync(store, &request->station, request->body, request->size, &reply, &err);
     answer->body = reply.body;
     answer->status = reply.status;
     if (code != ERR_OK)

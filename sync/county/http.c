@@ -147,8 +147,8 @@ static void pack(struct MHD_Connection *connection, struct http_answer *answer, 
         return;
     struct buf packed;
     buf_init(&packed, answer->body.max);
-    int level = answer->body.size <= LIMIT_SYNC_PAGE_MAX_BYTES ? ZIP_LEVEL_SLOW_LINK
-                                                               : ZIP_LEVEL_FAST;
+    int level =
+        answer->body.size <= LIMIT_SYNC_PAGE_MAX_BYTES ? ZIP_LEVEL_SLOW_LINK : ZIP_LEVEL_FAST;
     if (zip_pack(answer->body.bytes, answer->body.size, level, &packed, NULL) == ERR_OK) {
         buf_free(&answer->body);
         answer->body = packed;
@@ -190,8 +190,8 @@ static bool admit(struct http *http, struct MHD_Connection *connection, struct t
     const char *encoding = header(connection, "Content-Encoding");
     const char *length = header(connection, "Content-Length");
     int64_t size = 0;
-    if (length != NULL && (!text_to_int64(length, 0, INT64_MAX, &size) ||
-                           size > LIMIT_SYNC_BODY_BYTES)) {
+    if (length != NULL &&
+        (!text_to_int64(length, 0, INT64_MAX, &size) || size > LIMIT_SYNC_BODY_BYTES)) {
         answer_error(&transfer->answer, 413, "the body is larger than 8 MiB: send it in parts");
         return false;
     }
@@ -315,8 +315,8 @@ static int parse_address(const char *listen, struct sockaddr_storage *ret, struc
     const char *colon = strrchr(listen, ':');
     size_t size = colon != NULL ? (size_t)(colon - listen) : sizeof host;
     if (size >= sizeof host || !text_to_int(colon + 1, 0, 65535, &port))
-        return err_set(err, ERR_INVALID, "--listen %s: not of the form 127.0.0.1:8443 or [::1]:8443",
-                       listen);
+        return err_set(err, ERR_INVALID,
+                       "--listen %s: not of the form 127.0.0.1:8443 or [::1]:8443", listen);
     bool six = listen[0] == '[' && size > 2 && colon[-1] == ']';
     memcpy(host, listen + six, size - 2 * (size_t)six);
     host[size - 2 * (size_t)six] = '\0';
@@ -352,11 +352,11 @@ static struct MHD_Daemon *start_daemon(struct http *http, struct sockaddr_storag
         MHD_OPTION_SOCK_ADDR, (struct sockaddr *)address, MHD_OPTION_THREAD_POOL_SIZE,
         (unsigned)COUNTY_THREADS, MHD_OPTION_CONNECTION_LIMIT, (unsigned)LIMIT_COUNTY_CONNECTIONS,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)LIMIT_COUNTY_CONNECTIONS_PER_ADDRESS,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(COUNTY_IDLE_MS / 1000), MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, http, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http,
-        MHD_OPTION_URI_LOG_CALLBACK, on_uri, http, MHD_OPTION_HTTPS_MEM_CERT, buf_text(&http->cert),
-        MHD_OPTION_HTTPS_MEM_KEY, buf_text(&http->key), MHD_OPTION_HTTPS_PRIORITIES,
-        "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2", MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(COUNTY_IDLE_MS / 1000),
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_NOTIFY_COMPLETED,
+        on_completed, http, MHD_OPTION_URI_LOG_CALLBACK, on_uri, http, MHD_OPTION_HTTPS_MEM_CERT,
+        buf_text(&http->cert), MHD_OPTION_HTTPS_MEM_KEY, buf_text(&http->key),
+        MHD_OPTION_HTTPS_PRIORITIES, "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2", MHD_OPTION_END);
 }
 
 static int start(struct http *http, const struct http_options *options, struct err *err)
@@ -381,7 +381,8 @@ static int start(struct http *http, const struct http_options *options, struct e
     return ERR_OK;
 }
 
-int http_start(const struct http_options *options, struct http **ret, int *ret_port, struct err *err)
+int http_start(const struct http_options *options, struct http **ret, int *ret_port,
+               struct err *err)
 {
     struct http *http = calloc(1, sizeof *http);
     if (http == NULL)

@@ -91,8 +91,8 @@ static bool parse_int_cell(const struct table_column *column, const char *text, 
         *ret = minutes;
         return true;
     }
-    *ret_why = ends_with(column->name, "_min") ? "is no clock time such as 07:20"
-                                               : "is no whole number";
+    *ret_why =
+        ends_with(column->name, "_min") ? "is no clock time such as 07:20" : "is no whole number";
     return text_to_int64(text, INT64_MIN, INT64_MAX, ret);
 }
 
@@ -219,14 +219,16 @@ static const struct table_column *find_column(const struct table *table, const c
 
 /* --- files --- */
 
-static bool read_header(struct import_run *run, struct csv *csv, const struct table_column **columns,
-                        size_t *ret_count)
+static bool read_header(struct import_run *run, struct csv *csv,
+                        const struct table_column **columns, size_t *ret_count)
 {
     struct err err;
     char what[256];
     if (!csv_next(csv, &err)) {
-        problem(run, 1, err.code != ERR_OK ? err.text : "the file is empty; its first line must name "
-                                                        "the columns");
+        problem(run, 1,
+                err.code != ERR_OK ? err.text
+                                   : "the file is empty; its first line must name "
+                                     "the columns");
         return false;
     }
     *ret_count = csv->count;
@@ -267,7 +269,8 @@ static bool read_cells(struct import_run *run, const struct csv *csv,
         return false;
     }
     if (strlen(json_text(row, "id", "")) > LIMIT_ID_BYTES) {
-        problem(run, csv->line, "the id is longer than 36 bytes: give a shorter one in a column id");
+        problem(run, csv->line,
+                "the id is longer than 36 bytes: give a shorter one in a column id");
         return false;
     }
     return true;
@@ -411,8 +414,9 @@ static int read_file(struct import_run *run, const char *path, struct err *err)
     run->file = path;
     run->table = table_of_file(path);
     if (run->table == NULL || run->table->direction == TABLE_UP) {
-        problem(run, 1, "the file is not named after a table of the county (org.csv, school.csv, "
-                        "person.csv, post.csv, shift.csv, ...)");
+        problem(run, 1,
+                "the file is not named after a table of the county (org.csv, school.csv, "
+                "person.csv, post.csv, shift.csv, ...)");
         return ERR_OK;
     }
     int code = read_whole(path, &text, &size, err);

@@ -1,9 +1,10 @@
 /* `touyan-county import`: people's tables into the county's database.
  *
  * A file is named after its table (person.csv); a folder stands for its *.csv and *.json files. The
- * first line names the columns of PROTOCOL.md section 5. Where the table has a natural key, `id` may
- * be left out and is made from it, so that the same thing entered twice is one row. Also understood:
- * the years of holiday-cn (2026.json). UTF-8 with or without byte order mark, else GB18030.
+ * first line names the columns of PROTOCOL.md section 5. Where the table has a natural key, `id`
+ * may be left out and is made from it, so that the same thing entered twice is one row. Also
+ * understood: the years of holiday-cn (2026.json). UTF-8 with or without byte order mark, else
+ * GB18030.
  *
  * Written as people write: a column ending in _at takes "2026-09-08 07:20" (China Standard Time),
  * minutes after midnight take "07:20", numbers are brought to +86 form. */

@@ -47,31 +47,63 @@ struct county {
 };
 
 static const struct option OPTIONS[] = {
-    {"db", required_argument, NULL, 'd'},        {"listen", required_argument, NULL, 'l'},
-    {"cert", required_argument, NULL, 'c'},      {"key", required_argument, NULL, 'k'},
-    {"seal-key", required_argument, NULL, 's'},  {"clock", required_argument, NULL, 't'},
-    {"ready-file", required_argument, NULL, 'r'}, {"scope", required_argument, NULL, 'S'},
-    {"token-file", required_argument, NULL, 'T'}, {"dry-run", no_argument, NULL, 'n'},
-    {"delete-missing", no_argument, NULL, 'D'},  {"verbose", no_argument, NULL, 'v'},
-    {"help", no_argument, NULL, 'h'},            {NULL, 0, NULL, 0},
+    {"db", required_argument, NULL, 'd'},
+    {"listen", required_argument, NULL, 'l'},
+    {"cert", required_argument, NULL, 'c'},
+    {"key", required_argument, NULL, 'k'},
+    {"seal-key", required_argument, NULL, 's'},
+    {"clock", required_argument, NULL, 't'},
+    {"ready-file", required_argument, NULL, 'r'},
+    {"scope", required_argument, NULL, 'S'},
+    {"token-file", required_argument, NULL, 'T'},
+    {"dry-run", no_argument, NULL, 'n'},
+    {"delete-missing", no_argument, NULL, 'D'},
+    {"verbose", no_argument, NULL, 'v'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
 };
 
 static bool set_option(struct command_line *line, int option)
 {
     switch (option) {
-    case 'd': line->db = optarg; return true;
-    case 'l': line->listen = optarg; return true;
-    case 'c': line->cert = optarg; return true;
-    case 'k': line->key = optarg; return true;
-    case 's': line->seal_key = optarg; return true;
-    case 't': line->clock = optarg; return true;
-    case 'r': line->ready = optarg; return true;
-    case 'S': line->scope = optarg; return true;
-    case 'T': line->token_file = optarg; return true;
-    case 'n': line->dry_run = true; return true;
-    case 'D': line->delete_missing = true; return true;
-    case 'v': line->verbose = true; return true;
-    default: return false;
+    case 'd':
+        line->db = optarg;
+        return true;
+    case 'l':
+        line->listen = optarg;
+        return true;
+    case 'c':
+        line->cert = optarg;
+        return true;
+    case 'k':
+        line->key = optarg;
+        return true;
+    case 's':
+        line->seal_key = optarg;
+        return true;
+    case 't':
+        line->clock = optarg;
+        return true;
+    case 'r':
+        line->ready = optarg;
+        return true;
+    case 'S':
+        line->scope = optarg;
+        return true;
+    case 'T':
+        line->token_file = optarg;
+        return true;
+    case 'n':
+        line->dry_run = true;
+        return true;
+    case 'D':
+        line->delete_missing = true;
+        return true;
+    case 'v':
+        line->verbose = true;
+        return true;
+    default:
+        return false;
     }
 }
 

@@ -77,8 +77,8 @@ struct store_ops {
     /* A JSON array of {name, scope, added, seen, revoked}. */
     int (*station_list)(struct store *store, struct buf *ret_json, struct err *err);
     /* ERR_NOT_FOUND: no station has this token. */
-    int (*station_by_token)(struct store *store, const char *token_hash,
-                            struct store_station *ret, struct err *err);
+    int (*station_by_token)(struct store *store, const char *token_hash, struct store_station *ret,
+                            struct err *err);
 
     /* POST /v1/sync: one transaction. ERR_BUSY: try again later; other errors are the store's. */
     int (*sync)(struct store *store, const struct store_station *station, const char *body,

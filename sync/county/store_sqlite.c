@@ -7,6 +7,7 @@
 #include "sync/county/store_sqlite.h"
 
 #include <assert.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,12 +28,15 @@ static const char SCHEMA[] =
     "CREATE TABLE IF NOT EXISTS station(name TEXT PRIMARY KEY NOT NULL,scope TEXT NOT NULL,"
     "token_hash TEXT NOT NULL,added_at INTEGER NOT NULL,revoked_at INTEGER) STRICT;"
     "CREATE UNIQUE INDEX IF NOT EXISTS station_token ON station(token_hash);"
-    "CREATE TABLE IF NOT EXISTS incarnation(o INTEGER PRIMARY KEY AUTOINCREMENT,scope TEXT NOT NULL,"
-    "last_lseq INTEGER NOT NULL DEFAULT 0,prev_fp TEXT,prev_reply TEXT,seen INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE IF NOT EXISTS incarnation(o INTEGER PRIMARY KEY AUTOINCREMENT,scope TEXT NOT "
+    "NULL,"
+    "last_lseq INTEGER NOT NULL DEFAULT 0,prev_fp TEXT,prev_reply TEXT,seen INTEGER NOT NULL) "
+    "STRICT;"
     "CREATE TABLE IF NOT EXISTS conflict(n INTEGER PRIMARY KEY,v INTEGER,at INTEGER,tid INTEGER,"
     "pk TEXT,grp INTEGER,win_o INTEGER,win_h INTEGER,lose_o INTEGER,lose_h INTEGER,win_val TEXT,"
     "lose_val TEXT,why TEXT) STRICT;"
-    "CREATE TABLE IF NOT EXISTS quarantine(n INTEGER PRIMARY KEY,o INTEGER,lseq INTEGER,tid INTEGER,"
+    "CREATE TABLE IF NOT EXISTS quarantine(n INTEGER PRIMARY KEY,o INTEGER,lseq INTEGER,tid "
+    "INTEGER,"
     "row TEXT,why TEXT,at INTEGER) STRICT;"
     "CREATE TABLE IF NOT EXISTS audit(n INTEGER PRIMARY KEY,at INTEGER NOT NULL,what TEXT NOT NULL,"
     "detail TEXT) STRICT;"
@@ -76,9 +80,9 @@ static int add_missing_columns(struct db *db, const struct table *table, struct 
 {
     for (const struct table_column *c = table->columns; c->name != NULL; c++) {
         int64_t there = 0;
-        int code = db_int(db, &there, err,
-                          "SELECT count(*) FROM pragma_table_info(?1) WHERE name=?2", "ss",
-                          table->name, c->name);
+        int code =
+            db_int(db, &there, err, "SELECT count(*) FROM pragma_table_info(?1) WHERE name=?2",
+                   "ss", table->name, c->name);
         if (code != ERR_OK)
             return code;
         if (there > 0)
@@ -179,15 +183,17 @@ static int station_add(struct store *store, const char *name, const char *scope,
 {
     struct db *db = db_of(store);
     int64_t there = 0;
-    int code = db_int(db, &there, err,
-                      "SELECT count(*) FROM station WHERE name=?1 AND revoked_at IS NULL", "s", name);
+    int code =
+        db_int(db, &there, err, "SELECT count(*) FROM station WHERE name=?1 AND revoked_at IS NULL",
+               "s", name);
     if (code == ERR_OK && there > 0)
         return err_set(err, ERR_STATE,
                        "station %s has a token already: `touyan-county station revoke %s` first",
                        name, name);
     if (code == ERR_OK)
-        code = db_run(db, err, "INSERT OR REPLACE INTO station(name,scope,token_hash,added_at) "
-                               "VALUES(?1,?2,?3,?4)",
+        code = db_run(db, err,
+                      "INSERT OR REPLACE INTO station(name,scope,token_hash,added_at) "
+                      "VALUES(?1,?2,?3,?4)",
                       "sssi", name, scope, token_hash, clock_wall_ms(db->clock));
     return code != ERR_OK ? code : audit(db, "station.add", name, err);
 }
@@ -195,8 +201,9 @@ static int station_add(struct store *store, const char *name, const char *scope,
 static int station_revoke(struct store *store, const char *name, struct err *err)
 {
     struct db *db = db_of(store);
-    int code = db_run(db, err, "UPDATE station SET revoked_at=?2 WHERE name=?1 AND revoked_at IS NULL",
-                      "si", name, clock_wall_ms(db->clock));
+    int code =
+        db_run(db, err, "UPDATE station SET revoked_at=?2 WHERE name=?1 AND revoked_at IS NULL",
+               "si", name, clock_wall_ms(db->clock));
     if (code == ERR_OK && sqlite3_changes(db->sqlite) == 0)
         return err_set(err, ERR_NOT_FOUND,
                        "no active station %s: `touyan-county station list` names them", name);
@@ -216,10 +223,11 @@ static int station_by_token(struct store *store, const char *token_hash, struct 
                             struct err *err)
 {
     struct db *db = db_of(store);
-    sqlite3_stmt *q = db_query(db, err,
-                               "SELECT name,scope FROM station WHERE token_hash=?1 AND revoked_at IS "
-                               "NULL",
-                               "s", token_hash);
+    sqlite3_stmt *q =
+        db_query(db, err,
+                 "SELECT name,scope FROM station WHERE token_hash=?1 AND revoked_at IS "
+                 "NULL",
+                 "s", token_hash);
     int rc = q != NULL ? db_step(db, q, err) : -1;
     if (rc < 0)
         return err != NULL ? err->code : ERR_IO;
@@ -259,8 +267,8 @@ static const struct store_ops OPS = {
 
 static int open_file(struct db *db, const char *path, struct err *err)
 {
-    int rc = sqlite3_open_v2(path, &db->sqlite,
-                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+    int rc = sqlite3_open_v2(
+        path, &db->sqlite, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc != SQLITE_OK)
         return err_set(err, ERR_IO, "county database %s: %s", path, sqlite3_errstr(rc));
     sqlite3_busy_timeout(db->sqlite, LIMIT_STORE_BUSY_MS);

@@ -3,8 +3,6 @@
 #ifndef TOUYAN_COUNTY_STORE_SQLITE_H
 #define TOUYAN_COUNTY_STORE_SQLITE_H
 
-#include <sqlite3.h>
-
 #include "sync/county/store.h"
 
 enum {
@@ -17,39 +15,40 @@ enum {
 /* The SQL for one replicated table; owned. */
 struct table_sql {
     const struct table *table;
-    char *create;      /* the county's table */
-    char *create_in;   /* temp.in_<tid>: rows of one push, typed as they came */
-    char *stage;       /* temp.raw -> in_<tid> */
-    char *check;       /* sets why */
-    char *hide;        /* seals the phones; NULL when the table has none */
+    char *create;                  /* the county's table */
+    char *create_in;               /* temp.in_<tid>: rows of one push, typed as they came */
+    char *stage;                   /* temp.raw -> in_<tid> */
+    char *check;                   /* sets why */
+    char *hide;                    /* seals the phones; NULL when the table has none */
     char *steps[DB_STEPS_MAX + 1]; /* the merge, in order; ends with NULL */
-    char *verdict;     /* in_<tid> -> temp.verdict */
-    char *quarantine;  /* in_<tid> -> quarantine */
-    char *clear;       /* empties in_<tid> */
-    char *pull;        /* ?1 id -> the row as JSON */
-    char *same;        /* import: why = 'same' for what the last import said, gm = what it changed */
-    char *remember;    /* import: in_<tid> -> imported */
-    char *skip;        /* import: rows in which nothing is left to push */
-    char *tally;       /* import: added, changed, unchanged */
-    char *dangling;    /* import: file, line, what of rows that name a row that is not there; or NULL */
-    char *count;       /* rows per scope as a JSON object */
-    char *list;        /* all rows as a JSON array, without phones */
+    char *verdict;                 /* in_<tid> -> temp.verdict */
+    char *quarantine;              /* in_<tid> -> quarantine */
+    char *clear;                   /* empties in_<tid> */
+    char *pull;                    /* ?1 id -> the row as JSON */
+    char *same;     /* import: why = 'same' for what the last import said, gm = what it changed */
+    char *remember; /* import: in_<tid> -> imported */
+    char *skip;     /* import: rows in which nothing is left to push */
+    char *tally;    /* import: added, changed, unchanged */
+    char
+        *dangling; /* import: file, line, what of rows that name a row that is not there; or NULL */
+    char *count;   /* rows per scope as a JSON object */
+    char *list;    /* all rows as a JSON array, without phones */
 };
 
 /* The parameters of steps and checks, by number. */
 struct merge_args {
-    int64_t lo, hi;     /* ?1 ?2: rows k of the push */
-    int64_t origin;     /* ?3: incarnation; 0 the county itself */
-    int64_t v0;         /* ?4 */
-    int64_t h_max;      /* ?5: stamps are clamped to this */
-    bool county;        /* ?6: the county's own rows: every table and scope */
-    int64_t now_ms;     /* ?7 */
-    const char *scope;  /* ?8: the only one that a station may write */
+    int64_t lo, hi;    /* ?1 ?2: rows k of the push */
+    int64_t origin;    /* ?3: incarnation; 0 the county itself */
+    int64_t v0;        /* ?4 */
+    int64_t h_max;     /* ?5: stamps are clamped to this */
+    bool county;       /* ?6: the county's own rows: every table and scope */
+    int64_t now_ms;    /* ?7 */
+    const char *scope; /* ?8: the only one that a station may write */
 };
 
 struct db {
     struct store store; /* first */
-    sqlite3 *sqlite;
+    struct sqlite3 *sqlite;
     const struct clock *clock;
     struct rnd *rnd;
     const struct seal *seal;
@@ -58,7 +57,7 @@ struct db {
     int table_count;
     struct {
         const char *sql;
-        sqlite3_stmt *statement;
+        struct sqlite3_stmt *statement;
     } statements[DB_STATEMENTS_MAX];
 };
 
@@ -69,11 +68,13 @@ void table_sql_fini(struct table_sql *sql);
 const char *column_sql_type(const struct table_column *column);
 
 /* store_sqlite_db.c: statements. `sql` is found again by its address: a literal, or a text of
- * struct table_sql. Types: 'i' int64_t, 's' const char *, 't' const char * and size_t, 'n' nothing. */
+ * struct table_sql. Types: 'i' int64_t, 's' const char *, 't' const char * and size_t, 'n' nothing.
+ */
 int db_run(struct db *db, struct err *err, const char *sql, const char *types, ...);
-sqlite3_stmt *db_query(struct db *db, struct err *err, const char *sql, const char *types, ...);
+struct sqlite3_stmt *db_query(struct db *db, struct err *err, const char *sql, const char *types,
+                              ...);
 /* 1 a row, 0 the end (reset), -1 failed (reset). */
-int db_step(struct db *db, sqlite3_stmt *statement, struct err *err);
+int db_step(struct db *db, struct sqlite3_stmt *statement, struct err *err);
 int db_int(struct db *db, int64_t *ret, struct err *err, const char *sql, const char *types, ...);
 /* Appends the text of the first column of the first row; nothing when there is none. */
 int db_text(struct db *db, struct buf *ret, struct err *err, const char *sql, const char *types,

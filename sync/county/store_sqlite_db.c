@@ -7,6 +7,7 @@
 #include "sync/county/store_sqlite.h"
 
 #include <assert.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -187,6 +188,20 @@ static void text_ok(sqlite3_context *context, int count, sqlite3_value **values)
     sqlite3_result_int(context, ok);
 }
 
+/* has_nul_escape(json): SQLite ends a text at \\u0000 without a word, so it is looked for in the
+ * source. */
+static void has_nul_escape(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    (void)count;
+    const char *at = (const char *)sqlite3_value_text(values[0]);
+    bool found = false;
+    while (at != NULL && !found && (at = strchr(at, '\\')) != NULL) {
+        found = strncmp(at, "\\u0000", 6) == 0;
+        at += at[1] != '\0' ? 2 : 1;
+    }
+    sqlite3_result_int(context, found);
+}
+
 static void seal_phone(sqlite3_context *context, int count, sqlite3_value **values)
 {
     (void)count;
@@ -219,7 +234,11 @@ int db_functions(struct db *db, struct err *err)
     static const struct {
         const char *name;
         void (*function)(sqlite3_context *, int, sqlite3_value **);
-    } FUNCTIONS[] = {{"text_ok", text_ok}, {"seal_phone", seal_phone}, {"phone_clear", phone_clear}};
+    } FUNCTIONS[] = {{"has_nul_escape", has_nul_escape},
+
+                     {"text_ok", text_ok},
+                     {"seal_phone", seal_phone},
+                     {"phone_clear", phone_clear}};
     for (size_t i = 0; i < sizeof FUNCTIONS / sizeof *FUNCTIONS; i++)
         if (sqlite3_create_function_v2(db->sqlite, FUNCTIONS[i].name, 1,
                                        SQLITE_UTF8 | SQLITE_DETERMINISTIC, db,

@@ -6,6 +6,7 @@
  * back. */
 #include "sync/county/store_sqlite.h"
 
+#include <sqlite3.h>
 #include <string.h>
 
 static const int64_t ANY_BASE = INT64_C(4611686018427387904);
@@ -30,8 +31,9 @@ int sqlite_import_end(struct store *store, bool keep, struct err *err)
     struct db *db = (struct db *)store;
     int code = ERR_OK;
     if (keep)
-        code = db_run(db, err, "INSERT INTO audit(at,what,detail) SELECT ?1,'import',"
-                               "count(*)||' rows' FROM temp.seen",
+        code = db_run(db, err,
+                      "INSERT INTO audit(at,what,detail) SELECT ?1,'import',"
+                      "count(*)||' rows' FROM temp.seen",
                       "i", clock_wall_ms(db->clock));
     if (keep && code == ERR_OK)
         code = db_run(db, err, "COMMIT", "");
@@ -46,11 +48,12 @@ static int stage_import(struct db *db, const struct store_import *import, int64_
     int all = (1 << table_group_count(import->table)) - 1;
     int code = merge_clear(db, err);
     for (size_t i = 0; code == ERR_OK && i < import->count; i++)
-        code = db_run(db, err,
-                      "INSERT INTO temp.raw(k,t,row) VALUES(?1,?2,json_set(?3,'$.lseq',?1,'$.base',?4,"
-                      "'$.gm',?5,'$.h',?6))",
-                      "issiii", (int64_t)i, import->table->name, import->rows[i].json, ANY_BASE,
-                      (int64_t)all, now_ms);
+        code =
+            db_run(db, err,
+                   "INSERT INTO temp.raw(k,t,row) VALUES(?1,?2,json_set(?3,'$.lseq',?1,'$.base',?4,"
+                   "'$.gm',?5,'$.h',?6))",
+                   "issiii", (int64_t)i, import->table->name, import->rows[i].json, ANY_BASE,
+                   (int64_t)all, now_ms);
     return code;
 }
 
@@ -128,10 +131,11 @@ int sqlite_import_rows(struct store *store, const struct store_import *import,
     if (code == ERR_OK)
         code = db_run(db, err, sql->remember, "");
     if (code == ERR_OK)
-        code = report(db, import,
-                      "SELECT k,why FROM temp.verdict WHERE kind='bad' AND why<>'same' AND ?1 ORDER "
-                      "BY k",
-                      result, err);
+        code =
+            report(db, import,
+                   "SELECT k,why FROM temp.verdict WHERE kind='bad' AND why<>'same' AND ?1 ORDER "
+                   "BY k",
+                   result, err);
     if (code == ERR_OK)
         code = note_seen(db, import, result, err);
     return code != ERR_OK ? code : tally(db, sql, result, err);
@@ -160,8 +164,11 @@ int sqlite_import_prune(struct store *store, const struct table *table,
     if (table->direction == TABLE_UP)
         return ERR_OK;
     while (code == ERR_OK && rows > 0) {
-        struct merge_args args = {.hi = LIMIT_SYNC_PUSH_ROWS, .h_max = now_ms, .county = true,
-                                  .now_ms = now_ms, .scope = ""};
+        struct merge_args args = {.hi = LIMIT_SYNC_PUSH_ROWS,
+                                  .h_max = now_ms,
+                                  .county = true,
+                                  .now_ms = now_ms,
+                                  .scope = ""};
         code = stage_prune(db, table, now_ms, err);
         if (code == ERR_OK)
             code = db_int(db, &rows, err, "SELECT count(*) FROM temp.raw", "");
@@ -249,16 +256,18 @@ int sqlite_show(struct store *store, const char *what, struct buf *ret_json, str
     if (strcmp(what, "counts") == 0)
         return show_counts(db, ret_json, err);
     if (strcmp(what, "conflicts") == 0)
-        return db_text(db, ret_json, err,
-                       "SELECT json_group_array(json_object('at',at,'table',tid,'id',pk,'group',grp,"
-                       "'why',why,'won_by',win_o,'lost_by',lose_o,'won',json(win_val),'lost',"
-                       "json(lose_val))) FROM (SELECT * FROM conflict ORDER BY n)",
-                       "");
+        return db_text(
+            db, ret_json, err,
+            "SELECT json_group_array(json_object('at',at,'table',tid,'id',pk,'group',grp,"
+            "'why',why,'won_by',win_o,'lost_by',lose_o,'won',json(win_val),'lost',"
+            "json(lose_val))) FROM (SELECT * FROM conflict ORDER BY n)",
+            "");
     if (strcmp(what, "quarantine") == 0)
-        return db_text(db, ret_json, err,
-                       "SELECT json_group_array(json_object('at',at,'inc',o,'lseq',lseq,'table',tid,"
-                       "'why',why)) FROM (SELECT * FROM quarantine ORDER BY n)",
-                       "");
+        return db_text(
+            db, ret_json, err,
+            "SELECT json_group_array(json_object('at',at,'inc',o,'lseq',lseq,'table',tid,"
+            "'why',why)) FROM (SELECT * FROM quarantine ORDER BY n)",
+            "");
     return err_set(err, ERR_NOT_FOUND,
                    "no view %s: counts, conflicts, quarantine, or a table (checkins, assignments, "
                    "alarms, ...)",

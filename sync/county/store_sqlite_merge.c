@@ -7,6 +7,7 @@
  * row's fault and ends the whole push. */
 #include "sync/county/store_sqlite.h"
 
+#include <sqlite3.h>
 #include <stdio.h>
 
 #include "gateway/base/log.h"

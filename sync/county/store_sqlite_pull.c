@@ -1,9 +1,10 @@
-/* A page of the feed: per scope the rows above the cursor, in the order of their versions, until the
- * page is full. A row whose last change came from the asking incarnation is left out and passed by.
- * Rows are gathered by table, because that compresses better; a page is applied whole before its
- * cursor counts, so their order within it does not matter. */
+/* A page of the feed: per scope the rows above the cursor, in the order of their versions, until
+ * the page is full. A row whose last change came from the asking incarnation is left out and passed
+ * by. Rows are gathered by table, because that compresses better; a page is applied whole before
+ * its cursor counts, so their order within it does not matter. */
 #include "sync/county/store_sqlite.h"
 
+#include <sqlite3.h>
 #include <string.h>
 
 #include "gateway/base/json.h"
@@ -42,8 +43,8 @@ struct entry {
 static int add_gone(struct db *db, const struct entry *entry, struct buf *row, struct err *err)
 {
     char op[2] = {entry->op, '\0'};
-    return db_text(db, row, err, "SELECT json_object('_v',?1,'_op',?2,'id',?3)", "iss", entry->v, op,
-                   entry->pk);
+    return db_text(db, row, err, "SELECT json_object('_v',?1,'_op',?2,'id',?3)", "iss", entry->v,
+                   op, entry->pk);
 }
 
 static int add_row(struct db *db, struct page *page, const struct entry *entry, struct err *err)
@@ -67,17 +68,17 @@ static int add_row(struct db *db, struct page *page, const struct entry *entry, 
 static int read_feed(struct db *db, struct page *page, const char *scope, int64_t origin,
                      int64_t *cursor, struct err *err)
 {
-    sqlite3_stmt *feed = db_query(db, err,
-                                  "SELECT v,tid,pk,op,o FROM feed WHERE scope=?1 AND v>?2 ORDER BY v",
-                                  "si", scope, *cursor);
+    sqlite3_stmt *feed =
+        db_query(db, err, "SELECT v,tid,pk,op,o FROM feed WHERE scope=?1 AND v>?2 ORDER BY v", "si",
+                 scope, *cursor);
     if (feed == NULL)
         return ERR_IO;
     int rc, code = ERR_OK;
     while (code == ERR_OK && (rc = db_step(db, feed, err)) != 0) {
         if (rc < 0)
             return err != NULL ? err->code : ERR_IO;
-        bool own = sqlite3_column_type(feed, 4) != SQLITE_NULL &&
-                   sqlite3_column_int64(feed, 4) == origin;
+        bool own =
+            sqlite3_column_type(feed, 4) != SQLITE_NULL && sqlite3_column_int64(feed, 4) == origin;
         if (!own && page_is_full(page)) {
             page->more = true;
             break;

@@ -95,7 +95,7 @@ static void make_stage(struct table_sql *out, struct buf *b)
     buf_printf(b, "INSERT INTO temp.in_%d(k,lseq,base,gm,h,id,_del", t->tid);
     EACH_COLUMN(c, t)
     buf_printf(b, ",\"%s\"", c->name);
-    buf_add_text(b, ",n) SELECT k");
+    buf_add_text(b, ",n,why) SELECT k");
     static const char *const MARKS[] = {"lseq", "base", "gm", "h", "id", "_del"};
     for (size_t i = 0; i < sizeof MARKS / sizeof *MARKS; i++)
         add_member(b, MARKS[i]);
@@ -103,7 +103,7 @@ static void make_stage(struct table_sql *out, struct buf *b)
     add_member(b, d->name);
     buf_printf(b,
                ",row_number() OVER (PARTITION BY json_extract(row,'$.id') ORDER BY k)"
-               " FROM temp.raw WHERE t='%s'",
+               ",iif(has_nul_escape(row),'text U+0000',NULL) FROM temp.raw WHERE t='%s'",
                t->name);
     out->stage = take(b);
 
@@ -117,7 +117,7 @@ static void make_stage(struct table_sql *out, struct buf *b)
 static void make_check(struct table_sql *out, struct buf *b)
 {
     const struct table *t = out->table;
-    buf_printf(b, "UPDATE temp.in_%d SET why=CASE", t->tid);
+    buf_printf(b, "UPDATE temp.in_%d SET why=CASE WHEN why IS NOT NULL THEN why", t->tid);
     if (t->direction == TABLE_DOWN)
         buf_add_text(b, " WHEN NOT ?6 THEN 'direction'");
     buf_add_text(b, " WHEN n>1 THEN 'duplicate'");

@@ -4,6 +4,7 @@
  * never leave the engine, so that a poisonous row spoils itself only. */
 #include "sync/county/store_sqlite.h"
 
+#include <sqlite3.h>
 #include <string.h>
 
 #include "gateway/base/json.h"
@@ -48,8 +49,8 @@ static int read_head(struct db *db, const char *body, size_t size, struct reques
     int64_t valid = 0;
     if (!text_utf8_valid(body, size) && memchr(body, '\0', size) != NULL)
         return refuse(answer, 400, "the body holds a zero byte");
-    int code = db_int(db, &valid, err, "SELECT json_valid(?1) AND json_type(?1)='object'", "t", body,
-                      size);
+    int code = db_int(db, &valid, err, "SELECT json_valid(?1) AND json_type(?1)='object'", "t",
+                      body, size);
     if (code != ERR_OK || valid == 0)
         return refuse(answer, 400, "the body is not a JSON object");
     struct buf head;
@@ -79,17 +80,34 @@ static int check_head(struct request *request, const struct store_station *stati
     return ERR_OK;
 }
 
+static int check_push_form(struct db *db, const char *body, size_t size,
+                           struct store_answer *answer, struct err *err)
+{
+    int64_t array = 0, strange = 0;
+    int code = db_int(db, &array, err, "SELECT json_type(?1,'$.push') IS 'array'", "t", body, size);
+    if (code == ERR_OK && array != 0)
+        code =
+            db_int(db, &strange, err,
+                   "SELECT count(*) FROM json_each(?1,'$.push') WHERE iif(type='object',"
+                   "json_type(value,'$.t') IS NOT 'text' OR json_type(value,'$.r') IS NOT 'array'"
+                   ",1)",
+                   "t", body, size);
+    if (code != ERR_OK)
+        return code;
+    return array != 0 && strange == 0 ? ERR_OK
+                                      : refuse(answer, 400, "push is not an array of {t, r}");
+}
+
 static int stage_rows(struct db *db, const char *body, size_t size, struct request *request,
                       struct store_answer *answer, struct err *err)
 {
-    int code = db_run(db, err,
-                      "INSERT INTO temp.raw(k,t,row) SELECT row_number() OVER (ORDER BY p.key,r.key)"
-                      "-1,json_extract(p.value,'$.t'),iif(r.type='object',r.value,NULL) FROM"
-                      " json_each(?1,'$.push') p,json_each(p.value,'$.r') r"
-                      " WHERE p.type='object' LIMIT ?2",
-                      "ti", body, size, (int64_t)LIMIT_SYNC_PUSH_ROWS + 1);
-    if (code == ERR_INVALID)
-        return refuse(answer, 400, "push is not an array of {t, r}");
+    int code =
+        db_run(db, err,
+               "INSERT INTO temp.raw(k,t,row) SELECT row_number() OVER (ORDER BY p.key,r.key)"
+               "-1,json_extract(p.value,'$.t'),iif(r.type='object',r.value,NULL) FROM"
+               " json_each(?1,'$.push') p,json_each(p.value,'$.r') r"
+               " WHERE p.type='object' LIMIT ?2",
+               "ti", body, size, (int64_t)LIMIT_SYNC_PUSH_ROWS + 1);
     int64_t strange = 0;
     if (code == ERR_OK)
         code = db_int(db, &request->rows, err, "SELECT count(*) FROM temp.raw", "");
@@ -141,11 +159,12 @@ static int refuse_reinc(struct store_answer *answer, int64_t last)
 /* Reasons of rows that no table takes. */
 static int judge_unknown(struct db *db, const struct merge_args *args, struct err *err)
 {
-    int code = db_run(db, err,
-                      "INSERT INTO temp.verdict(k,lseq,kind,why) SELECT k,json_extract(row,'$.lseq'),"
-                      "'bad','table' FROM temp.raw WHERE NOT EXISTS(SELECT 1 FROM temp.known n WHERE"
-                      " n.t=raw.t)",
-                      "");
+    int code =
+        db_run(db, err,
+               "INSERT INTO temp.verdict(k,lseq,kind,why) SELECT k,json_extract(row,'$.lseq'),"
+               "'bad','table' FROM temp.raw WHERE NOT EXISTS(SELECT 1 FROM temp.known n WHERE"
+               " n.t=raw.t)",
+               "");
     if (code == ERR_OK)
         code = db_run(db, err,
                       "INSERT INTO quarantine(o,lseq,tid,row,why,at) SELECT ?1,json_extract(row,"
@@ -236,7 +255,8 @@ static int do_push(struct db *db, const struct store_station *station, struct re
         return code;
     if (same == 0 || request->last_lseq != last)
         return refuse_reinc(answer, last);
-    return db_text(db, out, err, "SELECT prev_reply FROM incarnation WHERE o=?1", "i", request->inc);
+    return db_text(db, out, err, "SELECT prev_reply FROM incarnation WHERE o=?1", "i",
+                   request->inc);
 }
 
 /* --- the whole --- */
@@ -259,8 +279,8 @@ static int refuse_pull(struct db *db, struct store_answer *answer, int code, con
     return ERR_STATE;
 }
 
-static int do_pull(struct db *db, const struct store_station *station, const struct request *request,
-                   struct store_answer *answer, struct err *err)
+static int do_pull(struct db *db, const struct store_station *station,
+                   const struct request *request, struct store_answer *answer, struct err *err)
 {
     int64_t max = json_int(request->head, "max", LIMIT_SYNC_PAGE_MIN_BYTES);
     if (max < LIMIT_SYNC_PAGE_MIN_BYTES)
@@ -285,6 +305,8 @@ static int run_request(struct db *db, const struct store_station *station, const
                        struct err *err)
 {
     int code = merge_clear(db, err);
+    if (code == ERR_OK)
+        code = check_push_form(db, body, size, answer, err);
     if (code == ERR_OK)
         code = stage_rows(db, body, size, request, answer, err);
     if (code != ERR_OK)

@@ -1,0 +1,58 @@
+/* A county store in a folder of its own, with a clock set by hand, and two stations of one scope:
+ * incarnations 1 and 2 (a station and the one that took its place), which is how two writers of one
+ * row come about. */
+#ifndef TOUYAN_TESTS_COUNTY_FIXTURE_H
+#define TOUYAN_TESTS_COUNTY_FIXTURE_H
+
+#include "gateway/base/clock.h"
+#include "gateway/base/json.h"
+#include "gateway/base/rnd.h"
+#include "sync/county/store.h"
+
+enum { FIXTURE_NOW = 1788796800 }; /* 2026-09-07 16:00 UTC, in seconds */
+
+struct county_fixture {
+    char folder[64];
+    char path[96];
+    struct clock_cells cells;
+    struct clock clock;
+    struct rnd rnd;
+    struct seal *seal;
+    struct store *store;
+    struct store_station station; /* S0117 */
+    int64_t lseq;                 /* of the next row */
+    int status;                   /* of the last answer */
+    struct json *reply;
+    char *report; /* of the last import; owned */
+    struct store_import_result result;
+};
+
+int county_setup(void **state);
+int county_teardown(void **state);
+
+/* Opens the store again, as a server does when it starts. */
+void county_reopen(struct county_fixture *f);
+
+/* POST /v1/sync with this text for "push" and for "pull"; the reply stays in f->reply. */
+void county_sync(struct county_fixture *f, int inc, const char *push, const char *pull);
+/* The same with one row of a table; members are those after h. Returns its lseq. */
+int64_t county_push(struct county_fixture *f, int inc, const char *table, int64_t base, int gm,
+                    int64_t h, const char *members);
+void county_fp(const char *fp); /* of the next push; NULL: made from its lseq */
+
+/* The kind of verdict of a row: "ok", "lost", "keep", or the reason of bad. */
+const char *county_verdict(const struct county_fixture *f, int64_t lseq);
+/* Finds a pulled row by id; NULL when it did not come. */
+const struct json *county_pulled(const struct county_fixture *f, const char *id);
+
+/* One integer or text out of the database; the text lives until the next call. */
+int64_t county_int(struct county_fixture *f, const char *sql);
+const char *county_text(struct county_fixture *f, const char *sql);
+void county_exec(struct county_fixture *f, const char *sql);
+
+/* Writes a file into the folder. */
+void county_file(struct county_fixture *f, const char *name, const void *bytes, size_t size);
+/* Imports it (text) as that file. */
+int county_import(struct county_fixture *f, const char *name, const char *text, bool prune);
+
+#endif
