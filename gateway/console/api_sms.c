@@ -51,18 +51,27 @@ static int64_t number_of(const struct http_request *request, const char *name, i
     return text != NULL && text_to_int64(text, 0, max, &value) ? value : fallback;
 }
 
-/* Newest first, at most `limit`. */
-struct json *console_sms_list(struct replica *replica, const struct http_request *request)
+static void add_rows(struct replica *replica, const struct http_request *request, const char *dir,
+                     struct json *list)
 {
-    const char *dir = text_equal(http_query(request, "dir"), "in") ? "in" : "out";
     struct query *query = replica_query(replica, strcmp(dir, "in") == 0 ? list_in : list_out);
     query_text(query, 1, http_query(request, "state"));
     query_int(query, 2, number_of(request, "after", 0, INT64_MAX));
     query_int(query, 3, number_of(request, "limit", LIST_DEFAULT, LIST_MAX));
-    struct json *list = json_new_array();
     while (query_row(query))
         json_add(list, row_to_json(query, dir));
     query_done(query);
+}
+
+/* Each box newest first, at most `limit` of each. */
+struct json *console_sms_list(struct replica *replica, const struct http_request *request)
+{
+    const char *dir = http_query(request, "dir");
+    struct json *list = json_new_array();
+    if (!text_equal(dir, "in"))
+        add_rows(replica, request, "out", list);
+    if (text_equal(dir, "in") || text_equal(dir, "all"))
+        add_rows(replica, request, "in", list);
     return list;
 }
 

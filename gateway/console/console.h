@@ -4,7 +4,7 @@
  *
  *   GET  /v1/status             the station at a glance
  *   GET  /v1/check              findings, each {code, level 0 to 3 as Nagios plugins, text, next}
- *   GET  /v1/sms                ?dir=out|in &state= &limit= &after=   newest last
+ *   GET  /v1/sms                ?dir=out|in|all &state= &limit= &after=   newest first
  *   GET  /v1/sms/ID             one message with its history
  *   POST /v1/sms/send           {"number","text"}      -> {"id"}
  *   POST /v1/sms/simulate       {"number","text"}      as if that number had sent it

@@ -21,10 +21,11 @@
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
 
-enum { SWEEP_MS = 1000, BACKLOG = 16, ANSWER_MAX = 8 * 1024 * 1024 };
+enum { SWEEP_MS = 1000, BACKLOG = 16, PEER_GROUPS_MAX = 256, ANSWER_MAX = 8 * 1024 * 1024 };
 
 struct connection {
     int fd; /* -1: the slot is free */
+    bool allowed;
     int64_t opened_mono_ms;
 };
 
@@ -55,6 +56,73 @@ const char *http_query(const struct http_request *request, const char *name)
     return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
 }
 
+/* --- who may connect, and for how long --- */
+
+/* The kernel's word at the time of the connect (SO_PEERGROUPS), not what /proc says later. */
+static bool in_group(int fd, const struct ucred *peer, gid_t group)
+{
+    gid_t groups[PEER_GROUPS_MAX];
+    socklen_t size = sizeof groups;
+    if (peer->gid == group)
+        return true;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) != 0)
+        return false;
+    for (size_t i = 0; i < size / sizeof groups[0]; i++)
+        if (groups[i] == group)
+            return true;
+    return false;
+}
+
+static bool peer_allowed(const struct http *http, int fd)
+{
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+        return false;
+    if (peer.uid == 0 || peer.uid == geteuid())
+        return true;
+    return http->has_group && in_group(fd, &peer, http->group);
+}
+
+static struct connection *find_connection(struct http *http, int fd)
+{
+    for (size_t i = 0; i < LIMIT_HTTP_CONNECTIONS; i++)
+        if (http->connections[i].fd == fd)
+            return &http->connections[i];
+    return NULL;
+}
+
+static void remember(struct http *http, int fd)
+{
+    struct connection *slot = find_connection(http, -1);
+    if (slot == NULL)
+        return; /* then it is not allowed either */
+    *slot = (struct connection){fd, peer_allowed(http, fd), clock_mono_us() / 1000};
+    if (!slot->allowed)
+        log_warn("http.refused", "the peer is neither root nor of the group");
+}
+
+static void forget(struct http *http, int fd)
+{
+    struct connection *slot = find_connection(http, fd);
+    if (slot != NULL)
+        slot->fd = -1;
+}
+
+static int fd_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    return info != NULL ? info->connect_fd : -1;
+}
+
+static bool is_allowed(struct http *http, struct MHD_Connection *connection)
+{
+    int fd = fd_of(connection);
+    const struct connection *slot = fd >= 0 ? find_connection(http, fd) : NULL;
+    return slot != NULL && slot->allowed;
+}
+
 /* --- one request --- */
 
 static struct exchange *exchange_new(struct http *http, struct MHD_Connection *connection)
@@ -79,7 +147,7 @@ static void exchange_free(struct exchange *exchange)
 static void refuse(struct http_answer *answer, int status, const char *text)
 {
     buf_clear(&answer->json);
-    buf_printf(&answer->json, "{\"error\":\"%s\"}", text);
+    buf_printf(&answer->json, "{\"v\":1,\"error\":\"%s\"}", text);
     answer->status = status;
 }
 
@@ -126,6 +194,11 @@ static enum MHD_Result answer_request(struct exchange *exchange, const char *met
                                    .body_size = exchange->body.size,
                                    .connection = exchange->connection};
     exchange->answer.status = MHD_HTTP_OK;
+    if (!is_allowed(http, exchange->connection)) {
+        refuse(&exchange->answer, MHD_HTTP_FORBIDDEN,
+               "this user may not: ask for membership in the group of http.group");
+        return send_answer(exchange);
+    }
     if (exchange->too_large) {
         refuse(&exchange->answer, MHD_HTTP_CONTENT_TOO_LARGE, "the request is too large");
         return send_answer(exchange);
@@ -176,80 +249,18 @@ static void on_completed(void *ctx, struct MHD_Connection *connection, void **st
     *state = NULL;
 }
 
-/* --- who may connect, and for how long --- */
-
-static bool in_group(const struct ucred *peer, gid_t group)
-{
-    struct stat proc;
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%d", (int)peer->pid);
-    if (peer->gid == group)
-        return true;
-    if (stat(path, &proc) != 0 || proc.st_uid != peer->uid)
-        return false;
-    char line[1024];
-    snprintf(path, sizeof path, "/proc/%d/status", (int)peer->pid);
-    FILE *file = fopen(path, "re");
-    bool found = false;
-    while (file != NULL && !found && fgets(line, sizeof line, file) != NULL) {
-        if (strncmp(line, "Groups:", 7) != 0)
-            continue;
-        char *at = line + 7;
-        for (char *end = at; !found && strtoul(at, &end, 10) != 0 && end != at; at = end)
-            found = strtoul(at, NULL, 10) == group;
-    }
-    if (file != NULL)
-        fclose(file);
-    return found;
-}
-
-static bool peer_allowed(const struct http *http, int fd)
-{
-    struct ucred peer;
-    socklen_t size = sizeof peer;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
-        return false;
-    if (peer.uid == 0 || peer.uid == geteuid())
-        return true;
-    return http->has_group && in_group(&peer, http->group);
-}
-
-static void remember(struct http *http, int fd)
-{
-    for (size_t i = 0; i < LIMIT_HTTP_CONNECTIONS; i++) {
-        if (http->connections[i].fd >= 0)
-            continue;
-        http->connections[i] = (struct connection){fd, clock_mono_us() / 1000};
-        return;
-    }
-}
-
-static void forget(struct http *http, int fd)
-{
-    for (size_t i = 0; i < LIMIT_HTTP_CONNECTIONS; i++)
-        if (http->connections[i].fd == fd)
-            http->connections[i].fd = -1;
-}
-
 static void on_connection(void *ctx, struct MHD_Connection *connection, void **state,
                           enum MHD_ConnectionNotificationCode what)
 {
     (void)state;
     struct http *http = ctx;
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    if (info == NULL)
+    int fd = fd_of(connection);
+    if (fd < 0)
         return;
-    int fd = info->connect_fd;
-    if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+    if (what == MHD_CONNECTION_NOTIFY_CLOSED)
         forget(http, fd);
-        return;
-    }
-    remember(http, fd);
-    if (!peer_allowed(http, fd)) {
-        log_warn("http.refused", "the peer is neither root nor of the group");
-        shutdown(fd, SHUT_RDWR);
-    }
+    else
+        remember(http, fd);
 }
 
 static void run(struct http *http)
@@ -387,6 +398,7 @@ void http_close(struct http *http, void (*on_closed)(void *ctx), void *ctx)
     uv_poll_stop(&http->poll);
     uv_timer_stop(&http->sweep);
     replica_commit(http->options.replica); /* resumes who waits for it */
+    run(http);                             /* and sends the answer */
     MHD_stop_daemon(http->daemon);
     unlink(http->path);
     uv_close((uv_handle_t *)&http->poll, on_handle_closed);

@@ -1,0 +1,149 @@
+/* touyan check: every finding of the daemon, the bad ones last with what to do next. The first line
+ * and the exit code are those of a monitoring plugin (0 ok, 1 warning, 2 critical, 3 unknown). */
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway/cli/cli.h"
+
+enum level { LEVEL_OK, LEVEL_WARNING, LEVEL_CRITICAL, LEVEL_UNKNOWN, LEVELS };
+
+/* What a finding is called, and what to do when it is not good. */
+struct advice {
+    const char *code;
+    const char *name[2];
+    const char *next[2];
+};
+
+static const struct advice advices[] = {
+    {"database",
+     {"数据库", "database"},
+     {"查看磁盘空间（df -h）和 journalctl -u touyan-gateway，恢复后会自动继续",
+      "look at the disk (df -h) and journalctl -u touyan-gateway; it goes on by itself"}},
+    {"backup",
+     {"备份", "backup"},
+     {"检查配置 replica.backup_dir 是否可写、有无空间",
+      "check that replica.backup_dir can be written"}},
+    {"modem",
+     {"短信模块", "modem"},
+     {"检查模块是否插好、SIM卡是否欠费；程序会自动重试",
+      "check plug and SIM card; it is tried again by itself"}},
+    {"no_modem",
+     {"短信模块", "modem"},
+     {"没有配置短信模块：在 touyan.conf 中加 modem \"gsm0\" 一节",
+      "none is configured: add a section modem \"gsm0\" to touyan.conf"}},
+    {"registration",
+     {"移动网络", "mobile network"},
+     {"检查天线和SIM卡；期间请用电台和电话",
+      "check aerial and SIM card; use radio and telephone meanwhile"}},
+    {"signal", {"信号", "signal"}, {"换个位置放天线", "move the aerial"}},
+    {"sms_queue",
+     {"短信队列", "message queue"},
+     {"touyan sms list out --state queued 看哪些在等",
+      "see what waits: touyan sms list out --state queued"}},
+    {"broker",
+     {"设备消息服务", "broker"},
+     {"systemctl status mosquitto；期间一键报警按钮无效，请用电台",
+      "systemctl status mosquitto; SOS buttons do not work meanwhile: use radio"}},
+    {"county",
+     {"县平台链路", "county link"},
+     {"本站照常工作，恢复后自动补传；详情：touyan sync status",
+      "the station works on and catches up by itself; see touyan sync status"}},
+    {"quarantine",
+     {"搁置的记录", "rows put aside"},
+     {"touyan sync status，并告知县平台管理员",
+      "touyan sync status, and tell the county's administrator"}},
+    {"devices",
+     {"校门设备", "gate devices"},
+     {"touyan device list 看哪台离线", "see which: touyan device list"}},
+};
+
+static const struct advice *advice_of(const char *code)
+{
+    for (size_t i = 0; i < sizeof advices / sizeof advices[0]; i++)
+        if (strcmp(advices[i].code, code) == 0)
+            return &advices[i];
+    return NULL;
+}
+
+static int level_of(const struct json *finding)
+{
+    int64_t level = json_int(finding, "level", LEVEL_UNKNOWN);
+    return level >= LEVEL_OK && level < LEVELS ? (int)level : LEVEL_UNKNOWN;
+}
+
+static const char *level_name(const struct cli *cli, int level)
+{
+    static const char *const names[2][LEVELS] = {{"正常", "警告", "严重", "未知"},
+                                                 {"OK", "WARNING", "CRITICAL", "UNKNOWN"}};
+    return names[cli->english][level];
+}
+
+/* Worst first: critical, warning, unknown, ok. */
+static int worse(int a, int b)
+{
+    static const int rank[LEVELS] = {0, 2, 3, 1};
+    return rank[a] >= rank[b] ? a : b;
+}
+
+static void print_finding(const struct cli *cli, const struct json *finding)
+{
+    const char *code = json_text(finding, "code", "?"), *text = json_text(finding, "text", "");
+    const struct advice *advice = advice_of(code);
+    int level = level_of(finding);
+    int64_t since = json_int(finding, "since", 0);
+    const char *color = !cli->color || level == LEVEL_OK ? ""
+                        : level == LEVEL_CRITICAL        ? "\033[31m"
+                                                         : "\033[33m";
+    char at[16];
+    cli_format_time(since, at);
+    printf("  %s%s%s %s", color, level_name(cli, level), color[0] != '\0' ? "\033[0m" : "",
+           advice != NULL ? advice->name[cli->english] : code);
+    if (text != NULL && text[0] != '\0')
+        printf(cli->english ? ": %.300s" : "：%.300s", text);
+    if (since > 0 && level != LEVEL_OK)
+        printf(cli->english ? " (since %s)" : "（自 %s）", at);
+    printf("\n");
+    if (level != LEVEL_OK && advice != NULL)
+        printf("     %s%s\n", cli_say(cli, "下一步：", "next: "), advice->next[cli->english]);
+}
+
+static int print_level(const struct cli *cli, const struct json *findings, bool good)
+{
+    int count = 0;
+    for (size_t i = 0; i < json_count(findings); i++) {
+        const struct json *finding = json_at(findings, i);
+        if ((level_of(finding) == LEVEL_OK) != good)
+            continue;
+        print_finding(cli, finding);
+        count++;
+    }
+    return count;
+}
+
+int check_print_problems(const struct cli *cli, const struct json *findings)
+{
+    return print_level(cli, findings, false);
+}
+
+int command_check(const struct cli *cli)
+{
+    struct json *json = NULL;
+    int code = cli_get(cli, "/v1/check", &json);
+    if (code != EXIT_OK) /* a plugin that cannot ask has found something critical */
+        return code == EXIT_DOWN || code == EXIT_LATER ? LEVEL_CRITICAL : code;
+    const struct json *findings = json_get(json, "findings");
+    int worst = json_count(findings) > 0 ? LEVEL_OK : LEVEL_UNKNOWN, problems = 0;
+    for (size_t i = 0; i < json_count(findings); i++) {
+        int level = level_of(json_at(findings, i));
+        worst = worse(worst, level);
+        problems += level != LEVEL_OK;
+    }
+    if (!cli->json) {
+        printf("TOUYAN %s - %d/%zu %s\n", level_name(cli, worst), problems, json_count(findings),
+               cli_say(cli, "项有问题", "checks need attention"));
+        print_level(cli, findings, true);
+        check_print_problems(cli, findings);
+    }
+    json_free(json);
+    return worst;
+}

@@ -1,0 +1,82 @@
+/* The operator's command: what its files share. The result goes to standard output, everything else
+ * to standard error, so that output can be piped; exit codes are those of sysexits(3), and of the
+ * monitoring plugins for `check`. */
+#ifndef TOUYAN_CLI_H
+#define TOUYAN_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "gateway/base/json.h"
+
+enum {
+    EXIT_OK = 0,
+    EXIT_NOT_FOUND = 1, /* the thing asked for is not there */
+    EXIT_USAGE = 64,
+    EXIT_DOWN = 69,  /* no daemon answers */
+    EXIT_LATER = 75, /* it answers, but not now */
+    EXIT_DENIED = 77,
+    EXIT_CONFIG = 78,
+    CLI_WORDS = 16, /* of one command */
+};
+
+struct cli {
+    const char *socket;
+    bool english;
+    bool json;
+    bool color;
+    bool help;
+    int word_count; /* what is left after the options: noun, verb, arguments */
+    const char *words[CLI_WORDS];
+    const char *state; /* --state, or NULL */
+    const char *limit; /* --limit, or NULL */
+};
+
+/* The text in the language chosen. */
+const char *cli_say(const struct cli *cli, const char *zh, const char *en);
+
+/* Says on standard error what is wrong and what to do, and returns `code`. */
+int cli_fail(const struct cli *cli, int code, const char *zh, const char *en);
+
+/* Says how it is used; returns EXIT_USAGE. */
+int cli_usage(const struct cli *cli, const char *usage);
+
+/* One call to the daemon. EXIT_OK: *ret_json is the answer (json_free), and with --json it has been
+ * printed already. Otherwise what is wrong has been said and the exit code is returned. */
+int cli_get(const struct cli *cli, const char *path, struct json **ret_json);
+int cli_post(const struct cli *cli, const char *path, struct json *body, struct json **ret_json);
+/* The same as cli_get without printing anything. */
+int cli_peek(const struct cli *cli, const char *path, struct json **ret_json);
+
+/* --- words in columns --- */
+
+enum { TABLE_COLUMNS = 8, TABLE_CELL = 1024 };
+
+struct table {
+    int columns;
+    int rows, capacity;
+    char **cells; /* owned; row by row */
+};
+
+/* Columns on a terminal: 2 for East Asian wide characters (Unicode UAX #11), 0 for combining ones.
+ */
+int table_text_width(const char *text);
+void table_init(struct table *table, int columns);
+void table_add(struct table *table, const char *const *cells);
+void table_print(const struct table *table);
+void table_free(struct table *table);
+
+/* "09-01 07:20" in local time, "-" for 0. */
+void cli_format_time(int64_t at_ms, char ret[16]);
+
+/* --- one function a command: `cli` has at least the words that chose it --- */
+
+typedef int cli_command_fn(const struct cli *cli);
+cli_command_fn command_status, command_check, command_sms_list, command_sms_show, command_sms_send,
+    command_sms_simulate, command_sync_status, command_device_list;
+
+/* The findings that are not good, each with what to do next; returns their number. Printed last. */
+int check_print_problems(const struct cli *cli, const struct json *findings);
+
+#endif

@@ -1,0 +1,194 @@
+/* touyan: looks at and talks to the station's daemon. Options may stand anywhere; the words that
+ * are left choose a command of the table. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "gateway/cli/cli.h"
+
+#define SOCKET_DEFAULT "/run/touyan/touyan.sock"
+
+static const char help_zh[] =
+    "touyan —— 护学岗网关的操作命令\n"
+    "\n"
+    "  touyan status                    现在的情况，问题列在最后\n"
+    "  touyan check                     逐项检查；退出码 0 正常 1 警告 2 严重 3 未知\n"
+    "  touyan sms list [in|out]         短信，最新的在最下面（--state 状态，--limit 条数）\n"
+    "  touyan sms show 编号             一条短信的经过\n"
+    "  touyan sms send 号码 内容        发一条短信\n"
+    "  touyan sms simulate 号码 内容    当作该号码发来一条短信（演练用）\n"
+    "  touyan sync status               与县平台的同步\n"
+    "  touyan device list               校门设备\n"
+    "  touyan version | help\n"
+    "\n"
+    "  --json  输出 JSON    --lang en  英文    --socket 路径（默认 " SOCKET_DEFAULT "）\n"
+    "\n"
+    "例：touyan sms simulate 13800000001 放学S17\n"
+    "    touyan check --json\n"
+    "\n"
+    "退出码：0 好 1 没有 64 用法 69 程序没有运行 75 稍后再试 77 不允许 78 配置\n";
+
+static const char help_en[] =
+    "touyan - the operator's command of the school guard gateway\n"
+    "\n"
+    "  touyan status                       how things are, problems last\n"
+    "  touyan check                        every check; exits 0 ok, 1 warning, 2 critical, 3 "
+    "unknown\n"
+    "  touyan sms list [in|out]            messages, newest at the bottom (--state S, --limit N)\n"
+    "  touyan sms show ID                  the story of one message\n"
+    "  touyan sms send NUMBER TEXT         send a message\n"
+    "  touyan sms simulate NUMBER TEXT     as if that number had sent one (for drills)\n"
+    "  touyan sync status                  sync with the county\n"
+    "  touyan device list                  devices at the gates\n"
+    "  touyan version | help\n"
+    "\n"
+    "  --json  print JSON    --lang en|zh    --socket PATH (default " SOCKET_DEFAULT ")\n"
+    "\n"
+    "Examples: touyan sms simulate 13800000001 \"FX S17\"\n"
+    "          touyan check --json\n"
+    "\n"
+    "Exit codes: 0 good, 1 not there, 64 usage, 69 not running, 75 later, 77 not allowed, 78 "
+    "configuration\n";
+
+static int print_help(const struct cli *cli)
+{
+    fputs(cli_say(cli, help_zh, help_en), stdout);
+    return EXIT_OK;
+}
+
+static int print_version(const struct cli *cli)
+{
+    if (cli->json)
+        printf("{\"v\":1,\"version\":\"%s\"}\n", TOUYAN_VERSION);
+    else
+        printf("touyan %s\n", TOUYAN_VERSION);
+    return EXIT_OK;
+}
+
+struct command {
+    const char *noun;
+    const char *verb; /* NULL: none */
+    int arguments;    /* at least */
+    int arguments_max;
+    const char *usage;
+    cli_command_fn *run;
+};
+
+static const struct command commands[] = {
+    {"status", NULL, 0, 0, "status", command_status},
+    {"check", NULL, 0, 0, "check", command_check},
+    {"sms", "list", 0, 1, "sms list [in|out] [--state S] [--limit N]", command_sms_list},
+    {"sms", "show", 1, 1, "sms show ID", command_sms_show},
+    {"sms", "send", 2, 2, "sms send NUMBER TEXT", command_sms_send},
+    {"sms", "simulate", 2, 2, "sms simulate NUMBER TEXT", command_sms_simulate},
+    {"sync", "status", 0, 0, "sync status", command_sync_status},
+    {"device", "list", 0, 0, "device list", command_device_list},
+    {"version", NULL, 0, 0, "version", print_version},
+    {"help", NULL, 0, 9, "help", print_help},
+};
+
+static bool is_word(const struct cli *cli, int index, const char *text)
+{
+    return index < cli->word_count && strcmp(cli->words[index], text) == 0;
+}
+
+static int run(const struct cli *cli)
+{
+    const char *near = NULL;
+    if (cli->help)
+        return print_help(cli);
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        const struct command *command = &commands[i];
+        int words = command->verb != NULL ? 2 : 1;
+        if (!is_word(cli, 0, command->noun))
+            continue;
+        near = command->usage;
+        if (command->verb != NULL && !is_word(cli, 1, command->verb))
+            continue;
+        int given = cli->word_count - words;
+        if (given < command->arguments || given > command->arguments_max)
+            return cli_usage(cli, command->usage);
+        return command->run(cli);
+    }
+    if (cli->word_count > 0)
+        cli_fail(cli, EXIT_USAGE, "没有这个命令", "no such command");
+    return cli_usage(cli, near != NULL ? near : "status | check | sms | sync | device | help");
+}
+
+/* --- options --- */
+
+static bool set_lang(struct cli *cli, const char *text)
+{
+    cli->english = strncmp(text, "en", 2) == 0;
+    return cli->english || strncmp(text, "zh", 2) == 0;
+}
+
+/* Takes option `argv[*at]` and its value; false: unknown, or the value is missing or wrong. */
+static bool take_option(struct cli *cli, char **argv, int argc, int *at)
+{
+    const char *name = argv[*at];
+    if (strcmp(name, "--json") == 0)
+        return cli->json = true;
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        return cli->help = true;
+    if (*at + 1 >= argc)
+        return false;
+    const char *value = argv[++*at];
+    if (strcmp(name, "--lang") == 0)
+        return set_lang(cli, value);
+    const char **target = strcmp(name, "--socket") == 0  ? &cli->socket
+                          : strcmp(name, "--state") == 0 ? &cli->state
+                          : strcmp(name, "--limit") == 0 ? &cli->limit
+                                                         : NULL;
+    if (target != NULL)
+        *target = value;
+    return target != NULL;
+}
+
+static int parse(struct cli *cli, int argc, char **argv)
+{
+    bool only_words = false;
+    for (int i = 1; i < argc; i++) {
+        const char *word = argv[i];
+        if (!only_words && strcmp(word, "--") == 0) {
+            only_words = true;
+        } else if (!only_words && word[0] == '-' && word[1] != '\0') {
+            if (!take_option(cli, argv, argc, &i)) {
+                fprintf(stderr, "touyan: %s\n", word);
+                return cli_fail(cli, EXIT_USAGE, "没有这个选项，或缺少它的值（touyan help）",
+                                "no such option, or its value is missing (touyan help)");
+            }
+        } else if (cli->word_count < CLI_WORDS) {
+            cli->words[cli->word_count++] = word;
+        } else {
+            return cli_fail(cli, EXIT_USAGE, "词太多；内容请加引号",
+                            "too many words: quote the text");
+        }
+    }
+    return EXIT_OK;
+}
+
+static const char *from_env(const char *name, const char *fallback)
+{
+    const char *value = getenv(name);
+    return value != NULL && value[0] != '\0' ? value : fallback;
+}
+
+int main(int argc, char **argv)
+{
+    struct cli cli = {.socket = from_env("TOUYAN_SOCKET", SOCKET_DEFAULT)};
+    set_lang(&cli, from_env("TOUYAN_LANG", "zh"));
+    cli.color = isatty(STDOUT_FILENO) && from_env("NO_COLOR", NULL) == NULL;
+    int code = parse(&cli, argc, argv);
+    if (code != EXIT_OK)
+        return code;
+    if (strlen(cli.socket) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+        return cli_fail(&cli, EXIT_CONFIG, "套接字路径太长", "the path of the socket is too long");
+    code = run(&cli);
+    if (fflush(stdout) != 0)
+        return cli_fail(&cli, EXIT_LATER, "输出写不出去", "the output could not be written");
+    return code;
+}

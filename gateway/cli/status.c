@@ -1,0 +1,97 @@
+/* touyan status: the station at a glance, problems last. */
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway/cli/cli.h"
+
+static void print_posts(const struct cli *cli, const struct json *posts)
+{
+    char at[16];
+    cli_format_time(json_int(posts, "start_at", 0), at);
+    if (json_text(posts, "peak", NULL) == NULL) {
+        printf("%s\n",
+               cli_say(cli, "岗位    今天没有要执勤的时段了", "posts     no more duty today"));
+        return;
+    }
+    printf(cli->english ? "posts     %s: %lld assigned, %lld on post, %lld confirmed, %lld absent\n"
+                        : "岗位    %s：应到 %lld，到岗 %lld，已确认 %lld，缺 %lld\n",
+           at, (long long)json_int(posts, "assigned", 0), (long long)json_int(posts, "on_post", 0),
+           (long long)json_int(posts, "confirmed", 0), (long long)json_int(posts, "absent", 0));
+}
+
+static void print_messages(const struct cli *cli, const struct json *sms)
+{
+    static const struct {
+        const char *state, *zh;
+    } states[] = {{"queued", "待发"},  {"claimed", "准备"},   {"submitted", "发送中"},
+                  {"sent", "已发"},    {"delivered", "送达"}, {"failed", "失败"},
+                  {"expired", "过期"}, {"unknown", "不明"},   {"cancelled", "取消"}};
+    bool any = false;
+    printf("%s", cli_say(cli, "短信    ", "messages  "));
+    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
+        int64_t count = json_int(sms, states[i].state, 0);
+        if (count == 0)
+            continue;
+        printf("%s%s %lld", any ? cli_say(cli, "，", ", ") : "",
+               cli_say(cli, states[i].zh, states[i].state), (long long)count);
+        any = true;
+    }
+    printf("%s\n", any ? "" : cli_say(cli, "没有", "none"));
+}
+
+static void print_modems(const struct cli *cli, const struct json *modems)
+{
+    for (size_t i = 0; i < json_count(modems); i++) {
+        const struct json *modem = json_at(modems, i);
+        printf("%s%s %s %s CSQ %lld\n", cli_say(cli, "模块    ", "modem     "),
+               json_text(modem, "name", "?"), json_text(modem, "state", "?"),
+               json_text(modem, "model", ""), (long long)json_int(modem, "csq", 99));
+    }
+}
+
+static void print_links(const struct cli *cli, const struct json *json)
+{
+    const struct json *county = json_get(json, "county"), *broker = json_get(json, "broker");
+    char at[16];
+    cli_format_time(json_int(county, "as_of", 0), at);
+    printf(cli->english ? "county    %s, last progress %s, %lld rows to send\n"
+                        : "县平台  %s，最近同步 %s，待上传 %lld 行\n",
+           json_text(county, "link", "-"), at, (long long)json_int(county, "pending", 0));
+    printf("%s%s\n", cli_say(cli, "设备线  ", "broker    "),
+           json_bool(broker, "connected", false) ? cli_say(cli, "已连接", "connected")
+                                                 : cli_say(cli, "断开", "not connected"));
+}
+
+static void print_status(const struct cli *cli, const struct json *json)
+{
+    char now[16];
+    cli_format_time(json_int(json, "now", 0), now);
+    printf("%s %s  %s  touyan %s\n", json_text(json, "name", ""), json_text(json, "station", ""),
+           now, json_text(json, "version", "?"));
+    print_posts(cli, json_get(json, "posts"));
+    printf("%s%lld\n", cli_say(cli, "报警    未结束 ", "alarms    open "),
+           (long long)json_int(json, "alarms_open", 0));
+    printf("%s%lld\n", cli_say(cli, "待人工  ", "for you   "),
+           (long long)json_int(json, "inbox_open", 0));
+    print_messages(cli, json_get(json, "sms"));
+    print_modems(cli, json_get(json, "modems"));
+    printf(cli->english ? "devices   %lld, offline %lld\n" : "设备    %lld 台，离线 %lld 台\n",
+           (long long)json_int(json, "devices", 0),
+           (long long)json_int(json, "devices_offline", 0));
+    print_links(cli, json);
+}
+
+int command_status(const struct cli *cli)
+{
+    struct json *json = NULL, *check = NULL;
+    int code = cli_get(cli, "/v1/status", &json);
+    if (code == EXIT_OK && !cli->json) {
+        print_status(cli, json);
+        code = cli_peek(cli, "/v1/check", &check);
+        if (code == EXIT_OK && check_print_problems(cli, json_get(check, "findings")) == 0)
+            printf("%s\n", cli_say(cli, "没有问题", "no problems"));
+        json_free(check);
+    }
+    json_free(json);
+    return code;
+}
