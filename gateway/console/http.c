@@ -21,7 +21,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
 
-enum { SWEEP_MS = 1000, BACKLOG = 16, PEER_GROUPS_MAX = 256, ANSWER_MAX = 8 * 1024 * 1024 };
+enum { SWEEP_MS = 1000, BACKLOG = 128, PEER_GROUPS_MAX = 256, ANSWER_MAX = 8 * 1024 * 1024 };
 
 struct connection {
     int fd; /* -1: the slot is free */

@@ -504,6 +504,26 @@ static int settle_help_call(const struct recognise_context *context, bool asked)
     return COMMAND_CALL_110;
 }
 
+/* Consent takes the digit itself, never a word. */
+static int settle_consent(int kind, const struct reading *reading)
+{
+    return reading->is_digit && kind != COMMAND_SWAP ? kind : COMMAND_PERSON;
+}
+
+/* One choice is clear, several are not. After an offer 1 takes nothing: 接 and the code do. */
+static int settle_bare(int kind, const struct recognise_context *context)
+{
+    bool to_offer = context->last_sent == LAST_OFFER && context->open_offers > 0;
+    int choices = context->open_prompts + (to_offer ? context->open_offers : 0);
+    if (choices > 1)
+        return COMMAND_LIST_CODES;
+    if (to_offer && kind != COMMAND_DECLINE)
+        return COMMAND_LIST_CODES;
+    if (choices == 1 || (kind == COMMAND_DECLINE && context->open_offers == 1))
+        return kind;
+    return COMMAND_PERSON;
+}
+
 /* A bare answer to one of several things lists them; with nothing to answer a person looks. */
 static int settle_answer(int kind, const struct recognise_context *context,
                          const struct reading *reading)
@@ -511,17 +531,10 @@ static int settle_answer(int kind, const struct recognise_context *context,
     if (reading->command.code[0] != '\0')
         return kind;
     if (context->last_sent == LAST_CONSENT && (reading->is_digit || context->open_prompts == 0))
-        return reading->is_digit && kind != COMMAND_SWAP ? kind : COMMAND_PERSON;
+        return settle_consent(kind, reading);
     if (context->role < SENDER_VOLUNTEER)
         return COMMAND_PERSON;
-    bool to_offer = context->last_sent == LAST_OFFER && context->open_offers > 0;
-    if (context->open_prompts + (to_offer ? context->open_offers : 0) > 1)
-        return COMMAND_LIST_CODES;
-    if (to_offer && context->open_prompts == 0) /* 1 takes nothing: 接 and the code do */
-        return kind == COMMAND_DECLINE ? kind : COMMAND_LIST_CODES;
-    if (context->open_prompts == 1 || (kind == COMMAND_DECLINE && context->open_offers == 1))
-        return kind;
-    return COMMAND_PERSON;
+    return settle_bare(kind, context);
 }
 
 static int settle_take(const struct recognise_context *context)

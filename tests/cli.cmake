@@ -1,0 +1,5 @@
+add_executable(console_server e2e/console_server.c)
+target_link_libraries(console_server PRIVATE touyan_console)
+set_target_properties(console_server PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+add_test(NAME cli COMMAND ${CMAKE_SOURCE_DIR}/tests/e2e/cli.py $<TARGET_FILE:touyan> $<TARGET_FILE:console_server>)
+set_tests_properties(cli PROPERTIES LABELS e2e TIMEOUT 120)

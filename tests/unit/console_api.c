@@ -1,0 +1,201 @@
+/* The routes over a replica in memory, without HTTP. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "gateway/base/rnd.h"
+#include "gateway/console/console.h"
+#include "sync/replica/seal.h"
+
+struct world {
+    struct rnd rnd;
+    struct clock_cells cells;
+    struct clock clock;
+    struct seal *seal;
+    struct replica *replica;
+    struct console console;
+    int sync_now;
+    char number[64], text[256];
+};
+
+static struct json *port_status(void *ctx)
+{
+    (void)ctx;
+    struct json *json = json_new_object();
+    json_set_text(json, "station", "S0117");
+    return json;
+}
+
+static int port_send(void *ctx, const char *number, const char *text,
+                     char ret_id[LIMIT_ID_BYTES + 1], struct err *err)
+{
+    struct world *world = ctx;
+    if (strcmp(number, "1") == 0)
+        return err_set(err, ERR_INVALID, "no number");
+    snprintf(world->number, sizeof world->number, "%s", number);
+    snprintf(world->text, sizeof world->text, "%s", text);
+    snprintf(ret_id, LIMIT_ID_BYTES + 1, "id-1");
+    return ERR_OK;
+}
+
+static int port_simulate(void *ctx, const char *number, const char *text, struct err *err)
+{
+    char id[LIMIT_ID_BYTES + 1];
+    return port_send(ctx, number, text, id, err);
+}
+
+static void port_sync_now(void *ctx)
+{
+    ((struct world *)ctx)->sync_now++;
+}
+
+static int set_up(void **state)
+{
+    static struct world world;
+    struct err err = {0};
+    world = (struct world){.rnd = rnd_seeded(1), .cells = {1788737520000, 1000}};
+    world.clock = clock_manual(&world.cells);
+    world.seal = seal_for_test();
+    struct replica_options options = {
+        .path = ":memory:", .clock = &world.clock, .rnd = &world.rnd, .seal = world.seal};
+    assert_int_equal(replica_open(&options, &world.replica, &err), ERR_OK);
+    world.console = (struct console){.replica = world.replica,
+                                     .ports = {.ctx = &world,
+                                               .status = port_status,
+                                               .check = port_status,
+                                               .sync = port_status,
+                                               .idle = port_status,
+                                               .sync_now = port_sync_now,
+                                               .send = port_send,
+                                               .simulate = port_simulate}};
+    replica_enter(world.replica);
+    replica_run(
+        world.replica,
+        "INSERT INTO outbox(id, idem, phone, body, prio, concat_ref, parts, created_at,"
+        " not_before_at, not_after_at, state, text_id) VALUES ('aa-1', 'k',"
+        " seal_phone('+8613800000001'), seal('到岗'), 1, 0, 1, 5000, 0, 9000, 'queued', 'A1')",
+        "");
+    replica_run(world.replica,
+                "INSERT INTO outbox_history(message_seq, part, copy, at, state)"
+                " SELECT seq, 1, 0, 5000, 'queued' FROM outbox",
+                "");
+    replica_run(world.replica,
+                "INSERT INTO device(id, scope, product, kind, name) VALUES"
+                " ('d1', 'S0117', 'touyan', 'sos', '东门')",
+                "");
+    assert_true(replica_leave(world.replica, true));
+    assert_true(replica_commit(world.replica));
+    *state = &world;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct world *world = *state;
+    replica_close(world->replica);
+    seal_close(world->seal);
+    return 0;
+}
+
+/* The parsed answer; the caller frees it. */
+static struct json *ask(struct world *world, const char *method, const char *path, const char *body,
+                        int wanted_status, bool wanted_wrote)
+{
+    struct http_request request = {method, path, body, strlen(body), NULL};
+    struct http_answer answer = {.status = 200};
+    struct json *json = NULL;
+    buf_init(&answer.json, 100000);
+    replica_enter(world->replica);
+    console_respond(&world->console, &request, &answer);
+    replica_leave(world->replica, true);
+    replica_commit(world->replica);
+    assert_int_equal(answer.status, wanted_status);
+    assert_int_equal(answer.wrote, wanted_wrote);
+    assert_int_equal(json_parse(buf_text(&answer.json), answer.json.size, &json, NULL), ERR_OK);
+    assert_int_equal(json_int(json, "v", 0), 1);
+    assert_true(wanted_status < 400 || json_text(json, "error", NULL) != NULL);
+    buf_free(&answer.json);
+    return json;
+}
+
+static void test_routes(void **state)
+{
+    struct world *world = *state;
+    static const char *const paths[] = {"/v1/status", "/v1/check", "/v1/sync",
+                                        "/v1/idle",   "/v1/sms",   "/v1/devices"};
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        json_free(ask(world, "GET", paths[i], "", 200, false));
+        json_free(ask(world, "DELETE", paths[i], "", 405, false));
+    }
+    json_free(ask(world, "GET", "/", "", 404, false));
+    json_free(ask(world, "GET", "/v1/statusx", "", 404, false));
+    json_free(ask(world, "GET", "/v1/sms/", "", 404, false));
+    json_free(ask(world, "GET", "/v1/sms/aa-1/x", "", 404, false));
+    json_free(ask(world, "POST", "/v1/sync/now", "", 200, false));
+    assert_int_equal(world->sync_now, 1);
+}
+
+static void test_messages_are_masked(void **state)
+{
+    struct world *world = *state;
+    struct json *json = ask(world, "GET", "/v1/sms", "", 200, false);
+    const struct json *first = json_at(json_get(json, "sms"), 0);
+    assert_string_equal(json_text(first, "number", ""), "***001");
+    assert_string_equal(json_text(first, "text", ""), "到岗");
+    assert_string_equal(json_text(first, "dir", ""), "out");
+    json_free(json);
+    json = ask(world, "GET", "/v1/sms/aa-1", "", 200, false);
+    assert_string_equal(json_text(json, "state", ""), "queued");
+    assert_int_equal(json_count(json_get(json, "history")), 1);
+    json_free(json);
+    json_free(ask(world, "GET", "/v1/sms/none", "", 404, false));
+}
+
+static void test_devices(void **state)
+{
+    struct json *json = ask(*state, "GET", "/v1/devices", "", 200, false);
+    const struct json *first = json_at(json_get(json, "devices"), 0);
+    assert_string_equal(json_text(first, "id", ""), "d1");
+    assert_string_equal(json_text(first, "state", ""), "unknown");
+    assert_true(json_bool(first, "registered", false));
+    json_free(json);
+}
+
+static void test_writing(void **state)
+{
+    struct world *world = *state;
+    static const char good[] = "{\"number\":\"13800000001\",\"text\":\"放学S17\"}";
+    struct json *json = ask(world, "POST", "/v1/sms/send", good, 200, true);
+    assert_string_equal(json_text(json, "id", ""), "id-1");
+    assert_string_equal(world->number, "13800000001");
+    assert_string_equal(world->text, "放学S17");
+    json_free(json);
+    json_free(ask(world, "POST", "/v1/sms/simulate", good, 200, true));
+    static const char *const bad[] = {"",
+                                      "{",
+                                      "[]",
+                                      "{\"number\":\"1\"}",
+                                      "{\"number\":1,\"text\":\"a\"}",
+                                      "{} trail",
+                                      "\"text\"",
+                                      "{\"number\":\"1\",\"text\":\"a\"}"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        json_free(ask(world, "POST", "/v1/sms/send", bad[i], 400, false));
+        json_free(ask(world, "POST", "/v1/sms/simulate", bad[i], 400, false));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_routes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_messages_are_masked, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_devices, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_writing, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
