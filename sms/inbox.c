@@ -319,8 +319,10 @@ static void take_part(struct inbox *inbox, const struct incoming *in)
     struct sets sets;
     struct reassemble_decision decision;
     const struct tpdu_concat *concat = &in->tpdu.concat;
-    struct reassemble_part part = {concat->part, in->tpdu.text, in->tpdu.head_low,
-                                   in->tpdu.tail_high};
+    struct reassemble_part part = {.text = in->tpdu.text,
+                                   .part = concat->part,
+                                   .head_low = in->tpdu.head_low,
+                                   .tail_high = in->tpdu.tail_high};
     load_sets(inbox, in, &sets);
     int code = reassemble_decide(sets.set, sets.count, &part, concat->total, in->tpdu.sent_ms,
                                  in->heard_ms, &decision, NULL);

@@ -30,8 +30,8 @@ enum {
 };
 
 struct reassemble_part {
-    int part; /* 1 to total */
     const char *text;
+    int part; /* 1 to total */
     /* Halves of a surrogate pair that was cut between two parts (see struct tpdu); 0: none, or not
      * kept: U+FFFD then stays in the text. */
     uint16_t head_low;

@@ -195,23 +195,30 @@ static void run_cpms(struct simat *at, const char *args)
     say_memories(at, false);
 }
 
+/* "=2,1,0,1": up to five digits; returns how many there are. */
+static int read_digits(const char *args, int ret[5])
+{
+    int count = 0;
+
+    for (const char *c = args; count < 5 && (*c == '=' || *c == ',') && c[1] >= '0' && c[1] <= '9';
+         c += 2)
+        ret[count++] = c[1] - '0';
+    return count;
+}
+
 static void run_cnmi(struct simat *at, const char *args)
 {
-    int mode = 0;
-    int mt = 0;
-    int bm = 0;
-    int ds = 0;
+    int digits[5] = {0}; /* mode, mt, bm, ds, bfr */
     char line[48];
 
     if (text_equal(args, "?")) {
         snprintf(line, sizeof line, "+CNMI: 2,%d,0,%d,0", at->cnmi_mt, at->cnmi_ds);
         simat_say(at, line);
-        /* NOLINTNEXTLINE(cert-err34-c): one digit each cannot overflow */
-    } else if (sscanf(args, "=%1d,%1d,%1d,%1d", &mode, &mt, &bm, &ds) < 2 || mt > 1 || ds > 2) {
+    } else if (read_digits(args, digits) < 2 || digits[1] > 1 || digits[3] > 2) {
         simat_cms_error(at, CMS_INVALID_PARAMETER);
     } else {
-        at->cnmi_mt = mt;
-        at->cnmi_ds = ds;
+        at->cnmi_mt = digits[1];
+        at->cnmi_ds = digits[3];
     }
 }
 

@@ -9,9 +9,11 @@
 
 #include <string.h>
 
+#include "gateway/base/rnd.h"
 #include "sms/reassemble.h"
 
-enum { MINUTE_MS = 60000, HOUR_MS = 3600000 };
+#define MINUTE_MS INT64_C(60000)
+#define HOUR_MS INT64_C(3600000)
 #define SENT INT64_C(1788000000000)
 
 static struct reassemble_part part(int number, const char *text)
@@ -180,6 +182,65 @@ static void a_character_cut_in_two_is_whole_again(void **state)
     joins_to(parts, 2, 2, "到\xef\xbf\xbd\xef\xbf\xbd岗\xef\xbf\xbd");
 }
 
+/* What an inbox keeps of one key. */
+struct kept {
+    struct reassemble_set sets[REASSEMBLE_SETS];
+    struct reassemble_part parts[REASSEMBLE_SETS][4];
+    size_t count;
+};
+
+static void take(struct kept *kept, int number, const char *text, int64_t sent_ms, int64_t heard_ms)
+{
+    struct reassemble_decision decision =
+        decide(kept->sets, kept->count, part(number, text), 4, sent_ms, heard_ms);
+    struct reassemble_set *set = &kept->sets[decision.set];
+
+    if (decision.verdict == REASSEMBLE_DUPLICATE)
+        return;
+    if (decision.verdict == REASSEMBLE_NEW) {
+        assert_true(kept->count < REASSEMBLE_SETS);
+        set = &kept->sets[kept->count];
+        *set = (struct reassemble_set){decision.generation, sent_ms, heard_ms,
+                                       kept->parts[kept->count], 0};
+        kept->count++;
+    }
+    kept->parts[set - kept->sets][set->count++] = part(number, text);
+    assert_int_equal(decision.complete, set->count == 4);
+}
+
+/* One sender counts badly and uses one reference for three messages an hour apart; their parts come
+ * in any order at all, each once or twice. Every message is whole, and there are no others. */
+static void messages_of_one_reference_are_kept_apart(void **state)
+{
+    (void)state;
+    static const char *const texts[3][4] = {
+        {"a", "b", "c", "d"}, {"a", "b", "C", "d"}, {"1", "2", "3", "4"}};
+    struct rnd rnd = rnd_seeded(11);
+
+    for (int round = 0; round < 500; round++) {
+        struct kept kept = {.count = 0};
+        int order[24];
+
+        for (int i = 0; i < 24; i++)
+            order[i] = i % 12;
+        for (int i = 23; i > 0; i--) {
+            int other = (int)rnd_below(&rnd, (uint64_t)i + 1);
+            int moved = order[i];
+            order[i] = order[other];
+            order[other] = moved;
+        }
+        for (int i = 0; i < 24; i++) {
+            int which = order[i] / 4;
+            int number = order[i] % 4;
+            int64_t sent_ms = SENT + which * INT64_C(3600000) + number * 3 * MINUTE_MS;
+            take(&kept, number + 1, texts[which][number], sent_ms, SENT + 4 * HOUR_MS + i);
+        }
+        assert_int_equal(kept.count, 3);
+        for (size_t i = 0; i < 3; i++)
+            assert_int_equal(kept.sets[i].count, 4);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +252,7 @@ int main(void)
         cmocka_unit_test(a_part_joins_the_newest_set_that_can_hold_it),
         cmocka_unit_test(impossible_parts_are_refused),
         cmocka_unit_test(gaps_are_marked_once_each),
+        cmocka_unit_test(messages_of_one_reference_are_kept_apart),
         cmocka_unit_test(a_character_cut_in_two_is_whole_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

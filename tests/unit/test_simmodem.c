@@ -110,7 +110,7 @@ static void hear(struct fixture *f)
 /* Waits for the words and forgets all that was heard up to their end. */
 static void await(struct fixture *f, const char *words)
 {
-    int64_t until_us = clock_mono_us() + PATIENCE_MS * 1000;
+    int64_t until_us = clock_mono_us() + PATIENCE_MS * INT64_C(1000);
     char *at = NULL;
 
     while (!(at = memmem(buf_text(&f->heard), f->heard.size, words, strlen(words)))) {

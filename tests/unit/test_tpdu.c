@@ -15,11 +15,12 @@
 #include "sms/gsm7.h"
 #include "sms/tpdu.h"
 
-enum { QUARTER_MS = 15 * CALTIME_MINUTE_MS };
+#define QUARTER_MS (INT64_C(15) * CALTIME_MINUTE_MS)
 
 static int64_t utc(int year, int month, int day, int hour, int minute, int second)
 {
-    return caltime_to_ms(year, month, day, hour, minute) + CALTIME_OFFSET_MS + second * 1000;
+    return caltime_to_ms(year, month, day, hour, minute) + CALTIME_OFFSET_MS +
+           second * INT64_C(1000);
 }
 
 static struct tpdu decoded(const char *hex, enum tpdu_from from)
