@@ -46,7 +46,7 @@ void simat_reset(struct simat *at)
     at->known_registered = at->net->registered;
     at->urc_inside.kind = SIMFAULT_NONE;
     at->urc_after.kind = SIMFAULT_NONE;
-    at->cops_numeric = false;
+    at->radio_off = false;
     at->one_byte = false;
 }
 

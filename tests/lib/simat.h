@@ -40,9 +40,9 @@ struct simat {
     bool final_sent; /* this command line has its final result */
     enum simnet_memory read_memory, receive_memory;
     int cnmi_mt, cnmi_ds;
-    int creg;              /* +CREG=n */
-    bool known_registered; /* what +CREG said last */
-    bool cops_numeric;
+    int creg;                /* +CREG=n */
+    bool known_registered;   /* what +CREG said last */
+    bool radio_off;          /* +CFUN=0 or 4 */
     int64_t silent_until_us; /* 0: not; INT64_MAX: until cleared */
     int64_t unregistered_until_us;
     struct simat_later later[SIMAT_LATER];

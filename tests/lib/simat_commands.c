@@ -34,10 +34,6 @@ static const struct {
     {"+CSCS?", "+CSCS: \"GSM\""},
     {"+CSCS=?", "+CSCS: (\"GSM\",\"HEX\",\"UCS2\")"},
     {"+CPIN?", "+CPIN: READY"},
-    {"+CFUN?", "+CFUN: 1"},
-    {"+CFUN=0", NULL},
-    {"+CFUN=1", NULL},
-    {"+CFUN=4", NULL},
     {"+CMEE?", "+CMEE: 1"},
     {"+CMGF=0", NULL},
     {"+CMGF?", "+CMGF: 0"},
@@ -66,17 +62,40 @@ static const struct {
 
 static const char *const memories[] = {"SM", "ME", "SR"};
 
-static void run_cfun_reset(struct simat *at, const char *args)
+static void register_again(struct simat *at)
 {
-    if (!text_equal(args, "=1,1")) {
-        simat_cme_error(at, CME_NOT_ALLOWED);
-        return;
-    }
+    at->radio_off = false;
+    at->unregistered_until_us = 0;
+    at->net->registered = true;
+}
+
+static void restart(struct simat *at)
+{
     simat_reset(at);
+    register_again(at);
     simat_final(at, "OK");
     simat_say(at, "RDY");
     simat_say(at, "+CFUN: 1");
     simat_say(at, "+CPIN: READY");
+}
+
+/* Turning the radio off and on again finds a lost network, as it often does in life. */
+static void run_cfun(struct simat *at, const char *args)
+{
+    if (text_equal(args, "?")) {
+        simat_say(at, at->radio_off ? "+CFUN: 4" : "+CFUN: 1");
+    } else if (text_equal(args, "=0") || text_equal(args, "=4")) {
+        at->radio_off = true;
+        at->unregistered_until_us = 0;
+        at->net->registered = false;
+    } else if (text_equal(args, "=1")) {
+        if (at->radio_off)
+            register_again(at);
+    } else if (text_equal(args, "=1,1")) {
+        restart(at);
+    } else {
+        simat_cme_error(at, CME_NOT_ALLOWED);
+    }
 }
 
 static void run_echo(struct simat *at, const char *args)
@@ -314,14 +333,10 @@ static const struct {
     const char *name; /* up to the arguments, which begin with '=', '?' or a digit */
     void (*run)(struct simat *at, const char *args);
 } commands[] = {
-    {"E", run_echo},       {"+CFUN", run_cfun_reset},
-    {"+CMEE", run_cmee},   {"+CSCS", run_cscs},
-    {"+CSQ", run_csq},     {"+CREG", run_creg},
-    {"+CGREG", run_cgreg}, {"+CEREG", run_cereg},
-    {"+COPS", run_cops},   {"+CPMS", run_cpms},
-    {"+CNMI", run_cnmi},   {"+CMGL", run_cmgl},
-    {"+CMGR", run_cmgr},   {"+CMGD", run_cmgd},
-    {"+CUSD", run_cusd},   {"+CMGS", simat_begin_send},
+    {"E", run_echo},     {"+CFUN", run_cfun}, {"+CMEE", run_cmee},   {"+CSCS", run_cscs},
+    {"+CSQ", run_csq},   {"+CREG", run_creg}, {"+CGREG", run_cgreg}, {"+CEREG", run_cereg},
+    {"+COPS", run_cops}, {"+CPMS", run_cpms}, {"+CNMI", run_cnmi},   {"+CMGL", run_cmgl},
+    {"+CMGR", run_cmgr}, {"+CMGD", run_cmgd}, {"+CUSD", run_cusd},   {"+CMGS", simat_begin_send},
 };
 
 static bool run_fixed(struct simat *at, const char *command)

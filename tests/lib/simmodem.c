@@ -235,6 +235,12 @@ static int wait_ms(const struct simmodem *modem, int max_ms)
     return left_ms < max_ms ? (int)left_ms : max_ms;
 }
 
+static void drop_output(struct simmodem *modem)
+{
+    buf_clear(&modem->at.out);
+    modem->at.one_byte = false;
+}
+
 static void work_port(struct simmodem *modem, short revents)
 {
     if (revents & POLLIN)
@@ -248,7 +254,7 @@ static void work_port(struct simmodem *modem, short revents)
     if (modem->opened)
         write_port(modem);
     else
-        buf_clear(&modem->at.out);
+        drop_output(modem);
 }
 
 void simmodem_turn(struct simmodem *modem, int max_ms)

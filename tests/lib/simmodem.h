@@ -4,6 +4,7 @@
  * Orders, each answered with {"ok":true,...} or {"ok":false,"error":"..."}:
  *   {"cmd":"inbound","from":"+8613...","text":"...","drop":0,"reverse":false}  -> parts
  *   {"cmd":"inbound_pdu","hex":"..."}       service centre address in front; may be broken
+ *   {"cmd":"urc","text":"+QIND: SMS DONE"}  a line from the modem, now
  *   {"cmd":"fault","kind":"...",...}        simfault.h
  *   {"cmd":"clear"}                         disarms all faults, ends silence
  *   {"cmd":"unplug"} {"cmd":"plug"}         the port goes; a new one comes under the same link

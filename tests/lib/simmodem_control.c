@@ -29,7 +29,22 @@ static int order_inbound_pdu(struct simmodem *modem, const struct json *order, s
     (void)reply;
     if (size < 0)
         return err_set(err, ERR_INVALID, "hex is not 2 to %d octets", LIMIT_TPDU_BYTES);
-    return simnet_inbound_pdu(&modem->net, bytes, (size_t)size, err);
+    int code = simnet_inbound_pdu(&modem->net, bytes, (size_t)size, err);
+    if (!code) {
+        struct json *line = simbook_new(&modem->book, "inbound_pdu", -1);
+        json_set_text(line, "pdu", hex);
+        simbook_write(&modem->book, line);
+    }
+    return code;
+}
+
+static int order_urc(struct simmodem *modem, const struct json *order, struct json *reply,
+                     struct err *err)
+{
+    (void)reply;
+    (void)err;
+    buf_printf(&modem->at.out, "\r\n%s\r\n", json_text(order, "text", "RDY"));
+    return ERR_OK;
 }
 
 static int order_fault(struct simmodem *modem, const struct json *order, struct json *reply,
@@ -142,10 +157,9 @@ static const struct {
     int (*run)(struct simmodem *modem, const struct json *order, struct json *reply,
                struct err *err);
 } orders[] = {
-    {"inbound", order_inbound}, {"inbound_pdu", order_inbound_pdu},
-    {"fault", order_fault},     {"clear", order_clear},
-    {"unplug", order_unplug},   {"plug", order_plug},
-    {"network", order_network}, {"stats", order_stats},
+    {"inbound", order_inbound}, {"inbound_pdu", order_inbound_pdu}, {"fault", order_fault},
+    {"clear", order_clear},     {"unplug", order_unplug},           {"plug", order_plug},
+    {"urc", order_urc},         {"network", order_network},         {"stats", order_stats},
     {"quit", order_quit},
 };
 

@@ -497,6 +497,22 @@ static void silence_and_lost_registration(void **state)
     command(f, "AT+CSQ", "+CSQ: 99,99");
 }
 
+static void radio_off_and_on_finds_the_network(void **state)
+{
+    struct fixture *f = *state;
+
+    order(f, "{\"cmd\":\"fault\",\"kind\":\"registration_lost\"}");
+    command(f, "AT+CREG?", "+CREG: 0,0");
+    command(f, "AT+CFUN=1", "OK");
+    command(f, "AT+CREG?", "+CREG: 0,0");
+    command(f, "AT+CFUN=4", "OK");
+    command(f, "AT+CFUN?", "+CFUN: 4");
+    command(f, "AT+CFUN=1", "OK");
+    command(f, "AT+CREG?", "+CREG: 0,1");
+    order(f, "{\"cmd\":\"urc\",\"text\":\"OVER-VOLTAGE WARNNING\"}");
+    await(f, "\r\nOVER-VOLTAGE WARNNING\r\n");
+}
+
 static void announcements_can_be_lost(void **state)
 {
     struct fixture *f = *state;
@@ -572,6 +588,7 @@ int main(void)
         WITH_MODEM(lost_and_late_answers),
         WITH_MODEM(faults_of_any_command),
         WITH_MODEM(silence_and_lost_registration),
+        WITH_MODEM(radio_off_and_on_finds_the_network),
         WITH_MODEM(announcements_can_be_lost),
         WITH_MODEM(it_can_be_unplugged),
         WITH_MODEM(bad_orders_say_why),
