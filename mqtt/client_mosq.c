@@ -512,7 +512,7 @@ bool client_is_online(const struct client *client)
 void client_subscribe(struct client *client, const char *const *filters, int count)
 {
     assert(count <= LIMIT_MQTT_FILTERS);
-    char *list[LIMIT_MQTT_FILTERS];
+    char *list[LIMIT_MQTT_FILTERS] = {NULL};
     for (int i = 0; i < count; i++)
         list[i] = strdup(filters[i]);
     int rc = mosquitto_subscribe_multiple(client->conn->mosq, NULL, count, list, 1, 0, NULL);

@@ -37,7 +37,7 @@ struct mqtt {
     struct mqtt_callbacks callbacks;
     struct client *client;
     struct ingest *ingest;
-    struct outbox outbox;
+    struct mqtt_outbox outbox;
     char state_topic[LIMIT_TOPIC_BYTES];
     struct mqtt_status status;
     uv_timer_t tick;
@@ -176,7 +176,7 @@ static void on_online(void *ctx, bool session_present)
     mqtt->status.reconnects++;
     subscribe(mqtt, session_present);
     client_publish(mqtt->client, mqtt->state_topic, "online", 6, 1, true, &message_id, NULL);
-    outbox_on_online(&mqtt->outbox);
+    mqtt_outbox_on_online(&mqtt->outbox);
     note_state(mqtt, true, "connected");
 }
 
@@ -190,7 +190,7 @@ static void on_offline(void *ctx, const char *why)
 static void on_published(void *ctx, int message_id)
 {
     struct mqtt *mqtt = ctx;
-    outbox_on_published(&mqtt->outbox, message_id);
+    mqtt_outbox_on_published(&mqtt->outbox, message_id);
 }
 
 static void on_event(void *ctx, const struct mqtt_event *event)
@@ -213,7 +213,7 @@ static void on_tick(uv_timer_t *timer)
     if (replica_failing(mqtt->replica) != NULL)
         return;
     ingest_tick(mqtt->ingest, mqtt->status.connected);
-    outbox_pump(&mqtt->outbox);
+    mqtt_outbox_pump(&mqtt->outbox);
 }
 
 /* --- life --- */
@@ -301,7 +301,7 @@ int mqtt_init(const struct mqtt_options *options, const struct mqtt_callbacks *c
         mqtt_fini(mqtt);
         return err_wrap(err, "mqtt");
     }
-    outbox_init(&mqtt->outbox, mqtt->replica, mqtt->clock, mqtt->client);
+    mqtt_outbox_init(&mqtt->outbox, mqtt->replica, mqtt->clock, mqtt->client);
     *ret = mqtt;
     return ERR_OK;
 }
@@ -368,5 +368,5 @@ struct mqtt_status mqtt_status(const struct mqtt *mqtt)
 int mqtt_publish(struct mqtt *mqtt, const char *topic, const void *payload, size_t size, int qos,
                  bool retain, int64_t not_after_ms, struct err *err)
 {
-    return outbox_add(&mqtt->outbox, topic, payload, size, qos, retain, not_after_ms, err);
+    return mqtt_outbox_add(&mqtt->outbox, topic, payload, size, qos, retain, not_after_ms, err);
 }

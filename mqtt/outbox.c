@@ -9,22 +9,22 @@
 #include "gateway/base/log.h"
 #include "mqtt/topic.h"
 
-void outbox_init(struct outbox *outbox, struct replica *replica, const struct clock *clock,
-                 struct client *client)
+void mqtt_outbox_init(struct mqtt_outbox *outbox, struct replica *replica,
+                      const struct clock *clock, struct client *client)
 {
-    *outbox = (struct outbox){.replica = replica, .clock = clock, .client = client};
+    *outbox = (struct mqtt_outbox){.replica = replica, .clock = clock, .client = client};
 }
 
 static void on_added(void *ctx, int64_t arg, bool committed)
 {
-    struct outbox *outbox = ctx;
+    struct mqtt_outbox *outbox = ctx;
     (void)arg;
     outbox->pump_promised = false;
     if (committed)
-        outbox_pump(outbox);
+        mqtt_outbox_pump(outbox);
 }
 
-static int check(const struct outbox *outbox, const char *topic, size_t size, int qos,
+static int check(const struct mqtt_outbox *outbox, const char *topic, size_t size, int qos,
                  struct err *err)
 {
     if (!topic_name_valid(topic) || qos < 0 || qos > 1)
@@ -39,8 +39,8 @@ static int check(const struct outbox *outbox, const char *topic, size_t size, in
     return ERR_OK;
 }
 
-int outbox_add(struct outbox *outbox, const char *topic, const void *payload, size_t size, int qos,
-               bool retain, int64_t not_after_ms, struct err *err)
+int mqtt_outbox_add(struct mqtt_outbox *outbox, const char *topic, const void *payload, size_t size,
+                    int qos, bool retain, int64_t not_after_ms, struct err *err)
 {
     int code = check(outbox, topic, size, qos, err);
     if (code != ERR_OK)
@@ -60,7 +60,7 @@ int outbox_add(struct outbox *outbox, const char *topic, const void *payload, si
     return ERR_OK;
 }
 
-static void delete_row(struct outbox *outbox, int64_t row)
+static void delete_row(struct mqtt_outbox *outbox, int64_t row)
 {
     replica_run(outbox->replica, "DELETE FROM mqtt_out WHERE id = ?1", "i", row);
 }
@@ -74,7 +74,7 @@ struct next_row {
     bool retain;
 };
 
-static bool next_row(struct outbox *outbox, struct next_row *ret)
+static bool next_row(struct mqtt_outbox *outbox, struct next_row *ret)
 {
     struct query *query = replica_query(
         outbox->replica, "SELECT id, topic, payload, qos, retain, not_after FROM mqtt_out "
@@ -86,7 +86,7 @@ static bool next_row(struct outbox *outbox, struct next_row *ret)
         snprintf(ret->topic, sizeof ret->topic, "%s", query_get_text(query, 1));
         const void *payload = query_get_blob(query, 2, &ret->size);
         if (ret->size > sizeof ret->payload)
-            ret->size = sizeof ret->payload; /* outbox_add lets none be larger */
+            ret->size = sizeof ret->payload; /* mqtt_outbox_add lets none be larger */
         if (ret->size > 0)
             memcpy(ret->payload, payload, ret->size);
         ret->qos = (int)query_get_int(query, 3);
@@ -98,7 +98,7 @@ static bool next_row(struct outbox *outbox, struct next_row *ret)
 }
 
 /* False: the client took none, try again later. */
-static bool send_row(struct outbox *outbox, const struct next_row *row)
+static bool send_row(struct mqtt_outbox *outbox, const struct next_row *row)
 {
     struct err err;
     int message_id = 0;
@@ -113,11 +113,11 @@ static bool send_row(struct outbox *outbox, const struct next_row *row)
     if (row->qos == 0)
         delete_row(outbox, row->id);
     else
-        outbox->flights[outbox->count++] = (struct outbox_flight){row->id, message_id};
+        outbox->flights[outbox->count++] = (struct mqtt_outbox_flight){row->id, message_id};
     return true;
 }
 
-void outbox_pump(struct outbox *outbox)
+void mqtt_outbox_pump(struct mqtt_outbox *outbox)
 {
     struct next_row row;
     if (!client_is_online(outbox->client) || outbox->count == LIMIT_MQTT_IN_FLIGHT ||
@@ -132,7 +132,7 @@ void outbox_pump(struct outbox *outbox)
     replica_leave(outbox->replica, true);
 }
 
-void outbox_on_published(struct outbox *outbox, int message_id)
+void mqtt_outbox_on_published(struct mqtt_outbox *outbox, int message_id)
 {
     for (int i = 0; i < outbox->count; i++) {
         if (outbox->flights[i].message_id != message_id)
@@ -142,14 +142,14 @@ void outbox_on_published(struct outbox *outbox, int message_id)
         replica_enter(outbox->replica);
         delete_row(outbox, row);
         replica_leave(outbox->replica, true);
-        outbox_pump(outbox);
+        mqtt_outbox_pump(outbox);
         return;
     }
 }
 
-void outbox_on_online(struct outbox *outbox)
+void mqtt_outbox_on_online(struct mqtt_outbox *outbox)
 {
     outbox->count = 0;
     outbox->last_row = 0;
-    outbox_pump(outbox);
+    mqtt_outbox_pump(outbox);
 }

@@ -14,11 +14,11 @@
 #include "mqtt/client.h"
 #include "sync/replica/replica.h"
 
-struct outbox {
+struct mqtt_outbox {
     struct replica *replica;
     const struct clock *clock;
     struct client *client;
-    struct outbox_flight {
+    struct mqtt_outbox_flight {
         int64_t row;
         int message_id;
     } flights[LIMIT_MQTT_IN_FLIGHT];
@@ -27,17 +27,17 @@ struct outbox {
     bool pump_promised;
 };
 
-void outbox_init(struct outbox *outbox, struct replica *replica, const struct clock *clock,
-                 struct client *client);
+void mqtt_outbox_init(struct mqtt_outbox *outbox, struct replica *replica,
+                      const struct clock *clock, struct client *client);
 
 /* As mqtt_publish(). */
-int outbox_add(struct outbox *outbox, const char *topic, const void *payload, size_t size, int qos,
-               bool retain, int64_t not_after_ms, struct err *err);
+int mqtt_outbox_add(struct mqtt_outbox *outbox, const char *topic, const void *payload, size_t size,
+                    int qos, bool retain, int64_t not_after_ms, struct err *err);
 
 /* Hands rows to the client while it is online and takes them; a handler of its own. */
-void outbox_pump(struct outbox *outbox);
-void outbox_on_published(struct outbox *outbox, int message_id);
+void mqtt_outbox_pump(struct mqtt_outbox *outbox);
+void mqtt_outbox_on_published(struct mqtt_outbox *outbox, int message_id);
 /* A new connection: nothing is in flight. */
-void outbox_on_online(struct outbox *outbox);
+void mqtt_outbox_on_online(struct mqtt_outbox *outbox);
 
 #endif

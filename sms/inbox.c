@@ -82,7 +82,8 @@ static int64_t store_pdu(struct inbox *inbox, const char *modem, const char *hex
     seal_text(replica_seal(replica), hex, size, true, sealed);
     int64_t changed =
         replica_run(replica,
-                    "INSERT INTO inbox_pdu(pdu, modem, heard_at, kind) VALUES (?1, ?2, ?3, 'text')"
+                    "INSERT INTO inbox_pdu(pdu, modem, heard_at, kind) SELECT ?1, ?2, ?3, 'text'"
+                    " WHERE NOT EXISTS (SELECT 1 FROM inbox_pdu WHERE pdu = substr(?1, 1, 48))"
                     " ON CONFLICT(pdu) DO NOTHING",
                     "ssi", sealed, modem, now_of(inbox));
     int64_t seq = changed;
@@ -90,6 +91,19 @@ static int64_t store_pdu(struct inbox *inbox, const char *modem, const char *hex
         seq = replica_get_int(replica, -1, "SELECT seq FROM inbox_pdu WHERE pdu = ?1", "s", sealed);
     free(sealed);
     return seq;
+}
+
+/* The first 48 digits of a seal are a keyed hash of what is sealed (seal.c: the nonce): enough to
+ * know the PDU again when the SIM offers it once more, and nothing of it can be read. */
+void inbox_erase_phone(struct inbox *inbox, const char *phone)
+{
+    struct replica *replica = inbox->options.replica;
+    replica_run(replica,
+                "UPDATE inbox_pdu SET pdu = substr(pdu, 1, 48), text = NULL WHERE inbox_seq IN"
+                " (SELECT seq FROM inbox WHERE phone = ?1 AND state <> 'waiting')",
+                "s", phone);
+    replica_run(replica, "UPDATE inbox SET body = NULL WHERE phone = ?1 AND state <> 'waiting'",
+                "s", phone);
 }
 
 static void mark_pdu(struct inbox *inbox, int64_t pdu_seq, const char *kind, const char *reason)

@@ -238,24 +238,47 @@ static bool cancel_message(struct outbox *outbox, int64_t seq, const char *reaso
     return true;
 }
 
-int outbox_cancel(struct outbox *outbox, const char *ref_kind, const char *ref_id,
-                  const char *reason)
+/* `sql` finds the next message after ?1 that has queued parts; ?2 and ?3 are a and b. */
+static int cancel_each(struct outbox *outbox, const char *sql, const char *a, const char *b,
+                       const char *reason)
 {
     int cancelled = 0;
     int64_t seq = 0;
-    for (;;) {
-        seq = replica_get_int(outbox->replica, -1,
-                              "SELECT o.seq FROM outbox o WHERE o.ref_kind = ?1 AND o.ref_id = ?2"
-                              " AND o.seq > ?3 AND EXISTS (SELECT 1 FROM outbox_part p WHERE"
-                              " p.message_seq = o.seq AND p.state = 'queued')"
-                              " ORDER BY o.seq LIMIT 1",
-                              "ssi", ref_kind, ref_id, seq);
-        if (seq < 0)
-            return cancelled;
+    while ((seq = replica_get_int(outbox->replica, -1, sql, "iss", seq, a, b)) >= 0) {
         if (!cancel_message(outbox, seq, reason))
             return -1;
         cancelled++;
     }
+    return cancelled;
+}
+
+#define FIRST_QUEUED_AFTER                                                                         \
+    "SELECT o.seq FROM outbox o WHERE o.seq > ?1 AND EXISTS (SELECT 1 FROM outbox_part p"          \
+    " WHERE p.message_seq = o.seq AND p.state = 'queued')"
+
+int outbox_cancel(struct outbox *outbox, const char *ref_kind, const char *ref_id,
+                  const char *reason)
+{
+    return cancel_each(outbox,
+                       FIRST_QUEUED_AFTER " AND o.ref_kind = ?2 AND o.ref_id = ?3"
+                                          " ORDER BY o.seq LIMIT 1",
+                       ref_kind, ref_id, reason);
+}
+
+int outbox_cancel_phone(struct outbox *outbox, const char *phone, const char *reason)
+{
+    return cancel_each(outbox,
+                       FIRST_QUEUED_AFTER " AND o.phone = ?2 AND ?3 IS NULL"
+                                          " ORDER BY o.seq LIMIT 1",
+                       phone, NULL, reason);
+}
+
+void outbox_erase_phone(struct outbox *outbox, const char *phone)
+{
+    replica_run(outbox->replica,
+                "UPDATE outbox SET body = seal('') WHERE phone = ?1 AND state NOT IN"
+                " ('queued', 'claimed', 'submitted', 'unknown')",
+                "s", phone);
 }
 
 /* Messages past their not-after time never go out. */

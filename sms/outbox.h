@@ -47,6 +47,12 @@ int outbox_put(struct outbox *outbox, const struct outbox_message *message,
 int outbox_cancel(struct outbox *outbox, const char *ref_kind, const char *ref_id,
                   const char *reason);
 
+/* The same for everything that is queued for a (sealed) phone. */
+int outbox_cancel_phone(struct outbox *outbox, const char *phone, const char *reason);
+
+/* Forgets the texts of what went to a phone; that and when something was sent stays in the book. */
+void outbox_erase_phone(struct outbox *outbox, const char *phone);
+
 /* True when nothing is due and nothing is under way (due parts that wait for a modem that is not
  * plugged in do not count: only a person can move those). Fast time may jump then. */
 bool outbox_idle(struct outbox *outbox);

@@ -268,6 +268,12 @@ void sms_close(struct sms *sms, void (*on_closed)(void *ctx), void *ctx)
         close_when_saved(sms);
 }
 
+void sms_erase_phone(struct sms *sms, const char *phone)
+{
+    outbox_erase_phone(sms->outbox, phone);
+    inbox_erase_phone(sms->inbox, phone);
+}
+
 struct outbox *sms_outbox(struct sms *sms)
 {
     return sms->outbox;

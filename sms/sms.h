@@ -72,6 +72,10 @@ void sms_close(struct sms *sms, void (*on_closed)(void *ctx), void *ctx);
 
 struct outbox *sms_outbox(struct sms *sms);
 
+/* Forgets the texts that were exchanged with a (sealed) phone, for somebody who wants no more of
+ * them; that and when messages went stays. Inside a handler. */
+void sms_erase_phone(struct sms *sms, const char *phone);
+
 size_t sms_modem_count(const struct sms *sms);
 bool sms_modem_status(const struct sms *sms, size_t index, struct sms_modem_status *ret);
 

@@ -325,7 +325,7 @@ int page_read(struct page *ret, const char *text, size_t size, struct err *err)
         return err_set(err, ERR_NOMEM, "page");
     memcpy(page.text, text, size);
     page.text[size] = '\0';
-    struct span pull;
+    struct span pull = {0};
     int code = find_pull(&page, &pull, err);
     if (code == ERR_OK)
         code = read_envelope(&page, &pull, err);

@@ -1,0 +1,196 @@
+/* The duty desk: what comes in by SMS and from the gates goes to gateway/duty/, what the duty says
+ * goes to the outbox. All of it is rows of the same turn, so a message and its cause are committed
+ * together.
+ *
+ * The duty is looked at again in every turn in which something came in, when its next due time has
+ * come, and when the wall clock went back. */
+#include "gateway/parts.h"
+
+#include <string.h>
+
+#include "gateway/base/log.h"
+#include "gateway/base/text.h"
+#include "sms/outbox.h"
+
+enum { LOOK_MS = 1000, LOOK_FAST_MS = 20, CLOCK_BACK_MS = 1000 };
+
+static void port_send(void *ctx, const struct duty_message *message)
+{
+    struct gateway *gateway = ctx;
+    struct outbox_message out = {.idem = message->idem,
+                                 .phone = message->phone,
+                                 .text = message->text,
+                                 .prio = message->prio,
+                                 .not_before_ms = message->not_before_ms,
+                                 .not_after_ms = message->not_after_ms,
+                                 .ref_kind = message->ref_kind,
+                                 .ref_id = message->ref_id,
+                                 .text_id = message->text_id};
+    char id[LIMIT_ID_BYTES + 1];
+    if (outbox_put(sms_outbox(gateway->sms), &out, id) != ERR_OK)
+        log_error("desk.not_queued", "idem=%s text=%s", message->idem, message->text_id);
+}
+
+static void port_cancel(void *ctx, const char *ref_kind, const char *ref_id, const char *reason)
+{
+    struct gateway *gateway = ctx;
+    outbox_cancel(sms_outbox(gateway->sms), ref_kind, ref_id, reason);
+}
+
+static void port_cancel_phone(void *ctx, const char *phone, const char *reason)
+{
+    struct gateway *gateway = ctx;
+    outbox_cancel_phone(sms_outbox(gateway->sms), phone, reason);
+}
+
+static void port_erase_phone(void *ctx, const char *phone)
+{
+    struct gateway *gateway = ctx;
+    sms_erase_phone(gateway->sms, phone);
+}
+
+static struct duty_policy policy_of(const struct config_duty *config)
+{
+    struct duty_policy policy = duty_policy_default();
+    policy.evening_at = config->reminder_evening;
+    policy.morning_before = config->reminder_morning_min;
+    policy.morning_earliest = config->reminder_earliest;
+    policy.quiet_from = config->quiet_from;
+    policy.quiet_to = config->quiet_to;
+    policy.standin_until = config->standin_until;
+    for (int i = 0; i < config->no_show_min.count && i < DUTY_LEVELS; i++)
+        policy.no_show[i] = config->no_show_min.at[i];
+    policy.panic_count = 0;
+    for (int i = 0; i < config->panic_min.count && i < DUTY_PANIC_REPEATS_MAX; i++)
+        policy.panic[policy.panic_count++] = config->panic_min.at[i];
+    policy.panic_room = config->panic_room_min;
+    return policy;
+}
+
+void desk_init(struct gateway *gateway)
+{
+    const struct config *config = gateway->config;
+    struct duty_options options = {
+        .station_id = config->station.id,
+        .station_name = config->station.name,
+        .signature = config->station.signature,
+        .lang = config->station.lang == CONFIG_LANG_EN ? "en" : "zh-CN",
+        .area_code = config->station.area_code,
+        .policy = policy_of(&config->duty),
+    };
+    struct duty_ports ports = {gateway, port_send, port_cancel, port_cancel_phone,
+                               port_erase_phone};
+    duty_init(&gateway->duty, gateway->replica, &gateway->rnd, &options, &ports);
+    gateway->duty_due_ms = 0;
+}
+
+void desk_reload(struct gateway *gateway)
+{
+    struct duty_policy policy = policy_of(&gateway->config->duty);
+    duty_set_policy(&gateway->duty, &policy);
+    desk_look(gateway);
+}
+
+void desk_look(struct gateway *gateway)
+{
+    gateway->duty_look = true;
+}
+
+void desk_on_text(void *ctx, const struct inbox_text *text)
+{
+    struct gateway *gateway = ctx;
+    struct duty_text_in in = {.id = text->id,
+                              .phone = text->phone,
+                              .number = text->number,
+                              .body = text->body,
+                              .sent_at_ms = text->sent_at_ms,
+                              .heard_at_ms = text->heard_at_ms,
+                              .can_answer = text->can_answer};
+    duty_on_text(&gateway->duty, &in);
+    desk_look(gateway);
+}
+
+void desk_on_event(void *ctx, const struct mqtt_event *event)
+{
+    struct gateway *gateway = ctx;
+    struct duty_event in = {.id = event->id,
+                            .device_id = event->device_id,
+                            .kind = mqtt_kind_name(event->kind),
+                            .subject = event->subject[0] != '\0' ? event->subject : NULL,
+                            .device_at_ms = event->device_at_ms,
+                            .heard_at_ms = event->heard_at_ms,
+                            .fresh = event->fresh || event->alarm};
+    duty_on_event(&gateway->duty, &in);
+    desk_look(gateway);
+}
+
+void desk_before_commit(struct gateway *gateway)
+{
+    int64_t now = clock_wall_ms(&gateway->clock);
+    bool due = now >= gateway->duty_due_ms || now < gateway->duty_seen_ms - CLOCK_BACK_MS;
+    gateway->duty_seen_ms = now;
+    if ((!gateway->duty_look && !due) || gateway->sms == NULL ||
+        replica_failing(gateway->replica) != NULL)
+        return;
+    gateway->duty_look = false;
+    replica_enter(gateway->replica);
+    int64_t next = duty_tick(&gateway->duty);
+    bool stands = replica_leave(gateway->replica, true);
+    gateway->duty_due_ms = stands ? next : now + LOOK_MS;
+    if (!stands)
+        log_error("desk.tick_failed", "%s", replica_problem(gateway->replica));
+}
+
+int desk_send(void *ctx, const char *number, const char *text, char ret_id[LIMIT_ID_BYTES + 1],
+              struct err *err)
+{
+    struct gateway *gateway = ctx;
+    char normal[LIMIT_PHONE_DIGITS + 4];
+    char phone[LIMIT_SEALED_PHONE_BYTES];
+    char idem[LIMIT_ID_BYTES + 8] = "hand:";
+    if (!text_normalise_phone(number, gateway->config->station.country, normal, sizeof normal))
+        return err_set(err, ERR_INVALID, "\"%.24s\" is no telephone number", number);
+    if (!replica_get_text(gateway->replica, phone, sizeof phone, "SELECT seal_phone(?1)", "s",
+                          normal))
+        return err_set(err, ERR_IO, "%s", replica_problem(gateway->replica));
+    replica_new_id(gateway->replica, idem + strlen(idem));
+    struct outbox_message message = {
+        .idem = idem, .phone = phone, .text = text, .prio = DUTY_PRIO_DUTY, .ref_kind = "hand"};
+    int code = outbox_put(sms_outbox(gateway->sms), &message, ret_id);
+    if (code != ERR_OK)
+        return err_set(err, code, "the text must be 1 to %d characters of valid UTF-8",
+                       LIMIT_SMS_UNITS);
+    return ERR_OK;
+}
+
+int desk_simulate(void *ctx, const char *number, const char *text, struct err *err)
+{
+    struct gateway *gateway = ctx;
+    return sms_simulate(gateway->sms, number, text, err);
+}
+
+void desk_sync_now(void *ctx)
+{
+    struct gateway *gateway = ctx;
+    sync_retry_now(gateway->sync);
+}
+
+/* Waking the loop is enough: uv_prepare comes before it sleeps again. */
+static void on_look(uv_timer_t *timer)
+{
+    (void)timer;
+}
+
+void desk_start(struct gateway *gateway)
+{
+    uint64_t every = gateway->options->fast_time ? LOOK_FAST_MS : LOOK_MS;
+    uv_timer_init(&gateway->loop, &gateway->duty_timer);
+    gateway->duty_timer.data = gateway;
+    gateway->duty_due_ms = INT64_MAX; /* until desk_init */
+    uv_timer_start(&gateway->duty_timer, on_look, every, every);
+}
+
+void desk_stop(struct gateway *gateway)
+{
+    uv_close((uv_handle_t *)&gateway->duty_timer, NULL);
+}

@@ -1,0 +1,92 @@
+/* The daemon's parts, shared by the files that wire them (gateway.c, desk.c, turn.c, upkeep.c,
+ * view.c). Each file owns the fields under its name; the others read them. */
+#ifndef TOUYAN_GATEWAY_PARTS_H
+#define TOUYAN_GATEWAY_PARTS_H
+
+#include <uv.h>
+
+#include "gateway/console/console.h"
+#include "gateway/duty/duty.h"
+#include "gateway/gateway.h"
+#include "mqtt/mqtt.h"
+#include "sms/sms.h"
+#include "sync/replica/replica.h"
+#include "sync/replica/seal.h"
+#include "sync/sync.h"
+
+struct gateway {
+    const struct gateway_options *options;
+    struct config *config;
+    uv_loop_t loop;
+    struct clock clock;
+    struct rnd rnd;
+    struct seal *seal;
+    struct replica *replica;
+
+    struct sms *sms;
+    struct mqtt *mqtt;
+    struct sync *sync;
+    struct http *http;
+    struct console console;
+
+    /* turn.c */
+    uv_prepare_t before_poll;
+    uv_check_t after_poll;
+    uv_timer_t retry; /* runs while nothing can be written */
+
+    /* desk.c */
+    struct duty duty;
+    uv_timer_t duty_timer;
+    int64_t duty_due_ms;  /* wall */
+    int64_t duty_seen_ms; /* wall at the last look: a clock that went back is noticed */
+    bool duty_look;       /* something came in this turn: look before the commit */
+
+    /* upkeep.c */
+    uv_timer_t upkeep_timer;
+    uv_work_t backup_work;
+    bool backup_running;
+    int64_t backup_done_ms;     /* wall, of the last good one; 0: never */
+    int64_t backup_try_mono_ms; /* not before: a failed one is tried again after an hour */
+
+    /* gateway.c: stopping */
+    uv_signal_t on_term, on_int, on_hup;
+    uv_timer_t stop_deadline;
+    int stop_step;
+    bool stopping;
+};
+
+/* turn.c: one transaction a turn */
+void turn_start(struct gateway *gateway);
+void turn_stop(struct gateway *gateway); /* commits what is open and closes the handles */
+
+/* desk.c: what comes in goes to the duty, what the duty says goes out */
+void desk_init(struct gateway *gateway);
+void desk_reload(struct gateway *gateway); /* the times of the configuration have changed */
+void desk_start(struct gateway *gateway);
+void desk_stop(struct gateway *gateway);
+void desk_on_text(void *gateway, const struct inbox_text *text);
+void desk_on_event(void *gateway, const struct mqtt_event *event);
+/* The county's rows have changed, or a person did something: look again in this turn. */
+void desk_look(struct gateway *gateway);
+/* Before the commit of each turn. */
+void desk_before_commit(struct gateway *gateway);
+
+/* What a person at the station does by hand, for the console. */
+int desk_send(void *gateway, const char *number, const char *text, char ret_id[LIMIT_ID_BYTES + 1],
+              struct err *err);
+int desk_simulate(void *gateway, const char *number, const char *text, struct err *err);
+void desk_sync_now(void *gateway);
+
+/* view.c: what the console shows; struct console_ports says what each is */
+struct json *view_status(void *gateway);
+struct json *view_check(void *gateway);
+struct json *view_sync(void *gateway);
+struct json *view_idle(void *gateway);
+
+/* upkeep.c: nightly backup, checkpoint, the watchdog of the service manager */
+void upkeep_start(struct gateway *gateway);
+void upkeep_stop(struct gateway *gateway);
+/* Tells the service manager, when there is one: "READY=1", "STOPPING=1" (sd_notify(3)). */
+void upkeep_tell(const char *state);
+
+#endif

@@ -1,0 +1,247 @@
+/* What the daemon shows of itself: the answers behind /v1/status, /v1/check, /v1/sync and /v1/idle.
+ * Nothing stale is shown as fresh: each part says since when it is so, and what came from the
+ * county carries the time of the last progress ("as_of"). */
+#include "gateway/parts.h"
+
+#include "gateway/base/caltime.h"
+#include "gateway/base/json.h"
+#include "gateway/base/text.h"
+
+static int64_t count(struct gateway *gateway, const char *sql)
+{
+    return replica_get_int(gateway->replica, 0, sql, "");
+}
+
+static struct json *modem_json(const struct sms_modem_status *modem)
+{
+    struct json *json = json_new_object();
+    json_set_text(json, "name", modem->name);
+    json_set_text(json, "device", modem->device);
+    json_set_text(json, "state", modem->state);
+    json_set_text(json, "problem", modem->problem);
+    json_set_text(json, "model", modem->model);
+    json_set_int(json, "since", modem->since_ms);
+    json_set_int(json, "csq", modem->csq);
+    json_set_int(json, "registration", modem->registration);
+    json_set_int(json, "restarts", modem->restarts);
+    json_set_int(json, "sent", modem->sent);
+    json_set_int(json, "unknown_sends", modem->unknown_sends);
+    return json;
+}
+
+static struct json *modems_json(struct gateway *gateway)
+{
+    struct json *list = json_new_array();
+    struct sms_modem_status modem;
+    for (size_t i = 0; i < sms_modem_count(gateway->sms); i++)
+        if (sms_modem_status(gateway->sms, i, &modem))
+            json_add(list, modem_json(&modem));
+    return list;
+}
+
+static struct json *broker_json(const struct mqtt_status *status)
+{
+    struct json *json = json_new_object();
+    json_set_bool(json, "connected", status->connected);
+    json_set_int(json, "since", status->since_ms);
+    json_set_text(json, "problem", status->problem);
+    json_set_int(json, "messages", status->messages);
+    json_set_int(json, "events", status->events);
+    json_set_int(json, "duplicates", status->duplicates);
+    json_set_int(json, "raw", status->raw);
+    json_set_int(json, "acks", status->acks);
+    json_set_int(json, "reconnects", status->reconnects);
+    return json;
+}
+
+struct json *view_sync(void *ctx)
+{
+    struct gateway *gateway = ctx;
+    struct sync_status status;
+    sync_get_status(gateway->sync, &status);
+    struct json *json = json_new_object();
+    json_set_text(json, "link", sync_link_name(status.link));
+    json_set_text(json, "phase", status.phase);
+    json_set_text(json, "problem", status.problem);
+    json_set_int(json, "since", status.since_ms);
+    json_set_int(json, "as_of", status.last_progress_ms);
+    json_set_int(json, "next_in_ms", status.next_in_ms);
+    json_set_int(json, "incarnation", status.incarnation);
+    json_set_int(json, "pending", status.pending);
+    json_set_int(json, "lost_open", status.lost_open);
+    json_set_int(json, "quarantined", status.quarantined);
+    json_set_int(json, "conflicts", status.conflicts);
+    json_set_int(json, "rows_pushed", status.rows_pushed);
+    json_set_int(json, "rows_applied", status.rows_applied);
+    json_set_int(json, "failures", status.failures);
+    json_set_bool(json, "caught_up", status.caught_up);
+    return json;
+}
+
+static struct json *queue_json(struct gateway *gateway)
+{
+    struct query *query = replica_query(
+        gateway->replica, "SELECT state, count(*) FROM outbox GROUP BY state ORDER BY state");
+    struct json *json = json_new_object();
+    while (query_row(query))
+        json_set_int(json, query_get_text(query, 0), query_get_int(query, 1));
+    query_done(query);
+    return json;
+}
+
+/* Posts of the running or next peak of today: how many are due, filled, missing. */
+static struct json *posts_json(struct gateway *gateway, int64_t now)
+{
+    struct query *query =
+        replica_query(gateway->replica,
+                      "WITH near AS (SELECT min(start_at) AS at FROM shift"
+                      "  WHERE state = 'published' AND end_at > ?1 AND start_at < ?2)"
+                      " SELECT s.peak, s.start_at, count(*),"
+                      "  sum(a.state IN ('on_post', 'done')), sum(a.state = 'confirmed'),"
+                      "  sum(a.state IN ('declined', 'no_show'))"
+                      " FROM near JOIN shift s ON s.start_at = near.at AND s.state = 'published'"
+                      " JOIN assignment a ON a.shift_id = s.id AND a.state <> 'cancelled'"
+                      " GROUP BY s.peak, s.start_at");
+    query_int(query, 1, now);
+    query_int(query, 2, caltime_midnight(now, 1));
+    struct json *json = json_new_object();
+    if (query_row(query)) {
+        json_set_text(json, "peak", query_get_text(query, 0));
+        json_set_int(json, "start_at", query_get_int(query, 1));
+        json_set_int(json, "assigned", query_get_int(query, 2));
+        json_set_int(json, "on_post", query_get_int(query, 3));
+        json_set_int(json, "confirmed", query_get_int(query, 4));
+        json_set_int(json, "absent", query_get_int(query, 5));
+    }
+    query_done(query);
+    return json;
+}
+
+struct json *view_status(void *ctx)
+{
+    struct gateway *gateway = ctx;
+    int64_t now = clock_wall_ms(&gateway->clock);
+    struct mqtt_status mqtt = mqtt_status(gateway->mqtt);
+    struct json *json = json_new_object();
+    json_set_text(json, "station", gateway->config->station.id);
+    json_set_text(json, "name", gateway->config->station.name);
+    json_set_text(json, "version", TOUYAN_VERSION);
+    json_set_int(json, "now", now);
+    json_set_text(json, "failing", replica_failing(gateway->replica));
+    json_set_bool(json, "restored", replica_was_restored(gateway->replica));
+    json_set_int(json, "backup_at", gateway->backup_done_ms);
+    json_set(json, "county", view_sync(gateway));
+    json_set(json, "broker", broker_json(&mqtt));
+    json_set(json, "modems", modems_json(gateway));
+    json_set(json, "posts", posts_json(gateway, now));
+    json_set(json, "sms", queue_json(gateway));
+    json_set_int(json, "alarms_open",
+                 count(gateway, "SELECT count(*) FROM alarm WHERE state IN ('open', 'acked')"));
+    json_set_int(json, "inbox_open",
+                 count(gateway, "SELECT count(*) FROM desk_item WHERE state = 'open'"));
+    json_set_int(json, "devices",
+                 count(gateway, "SELECT count(*) FROM device_list WHERE registered"));
+    json_set_int(json, "devices_offline",
+                 count(gateway, "SELECT count(*) FROM device_list WHERE state = 'offline'"));
+    return json;
+}
+
+/* Level as Nagios plugins have it: 0 ok, 1 warning, 2 critical, 3 unknown. */
+static void find(struct json *list, const char *code, int level, const char *text, int64_t since)
+{
+    struct json *json = json_new_object();
+    json_set_text(json, "code", code);
+    json_set_int(json, "level", level);
+    json_set_text(json, "text", text);
+    json_set_int(json, "since", since);
+    json_add(list, json);
+}
+
+static void check_modems(struct gateway *gateway, struct json *list)
+{
+    struct sms_modem_status modem;
+    for (size_t i = 0; i < sms_modem_count(gateway->sms); i++) {
+        if (!sms_modem_status(gateway->sms, i, &modem))
+            continue;
+        bool works = text_equal(modem.state, "ready") || text_equal(modem.state, "sending");
+        find(list, "modem", works ? 0 : 2, works ? modem.model : modem.problem, modem.since_ms);
+        if (!works)
+            continue;
+        bool on_network = modem.registration == 1 || modem.registration == 5;
+        find(list, "registration",
+             on_network               ? 0
+             : modem.registration < 0 ? 3
+                                      : 2,
+             "", modem.since_ms);
+        find(list, "signal", modem.csq == 99 ? 3 : modem.csq < 8 ? 1 : 0, "", modem.since_ms);
+    }
+    if (sms_modem_count(gateway->sms) == 0)
+        find(list, "no_modem", 2, "", 0);
+}
+
+static void check_county(struct gateway *gateway, struct json *list)
+{
+    struct sync_status status;
+    sync_get_status(gateway->sync, &status);
+    int level = status.link == SYNC_LINK_UP ? 0 : status.link == SYNC_LINK_HELD ? 2 : 1;
+    find(list, "county", level, status.problem, status.since_ms);
+    if (status.quarantined > 0)
+        find(list, "quarantine", 1, "", 0);
+}
+
+static void check_store(struct gateway *gateway, struct json *list, int64_t now)
+{
+    const char *failing = replica_failing(gateway->replica);
+    find(list, "database", failing != NULL ? 2 : 0, failing, 0);
+    bool backups = gateway->config->replica.backup_dir[0] != '\0';
+    bool stale = now - gateway->backup_done_ms > 2 * (int64_t)CALTIME_DAY_MS;
+    find(list, "backup", backups && !stale ? 0 : 1, "", gateway->backup_done_ms);
+    int64_t stuck = replica_get_int(gateway->replica, 0,
+                                    "SELECT count(*) FROM outbox_part WHERE state = 'queued'"
+                                    " AND due_at < ?1",
+                                    "i", now - 10 * (int64_t)CALTIME_MINUTE_MS);
+    find(list, "sms_queue", stuck > 0 ? 1 : 0, "", 0);
+}
+
+struct json *view_check(void *ctx)
+{
+    struct gateway *gateway = ctx;
+    struct json *list = json_new_array();
+    struct mqtt_status mqtt = mqtt_status(gateway->mqtt);
+    check_store(gateway, list, clock_wall_ms(&gateway->clock));
+    check_modems(gateway, list);
+    find(list, "broker", mqtt.connected ? 0 : 2, mqtt.problem, mqtt.since_ms);
+    check_county(gateway, list);
+    if (count(gateway, "SELECT count(*) FROM device_list WHERE state = 'offline'") > 0)
+        find(list, "devices", 1, "", 0);
+    struct json *json = json_new_object();
+    json_set(json, "findings", list);
+    return json;
+}
+
+static bool sync_idle(struct gateway *gateway)
+{
+    struct sync_status status;
+    sync_get_status(gateway->sync, &status);
+    return status.link != SYNC_LINK_UP || (!status.busy && status.pending == 0);
+}
+
+static bool mqtt_idle(struct gateway *gateway)
+{
+    return !mqtt_status(gateway->mqtt).connected ||
+           count(gateway, "SELECT count(*) FROM mqtt_out") == 0;
+}
+
+struct json *view_idle(void *ctx)
+{
+    struct gateway *gateway = ctx;
+    int64_t now = clock_wall_ms(&gateway->clock);
+    int64_t sms_due = sms_next_due_ms(gateway->sms);
+    bool idle = !gateway->duty_look && now < gateway->duty_due_ms && sms_idle(gateway->sms) &&
+                mqtt_idle(gateway) && sync_idle(gateway);
+    struct json *json = json_new_object();
+    json_set_bool(json, "idle", idle);
+    json_set_int(json, "next_due_ms",
+                 sms_due < gateway->duty_due_ms ? sms_due : gateway->duty_due_ms);
+    return json;
+}

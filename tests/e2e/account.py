@@ -1,0 +1,131 @@
+"""The account at the end of the day: the station's books against the network's, the broker's and
+the county's. Nothing is taken from the station's word alone.
+"""
+
+import collections
+import re
+import unicodedata
+
+SENT = ("sent", "delivered")
+COMPARED = ("shift", "assignment", "checkin", "alarm", "alarm_event", "device_event")
+MARK = re.compile(r"\(再发\d+\)|\(copy \d+\)")
+
+
+def width(text):
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def columns_of(world, name):
+    return [r["name"] for r in world.replica("SELECT name FROM pragma_table_info(?)", name)
+            if r["name"] != "_v"]
+
+
+def same_rows(world):
+    """Every row of the two-way tables must be equal at the station and at the county."""
+    problems = []
+    for name in COMPARED:
+        columns = ", ".join(columns_of(world, name))
+        scope = "SELECT {0} FROM {1} WHERE scope='S0117'".format(columns, name)
+        station = {tuple(r.values()) for r in world.replica(scope)}
+        county = {tuple(r.values()) for r in world.county_rows(scope)}
+        if station != county:
+            problems.append(f"{name}: {len(station - county)} rows of the station are not so at the "
+                            f"county, {len(county - station)} the other way: "
+                            f"{sorted(map(str, station ^ county))[:2]}")
+    return problems
+
+
+class Account:
+    def __init__(self, world, devices_published=0, events=()):
+        self.world = world
+        self.devices_published, self.events = devices_published, events
+        self.lines, self.problems = [], []
+
+    def line(self, what, ours, theirs, whose, ok, note=""):
+        self.lines.append((what, ours, theirs, whose, ok, note))
+        if not ok:
+            self.problems.append(f"{what}: {ours} / {theirs} {note}")
+
+    # --- SMS against the network ---
+
+    def sms_out(self):
+        rows = self.world.api("GET", "/v1/sms?dir=out&limit=100000")["sms"]
+        ours = collections.Counter((r["number"][-3:], r["text"]) for r in rows if r["state"] in SENT)
+        copies = [m for m in self.world.modem.messages() if MARK.search(m["text"])]
+        theirs = collections.Counter((m["to"][-3:], m["text"]) for m in self.world.modem.messages()
+                                     if not MARK.search(m["text"]))
+        lost, doubled = ours - theirs, theirs - ours
+        self.line("发出短信 sent", sum(ours.values()), sum(theirs.values()), "移动网络", not lost
+                  and not doubled, f"丢失 lost {sum(lost.values())}，重复 doubled "
+                  f"{sum(doubled.values())}，告警再发 numbered copies {len(copies)}")
+        for m in copies:
+            self.lines.append(("  再发 copy", m["text"], "", "", True, ""))
+        delivered = sum(r["state"] == "delivered" for r in rows)
+        reports = {(e["to"], e["mr"], e["us"]) for e in self.world.modem.book()
+                   if e["event"] == "report"}
+        parts = self.world.replica("SELECT count(*) n FROM outbox_part WHERE state='delivered'")
+        self.line("送达回执 delivered", parts[0]["n"], len(reports), "移动网络",
+                  parts[0]["n"] == len(reports), f"{delivered} 条完整送达")
+        rest = collections.Counter(r["state"] for r in rows if r["state"] not in SENT)
+        self.line("未了结 not at rest", sum(rest[s] for s in ("queued", "claimed", "submitted",
+                                                           "unknown")), 0, "应为零",
+                  not any(rest[s] for s in ("queued", "claimed", "submitted", "unknown")),
+                  " ".join(f"{s} {n}" for s, n in sorted(rest.items())))
+
+    def sms_in(self):
+        rows = self.world.api("GET", "/v1/sms?dir=in&limit=100000")["sms"]
+        ours = collections.Counter((r["number"][-3:], r["text"]) for r in rows)
+        # 退订 deletes the bodies of the person's earlier messages: only their number is compared
+        erased = sum(1 for r in rows if not r["text"])
+        theirs = collections.Counter((e["from"][-3:], e["text"]) for e in self.world.modem.book()
+                                     if e["event"] == "inbound")
+        lost = sum((theirs - ours).values()) - erased
+        extra = sum((ours - theirs).values()) - erased
+        self.line("收到短信 received", sum(ours.values()), sum(theirs.values()), "移动网络",
+                  lost == 0 and extra == 0, f"丢失 lost {lost}，重复 doubled {extra}，"
+                  f"按退订清除正文 erased {erased}")
+        left = self.world.modem.stats()["inbound_waiting"]
+        self.line("卡上未取 left on the SIM", left, 0, "应为零", left == 0)
+
+    # --- events against the broker and the devices ---
+
+    def broker(self):
+        log = self.world.broker.log_text()
+        received = len(re.findall(r"Received PUBLISH from (?:FT|SOS)\w+ \(d\d, q\d, r0.*"
+                                  r"(?:/Rec|/evt)'", log))
+        self.line("设备上报 published", self.devices_published, received, "MQTT 代理的日志",
+                  self.devices_published == received, "含终端重发 repeats included")
+        stored = self.world.replica("SELECT id FROM device_event")
+        missing = set(self.events) - {r["id"] for r in stored}
+        self.line("事件入库 events", len(stored), len(set(self.events)), "设备", not missing and
+                  len(stored) == len(set(self.events)), f"丢失 lost {len(missing)}")
+
+    # --- rows against the county ---
+
+    def county(self):
+        status = self.world.api("GET", "/v1/sync")
+        self.line("待传 pending", status["pending"], 0, "应为零", status["pending"] == 0)
+        self.line("隔离 quarantined", status["quarantined"], 0, "应为零",
+                  status["quarantined"] == 0)
+        different = same_rows(self.world)
+        for name in COMPARED:
+            count = f"SELECT count(*) n FROM {name} WHERE scope='S0117'"
+            ours, theirs = self.world.replica(count)[0]["n"], self.world.county_rows(count)[0]["n"]
+            self.line(name, ours, theirs, "县局数据库", ours == theirs and not any(
+                d.startswith(f"{name}:") for d in different))
+        self.problems += different
+
+    def check(self):
+        self.sms_out()
+        self.sms_in()
+        self.broker()
+        self.county()
+        print("\n── 对账：本站账本与各方账本 · the station's book against everybody else's")
+        for what, ours, theirs, whose, ok, note in self.lines:
+            head = what + " " * max(1, 26 - width(what))
+            print(f"  {'✓' if ok else '✗'} {head}{ours!s:>6} | {theirs!s:<6} {whose}  {note}".rstrip())
+        for problem in self.problems:
+            print(f"  ✗ {problem}")
+        print("  ✓ 账目全部相符 (all books agree)" if not self.problems else
+              f"  ✗ {len(self.problems)} 处不符 (books differ)")
+        return not self.problems
