@@ -1,5 +1,10 @@
 touyan_test(test_zip SOURCES unit/test_zip.c LIBS touyan_zip)
-touyan_test(test_county_merge SOURCES unit/test_county_merge.c unit/county_fixture.c
+touyan_test(test_county_merge SOURCES unit/test_county_merge.c unit/county_fixture.c lib/folder.c
             LIBS touyan_county_core PkgConfig::SQLITE)
-touyan_test(test_county_import SOURCES unit/test_county_import.c unit/county_fixture.c
+touyan_test(test_county_import SOURCES unit/test_county_import.c unit/county_fixture.c lib/folder.c
             LIBS touyan_county_core PkgConfig::SQLITE)
+touyan_test(test_county_server SOURCES e2e/test_county_server.c lib/folder.c LABEL e2e TIMEOUT 180
+            LIBS touyan_zip touyan_replica touyan_base PkgConfig::CURL)
+add_dependencies(test_county_server touyan-county)
+set_tests_properties(test_county_server PROPERTIES ENVIRONMENT
+    "TOUYAN_COUNTY=$<TARGET_FILE:touyan-county>;TOUYAN_TEST_DATA=${CMAKE_CURRENT_SOURCE_DIR}/data")

@@ -103,8 +103,9 @@ static void make_stage(struct table_sql *out, struct buf *b)
     add_member(b, d->name);
     buf_printf(b,
                ",row_number() OVER (PARTITION BY json_extract(row,'$.id') ORDER BY k)"
-               ",iif(has_nul_escape(row),'text U+0000',NULL) FROM temp.raw WHERE t='%s'",
-               t->name);
+               ",CASE WHEN length(CAST(row AS BLOB))>%d THEN 'size' WHEN has_nul_escape(row) THEN"
+               " 'text U+0000' END FROM temp.raw WHERE t='%s'",
+               LIMIT_ROW_BYTES, t->name);
     out->stage = take(b);
 
     EACH_COLUMN(e, t)

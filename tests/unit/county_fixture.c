@@ -12,6 +12,7 @@
 
 #include "sync/county/import.h"
 #include "sync/replica/seal.h"
+#include "tests/lib/folder.h"
 
 static const char *next_fp;
 
@@ -47,13 +48,11 @@ int county_setup(void **state)
 int county_teardown(void **state)
 {
     struct county_fixture *f = *state;
-    char command[128];
     f->store->ops->close(f->store);
     json_free(f->reply);
     free(f->report);
     seal_close(f->seal);
-    snprintf(command, sizeof command, "rm -rf '%s'", f->folder);
-    int rc = system(command); /* NOLINT: a folder that this test made */
+    int rc = folder_remove(f->folder);
     free(f);
     next_fp = NULL;
     return rc;

@@ -159,11 +159,12 @@ static void problems_are_told_by_line_and_nothing_is_imported(void **state)
                                    ",S0117,parent,无,10000011008,1\n",
                                    false),
                      ERR_INVALID);
-    static const char *const TOLD[] = {
-        "person.csv:3: required name", "person.csv:4: phone: \"...\" is no telephone number",
-        "person.csv:5: active: \"yes\" is no whole number",
-        "person.csv:6: 3 cells, but the first line names 6 columns", "person.csv:7: duplicate",
-        "person.csv:8: the row has no id"};
+    static const char *const TOLD[] = {"person.csv:3: required name",
+                                       "person.csv:4: phone: \"...\" is no telephone number",
+                                       "person.csv:5: active: \"yes\" is no whole number",
+                                       "person.csv:6: 3 cells, but the first line names 6 columns",
+                                       "person.csv:7: duplicate",
+                                       "person.csv:8: the row has no id"};
     for (size_t i = 0; i < sizeof TOLD / sizeof *TOLD; i++)
         if (strstr(f->report, TOLD[i]) == NULL)
             fail_msg("\"%s\" is not in:\n%s", TOLD[i], f->report);
@@ -185,9 +186,9 @@ static void wrong_files_are_told(void **state)
                      ERR_INVALID);
     assert_non_null(strstr(f->report, "never closed"));
     assert_int_equal(county_import(f, "checkin.csv", "id\nc\n", false), ERR_INVALID);
-    assert_int_equal(county_import(f, "sponsor.csv",
-                                   "scope,senior_id,school_id\nS0117,P9,S99\n", false),
-                     ERR_INVALID);
+    assert_int_equal(
+        county_import(f, "sponsor.csv", "scope,senior_id,school_id\nS0117,P9,S99\n", false),
+        ERR_INVALID);
     assert_non_null(strstr(f->report, "sponsor.csv:2: senior_id P9: there is no such person"));
     assert_non_null(strstr(f->report, "sponsor.csv:2: school_id S99: there is no such school"));
 }
@@ -195,10 +196,11 @@ static void wrong_files_are_told(void **state)
 static void spreadsheets_of_windows_are_read(void **state)
 {
     struct county_fixture *f = *state;
-    assert_int_equal(county_import(f, "org.csv",
-                                   "\xef\xbb\xbfid,scope,kind,name\r\nA,*,station,\"城东, \"\"所\"\"\"\r\n",
-                                   false),
-                     ERR_OK);
+    assert_int_equal(
+        county_import(f, "org.csv",
+                      "\xef\xbb\xbfid,scope,kind,name\r\nA,*,station,\"城东, \"\"所\"\"\"\r\n",
+                      false),
+        ERR_OK);
     assert_string_equal(county_text(f, "SELECT name FROM org"), "城东, \"所\"");
     static const char GB[] = "id,scope,kind,name\r\nB,*,station,\xb3\xc7\xb6\xab\r\n"; /* 城东 */
     county_file(f, "org.gb.csv", GB, sizeof GB - 1);

@@ -293,6 +293,25 @@ static void poisonous_rows_spoil_themselves_only(void **state)
     buf_free(&push);
 }
 
+static void a_huge_row_is_refused_alone(void **state)
+{
+    struct county_fixture *f = *state;
+    struct buf push;
+    char filler[1024];
+    memset(filler, 'x', sizeof filler);
+    buf_init(&push, 1 << 20);
+    buf_add_text(&push,
+                 "[{\"t\":\"checkin\",\"r\":[{\"lseq\":1,\"id\":\"c1\",\"scope\":\"S0117\","
+                 "\"kind\":\"in\",\"channel\":\"sms\"},{\"lseq\":2,\"id\":\"c2\",\"more\":\"");
+    for (int i = 0; i < 70; i++)
+        buf_add(&push, filler, sizeof filler);
+    buf_add_text(&push, "\",\"scope\":\"S0117\",\"kind\":\"in\",\"channel\":\"sms\"}]}]");
+    county_sync(f, 1, buf_text(&push), "{}");
+    assert_string_equal(county_verdict(f, 1), "ok");
+    assert_string_equal(county_verdict(f, 2), "size");
+    buf_free(&push);
+}
+
 /* What passes every check and is refused by the engine all the same is found by halving. */
 static void a_row_that_the_engine_refuses_is_found(void **state)
 {
@@ -369,6 +388,7 @@ int main(void)
         TEST(events_are_kept_once),
         TEST(stations_write_their_own_scope_and_no_county_tables),
         TEST(poisonous_rows_spoil_themselves_only),
+        TEST(a_huge_row_is_refused_alone),
         TEST(a_row_that_the_engine_refuses_is_found),
         TEST(wrong_requests_change_nothing),
     };
