@@ -7,16 +7,20 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "gateway/base/buf.h"
 #include "gateway/base/err.h"
 #include "gateway/base/limits.h"
 
-enum { TIMEOUT_MS = LIMIT_HTTP_DEADLINE_MS + 5000, URL_BYTES = 512 };
+enum { TIMEOUT_MS = LIMIT_HTTP_DEADLINE_MS + 5000, URL_BYTES = 512, CONNECT_S = 5, RETRIES = 10 };
 
 struct answer {
     CURLcode code;
-    long os_errno;
+    int os_errno; /* why there is no connection */
     long status;
     struct buf body;
 };
@@ -27,13 +31,29 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
     return buf_add(&answer->body, bytes, size * count) ? size * count : 0;
 }
 
+/* Why libcurl could not connect: 0 when now one can. Waits while the queue of the socket is full,
+ * which libcurl does not. */
+static int probe(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct timeval patience = {.tv_sec = CONNECT_S};
+    memcpy(address.sun_path, path, strlen(path));
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool there = fd >= 0 &&
+                 setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) == 0 &&
+                 connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+    int why = there ? 0 : errno;
+    if (fd >= 0)
+        close(fd);
+    return why;
+}
+
 static void perform(const struct cli *cli, const char *path, const char *body, struct answer *ret)
 {
     char url[URL_BYTES];
     CURL *curl = curl_easy_init();
     struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
     snprintf(url, sizeof url, "http://touyan%s", path);
-    buf_init(&ret->body, LIMIT_JSON_BYTES);
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, cli->socket);
     curl_easy_setopt(curl, CURLOPT_PROXY, "");
@@ -46,7 +66,6 @@ static void perform(const struct cli *cli, const char *path, const char *body, s
         curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
     }
     ret->code = curl_easy_perform(curl);
-    curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &ret->os_errno);
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &ret->status);
     curl_slist_free_all(headers);
     curl_easy_cleanup(curl);
@@ -63,13 +82,14 @@ static int fail_transport(const struct cli *cli, const struct answer *answer)
 {
     if (answer->os_errno == EACCES || answer->os_errno == EPERM)
         return fail_denied(cli);
-    if (answer->code == CURLE_COULDNT_CONNECT) {
-        fprintf(stderr, "touyan: %s\n", cli->socket);
+    if (answer->os_errno == ENOENT || answer->os_errno == ECONNREFUSED) {
+        fprintf(stderr, "touyan: %s: %s\n", cli->socket, strerror(answer->os_errno));
         return cli_fail(cli, EXIT_DOWN,
                         "护学主机程序没有运行。下一步：systemctl status touyan-gateway",
                         "the gateway is not running. Next: systemctl status touyan-gateway");
     }
-    fprintf(stderr, "touyan: %s\n", curl_easy_strerror(answer->code));
+    fprintf(stderr, "touyan: %s\n",
+            answer->os_errno != 0 ? strerror(answer->os_errno) : curl_easy_strerror(answer->code));
     return cli_fail(cli, EXIT_LATER, "护学主机程序没有应答，请稍后再试",
                     "the gateway did not answer, try again later");
 }
@@ -125,7 +145,14 @@ static int call(const struct cli *cli, const char *path, const char *body, bool 
 {
     struct answer answer = {0};
     struct json *json = NULL;
+    buf_init(&answer.body, LIMIT_JSON_BYTES);
     perform(cli, path, body, &answer);
+    for (int i = 0; i < RETRIES && answer.code == CURLE_COULDNT_CONNECT; i++) {
+        answer.os_errno = probe(cli->socket);
+        if (answer.os_errno != 0)
+            break;
+        perform(cli, path, body, &answer);
+    }
     int code = take_answer(cli, &answer, &json);
     if (code == EXIT_OK && print)
         printf("%s\n", buf_text(&answer.body));

@@ -44,10 +44,14 @@ static int list_path(const struct cli *cli, char ret[PATH_BYTES])
     return EXIT_OK;
 }
 
+struct row {
+    const struct json *message;
+};
+
 static int by_time(const void *a, const void *b)
 {
-    int64_t x = json_int(*(struct json *const *)a, "at", 0);
-    int64_t y = json_int(*(struct json *const *)b, "at", 0);
+    int64_t x = json_int(((const struct row *)a)->message, "at", 0);
+    int64_t y = json_int(((const struct row *)b)->message, "at", 0);
     return x < y ? -1 : x > y;
 }
 
@@ -68,15 +72,15 @@ static void add_message(const struct cli *cli, struct table *table, const struct
 static void print_list(const struct cli *cli, const struct json *list)
 {
     size_t count = json_count(list);
-    struct json **sorted = calloc(count + 1, sizeof(struct json *));
+    struct row *sorted = calloc(count + 1, sizeof(struct row));
     struct table table;
     table_init(&table, 6);
     for (size_t i = 0; sorted != NULL && i < count; i++)
-        sorted[i] = json_at(list, count - 1 - i);
+        sorted[i].message = json_at(list, count - 1 - i);
     if (sorted != NULL)
-        qsort(sorted, count, sizeof *sorted, by_time);
+        qsort(sorted, count, sizeof(struct row), by_time);
     for (size_t i = 0; sorted != NULL && i < count; i++)
-        add_message(cli, &table, sorted[i]);
+        add_message(cli, &table, sorted[i].message);
     table_print(&table);
     table_free(&table);
     free(sorted);

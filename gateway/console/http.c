@@ -21,12 +21,20 @@
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
 
-enum { SWEEP_MS = 1000, BACKLOG = 128, PEER_GROUPS_MAX = 256, ANSWER_MAX = 8 * 1024 * 1024 };
+enum {
+    SWEEP_MS = 1000,
+    BACKLOG = 128,
+    SPARE_CONNECTIONS = 8,
+    RUN_ROUNDS = 4,
+    PEER_GROUPS_MAX = 256,
+    ANSWER_MAX = 8 * 1024 * 1024
+};
 
 struct connection {
     int fd; /* -1: the slot is free */
     bool allowed;
-    int64_t opened_mono_ms;
+    bool cut; /* shut down by us; the library closes it soon */
+    int64_t opened_mono_us;
 };
 
 struct http {
@@ -38,7 +46,8 @@ struct http {
     uv_poll_t poll;
     uv_timer_t sweep;
     struct connection connections[LIMIT_HTTP_CONNECTIONS];
-    int closing; /* handles still open */
+    bool changed; /* a connection was cut or closed since the last run */
+    int closing;  /* handles still open */
     void (*on_closed)(void *ctx);
     void *closed_ctx;
 };
@@ -92,12 +101,32 @@ static struct connection *find_connection(struct http *http, int fd)
     return NULL;
 }
 
+/* So that silent clients never keep the others out. */
+static void cut_oldest(struct http *http)
+{
+    struct connection *oldest = NULL;
+    int used = 0;
+    for (size_t i = 0; i < LIMIT_HTTP_CONNECTIONS; i++) {
+        struct connection *c = &http->connections[i];
+        used += c->fd >= 0;
+        if (c->fd >= 0 && !c->cut && (oldest == NULL || c->opened_mono_us < oldest->opened_mono_us))
+            oldest = c;
+    }
+    if (used < LIMIT_HTTP_CONNECTIONS - SPARE_CONNECTIONS || oldest == NULL)
+        return;
+    oldest->cut = true;
+    http->changed = true;
+    shutdown(oldest->fd, SHUT_RDWR);
+}
+
 static void remember(struct http *http, int fd)
 {
+    cut_oldest(http);
     struct connection *slot = find_connection(http, -1);
     if (slot == NULL)
         return; /* then it is not allowed either */
-    *slot = (struct connection){fd, peer_allowed(http, fd), clock_mono_us() / 1000};
+    *slot = (struct connection){
+        .fd = fd, .allowed = peer_allowed(http, fd), .opened_mono_us = clock_mono_us()};
     if (!slot->allowed)
         log_warn("http.refused", "the peer is neither root nor of the group");
 }
@@ -107,6 +136,7 @@ static void forget(struct http *http, int fd)
     struct connection *slot = find_connection(http, fd);
     if (slot != NULL)
         slot->fd = -1;
+    http->changed = true;
 }
 
 static int fd_of(struct MHD_Connection *connection)
@@ -263,10 +293,20 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **s
         remember(http, fd);
 }
 
+static void on_sweep(uv_timer_t *timer);
+
+/* At its limit libmicrohttpd stops listening and looks again in a later run only, so it runs until
+ * nothing is closed any more; what is left after some rounds goes on in the next turn. */
 static void run(struct http *http)
 {
-    if (MHD_run(http->daemon) == MHD_NO)
-        log_error("http.run", "libmicrohttpd failed");
+    int rounds = 0;
+    do {
+        http->changed = false;
+        if (MHD_run(http->daemon) == MHD_NO)
+            log_error("http.run", "libmicrohttpd failed");
+    } while (http->changed && ++rounds < RUN_ROUNDS);
+    if (http->changed && http->closing == 0)
+        uv_timer_start(&http->sweep, on_sweep, 1, SWEEP_MS);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -279,10 +319,10 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 static void on_sweep(uv_timer_t *timer)
 {
     struct http *http = timer->data;
-    int64_t now = clock_mono_us() / 1000;
+    int64_t oldest_us = clock_mono_us() - (int64_t)LIMIT_HTTP_DEADLINE_MS * 1000;
     for (size_t i = 0; i < LIMIT_HTTP_CONNECTIONS; i++) {
         struct connection *c = &http->connections[i];
-        if (c->fd >= 0 && now - c->opened_mono_ms > LIMIT_HTTP_DEADLINE_MS)
+        if (c->fd >= 0 && c->opened_mono_us < oldest_us)
             shutdown(c->fd, SHUT_RDWR);
     }
     run(http);

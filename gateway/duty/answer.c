@@ -15,11 +15,10 @@ enum found { FOUND_NONE, FOUND_ONE, FOUND_MANY, FOUND_BAD_CODE };
 
 static enum found by_code(struct duty *duty, const struct incoming *in, char ret[DUTY_ID_SIZE])
 {
-    bool found =
-        replica_get_text(duty->replica, ret, DUTY_ID_SIZE,
-                         "SELECT ref_id FROM prompt WHERE phone = ?1 AND kind = 'duty'"
-                         " AND code = ?2 AND expires_at > ?3",
-                         "ssi", in->text->phone, in->command.code, duty->now_ms);
+    bool found = replica_get_text(duty->replica, ret, DUTY_ID_SIZE,
+                                  "SELECT ref_id FROM prompt WHERE phone = ?1 AND kind = 'duty'"
+                                  " AND code = ?2 AND expires_at > ?3",
+                                  "ssi", in->text->phone, in->command.code, duty->now_ms);
     return found ? FOUND_ONE : FOUND_BAD_CODE;
 }
 
@@ -34,10 +33,11 @@ static bool by_last(struct duty *duty, const char *phone, char ret[DUTY_ID_SIZE]
 
 static int waiting(struct duty *duty, const char *phone, char ret[DUTY_ID_SIZE])
 {
-    replica_get_text(duty->replica, ret, DUTY_ID_SIZE,
-                     "SELECT ref_id FROM prompt WHERE phone = ?1 AND kind = 'duty' AND asks = 1"
-                     " AND answered_at IS NULL AND expires_at > ?2 ORDER BY opened_at DESC, id DESC",
-                     "si", phone, duty->now_ms);
+    replica_get_text(
+        duty->replica, ret, DUTY_ID_SIZE,
+        "SELECT ref_id FROM prompt WHERE phone = ?1 AND kind = 'duty' AND asks = 1"
+        " AND answered_at IS NULL AND expires_at > ?2 ORDER BY opened_at DESC, id DESC",
+        "si", phone, duty->now_ms);
     return (int)replica_get_int(duty->replica, 0,
                                 "SELECT count(*) FROM prompt WHERE phone = ?1 AND kind = 'duty'"
                                 " AND asks = 1 AND answered_at IS NULL AND expires_at > ?2",

@@ -165,7 +165,8 @@ static bool find_named(struct duty *duty, const struct incoming *in, const struc
     return first[0] != '\0' && !several && slot_load(duty, first, ret);
 }
 
-/* The place changes hands at the gate: the named person's part ends, the writer's begins on post. */
+/* The place changes hands at the gate: the named person's part ends, the writer's begins on post.
+ */
 static void stand_in(struct duty *duty, const struct incoming *in, const struct arrival *arrival,
                      const struct slot *old)
 {

@@ -1,8 +1,9 @@
 /* Consent of the people behind the phones: 退订 at any time, and the double opt-in of 订阅.
  *
  * 退订 deletes the phone's questions, subscriptions, queued messages and stored bodies at once. A
- * volunteer who is still on the roster hears of changes of the own duty only, until the school takes
- * the name off the list. An officer's 退订 goes to a person: alarms and duties are the job. */
+ * volunteer who is still on the roster hears of changes of the own duty only, until the school
+ * takes the name off the list. An officer's 退订 goes to a person: alarms and duties are the job.
+ */
 #include "gateway/duty/internal.h"
 
 #include "gateway/base/log.h"
@@ -22,8 +23,9 @@ static void forget(struct duty *duty, const char *phone)
         duty->ports.erase_phone(duty->ports.ctx, phone);
 }
 
-/* A change of the own duty that had not gone out yet was cancelled with the rest: what was told just
- * now, or waits for the end of the quiet hours, is compared with the roster again and told (N2). */
+/* A change of the own duty that had not gone out yet was cancelled with the rest: what was told
+ * just now, or waits for the end of the quiet hours, is compared with the roster again and told
+ * (N2). */
 static void tell_changes_again(struct duty *duty, const char *phone)
 {
     const struct duty_policy *policy = &duty->options.policy;

@@ -137,8 +137,8 @@ static void dispatch(struct duty *duty, const struct incoming *in)
 
 static enum sender_role stranger_role(struct duty *duty, const char *phone)
 {
-    return replica_get_int(duty->replica, 0,
-                           "SELECT count(*) FROM subscription WHERE phone = ?1", "s", phone) > 0
+    return replica_get_int(duty->replica, 0, "SELECT count(*) FROM subscription WHERE phone = ?1",
+                           "s", phone) > 0
                ? SENDER_PARENT
                : SENDER_UNKNOWN;
 }

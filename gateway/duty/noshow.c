@@ -5,8 +5,9 @@
  * time ends it; who stands in has ten minutes to get there before the same steps begin for him.
  *
  * When more than a fifth of a peak is missing it is more likely the modem or the weather: one
- * digest (E3) instead of a text for each. A step that was missed while the program was down is taken
- * up as long as the duty runs, but the person is not asked once the leader's turn has come. */
+ * digest (E3) instead of a text for each. A step that was missed while the program was down is
+ * taken up as long as the duty runs, but the person is not asked once the leader's turn has come.
+ */
 #include "gateway/duty/internal.h"
 
 #include <stdio.h>
@@ -16,7 +17,7 @@
 
 enum {
     WAY_MS = 10 * CALTIME_MINUTE_MS, /* a stand-in needs to get there */
-    DOWN_MS = 12 * 3600 * 1000,           /* what ended longer ago was never watched here */
+    DOWN_MS = 12 * 3600 * 1000,      /* what ended longer ago was never watched here */
     LEVEL_PERSON = 0,
     LEVEL_LEADER,
     LEVEL_SENIOR,
@@ -126,8 +127,8 @@ static bool say_chief(struct duty *duty, const struct slot *slot, const struct p
         .prompt = prompt_open(duty, to->phone, "gap", slot->id, code, true, slot->end_at),
     };
     fields->code = code;
-    say(duty, &what, fields, "%.2s:%s:%lld:%s", text_name(text), slot->id,
-        (long long)duty->now_ms, to->id);
+    say(duty, &what, fields, "%.2s:%s:%lld:%s", text_name(text), slot->id, (long long)duty->now_ms,
+        to->id);
     return true;
 }
 
@@ -171,7 +172,7 @@ static void say_senior(struct duty *duty, const struct slot *slot, const struct 
 /* --- the storm --- */
 
 struct peak {
-    int need;    /* people who should be there */
+    int need; /* people who should be there */
     int missing;
 };
 
@@ -183,7 +184,8 @@ static struct peak count_peak(struct duty *duty, const struct slot *slot)
         "SELECT count(*), sum(state NOT IN ('on_post', 'done')) FROM slot WHERE date = ?1"
         " AND start_at = ?2 AND published"
         " AND coalesce(station_id, '') = ?3 AND end_at > ?2"
-        " AND state IN ('planned', 'asked', 'confirmed', 'swapping', 'on_post', 'done', 'no_show')");
+        " AND state IN ('planned', 'asked', 'confirmed', 'swapping', 'on_post', 'done', "
+        "'no_show')");
     query_text(q, 1, slot->date);
     query_int(q, 2, slot->start_at);
     query_text(q, 3, slot->station_id);
@@ -492,8 +494,9 @@ void gap_unfilled(struct duty *duty, const struct slot *slot, const char *code, 
     if (!acked || !person_load(duty, gap.acked_by, &to))
         chief_of(duty, slot, &to);
     if (gap.id[0] != '\0')
-        replica_run(duty->replica, "UPDATE gap SET state = 'open', code = ?2,"
-                                   " level = max(level, 2) WHERE assignment_id = ?1",
+        replica_run(duty->replica,
+                    "UPDATE gap SET state = 'open', code = ?2,"
+                    " level = max(level, 2) WHERE assignment_id = ?1",
                     "ss", slot->id, code);
     else if (!text_equal(slot->state, "swapping"))
         gap_new(duty, slot, code, LEVEL_SENIOR, slot->start_at);

@@ -4,12 +4,12 @@
  * senior officer of the school; again after 2, 4 and 7 minutes, then to the duty room too, until
  * somebody answers 出警. Each copy says which one it is. 出警 stops the rest in the same
  * transaction and tells everybody who goes; without 解除 the taker, leader and senior officer are
- * told again every ten minutes. 解除 needs the code, and only a phone that got the code may send it.
- * An alarm never ends by itself. A second press at the same place counts up the open alarm.
+ * told again every ten minutes. 解除 needs the code, and only a phone that got the code may send
+ * it. An alarm never ends by itself. A second press at the same place counts up the open alarm.
  *
- * Nobody can be told: the duty room is told at once; without even that the alarm stands on the desk.
- * Newer copies replace older ones that have not gone out (a modem that was away). A press that
- * arrives more than half an hour late is for the desk only. */
+ * Nobody can be told: the duty room is told at once; without even that the alarm stands on the
+ * desk. Newer copies replace older ones that have not gone out (a modem that was away). A press
+ * that arrives more than half an hour late is for the desk only. */
 #include "gateway/duty/internal.h"
 
 #include <stdio.h>
@@ -202,9 +202,9 @@ static int tell_officers(struct duty *duty, const struct alarm *alarm)
 static bool tell_role(struct duty *duty, const struct alarm *alarm, const char *role)
 {
     struct person to = {0};
-    bool found = text_equal(role, "senior") ? sponsor_find(duty, alarm->school_id, &to)
-                                            : lead_find(duty, alarm->station_id,
-                                                        text_equal(role, "leader") ? 2 : 4, &to);
+    bool found = text_equal(role, "senior")
+                     ? sponsor_find(duty, alarm->school_id, &to)
+                     : lead_find(duty, alarm->station_id, text_equal(role, "leader") ? 2 : 4, &to);
     return found && tell(duty, alarm, &to, role);
 }
 
@@ -247,8 +247,8 @@ static void raise_new(struct duty *duty, struct alarm *alarm)
                 " raised_at, state, level, count)"
                 " VALUES (?1, ?2, ?3, nullif(?4, ''), nullif(?5, ''), nullif(?6, ''),"
                 " nullif(?7, ''), ?8, ?9, 'open', 3, 1)",
-                "ssssssssi", alarm->id, alarm->scope, alarm->kind, alarm->school_id,
-                alarm->post_id, alarm->person_id, alarm->device_id, alarm->code, alarm->raised_at);
+                "ssssssssi", alarm->id, alarm->scope, alarm->kind, alarm->school_id, alarm->post_id,
+                alarm->person_id, alarm->device_id, alarm->code, alarm->raised_at);
     replica_run(duty->replica,
                 "INSERT INTO alarm_run(alarm_id, started_at, next_at) VALUES (?1, ?2, ?3)", "sii",
                 alarm->id, duty->now_ms, step_at(duty, duty->now_ms, 0));
@@ -310,11 +310,10 @@ static void raise_alarm(struct duty *duty, struct alarm *alarm)
 static bool place_of(struct duty *duty, const struct person *person, struct slot *ret)
 {
     struct query *q = replica_query(
-        duty->replica,
-        "SELECT assignment_id FROM slot WHERE person_id = ?1 AND end_at > ?2 - ?3"
-        " AND start_at < ?2 + ?3 AND published"
-        " AND state NOT IN ('declined', 'cancelled', 'excused')"
-        " ORDER BY state <> 'on_post', abs(start_at - ?2) LIMIT 1");
+        duty->replica, "SELECT assignment_id FROM slot WHERE person_id = ?1 AND end_at > ?2 - ?3"
+                       " AND start_at < ?2 + ?3 AND published"
+                       " AND state NOT IN ('declined', 'cancelled', 'excused')"
+                       " ORDER BY state <> 'on_post', abs(start_at - ?2) LIMIT 1");
     query_text(q, 1, person->id);
     query_int(q, 2, duty->now_ms);
     query_int(q, 3, DUTY_EARLY_MS);
@@ -396,8 +395,8 @@ void panic_event(struct duty *duty, const struct duty_event *button)
     struct alarm alarm = {.raised_at = button->heard_at_ms};
     text_copy(alarm.kind, sizeof alarm.kind, "panic");
     text_copy(alarm.device_id, sizeof alarm.device_id, button->device_id);
-    struct query *q = replica_query(duty->replica,
-                                    "SELECT school_id, post_id, scope FROM device WHERE id = ?1");
+    struct query *q =
+        replica_query(duty->replica, "SELECT school_id, post_id, scope FROM device WHERE id = ?1");
     query_text(q, 1, button->device_id);
     if (query_row(q)) {
         get(q, 0, alarm.school_id, sizeof alarm.school_id);
@@ -524,9 +523,8 @@ void panic_clear(struct duty *duty, const struct incoming *in)
     answer_urgent(duty, in, TEXT_O2_CLEAR, &fields);
     if (!text_equal(alarm.state, "open") && !text_equal(alarm.state, "acked"))
         return; /* closed before: said again, nothing changes */
-    replica_run(duty->replica,
-                "UPDATE alarm SET state = 'resolved', closed_at = ?2 WHERE id = ?1", "si", alarm.id,
-                duty->now_ms);
+    replica_run(duty->replica, "UPDATE alarm SET state = 'resolved', closed_at = ?2 WHERE id = ?1",
+                "si", alarm.id, duty->now_ms);
     run_set(duty, alarm.id, DUTY_NEVER);
     event(duty, &alarm, "resolved", 2, in->person.id);
     say_cancel(duty, "alarm", alarm.id, "resolved");
@@ -635,8 +633,7 @@ static void step_acked(struct duty *duty, const struct alarm *alarm, int reminde
     event(duty, alarm, "unresolved", 3, NULL);
     replica_run(duty->replica, "UPDATE alarm_run SET reminded = reminded + 1 WHERE alarm_id = ?1",
                 "s", alarm->id);
-    run_set(duty, alarm->id,
-            duty->now_ms + (int64_t)policy->panic_unresolved * CALTIME_MINUTE_MS);
+    run_set(duty, alarm->id, duty->now_ms + (int64_t)policy->panic_unresolved * CALTIME_MINUTE_MS);
 }
 
 struct run {

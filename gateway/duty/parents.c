@@ -1,5 +1,6 @@
 /* What parents ask: 放学 (when school is out today) and 查询 (the same in short; registered people
- * also hear how many guards are on post). Schools are named by code or by a unique part of the name.
+ * also hear how many guards are on post). Schools are named by code or by a unique part of the
+ * name.
  *
  * The day: a row of school_day for this school decides first, then the calendar of holidays and
  * make-up days, then the weekday. A year that the calendar does not know is unknown: then we say so
@@ -94,8 +95,8 @@ static bool override_of(struct duty *duty, const char *school_id, const char *da
     if (found) {
         const char *kind = query_get_text(q, 0);
         day->at_min = (int)query_get_int(q, 1);
-        bool off = text_equal(kind, "off") || text_equal(kind, "holiday") ||
-                   text_equal(kind, "closed");
+        bool off =
+            text_equal(kind, "off") || text_equal(kind, "holiday") || text_equal(kind, "closed");
         day->kind = off ? DAY_OFF : day->at_min >= 0 ? DAY_CHANGED : DAY_SCHOOL;
     }
     query_done(q);
@@ -295,8 +296,8 @@ void parents_query(struct duty *duty, const struct incoming *in)
                                       " AND state = 'on_post' AND end_at > ?2",
                                       "si", school.id, duty->now_ms),
     };
-    bool registered =
-        in->known || replica_get_int(duty->replica, 0, "SELECT 1 FROM subscription WHERE phone = ?1",
-                                     "s", in->text->phone) != 0;
+    bool registered = in->known || replica_get_int(duty->replica, 0,
+                                                   "SELECT 1 FROM subscription WHERE phone = ?1",
+                                                   "s", in->text->phone) != 0;
     answer(duty, in, registered ? TEXT_P1_QUERY : TEXT_P1B_QUERY_STRANGER, &fields);
 }

@@ -3,8 +3,9 @@
  *
  * New: N1 (one text for a week's duties at one post, else one each); a volunteer whose evening
  * reminder is due anyway gets only that. Changed: N2. Cancelled, or given to somebody else: N3.
- * A duty that has begun is not told any more. At night N1 to N3 wait for the morning unless the duty
- * begins before people could still act on it. 退订 leaves N2 and N3, changes of the own duty. */
+ * A duty that has begun is not told any more. At night N1 to N3 wait for the morning unless the
+ * duty begins before people could still act on it. 退订 leaves N2 and N3, changes of the own duty.
+ */
 #include "gateway/duty/internal.h"
 
 #include <stdio.h>
@@ -13,7 +14,7 @@
 #include "gateway/base/text.h"
 
 enum {
-    WEEK_ITEMS = 3,            /* times that fit one N1 */
+    WEEK_ITEMS = 3,                 /* times that fit one N1 */
     AHEAD_MS = 14 * CALTIME_DAY_MS, /* duties further ahead are told later */
 };
 

@@ -528,13 +528,13 @@ static int settle_bare(int kind, const struct recognise_context *context)
 static int settle_answer(int kind, const struct recognise_context *context,
                          const struct reading *reading)
 {
-    if (reading->command.code[0] != '\0')
-        return kind;
-    if (context->last_sent == LAST_CONSENT && (reading->is_digit || context->open_prompts == 0))
+    bool has_code = reading->command.code[0] != '\0';
+    if (context->last_sent == LAST_CONSENT && !has_code &&
+        (reading->is_digit || context->open_prompts == 0))
         return settle_consent(kind, reading);
     if (context->role < SENDER_VOLUNTEER)
         return COMMAND_PERSON;
-    return settle_bare(kind, context);
+    return has_code ? kind : settle_bare(kind, context);
 }
 
 static int settle_take(const struct recognise_context *context)

@@ -12,7 +12,8 @@
 #include "gateway/base/text.h"
 
 enum {
-    FRESH_ANSWER_MS = 12 * 3600 * 1000, /* who said yes so lately is not asked again in the evening */
+    FRESH_ANSWER_MS =
+        12 * 3600 * 1000, /* who said yes so lately is not asked again in the evening */
     CALL_MS = 15 * CALTIME_MINUTE_MS,
 };
 
@@ -34,8 +35,7 @@ static void remind(struct duty *duty, const struct slot *slot, enum text_id text
         .ref_id = slot->id,
         .prompt = prompt_open(duty, slot->phone, "duty", slot->id, NULL, asks, slot->end_at),
     };
-    say(duty, &what, &fields, "%.2s:%s:%lld", text_name(text), slot->id,
-        (long long)slot->start_at);
+    say(duty, &what, &fields, "%.2s:%s:%lld", text_name(text), slot->id, (long long)slot->start_at);
 }
 
 static void evening_one(struct duty *duty, const char *id)

@@ -117,7 +117,8 @@ int standin_names(struct duty *duty, const struct slot *slot, char *ret, size_t 
         struct person person;
         if (!person_load(duty, ids.at[i], &person) || used + sizeof person.name + 4 > size)
             continue;
-        used += (size_t)snprintf(ret + used, size - used, "%s%s", count > 0 ? "、" : "", person.name);
+        used +=
+            (size_t)snprintf(ret + used, size - used, "%s%s", count > 0 ? "、" : "", person.name);
         count++;
     }
     ids_free(&ids);
@@ -168,9 +169,8 @@ static bool covered(struct duty *duty, const struct slot *slot, const char *caus
 
 static int asked_count(struct duty *duty, const char *offer_id)
 {
-    return (int)replica_get_int(duty->replica, 0,
-                                "SELECT count(*) FROM offer_ask WHERE offer_id = ?1", "s",
-                                offer_id);
+    return (int)replica_get_int(
+        duty->replica, 0, "SELECT count(*) FROM offer_ask WHERE offer_id = ?1", "s", offer_id);
 }
 
 /* Nobody left to ask. A swap's asker stays responsible; every other gap is the leader's now. */
@@ -290,9 +290,9 @@ static void offer_due(struct duty *duty, const char *id)
 
 int64_t offer_tick(struct duty *duty)
 {
-    struct query *q = replica_query(duty->replica,
-                                    "SELECT id FROM offer WHERE state = 'open' AND next_at <= ?1"
-                                    " ORDER BY next_at, id");
+    struct query *q =
+        replica_query(duty->replica, "SELECT id FROM offer WHERE state = 'open' AND next_at <= ?1"
+                                     " ORDER BY next_at, id");
     query_int(q, 1, duty->now_ms);
     struct ids ids;
     ids_collect(q, &ids);
@@ -384,11 +384,10 @@ static void asked_offers(struct duty *duty, const struct incoming *in, const cha
                          bool open_only, struct ids *ret)
 {
     struct query *q = replica_query(
-        duty->replica,
-        "SELECT o.id FROM offer_ask k JOIN offer o ON o.id = k.offer_id"
-        " JOIN shift s ON s.id = o.shift_id WHERE k.phone = ?1 AND s.end_at > ?2"
-        " AND (?3 = '' OR o.code = ?3) AND (?4 = 0 OR o.state IN ('open', 'failed'))"
-        " ORDER BY o.opened_at DESC LIMIT 8");
+        duty->replica, "SELECT o.id FROM offer_ask k JOIN offer o ON o.id = k.offer_id"
+                       " JOIN shift s ON s.id = o.shift_id WHERE k.phone = ?1 AND s.end_at > ?2"
+                       " AND (?3 = '' OR o.code = ?3) AND (?4 = 0 OR o.state IN ('open', 'failed'))"
+                       " ORDER BY o.opened_at DESC LIMIT 8");
     query_text(q, 1, in->text->phone);
     query_int(q, 2, duty->now_ms);
     query_text(q, 3, code);
@@ -441,9 +440,8 @@ static void take_one(struct duty *duty, const struct incoming *in, const char *i
         return;
     struct text_fields fields = {.code = offer.code};
     bool open = text_equal(offer.state, "open") || text_equal(offer.state, "failed");
-    bool mine = replica_get_int(duty->replica, 0,
-                                "SELECT taken_by = ?2 FROM offer WHERE id = ?1", "ss", id,
-                                in->person.id) != 0;
+    bool mine = replica_get_int(duty->replica, 0, "SELECT taken_by = ?2 FROM offer WHERE id = ?1",
+                                "ss", id, in->person.id) != 0;
     if (mine)
         say_taken(duty, in, &offer, &slot); /* said twice: still his */
     else if (!slot.published)

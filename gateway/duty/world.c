@@ -151,7 +151,8 @@ bool person_stopped(struct duty *duty, const char *phone)
            0;
 }
 
-/* Leader and senior officer are also known by their rows, so that a deputy who leads today is one. */
+/* Leader and senior officer are also known by their rows, so that a deputy who leads today is one.
+ */
 enum sender_role person_role(struct duty *duty, const struct person *person)
 {
     char date[CALTIME_DATE_SIZE];
@@ -213,14 +214,13 @@ const char *station_of(const struct duty *duty, const struct slot *slot)
 
 static bool code_is_free(struct duty *duty, const char *code)
 {
-    return replica_get_int(
-               duty->replica, 0,
-               "SELECT EXISTS (SELECT 1 FROM prompt WHERE code = ?1)"
-               " OR EXISTS (SELECT 1 FROM offer WHERE code = ?1 AND opened_at > ?2)"
-               " OR EXISTS (SELECT 1 FROM gap WHERE code = ?1 AND base_at > ?2)"
-               " OR EXISTS (SELECT 1 FROM alarm WHERE code = ?1 AND"
-               "            (state IN ('open', 'acked') OR raised_at > ?2))",
-               "si", code, duty->now_ms - (int64_t)DUTY_KEEP_MS) == 0;
+    return replica_get_int(duty->replica, 0,
+                           "SELECT EXISTS (SELECT 1 FROM prompt WHERE code = ?1)"
+                           " OR EXISTS (SELECT 1 FROM offer WHERE code = ?1 AND opened_at > ?2)"
+                           " OR EXISTS (SELECT 1 FROM gap WHERE code = ?1 AND base_at > ?2)"
+                           " OR EXISTS (SELECT 1 FROM alarm WHERE code = ?1 AND"
+                           "            (state IN ('open', 'acked') OR raised_at > ?2))",
+                           "si", code, duty->now_ms - (int64_t)DUTY_KEEP_MS) == 0;
 }
 
 /* A code rests for days before it is given again.

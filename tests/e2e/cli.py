@@ -32,7 +32,11 @@ class Server:
         """Silent until it sends; the caller reads it to its end."""
         client = socket.socket(socket.AF_UNIX)
         client.settimeout(25)
-        client.connect(self.path)
+        try:
+            client.connect(self.path)
+        except BlockingIOError:
+            client.close()
+            raise
         return client
 
     def raw(self, request):
@@ -184,6 +188,19 @@ class Cli(unittest.TestCase):
         for client in slow:
             read_all(client)
         self.assertLess(time.monotonic() - started, 20)
+
+    def test_many_silent_clients_keep_nobody_out(self):
+        silent = []
+        for _ in range(500):
+            try:
+                silent.append(self.server.connect())
+            except BlockingIOError:  # the backlog is full for a moment
+                time.sleep(0.01)
+        before = time.monotonic()
+        self.out("status", "--json")
+        self.assertLess(time.monotonic() - before, 2)
+        for client in silent:
+            client.close()
 
     def test_stop(self):
         idle = self.server.connect()
