@@ -1,3 +1,7 @@
 touyan_test(test_texts SOURCES unit/texts.c LIBS touyan_words)
 touyan_test(test_recognise SOURCES unit/recognise.c LIBS touyan_words)
 target_compile_definitions(test_recognise PRIVATE TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data")
+add_library(duty_world STATIC unit/duty_world.c)
+target_link_libraries(duty_world PUBLIC touyan_duty PkgConfig::CMOCKA)
+touyan_test(duty_publish SOURCES unit/duty_publish.c LIBS duty_world)
+touyan_test(duty_answer SOURCES unit/duty_answer.c LIBS duty_world)

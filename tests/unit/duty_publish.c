@@ -1,0 +1,225 @@
+/* Telling people of their duties and reminding them: N1 to N3, R1 to R3. */
+#include "tests/unit/duty_world.h"
+
+#include <string.h>
+
+static void new_duty_is_told_once(void **state)
+{
+    struct world *w = *state;
+    world_morning(w);
+    ASSERT_SENT(w, "O1", "N1_NEW", 1);
+    ASSERT_SENT(w, "V1", "N1_NEW", 1);
+    assert_non_null(strstr(world_last(w, "V1", "N1_NEW"), "07:20"));
+    world_tick(w);
+    world_restart(w);
+    world_tick(w);
+    assert_int_equal(world_total(w), 2);
+}
+
+static void a_week_is_one_text(void **state)
+{
+    struct world *w = *state;
+    world_shift(w, "w1", "S17-E", "2026-09-16", "am", "07:20", "08:10", 1);
+    world_shift(w, "w2", "S17-E", "2026-09-18", "pm", "17:00", "17:50", 1);
+    world_assign(w, "w1", "O1");
+    world_assign(w, "w2", "O1");
+    world_tick(w);
+    ASSERT_SENT(w, "O1", "N1_WEEK", 1);
+    ASSERT_SENT(w, "O1", "", 1);
+    assert_non_null(strstr(world_last(w, "O1", ""), "周三07:20"));
+    assert_non_null(strstr(world_last(w, "O1", ""), "周五17:00"));
+}
+
+static void drafts_are_not_told(void **state)
+{
+    struct world *w = *state;
+    world_shift(w, "d", "S17-E", "2026-09-08", "am", "07:20", "08:10", 1);
+    world_sql(w, "UPDATE shift SET state = 'draft'");
+    world_assign(w, "d", "V1");
+    world_run(w, "2026-09-08", "09:00");
+    assert_int_equal(world_total(w), 0);
+    ASSERT_STATE(w, "d.V1", "planned");
+}
+
+static void evening_and_morning_reminders(void **state)
+{
+    struct world *w = *state;
+    world_morning(w);
+    world_assign(w, "am", "V2");
+    world_run(w, "2026-09-07", "17:59");
+    ASSERT_SENT(w, "V1", "R1_EVE", 0);
+    world_run(w, "2026-09-07", "18:00");
+    ASSERT_SENT(w, "V1", "R1_EVE", 1);
+    ASSERT_SENT(w, "O1", "R1_EVE", 0); /* officers have their notice */
+    ASSERT_STATE(w, "am.V1", "asked");
+    world_text(w, "V1", "1");
+    ASSERT_STATE(w, "am.V1", "confirmed");
+    world_run(w, "2026-09-08", "06:29");
+    ASSERT_SENT(w, "V1", "R2_MORNING", 0);
+    world_run(w, "2026-09-08", "06:30");
+    ASSERT_SENT(w, "V1", "R2_MORNING", 1);
+    ASSERT_SENT(w, "V1", "R3_SILENT", 0);
+    ASSERT_SENT(w, "V2", "R3_SILENT", 1);
+    ASSERT_SENT(w, "O1", "R3_SILENT", 0);
+    world_run(w, "2026-09-08", "06:46"); /* still silent: to be called */
+    assert_int_equal(world_int(w, "SELECT count(*) FROM desk_item WHERE kind = 'call'"
+                                  " AND person_id = 'V2'"), 1);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM desk_item WHERE kind = 'call'"), 1);
+}
+
+static void early_and_late_duties_have_their_morning(void **state)
+{
+    struct world *w = *state;
+    world_shift(w, "e", "S17-E", "2026-09-08", "am", "06:50", "07:30", 1);
+    world_shift(w, "l", "S17-N", "2026-09-08", "pm", "17:00", "17:50", 1);
+    world_assign(w, "e", "V1");
+    world_assign(w, "l", "V2");
+    world_run(w, "2026-09-08", "06:09");
+    ASSERT_SENT(w, "V1", "R3_SILENT", 0);
+    world_run(w, "2026-09-08", "06:10"); /* 40 minutes before, though that is before 06:30 */
+    ASSERT_SENT(w, "V1", "R3_SILENT", 1);
+    world_run(w, "2026-09-08", "14:59");
+    ASSERT_SENT(w, "V2", "R3_SILENT", 0);
+    world_run(w, "2026-09-08", "15:00");
+    ASSERT_SENT(w, "V2", "R3_SILENT", 1);
+}
+
+/* The clock jumps from noon into the night: the evening's reminder is lost, not sent at midnight. */
+static void nothing_old_is_sent_late(void **state)
+{
+    struct world *w = *state;
+    world_morning(w);
+    world_at(w, "2026-09-07", "23:00");
+    world_tick(w);
+    ASSERT_SENT(w, "V1", "R1_EVE", 0);
+    world_at(w, "2026-09-08", "07:21"); /* and past the morning's too */
+    world_tick(w);
+    ASSERT_SENT(w, "V1", "R3_SILENT", 0);
+    world_at(w, "2026-09-07", "18:30"); /* the clock goes back: once, as if nothing had been */
+    world_tick(w);
+    world_tick(w);
+    ASSERT_SENT(w, "V1", "R1_EVE", 1);
+    world_at(w, "2026-09-07", "18:10");
+    world_tick(w);
+    ASSERT_SENT(w, "V1", "R1_EVE", 1);
+}
+
+static void late_roster_is_told_by_the_reminder(void **state)
+{
+    struct world *w = *state;
+    world_at(w, "2026-09-07", "19:00");
+    world_morning(w);
+    ASSERT_SENT(w, "V1", "N1_NEW", 0);
+    ASSERT_SENT(w, "V1", "R1_EVE", 1);
+    ASSERT_SENT(w, "O1", "N1_NEW", 1);
+    world_run(w, "2026-09-08", "06:40");
+    world_shift(w, "am2", "S17-N", "2026-09-08", "am", "07:20", "08:10", 1);
+    world_assign(w, "am2", "V2"); /* forty minutes before: told once, not reminded too */
+    world_tick(w);
+    ASSERT_SENT(w, "V2", "N1_NEW", 1);
+    world_run(w, "2026-09-08", "07:19");
+    ASSERT_SENT(w, "V2", "", 1);
+}
+
+static void changed_after_the_reminder(void **state)
+{
+    struct world *w = *state;
+    world_morning(w);
+    world_run(w, "2026-09-07", "18:30");
+    world_text(w, "V1", "1");
+    world_sql(w, "UPDATE shift SET start_at = start_at - 600000 WHERE id = 'am'");
+    world_tick(w);
+    ASSERT_SENT(w, "V1", "N2_CHANGED", 1);
+    ASSERT_SENT(w, "O1", "N2_CHANGED", 1);
+    assert_non_null(strstr(world_last(w, "V1", "N2_CHANGED"), "07:10"));
+    world_tick(w);
+    world_run(w, "2026-09-07", "20:59");
+    ASSERT_SENT(w, "V1", "R1_EVE", 1); /* not again for the new time */
+    ASSERT_SENT(w, "V1", "N2_CHANGED", 1);
+    world_text(w, "V1", "2");
+    ASSERT_STATE(w, "am.V1", "declined");
+}
+
+static void changes_at_night_wait_for_the_morning(void **state)
+{
+    struct world *w = *state;
+    world_morning(w);
+    world_run(w, "2026-09-07", "22:00");
+    world_sql(w, "UPDATE shift SET start_at = start_at + 600000 WHERE id = 'am'");
+    world_tick(w);
+    assert_true(world_int(w, "SELECT not_before FROM sent WHERE text_id = 'N2_CHANGED'"
+                             " AND phone = (SELECT phone FROM person WHERE id = 'V1')") ==
+                world_ms("2026-09-08", "06:30"));
+    world_sql(w, "UPDATE shift SET start_at = start_at - 2400000 WHERE id = 'am'");
+    world_tick(w); /* 06:50: the morning would be too late; the held one is replaced */
+    assert_int_equal(world_int(w, "SELECT not_before FROM sent WHERE text_id = 'N2_CHANGED'"
+                                  " ORDER BY seq DESC LIMIT 1"), 0);
+    ASSERT_SENT(w, "V1", "N2_CHANGED", 1);
+}
+
+static void cancelled_duty(void **state)
+{
+    struct world *w = *state;
+    world_morning(w);
+    world_run(w, "2026-09-07", "18:30");
+    world_sql(w, "UPDATE shift SET state = 'cancelled' WHERE id = 'am'");
+    world_tick(w);
+    ASSERT_SENT(w, "V1", "N3_CANCELLED", 1);
+    ASSERT_SENT(w, "O1", "N3_CANCELLED", 1);
+    int total = world_total(w);
+    world_run(w, "2026-09-08", "10:00"); /* no reminder, no ladder */
+    assert_int_equal(world_total(w), total);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM gap"), 0);
+}
+
+static void given_to_somebody_else(void **state)
+{
+    struct world *w = *state;
+    world_morning(w);
+    world_sql(w, "UPDATE assignment SET person_id = 'V2' WHERE id = 'am.V1'");
+    world_tick(w);
+    ASSERT_SENT(w, "V1", "N3_CANCELLED", 1);
+    ASSERT_SENT(w, "V2", "N1_NEW", 1);
+    replica_set_applying(w->replica, true); /* only the county deletes */
+    world_sql(w, "DELETE FROM assignment WHERE id = 'am.V1'");
+    replica_set_applying(w->replica, false);
+    world_tick(w);
+    ASSERT_SENT(w, "V2", "N3_CANCELLED", 1);
+}
+
+/* A handler that is taken back leaves nothing; the next tick does all of it once. */
+static void taken_back_turn(void **state)
+{
+    struct world *w = *state;
+    world_morning(w);
+    world_at(w, "2026-09-07", "18:00");
+    replica_enter(w->replica);
+    duty_tick(&w->duty);
+    assert_false(replica_leave(w->replica, false));
+    assert_true(replica_commit(w->replica));
+    ASSERT_SENT(w, "V1", "R1_EVE", 0);
+    world_restart(w);
+    world_tick(w);
+    world_tick(w);
+    ASSERT_SENT(w, "V1", "R1_EVE", 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
+        TEST(new_duty_is_told_once),
+        TEST(a_week_is_one_text),
+        TEST(drafts_are_not_told),
+        TEST(evening_and_morning_reminders),
+        TEST(early_and_late_duties_have_their_morning),
+        TEST(nothing_old_is_sent_late),
+        TEST(late_roster_is_told_by_the_reminder),
+        TEST(changed_after_the_reminder),
+        TEST(changes_at_night_wait_for_the_morning),
+        TEST(cancelled_duty),
+        TEST(given_to_somebody_else),
+        TEST(taken_back_turn),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
