@@ -20,12 +20,13 @@ enum {
     DUTY_LIST_SIZE = 512,
     DUTY_CODES = 10000,
     DUTY_CODE_TRIES = 32,
-    DUTY_SAME_TIME_MS = 15 * CALTIME_MINUTE_MS, /* the network's time stamp is believed within this */
-    DUTY_EARLY_MS = 60 * CALTIME_MINUTE_MS,     /* check-in this long before the start is for it */
-    DUTY_LEFT_MS = 30 * CALTIME_MINUTE_MS,      /* after the end a duty is over without a word */
-    DUTY_ANSWER_MS = 30 * CALTIME_MINUTE_MS,    /* an answer later than this is of no use */
-    DUTY_LAST_MS = 36 * 3600 * 1000,            /* the last message to a phone counts this long */
-    DUTY_KEEP_MS = 4 * CALTIME_DAY_MS,          /* finished steps are kept this long */
+    DUTY_SAME_TIME_MS =
+        15 * CALTIME_MINUTE_MS,              /* the network's time stamp is believed within this */
+    DUTY_EARLY_MS = 60 * CALTIME_MINUTE_MS,  /* check-in this long before the start is for it */
+    DUTY_LEFT_MS = 30 * CALTIME_MINUTE_MS,   /* after the end a duty is over without a word */
+    DUTY_ANSWER_MS = 30 * CALTIME_MINUTE_MS, /* an answer later than this is of no use */
+    DUTY_LAST_MS = 36 * 3600 * 1000,         /* the last message to a phone counts this long */
+    DUTY_KEEP_MS = 4 * CALTIME_DAY_MS,       /* finished steps are kept this long */
     DUTY_OLD_ALARM_MS = 30 * CALTIME_MINUTE_MS, /* an older button press is for the desk only */
 };
 
@@ -98,8 +99,8 @@ bool times_alarm_step(const struct duty_policy *policy, int index, struct alarm_
 void ids_collect(struct query *query, struct ids *ret); /* first column; ends the query */
 void ids_free(struct ids *ids);
 bool slot_load(struct duty *duty, const char *assignment_id, struct slot *ret);
-bool slot_is_live(const struct slot *slot);   /* still to be done, or being done */
-bool slot_is_ahead(const struct slot *slot);  /* live and not on post yet */
+bool slot_is_live(const struct slot *slot);  /* still to be done, or being done */
+bool slot_is_ahead(const struct slot *slot); /* live and not on post yet */
 bool person_load(struct duty *duty, const char *person_id, struct person *ret);
 /* An active person of this phone, officers first. */
 bool person_by_phone(struct duty *duty, const char *phone, struct person *ret);
@@ -127,8 +128,8 @@ struct say {
     int64_t prompt; /* the question it puts; 0: none */
 };
 /* fields.signature is filled in here. idem: printf. */
-void say(struct duty *duty, const struct say *what, struct text_fields *fields,
-         const char *idem, ...) ERR_PRINTF(4, 5);
+void say(struct duty *duty, const struct say *what, struct text_fields *fields, const char *idem,
+         ...) ERR_PRINTF(4, 5);
 void say_cancel(struct duty *duty, const char *ref_kind, const char *ref_id, const char *reason);
 enum text_lang say_lang(const struct duty *duty, const char *lang);
 

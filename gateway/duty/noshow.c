@@ -277,14 +277,19 @@ static void record_gap(struct duty *duty, const struct slot *slot, bool told)
     log_info("duty.gap", "assignment=%s shift=%s told=%d", slot->id, slot->shift_id, told);
 }
 
+static void tell_leader(struct duty *duty, const struct slot *slot, const struct gap *gap)
+{
+    step_once(duty, slot->end_at + DUTY_KEEP_MS, "E1:%s", slot->id);
+    say_leader(duty, slot, gap);
+}
+
 /* The leader who heard nothing of it in a storm that has passed comes first; the rest shifts. */
 static bool leader_first(struct duty *duty, const struct slot *slot, const struct gap *gap)
 {
     if (step_done(duty, "E1:%s", slot->id))
         return false;
     const int *minutes = duty->options.policy.no_show;
-    step_once(duty, slot->end_at + DUTY_KEEP_MS, "E1:%s", slot->id);
-    say_leader(duty, slot, gap);
+    tell_leader(duty, slot, gap);
     replica_run(duty->replica, "UPDATE gap SET base_at = base_at + ?2 WHERE assignment_id = ?1",
                 "si", slot->id,
                 (int64_t)(minutes[LEVEL_SENIOR] - minutes[LEVEL_LEADER]) * CALTIME_MINUTE_MS);
@@ -305,7 +310,7 @@ static bool climb(struct duty *duty, const struct slot *slot, const struct gap *
         if (hold)
             storm(duty, slot, LEVEL_LEADER, &peak);
         else if (!acked)
-            leader_first(duty, slot, gap);
+            tell_leader(duty, slot, gap);
         return true;
     case LEVEL_SENIOR:
         if (hold)

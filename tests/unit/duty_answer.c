@@ -117,7 +117,8 @@ static void decline_and_first_come(void **state)
     ASSERT_SENT(w, "C1", "A6_LATE", 1);
     ASSERT_SENT(w, "C1", "A5_TAKEN", 0);
     assert_int_equal(world_int(w, "SELECT count(*) FROM assignment WHERE state = 'confirmed'"
-                                  " AND stands_in_for = 'am.V1'"), 1);
+                                  " AND stands_in_for = 'am.V1'"),
+                     1);
     world_run(w, "2026-09-08", "06:30");
     ASSERT_SENT(w, "C4", "A4_OFFER", 0);
     ASSERT_SENT(w, "C2", "N1_NEW", 0); /* A5 said it */
@@ -333,7 +334,8 @@ static void terminal_check_in_and_out(void **state)
     world_event(w, "FT17", "leave_post", "2", 0);
     ASSERT_STATE(w, "am.V1", "done");
     assert_int_equal(world_int(w, "SELECT count(*) FROM checkin WHERE kind = 'out'"
-                                  " AND channel = 'terminal'"), 1);
+                                  " AND channel = 'terminal'"),
+                     1);
 }
 
 static void forgotten_check_out(void **state)
@@ -361,7 +363,8 @@ static void standing_in_by_name(void **state)
     ASSERT_SENT(w, "C2", "A9_STOOD_IN", 1);
     ASSERT_STATE(w, "am.V1", "cancelled");
     assert_int_equal(world_int(w, "SELECT count(*) FROM assignment WHERE person_id = 'C2'"
-                                  " AND state = 'on_post' AND stands_in_for = 'am.V1'"), 1);
+                                  " AND state = 'on_post' AND stands_in_for = 'am.V1'"),
+                     1);
     ASSERT_SENT(w, "L", "E5_FOUND", 1);
     ASSERT_SENT(w, "V1", "N3_CANCELLED", 0);
     world_text(w, "C4", "替张三"); /* nobody of that name is due */

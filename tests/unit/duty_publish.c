@@ -63,7 +63,8 @@ static void evening_and_morning_reminders(void **state)
     ASSERT_SENT(w, "O1", "R3_SILENT", 0);
     world_run(w, "2026-09-08", "06:46"); /* still silent: to be called */
     assert_int_equal(world_int(w, "SELECT count(*) FROM desk_item WHERE kind = 'call'"
-                                  " AND person_id = 'V2'"), 1);
+                                  " AND person_id = 'V2'"),
+                     1);
     assert_int_equal(world_int(w, "SELECT count(*) FROM desk_item WHERE kind = 'call'"), 1);
 }
 
@@ -84,7 +85,8 @@ static void early_and_late_duties_have_their_morning(void **state)
     ASSERT_SENT(w, "V2", "R3_SILENT", 1);
 }
 
-/* The clock jumps from noon into the night: the evening's reminder is lost, not sent at midnight. */
+/* The clock jumps from noon into the night: the evening's reminder is lost, not sent at midnight.
+ */
 static void nothing_old_is_sent_late(void **state)
 {
     struct world *w = *state;
@@ -153,7 +155,8 @@ static void changes_at_night_wait_for_the_morning(void **state)
     world_sql(w, "UPDATE shift SET start_at = start_at - 2400000 WHERE id = 'am'");
     world_tick(w); /* 06:50: the morning would be too late; the held one is replaced */
     assert_int_equal(world_int(w, "SELECT not_before FROM sent WHERE text_id = 'N2_CHANGED'"
-                                  " ORDER BY seq DESC LIMIT 1"), 0);
+                                  " ORDER BY seq DESC LIMIT 1"),
+                     0);
     ASSERT_SENT(w, "V1", "N2_CHANGED", 1);
 }
 

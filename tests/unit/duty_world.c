@@ -251,11 +251,12 @@ void world_person(struct world *w, const char *id, const char *kind, const char 
 void world_shift(struct world *w, const char *id, const char *post, const char *date,
                  const char *peak, const char *start, const char *end, int need)
 {
-    IN_TURN(w, replica_run(w->replica,
-                           "INSERT INTO shift(id, scope, post_id, date, peak, start_at, end_at,"
-                           " need, state) VALUES (?1, 'S0117', ?2, ?3, ?4, ?5, ?6, ?7, 'published')",
-                           "ssssiii", id, post, date, peak, world_ms(date, start),
-                           world_ms(date, end), (int64_t)need));
+    IN_TURN(w,
+            replica_run(w->replica,
+                        "INSERT INTO shift(id, scope, post_id, date, peak, start_at, end_at,"
+                        " need, state) VALUES (?1, 'S0117', ?2, ?3, ?4, ?5, ?6, ?7, 'published')",
+                        "ssssiii", id, post, date, peak, world_ms(date, start), world_ms(date, end),
+                        (int64_t)need));
 }
 
 void world_assign(struct world *w, const char *shift, const char *person)
@@ -282,8 +283,8 @@ void world_text_sent(struct world *w, const char *from, const char *body, int64_
 {
     char number[32], phone[LIMIT_SEALED_PHONE_BYTES + 1], id[32];
     phone_of(from, number);
-    assert_true(replica_get_text(w->replica, phone, sizeof phone, "SELECT seal_phone(?1)", "s",
-                                 number));
+    assert_true(
+        replica_get_text(w->replica, phone, sizeof phone, "SELECT seal_phone(?1)", "s", number));
     snprintf(id, sizeof id, "in%d", ++w->texts);
     struct duty_text_in text = {
         .id = id,

@@ -1,0 +1,283 @@
+/* Somebody does not come: person, leader, senior officer, gap; and the storm. */
+#include "tests/unit/duty_world.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void text_code(struct world *w, const char *from, const char *word, const char *code)
+{
+    char body[64];
+    snprintf(body, sizeof body, "%s%s", word, code);
+    world_text(w, from, body);
+}
+
+/* V1 alone at S17-N at 07:20. */
+static void alone(struct world *w)
+{
+    world_shift(w, "n", "S17-N", "2026-09-08", "am", "07:20", "08:10", 1);
+    world_assign(w, "n", "V1");
+    world_run(w, "2026-09-08", "07:20");
+}
+
+static void the_ladder(void **state)
+{
+    struct world *w = *state;
+    alone(w);
+    world_run(w, "2026-09-08", "07:22");
+    ASSERT_SENT(w, "V1", "R4_MISSING", 0);
+    world_run(w, "2026-09-08", "07:23");
+    ASSERT_SENT(w, "V1", "R4_MISSING", 1);
+    world_run(w, "2026-09-08", "07:27");
+    ASSERT_SENT(w, "L", "E1_LEADER", 0);
+    world_run(w, "2026-09-08", "07:28");
+    ASSERT_SENT(w, "L", "E1_LEADER", 1);
+    assert_non_null(strstr(world_last(w, "L", "E1_LEADER"), "8分钟"));
+    assert_int_equal(world_int(w, "SELECT count(*) FROM desk_item WHERE kind = 'gap'"
+                                  " AND unseal(body) LIKE '李娜: 候补2、候补4、候补6'"),
+                     1);
+    world_run(w, "2026-09-08", "07:32");
+    ASSERT_SENT(w, "G", "E2_SENIOR", 0);
+    world_run(w, "2026-09-08", "07:33");
+    ASSERT_SENT(w, "G", "E2_SENIOR", 1);
+    ASSERT_STATE(w, "n.V1", "asked");
+    world_run(w, "2026-09-08", "07:43");
+    ASSERT_STATE(w, "n.V1", "no_show");
+    assert_int_equal(world_int(w, "SELECT count(*) FROM gap WHERE state = 'gap'"), 1);
+    int total = world_total(w);
+    world_restart(w);
+    world_run(w, "2026-09-08", "12:00");
+    assert_int_equal(world_total(w), total);
+}
+
+static void late_check_in_ends_it(void **state)
+{
+    struct world *w = *state;
+    alone(w);
+    world_run(w, "2026-09-08", "07:29");
+    world_text(w, "V1", "到岗"); /* at nine minutes */
+    ASSERT_STATE(w, "n.V1", "on_post");
+    assert_int_equal(world_int(w, "SELECT late_min FROM checkin"), 9);
+    ASSERT_SENT(w, "L", "E9_ARRIVED", 1);
+    assert_non_null(strstr(world_last(w, "L", "E9_ARRIVED"), "迟9分钟"));
+    world_run(w, "2026-09-08", "08:00");
+    ASSERT_SENT(w, "G", "", 0);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM gap WHERE state = 'arrived'"), 1);
+}
+
+static void check_in_after_the_gap_is_late(void **state)
+{
+    struct world *w = *state;
+    alone(w);
+    world_run(w, "2026-09-08", "07:45");
+    ASSERT_STATE(w, "n.V1", "no_show");
+    world_text(w, "V1", "到岗");
+    ASSERT_STATE(w, "n.V1", "on_post");
+    assert_int_equal(world_int(w, "SELECT late_min FROM checkin"), 25);
+}
+
+static void leader_sends_somebody(void **state)
+{
+    struct world *w = *state;
+    alone(w);
+    world_run(w, "2026-09-08", "07:29");
+    char code[5];
+    snprintf(code, sizeof code, "%s", world_code(w, "L", "E1_LEADER"));
+    text_code(w, "L", "派", code);
+    ASSERT_SENT(w, "L", "E7_ASKING", 1);
+    ASSERT_SENT(w, "C2", "A4_OFFER", 1);
+    ASSERT_SENT(w, "C1", "A4_OFFER", 0); /* a parent comes too late now */
+    text_code(w, "C2", "接", code);
+    ASSERT_SENT(w, "C2", "A5_TAKEN", 1);
+    ASSERT_SENT(w, "L", "E5_FOUND", 1);
+    world_run(w, "2026-09-08", "07:38");
+    ASSERT_SENT(w, "G", "E2_SENIOR", 0);
+    ASSERT_SENT(w, "C2", "R4_MISSING", 0); /* ten minutes to get there */
+    world_text(w, "C2", "到岗");
+    assert_int_equal(world_int(w, "SELECT count(*) FROM slot WHERE state = 'on_post'"
+                                  " AND person_id = 'C2'"),
+                     1);
+    ASSERT_STATE(w, "n.V1", "no_show");
+    world_run(w, "2026-09-08", "09:00");
+    ASSERT_SENT(w, "G", "", 0);
+}
+
+static void stand_in_who_does_not_come(void **state)
+{
+    struct world *w = *state;
+    alone(w);
+    world_run(w, "2026-09-08", "07:29");
+    world_text(w, "L", "派");
+    text_code(w, "C2", "接", world_code(w, "C2", "A4_OFFER"));
+    world_run(w, "2026-09-08", "07:42"); /* taken at 07:29, ten minutes, and three */
+    ASSERT_SENT(w, "C2", "R4_MISSING", 1);
+    world_run(w, "2026-09-08", "07:52");
+    ASSERT_SENT(w, "L", "E1_LEADER", 2);
+    ASSERT_SENT(w, "G", "E2_SENIOR", 1);
+}
+
+static void leader_sees_to_it(void **state)
+{
+    struct world *w = *state;
+    alone(w);
+    world_run(w, "2026-09-08", "07:28");
+    world_text(w, "L", "处理");
+    ASSERT_SENT(w, "L", "E8_YOURS", 1);
+    world_run(w, "2026-09-08", "07:42");
+    ASSERT_SENT(w, "G", "E2_SENIOR", 0);
+    world_run(w, "2026-09-08", "07:43");
+    assert_int_equal(world_int(w, "SELECT count(*) FROM gap WHERE state = 'gap'"), 1);
+}
+
+static void not_everybody_may_send(void **state)
+{
+    struct world *w = *state;
+    alone(w);
+    world_run(w, "2026-09-08", "07:28");
+    char code[5];
+    snprintf(code, sizeof code, "%s", world_code(w, "L", "E1_LEADER"));
+    text_code(w, "O3", "派", code); /* an officer to whom the code was not sent */
+    ASSERT_SENT(w, "O3", "L4_NO_CODE", 1);
+    text_code(w, "V2", "派", code); /* no officer at all */
+    assert_int_equal(world_int(w, "SELECT count(*) FROM offer"), 0);
+}
+
+static void nobody_to_send(void **state)
+{
+    struct world *w = *state;
+    world_sql(w, "DELETE FROM sent");
+    world_sql(w, "UPDATE person SET active = 0 WHERE id GLOB 'C*'");
+    alone(w);
+    world_run(w, "2026-09-08", "07:29");
+    world_text(w, "L", "派");
+    ASSERT_SENT(w, "L", "E6_NOT_FOUND", 1);
+    world_run(w, "2026-09-08", "07:33"); /* still open: the senior officer hears */
+    ASSERT_SENT(w, "G", "E2_SENIOR", 1);
+}
+
+static void no_leader_today(void **state)
+{
+    struct world *w = *state;
+    world_sql(w, "UPDATE duty_lead SET to_min = 60 WHERE id = 'l2'");
+    alone(w);
+    world_run(w, "2026-09-08", "07:28");
+    ASSERT_SENT(w, "G", "E1_LEADER", 1); /* no duty without an owner */
+}
+
+static void program_was_down(void **state)
+{
+    struct world *w = *state;
+    alone(w);
+    world_at(w, "2026-09-08", "07:31");
+    world_restart(w);
+    world_tick(w);
+    ASSERT_SENT(w, "V1", "R4_MISSING", 0); /* the leader's turn has come */
+    ASSERT_SENT(w, "L", "E1_LEADER", 1);
+    world_at(w, "2026-09-08", "10:00"); /* and over it went down again */
+    world_tick(w);
+    ASSERT_STATE(w, "n.V1", "no_show"); /* the leader knew */
+    ASSERT_SENT(w, "G", "", 0);
+}
+
+static void down_over_the_whole_duty(void **state)
+{
+    struct world *w = *state;
+    alone(w);
+    world_at(w, "2026-09-08", "10:00");
+    world_tick(w);
+    ASSERT_STATE(w, "n.V1", "asked"); /* nobody watched: nobody is accused */
+    assert_int_equal(world_int(w, "SELECT count(*) FROM desk_item WHERE kind = 'gap'"), 1);
+    ASSERT_SENT(w, "L", "", 0);
+}
+
+/* Eight posts, five empty. */
+static void storm_world(struct world *w)
+{
+    world_shift(w, "s", "S17-E", "2026-09-08", "am", "07:20", "08:10", 8);
+    const char *const who[] = {"V1", "V2", "V3", "V4", "C1", "C2", "C3", "C5"};
+    for (int i = 0; i < 8; i++)
+        world_assign(w, "s", who[i]);
+    world_run(w, "2026-09-08", "07:10");
+    world_text(w, "C1", "到岗");
+    world_text(w, "C2", "到岗");
+    world_text(w, "C3", "到岗");
+}
+
+static void storm_is_one_digest(void **state)
+{
+    struct world *w = *state;
+    storm_world(w);
+    world_run(w, "2026-09-08", "07:30");
+    ASSERT_SENT(w, "L", "E1_LEADER", 0);
+    ASSERT_SENT(w, "L", "E3_STORM", 1);
+    assert_non_null(strstr(world_last(w, "L", "E3_STORM"), "8岗到3"));
+    world_run(w, "2026-09-08", "07:50");
+    ASSERT_SENT(w, "G", "E3_STORM", 1);
+    ASSERT_SENT(w, "G", "E2_SENIOR", 0);
+    ASSERT_STATE(w, "s.V1", "asked"); /* a storm makes nobody a no-show */
+    assert_int_equal(world_int(w, "SELECT count(*) FROM gap WHERE state = 'gap'"), 5);
+}
+
+static void storm_that_passes(void **state)
+{
+    struct world *w = *state;
+    storm_world(w);
+    world_run(w, "2026-09-08", "07:29");
+    world_text(w, "V1", "到岗");
+    world_text(w, "V2", "到岗");
+    world_text(w, "V3", "到岗");
+    world_text(w, "V4", "到岗"); /* the modem is back; one is really missing */
+    world_run(w, "2026-09-08", "07:33");
+    ASSERT_SENT(w, "L", "E1_LEADER", 1);
+    ASSERT_SENT(w, "G", "E2_SENIOR", 0);
+    world_run(w, "2026-09-08", "07:38");
+    ASSERT_SENT(w, "G", "E2_SENIOR", 1);
+    world_run(w, "2026-09-08", "07:48");
+    ASSERT_STATE(w, "s.C5", "no_show");
+}
+
+static void who_stopped_is_not_texted(void **state)
+{
+    struct world *w = *state;
+    world_shift(w, "n", "S17-N", "2026-09-08", "am", "07:20", "08:10", 1);
+    world_assign(w, "n", "V1");
+    world_tick(w);
+    world_text(w, "V1", "退订");
+    int total = world_count(w, "V1", "");
+    world_run(w, "2026-09-08", "07:28");
+    assert_int_equal(world_count(w, "V1", ""), total); /* no R1, R3, R4 */
+    ASSERT_SENT(w, "L", "E1_LEADER", 1);               /* but the post is watched */
+}
+
+static void gaps_on_request(void **state)
+{
+    struct world *w = *state;
+    alone(w);
+    world_text(w, "L", "缺");
+    assert_non_null(strstr(world_last(w, "L", "E10_GAPS"), "北门"));
+    world_text(w, "V1", "到岗");
+    world_text(w, "L", "缺");
+    ASSERT_SENT(w, "L", "E11_NO_GAPS", 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
+        TEST(the_ladder),
+        TEST(late_check_in_ends_it),
+        TEST(check_in_after_the_gap_is_late),
+        TEST(leader_sends_somebody),
+        TEST(stand_in_who_does_not_come),
+        TEST(leader_sees_to_it),
+        TEST(not_everybody_may_send),
+        TEST(nobody_to_send),
+        TEST(no_leader_today),
+        TEST(program_was_down),
+        TEST(down_over_the_whole_duty),
+        TEST(storm_is_one_digest),
+        TEST(storm_that_passes),
+        TEST(who_stopped_is_not_texted),
+        TEST(gaps_on_request),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,299 @@
+/* Alarms: who is told, how often, until whom; and that a restart changes nothing of it. */
+#include "tests/unit/duty_world.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void text_code(struct world *w, const char *from, const char *word, const char *code)
+{
+    char body[64];
+    snprintf(body, sizeof body, "%s%s", word, code);
+    world_text(w, from, body);
+}
+
+/* 07:32 on Tuesday: O1 and V1 on post at S17-E. */
+static void on_post(struct world *w)
+{
+    world_morning(w);
+    world_run(w, "2026-09-08", "07:15");
+    world_text(w, "O1", "到岗");
+    world_text(w, "V1", "到岗");
+    world_run(w, "2026-09-08", "07:32");
+}
+
+static int64_t minute(struct world *w, int minutes)
+{
+    return w->cells.wall_ms + (int64_t)minutes * CALTIME_MINUTE_MS;
+}
+
+static void pass(struct world *w, int minutes)
+{
+    int64_t until = minute(w, minutes);
+    char date[CALTIME_DATE_SIZE], clock[CALTIME_CLOCK_SIZE];
+    caltime_format_date(until, date);
+    caltime_format_clock(until, clock);
+    world_run(w, date, clock);
+}
+
+static void button_tells_post_leader_and_senior(void **state)
+{
+    struct world *w = *state;
+    on_post(w);
+    world_event(w, "SOS17", "sos", NULL, w->cells.wall_ms);
+    ASSERT_SENT(w, "O1", "O2_BUTTON", 1);
+    ASSERT_SENT(w, "L", "O2_BUTTON", 1);
+    ASSERT_SENT(w, "G", "O2_BUTTON", 1);
+    ASSERT_SENT(w, "Z", "O2_BUTTON", 0);
+    ASSERT_SENT(w, "V1", "O2_BUTTON", 0);
+    ASSERT_SENT(w, "O3", "O2_BUTTON", 0);
+    assert_int_equal(world_int(w, "SELECT max(prio) FROM sent WHERE text_id = 'O2_BUTTON'"), 0);
+    pass(w, 1);
+    ASSERT_SENT(w, "L", "O2_BUTTON_AGAIN", 0);
+    pass(w, 1);
+    ASSERT_SENT(w, "L", "O2_BUTTON_AGAIN", 1);
+    assert_non_null(strstr(world_last(w, "L", "O2_BUTTON_AGAIN"), "第2次"));
+    pass(w, 2);
+    ASSERT_SENT(w, "L", "O2_BUTTON_AGAIN", 2);
+    ASSERT_SENT(w, "Z", "", 0);
+    pass(w, 3);
+    ASSERT_SENT(w, "L", "O2_BUTTON_AGAIN", 3);
+    assert_non_null(strstr(world_last(w, "L", "O2_BUTTON_AGAIN"), "第4次"));
+    ASSERT_SENT(w, "Z", "O2_BUTTON", 1);
+    pass(w, 3);
+    ASSERT_SENT(w, "L", "O2_BUTTON_AGAIN", 3); /* now the duty room only */
+    ASSERT_SENT(w, "Z", "O2_BUTTON_AGAIN", 1);
+    pass(w, 60);
+    ASSERT_SENT(w, "Z", "O2_BUTTON_AGAIN", 3);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM alarm WHERE state = 'open'"), 1);
+    assert_int_equal(world_int(w, "SELECT level FROM alarm"), 4);
+}
+
+static void acked_between_the_repeats(void **state)
+{
+    struct world *w = *state;
+    on_post(w);
+    world_text(w, "O1", "报警");
+    ASSERT_SENT(w, "O1", "O1_RECEIVED", 1);
+    ASSERT_SENT(w, "O1", "O2_PANIC", 0);
+    ASSERT_SENT(w, "L", "O2_PANIC", 1);
+    assert_non_null(strstr(world_last(w, "L", "O2_PANIC"), "东门"));
+    char code[5];
+    snprintf(code, sizeof code, "%s", world_code(w, "L", "O2_PANIC"));
+    world_text(w, "L", "收到"); /* read, not taken */
+    pass(w, 3);
+    ASSERT_SENT(w, "L", "O2_PANIC_AGAIN", 1);
+    text_code(w, "G", "出警", code);
+    ASSERT_SENT(w, "G", "O2_YOURS", 1);
+    ASSERT_SENT(w, "L", "O2_TAKEN", 1);
+    ASSERT_SENT(w, "O1", "O2_COMING", 1);
+    text_code(w, "L", "出警", code); /* too late: hears who goes */
+    ASSERT_SENT(w, "L", "O2_YOURS", 0);
+    ASSERT_SENT(w, "L", "O2_TAKEN", 2);
+    pass(w, 9);
+    ASSERT_SENT(w, "L", "O2_PANIC_AGAIN", 1);
+    ASSERT_SENT(w, "Z", "", 0);
+    text_code(w, "O1", "解除", code);
+    ASSERT_SENT(w, "L", "O2_CLEAR", 1);
+    ASSERT_SENT(w, "G", "O2_CLEAR", 1);
+    ASSERT_SENT(w, "O1", "O2_CLEAR", 1);
+    int total = world_total(w);
+    pass(w, 26); /* to the end of the duty */
+    assert_int_equal(world_total(w), total);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM alarm WHERE state = 'resolved'"), 1);
+}
+
+static void taken_but_not_over(void **state)
+{
+    struct world *w = *state;
+    on_post(w);
+    world_event(w, "SOS17", "sos", NULL, 0);
+    world_text(w, "L", "出警"); /* bare: the newest */
+    ASSERT_SENT(w, "L", "O2_YOURS", 1);
+    pass(w, 9);
+    ASSERT_SENT(w, "L", "O2_YOURS", 1);
+    pass(w, 1);
+    ASSERT_SENT(w, "L", "O2_YOURS", 2);
+    ASSERT_SENT(w, "G", "O2_TAKEN", 2); /* when it was taken, and now */
+    pass(w, 25);
+    ASSERT_SENT(w, "L", "O2_YOURS", 4);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM alarm WHERE state = 'acked'"), 1);
+}
+
+static void only_who_got_the_code_may_end_it(void **state)
+{
+    struct world *w = *state;
+    on_post(w);
+    world_event(w, "SOS17", "sos", NULL, 0);
+    char code[5];
+    snprintf(code, sizeof code, "%s", world_code(w, "L", "O2_BUTTON"));
+    text_code(w, "O3", "解除", code);
+    ASSERT_SENT(w, "O3", "L4_NO_CODE", 1);
+    text_code(w, "V1", "解除", code);
+    text_code(w, "+8610000999999", "解除", code);
+    world_text(w, "L", "解除"); /* without the code: listed, not ended */
+    ASSERT_SENT(w, "L", "L3_ALARMS", 1);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM alarm WHERE state = 'open'"), 1);
+    text_code(w, "L", "解除", code);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM alarm WHERE state = 'resolved'"), 1);
+}
+
+static void second_press_is_the_same_alarm(void **state)
+{
+    struct world *w = *state;
+    on_post(w);
+    world_event(w, "SOS17", "sos", NULL, 0);
+    world_event(w, "SOS17", "sos", NULL, 0);
+    world_text(w, "O1", "SOS"); /* the officer at the same post */
+    assert_int_equal(world_int(w, "SELECT count(*) FROM alarm"), 1);
+    assert_int_equal(world_int(w, "SELECT count FROM alarm"), 3);
+    ASSERT_SENT(w, "L", "", 1);
+    ASSERT_SENT(w, "O1", "O1_RECEIVED", 1);
+    world_event(w, "SOS18", "sos", NULL, 0); /* another place */
+    assert_int_equal(world_int(w, "SELECT count(*) FROM alarm"), 2);
+    ASSERT_SENT(w, "L", "O2_BUTTON", 2);
+    assert_string_not_equal("", world_code(w, "L", "O2_BUTTON"));
+    assert_int_equal(world_int(w, "SELECT count(DISTINCT code) FROM alarm"), 2);
+}
+
+static void pressed_again_after_the_last_step(void **state)
+{
+    struct world *w = *state;
+    on_post(w);
+    world_event(w, "SOS17", "sos", NULL, 0);
+    pass(w, 40);
+    int leader = world_count(w, "L", "");
+    world_event(w, "SOS17", "sos", NULL, 0);
+    assert_int_equal(world_count(w, "L", ""), leader + 1);
+    pass(w, 2);
+    assert_int_equal(world_count(w, "L", ""), leader + 2);
+}
+
+/* Killed at every minute: the turn is lost, the program starts again, nothing is doubled or lost.
+ */
+static void killed_between(void **state)
+{
+    struct world *w = *state;
+    on_post(w);
+    world_event(w, "SOS17", "sos", NULL, 0);
+    for (int i = 0; i < 12; i++) {
+        w->cells.wall_ms += CALTIME_MINUTE_MS;
+        replica_enter(w->replica);
+        duty_tick(&w->duty);
+        replica_leave(w->replica, false);
+        assert_true(replica_commit(w->replica));
+        world_restart(w);
+        world_tick(w);
+        world_restart(w);
+        world_tick(w);
+    }
+    ASSERT_SENT(w, "L", "O2_BUTTON", 1);
+    ASSERT_SENT(w, "L", "O2_BUTTON_AGAIN", 3);
+    ASSERT_SENT(w, "Z", "O2_BUTTON", 1);
+    ASSERT_SENT(w, "Z", "O2_BUTTON_AGAIN", 1);
+}
+
+static void clock_jumps_over_the_steps(void **state)
+{
+    struct world *w = *state;
+    on_post(w);
+    world_event(w, "SOS17", "sos", NULL, 0);
+    w->cells.wall_ms += 30 * CALTIME_MINUTE_MS;
+    world_tick(w);
+    ASSERT_SENT(w, "L", "O2_BUTTON_AGAIN", 1); /* one copy, not three at once */
+    ASSERT_SENT(w, "Z", "O2_BUTTON", 1);
+}
+
+static void old_press(void **state)
+{
+    struct world *w = *state;
+    on_post(w);
+    world_event(w, "SOS17", "sos", NULL, w->cells.wall_ms - 31 * CALTIME_MINUTE_MS);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM alarm"), 0);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM desk_item WHERE kind = 'alarm'"), 1);
+    world_event(w, "SOS17", "sos", NULL, w->cells.wall_ms - 20 * CALTIME_MINUTE_MS);
+    assert_non_null(strstr(world_last(w, "L", "O2_BUTTON"), "07:12")); /* names its own time */
+}
+
+static void at_night_the_next_shift_is_told(void **state)
+{
+    struct world *w = *state;
+    world_morning(w);
+    world_run(w, "2026-09-07", "22:30");
+    world_event(w, "SOS17", "sos", NULL, 0);
+    ASSERT_SENT(w, "O1", "O2_BUTTON", 1);
+    assert_int_equal(world_int(w, "SELECT max(not_before) FROM sent WHERE text_id = 'O2_BUTTON'"),
+                     0);
+}
+
+static void unknown_button_reaches_the_leader(void **state)
+{
+    struct world *w = *state;
+    world_event(w, "SOS99", "sos", NULL, 0);
+    ASSERT_SENT(w, "L", "O2_BUTTON", 1);
+    world_event(w, "SOS99", "sos", NULL, 0);
+    assert_int_equal(world_int(w, "SELECT count FROM alarm"), 2);
+}
+
+static void nobody_but_the_room(void **state)
+{
+    struct world *w = *state;
+    world_sql(w, "DELETE FROM sent");
+    world_sql(w, "UPDATE person SET active = 0 WHERE id IN ('L', 'G')");
+    world_event(w, "SOS17", "sos", NULL, 0);
+    ASSERT_SENT(w, "Z", "O2_BUTTON", 1);
+}
+
+static void volunteer_calls(void **state)
+{
+    struct world *w = *state;
+    on_post(w);
+    world_text(w, "V1", "救命");
+    ASSERT_SENT(w, "V1", "O3_CALL", 1);
+    assert_non_null(strstr(world_last(w, "V1", "O3_CALL"), "12110482"));
+    ASSERT_SENT(w, "L", "O3_TO_LEADER", 1);
+    ASSERT_SENT(w, "O1", "O3_TO_LEADER", 0);
+    ASSERT_SENT(w, "G", "", 0);
+    pass(w, 4);
+    ASSERT_SENT(w, "L", "O3_TO_LEADER", 3);
+    ASSERT_SENT(w, "G", "O3_TO_LEADER", 1);
+    text_code(w, "L", "出警", world_code(w, "L", "O3_TO_LEADER"));
+    ASSERT_SENT(w, "V1", "O2_COMING", 0); /* she has no code to end it with */
+    world_text(w, "V2", "救命");          /* not on post */
+    ASSERT_SENT(w, "V2", "O3B_STRANGER", 1);
+    world_text(w, "+8610000999999", "报警");
+    ASSERT_SENT(w, "+8610000999999", "O3B_STRANGER", 1);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM alarm"), 1);
+}
+
+static void a_question_is_no_panic(void **state)
+{
+    struct world *w = *state;
+    on_post(w);
+    world_text(w, "O1", "报警？");
+    world_text(w, "O1", "紧急会议");
+    world_text(w, "O1", "报警器坏了");
+    assert_int_equal(world_int(w, "SELECT count(*) FROM alarm"), 0);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM desk_item WHERE kind = 'text'"), 3);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
+        TEST(button_tells_post_leader_and_senior),
+        TEST(acked_between_the_repeats),
+        TEST(taken_but_not_over),
+        TEST(only_who_got_the_code_may_end_it),
+        TEST(second_press_is_the_same_alarm),
+        TEST(pressed_again_after_the_last_step),
+        TEST(killed_between),
+        TEST(clock_jumps_over_the_steps),
+        TEST(old_press),
+        TEST(at_night_the_next_shift_is_told),
+        TEST(unknown_button_reaches_the_leader),
+        TEST(nobody_but_the_room),
+        TEST(volunteer_calls),
+        TEST(a_question_is_no_panic),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
