@@ -3,6 +3,8 @@ target_compile_definitions(test_marks PRIVATE TOUYAN_SOURCE_DIR="${CMAKE_SOURCE_
 touyan_test(test_sync_engine SOURCES unit/test_sync_engine.c LIBS touyan_sync)
 touyan_test(test_sync_page SOURCES unit/test_sync_page.c LIBS touyan_sync)
 touyan_test(test_sync_wire SOURCES unit/test_sync_wire.c LIBS touyan_sync)
+touyan_test(test_sync_transport SOURCES unit/test_sync_transport.c LIBS touyan_sync)
+touyan_test(test_sync_round SOURCES unit/test_sync_round.c LIBS touyan_sync)
 
 # A real touyan-county over TLS, with certificates made on the spot.
 touyan_test(test_sync_county SOURCES e2e/test_sync_county.c LIBS touyan_sync LABEL e2e TIMEOUT 180)

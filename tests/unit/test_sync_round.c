@@ -1,0 +1,456 @@
+/* Whole rounds of the sync module over a transport that a test answers by hand. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "gateway/base/json.h"
+#include "gateway/base/log.h"
+#include "sync/internal.h"
+#include "sync/replica/seal.h"
+
+struct fixture {
+    struct clock_cells cells;
+    struct clock clock;
+    struct rnd rnd;
+    struct seal *seal;
+    struct replica *replica;
+    uv_loop_t loop;
+    uv_check_t check;
+    struct sync *sync;
+    bool closed;
+    int64_t applied;
+    int links_up, links_down;
+
+    /* the transport */
+    transport_reply_fn *on_reply;
+    void *reply_ctx;
+    struct json *sent;
+    int sends;
+};
+
+static void swallow(void *ctx, enum log_level level, const char *line)
+{
+    (void)ctx;
+    (void)level;
+    (void)line;
+}
+
+static void fake_send(void *impl, const char *body, size_t size, bool fast,
+                      transport_reply_fn *on_reply, void *ctx)
+{
+    (void)fast;
+    struct fixture *f = impl;
+    assert_null(f->on_reply);
+    json_free(f->sent);
+    struct err err = {0};
+    if (json_parse(body, size, &f->sent, &err) != ERR_OK)
+        fail_msg("%s", err.text);
+    f->on_reply = on_reply;
+    f->reply_ctx = ctx;
+    f->sends++;
+}
+
+static void fake_abort(void *impl)
+{
+    (void)impl;
+}
+
+static void fake_close(void *impl, void (*done)(void *ctx), void *ctx)
+{
+    struct fixture *f = impl;
+    f->on_reply = NULL;
+    done(ctx);
+}
+
+static void on_check(uv_check_t *handle)
+{
+    struct fixture *f = handle->data;
+    replica_commit(f->replica);
+}
+
+static void on_applied(void *ctx, int64_t rows)
+{
+    ((struct fixture *)ctx)->applied += rows;
+}
+
+static void on_link(void *ctx, bool up)
+{
+    struct fixture *f = ctx;
+    f->links_up += up;
+    f->links_down += !up;
+}
+
+static void turn(struct fixture *f)
+{
+    for (int i = 0; i < 5; i++) {
+        uv_run(&f->loop, UV_RUN_NOWAIT);
+        replica_commit(f->replica);
+    }
+}
+
+/* Lets time pass until a request is there. */
+static void wait_request(struct fixture *f)
+{
+    for (int i = 0; i < 3000 && f->on_reply == NULL; i++) {
+        f->cells.mono_ms += 10;
+        turn(f);
+        clock_sleep_ms(1);
+    }
+    assert_non_null(f->on_reply);
+}
+
+static int set_up(void **state)
+{
+    log_set_sink(swallow, NULL);
+    struct fixture *f = calloc(1, sizeof *f);
+    f->cells = (struct clock_cells){1700000000000, 1000};
+    f->clock = clock_manual(&f->cells);
+    f->rnd = rnd_seeded(7);
+    f->seal = seal_for_test();
+    struct replica_options options = {
+        .path = ":memory:", .clock = &f->clock, .rnd = &f->rnd, .seal = f->seal};
+    struct err err = {0};
+    if (replica_open(&options, &f->replica, &err) != ERR_OK)
+        fail_msg("%s", err.text);
+    uv_loop_init(&f->loop);
+    uv_check_init(&f->loop, &f->check);
+    f->check.data = f;
+    uv_check_start(&f->check, on_check);
+    struct transport transport = {f, fake_send, fake_abort, fake_close};
+    struct sync_options sync = {.url = "https://county.example",
+                                .station = "S1",
+                                .scopes = {"S1"},
+                                .poll_ms = 60000,
+                                .backoff_min_ms = 100,
+                                .backoff_max_ms = 400,
+                                .on_applied = on_applied,
+                                .on_link = on_link,
+                                .ctx = f};
+    if (sync_init_with(&f->sync, &f->loop, f->replica, &f->rnd, &sync, &transport, &err) != ERR_OK)
+        fail_msg("%s", err.text);
+    sync_start(f->sync);
+    *state = f;
+    return 0;
+}
+
+static void on_closed(void *ctx)
+{
+    ((struct fixture *)ctx)->closed = true;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    sync_close(f->sync, on_closed, f);
+    while (!f->closed)
+        turn(f);
+    sync_free(f->sync);
+    uv_close((uv_handle_t *)&f->check, NULL);
+    uv_run(&f->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&f->loop), 0);
+    replica_close(f->replica);
+    seal_close(f->seal);
+    json_free(f->sent);
+    free(f);
+    return 0;
+}
+
+static struct sync_status status_of(struct fixture *f)
+{
+    struct sync_status status;
+    sync_get_status(f->sync, &status);
+    return status;
+}
+
+static size_t sent_rows(struct fixture *f)
+{
+    size_t rows = 0;
+    struct json *push = json_get(f->sent, "push");
+    for (size_t i = 0; i < json_count(push); i++)
+        rows += json_count(json_get(json_at(push, i), "r"));
+    return rows;
+}
+
+static int64_t highest_sent(struct fixture *f)
+{
+    int64_t highest = 0;
+    struct json *push = json_get(f->sent, "push");
+    for (size_t i = 0; i < json_count(push); i++) {
+        struct json *rows = json_get(json_at(push, i), "r");
+        for (size_t k = 0; k < json_count(rows); k++)
+            if (json_int(json_at(rows, k), "lseq", 0) > highest)
+                highest = json_int(json_at(rows, k), "lseq", 0);
+    }
+    return highest;
+}
+
+static void give(struct fixture *f, struct transport_reply *reply)
+{
+    transport_reply_fn *on_reply = f->on_reply;
+    f->on_reply = NULL;
+    on_reply(f->reply_ctx, reply);
+    turn(f);
+}
+
+static void answer_status(struct fixture *f, int status, const char *body)
+{
+    struct transport_reply reply = {
+        .status = status, .retry_after_ms = -1, .body = body, .size = strlen(body), .took_ms = 1};
+    give(f, &reply);
+}
+
+static void answer_error(struct fixture *f)
+{
+    struct transport_reply reply = {.code = ERR_IO, .retry_after_ms = -1, .body = ""};
+    err_set(&reply.err, ERR_IO, "no route");
+    give(f, &reply);
+}
+
+static void answer_rows(struct fixture *f, int rows, int64_t first, bool more)
+{
+    static struct buf text;
+    buf_init(&text, LIMIT_SYNC_BODY_BYTES);
+    buf_printf(
+        &text,
+        "{\"now\":1700000000000,\"inc\":9,\"tok\":\"t\",\"ep\":\"e\",\"ack\":%lld,\"v0\":5000,"
+        "\"lost\":[],\"keep\":[],\"bad\":[],\"cur\":{\"S1\":[\"e\",%lld]},\"more\":%d,\"pull\":[",
+        (long long)highest_sent(f), (long long)(first + rows), more);
+    for (int i = 0; i < rows; i++)
+        buf_printf(&text,
+                   "%s{\"_v\":%lld,\"_op\":\"U\",\"id\":\"p%lld\",\"scope\":\"S1\",\"kind\":"
+                   "\"guard\",\"name\":\"n\"}",
+                   i == 0 ? "{\"t\":\"person\",\"s\":\"S1\",\"r\":[" : ",", (long long)first + i,
+                   (long long)first + i);
+    buf_add_text(&text, rows > 0 ? "]}]}" : "]}");
+    struct transport_reply reply = {.status = 200,
+                                    .retry_after_ms = -1,
+                                    .body = buf_text(&text),
+                                    .size = text.size,
+                                    .took_ms = 1};
+    transport_reply_fn *on_reply = f->on_reply;
+    f->on_reply = NULL;
+    on_reply(f->reply_ctx, &reply);
+    buf_free(&text);
+}
+
+static void answer_good(struct fixture *f)
+{
+    answer_rows(f, 0, 0, false);
+    turn(f);
+}
+
+static void write_shifts(struct fixture *f, int64_t count)
+{
+    replica_enter(f->replica);
+    replica_run(f->replica,
+                "WITH RECURSIVE k(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM k WHERE i < ?1) "
+                "INSERT INTO shift(id,scope,post_id,date,peak,state) "
+                "SELECT 's' || i, 'S1', 'p', 'd', 'am', 'planned' FROM k",
+                "i", count);
+    assert_true(replica_leave(f->replica, true));
+    replica_commit(f->replica);
+    sync_poke(f->sync);
+}
+
+static int64_t ask(struct fixture *f, const char *sql)
+{
+    return replica_get_int(f->replica, -1, sql, "");
+}
+
+/* --- tests --- */
+
+static void a_round_pulls_applies_in_slices_and_stores_the_cursor_last(void **state)
+{
+    struct fixture *f = *state;
+    wait_request(f);
+    answer_rows(f, 1234, 10, true);
+    int64_t most = 0;
+    int64_t before = 0;
+    while (f->on_reply == NULL) {
+        uv_run(&f->loop, UV_RUN_NOWAIT);
+        int64_t now = ask(f, "SELECT count(*) FROM person");
+        most = now - before > most ? now - before : most;
+        before = now;
+        if (now < 1234)
+            assert_int_equal(ask(f, "SELECT count(*) FROM sync_state WHERE k='cur:S1'"), 0);
+    }
+    assert_true(most <= LIMIT_SYNC_SLICE_ROWS);
+    assert_int_equal(f->applied, 1234);
+    assert_int_equal(f->links_up, 1);
+    assert_int_equal(json_as_int(json_at(json_get(json_get(f->sent, "pull"), "S1"), 1), 0), 1244);
+    answer_good(f);
+    assert_true(status_of(f).caught_up);
+    assert_int_equal(status_of(f).link, SYNC_LINK_UP);
+}
+
+static void a_lost_reply_sends_the_same_marks_again(void **state)
+{
+    struct fixture *f = *state;
+    wait_request(f);
+    answer_good(f);
+    write_shifts(f, 3);
+    wait_request(f);
+    assert_int_equal(sent_rows(f), 3);
+    char *fp = strdup(json_text(f->sent, "fp", ""));
+    answer_error(f);
+    assert_int_equal(status_of(f).link, SYNC_LINK_DOWN);
+    assert_string_equal(status_of(f).problem, "no route");
+    assert_int_equal(f->links_down, 1);
+    assert_int_equal(status_of(f).pending, 3);
+    wait_request(f);
+    assert_string_equal(json_text(f->sent, "fp", ""), fp);
+    free(fp);
+    answer_good(f);
+    assert_int_equal(status_of(f).pending, 0);
+    assert_int_equal(status_of(f).rows_pushed, 3);
+}
+
+static void the_row_to_blame_is_found_and_only_it_is_set_aside(void **state)
+{
+    struct fixture *f = *state;
+    wait_request(f);
+    answer_good(f);
+    write_shifts(f, 5);
+    for (int i = 0; i < 60 && status_of(f).pending > 0; i++) {
+        wait_request(f);
+        bool blamed = false; /* a county that cannot read s3 */
+        struct json *rows = json_get(json_at(json_get(f->sent, "push"), 0), "r");
+        for (size_t k = 0; k < json_count(rows); k++)
+            blamed = blamed || strcmp(json_text(json_at(rows, k), "id", ""), "s3") == 0;
+        if (blamed)
+            answer_status(f, 400, "{\"error\":\"no such JSON\"}");
+        else
+            answer_good(f);
+    }
+    assert_int_equal(status_of(f).pending, 0);
+    assert_int_equal(ask(f, "SELECT count(*) FROM sync_out WHERE st=2"), 4);
+    assert_int_equal(ask(f, "SELECT count(*) FROM sync_quarantine WHERE pk='s3'"), 1);
+    assert_int_equal(status_of(f).quarantined, 1);
+}
+
+static void a_county_that_refuses_everything_costs_no_row(void **state)
+{
+    struct fixture *f = *state;
+    wait_request(f);
+    answer_good(f);
+    write_shifts(f, 5);
+    for (int i = 0; i < 30; i++) {
+        wait_request(f);
+        answer_status(f, 400, "<html>");
+    }
+    assert_int_equal(status_of(f).pending, 5);
+    assert_int_equal(status_of(f).quarantined, 0);
+    for (int i = 0; i < 20 && status_of(f).pending > 0; i++) {
+        wait_request(f);
+        answer_good(f);
+    }
+    assert_int_equal(ask(f, "SELECT count(*) FROM sync_out WHERE st=2"), 5);
+}
+
+static void a_409_holds_until_a_person_says_so(void **state)
+{
+    struct fixture *f = *state;
+    wait_request(f);
+    answer_status(f, 409, "{\"error\":\"went back in time\",\"reinc\":{\"last\":7}}");
+    assert_int_equal(status_of(f).link, SYNC_LINK_HELD);
+    assert_non_null(strstr(status_of(f).problem, "went back in time"));
+    f->cells.mono_ms += 3600000;
+    write_shifts(f, 1);
+    turn(f);
+    assert_null(f->on_reply);
+    sync_retry_now(f->sync);
+    wait_request(f);
+    answer_good(f);
+    assert_int_equal(status_of(f).link, SYNC_LINK_UP);
+}
+
+static void a_restored_database_is_held(void **state)
+{
+    struct fixture *f = *state;
+    wait_request(f);
+    answer_good(f);
+    replica_set_restored(f->replica, true);
+    write_shifts(f, 1);
+    for (int i = 0; i < 100; i++) {
+        f->cells.mono_ms += 1000;
+        turn(f);
+    }
+    clock_sleep_ms(60);
+    turn(f);
+    assert_null(f->on_reply);
+    assert_int_equal(status_of(f).link, SYNC_LINK_HELD);
+    replica_set_restored(f->replica, false);
+    wait_request(f);
+}
+
+static void a_reply_that_is_no_reply_changes_nothing(void **state)
+{
+    struct fixture *f = *state;
+    wait_request(f);
+    answer_good(f);
+    write_shifts(f, 2);
+    wait_request(f);
+    static const char *const bodies[] = {"", "<html>", "{}", "{\"pull\":[]}"};
+    for (size_t i = 0; i < 4; i++) {
+        answer_status(f, 200, bodies[i]);
+        assert_int_equal(status_of(f).link, SYNC_LINK_DOWN);
+        assert_int_equal(status_of(f).pending, 2);
+        wait_request(f);
+        assert_int_equal(sent_rows(f), 2);
+    }
+    answer_good(f);
+    assert_int_equal(status_of(f).pending, 0);
+}
+
+static void a_failed_handler_in_the_middle_of_a_page_asks_for_it_again(void **state)
+{
+    struct fixture *f = *state;
+    wait_request(f);
+    answer_rows(f, 300, 10, false);
+    uv_run(&f->loop, UV_RUN_NOWAIT); /* settled, perhaps the first slice */
+    replica_enter(f->replica);       /* the rest of the page cannot be written */
+    replica_run(f->replica,
+                "CREATE TRIGGER full BEFORE INSERT ON sync_quarantine BEGIN SELECT "
+                "RAISE(ABORT, 'full'); END",
+                "");
+    replica_run(
+        f->replica,
+        "CREATE TRIGGER full2 BEFORE INSERT ON person BEGIN SELECT RAISE(ABORT, 'full'); END", "");
+    replica_leave(f->replica, true);
+    replica_commit(f->replica);
+    turn(f);
+    assert_int_equal(status_of(f).link, SYNC_LINK_DOWN);
+    assert_int_equal(ask(f, "SELECT count(*) FROM sync_state WHERE k='cur:S1'"), 0);
+    replica_enter(f->replica);
+    replica_run(f->replica, "DROP TRIGGER full", "");
+    replica_run(f->replica, "DROP TRIGGER full2", "");
+    replica_leave(f->replica, true);
+    wait_request(f);
+    assert_int_equal(json_as_int(json_at(json_get(json_get(f->sent, "pull"), "S1"), 1), -1), 0);
+    answer_rows(f, 300, 10, false);
+    while (!status_of(f).caught_up)
+        turn(f);
+    assert_int_equal(ask(f, "SELECT count(*) FROM person"), 300);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(a_round_pulls_applies_in_slices_and_stores_the_cursor_last),
+        TEST(a_lost_reply_sends_the_same_marks_again),
+        TEST(the_row_to_blame_is_found_and_only_it_is_set_aside),
+        TEST(a_county_that_refuses_everything_costs_no_row),
+        TEST(a_409_holds_until_a_person_says_so),
+        TEST(a_restored_database_is_held),
+        TEST(a_reply_that_is_no_reply_changes_nothing),
+        TEST(a_failed_handler_in_the_middle_of_a_page_asks_for_it_again),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
