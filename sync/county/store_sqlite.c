@@ -45,6 +45,7 @@ static const char SCHEMA[] =
 
 static const char SCRATCH[] =
     "PRAGMA temp_store=MEMORY;"
+    "CREATE TEMP TABLE part(n INTEGER PRIMARY KEY,t,r);"
     "CREATE TEMP TABLE raw(k INTEGER PRIMARY KEY,t,row);"
     "CREATE TEMP TABLE verdict(k INTEGER PRIMARY KEY,lseq,kind TEXT,why TEXT);"
     "CREATE TEMP TABLE known(t TEXT PRIMARY KEY);"

@@ -94,7 +94,9 @@ int merge_apply(struct db *db, const struct merge_args *args, struct err *err)
 
 int merge_clear(struct db *db, struct err *err)
 {
-    int code = db_run(db, err, "DELETE FROM temp.raw", "");
+    int code = db_run(db, err, "DELETE FROM temp.part", "");
+    if (code == ERR_OK)
+        code = db_run(db, err, "DELETE FROM temp.raw", "");
     if (code == ERR_OK)
         code = db_run(db, err, "DELETE FROM temp.verdict", "");
     for (int i = 0; code == ERR_OK && i < db->table_count; i++)

@@ -101,13 +101,17 @@ static int check_push_form(struct db *db, const char *body, size_t size,
 static int stage_rows(struct db *db, const char *body, size_t size, struct request *request,
                       struct store_answer *answer, struct err *err)
 {
-    int code =
-        db_run(db, err,
-               "INSERT INTO temp.raw(k,t,row) SELECT row_number() OVER (ORDER BY p.key,r.key)"
-               "-1,json_extract(p.value,'$.t'),iif(r.type='object',r.value,NULL) FROM"
-               " json_each(?1,'$.push') p,json_each(p.value,'$.r') r"
-               " WHERE p.type='object' LIMIT ?2",
-               "ti", body, size, (int64_t)LIMIT_SYNC_PUSH_ROWS + 1);
+    /* in two steps: json_each would copy the whole table's rows for each of them */
+    int code = db_run(db, err,
+                      "INSERT INTO temp.part(n,t,r) SELECT key,json_extract(value,'$.t'),"
+                      "json_extract(value,'$.r') FROM json_each(?1,'$.push')",
+                      "t", body, size);
+    if (code == ERR_OK)
+        code = db_run(db, err,
+                      "INSERT INTO temp.raw(k,t,row) SELECT row_number() OVER (ORDER BY p.n,r.key)"
+                      "-1,p.t,iif(r.type='object',r.value,NULL) FROM temp.part p,json_each(p.r) r"
+                      " LIMIT ?1",
+                      "i", (int64_t)LIMIT_SYNC_PUSH_ROWS + 1);
     int64_t strange = 0;
     if (code == ERR_OK)
         code = db_int(db, &request->rows, err, "SELECT count(*) FROM temp.raw", "");
@@ -227,8 +231,8 @@ static int seen_only(struct db *db, const struct request *request, int64_t last,
                      struct err *err)
 {
     buf_printf(out, "\"ack\":%lld,\"v0\":0,\"lost\":[],\"keep\":[],\"bad\":[]", (long long)last);
-    return db_run(db, err, "UPDATE incarnation SET seen=?2 WHERE o=?1", "ii", request->inc,
-                  request->merge.now_ms);
+    return db_run(db, err, "UPDATE incarnation SET seen=?2 WHERE o=?1 AND abs(?2-seen)>60000", "ii",
+                  request->inc, request->merge.now_ms);
 }
 
 static int do_push(struct db *db, const struct store_station *station, struct request *request,
