@@ -359,7 +359,8 @@ static void take_part(struct inbox *inbox, const struct incoming *in)
 /* --- coming in --- */
 
 /* Short codes, service numbers and names are machines: answering them makes loops that cost money.
- * A person writes from a mobile (86 1[3-9]...) or from a full number abroad. */
+ * A person writes from a mobile (86 and eleven digits from 1; 106 is the access number of services,
+ * 100 is assigned to nobody and stands for people in examples) or from a full number abroad. */
 static bool is_person(const char *number, bool alphanumeric)
 {
     size_t digits = number[0] == '+' ? strlen(number + 1) : 0;
@@ -367,7 +368,7 @@ static bool is_person(const char *number, bool alphanumeric)
         return false;
     if (strncmp(number, "+86", 3) != 0)
         return true;
-    return digits == MOBILE_DIGITS && number[3] == '1' && number[4] >= '3' && number[4] <= '9';
+    return digits == MOBILE_DIGITS && number[3] == '1' && strncmp(number + 3, "106", 3) != 0;
 }
 
 static bool read_sender(struct inbox *inbox, struct incoming *in)

@@ -1,0 +1,8 @@
+# Whole stations: real gateway, broker, county and modem worker. ./run demo tells the story aloud.
+function(touyan_play name program timeout)
+    add_test(NAME ${name} COMMAND python3 -B ${CMAKE_CURRENT_SOURCE_DIR}/${program} --build
+                                  ${CMAKE_BINARY_DIR} ${ARGN})
+    set_tests_properties(${name} PROPERTIES LABELS e2e TIMEOUT ${timeout} RUN_SERIAL ON)
+endfunction()
+
+touyan_play(demo e2e/demo.py 300)
