@@ -4,6 +4,7 @@
  * (reload). */
 #include "config/config.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -342,10 +343,14 @@ int config_reload(struct config *config, struct config_changes *ret, struct err 
 {
     struct config *next = NULL;
     int rc = config_load(config->path, &next, err);
-    if (rc == ERR_OK && (rc = config_check(next, err)) != ERR_OK)
-        config_free(next);
     if (rc != ERR_OK)
         return rc;
+    assert(next != NULL);
+    rc = config_check(next, err);
+    if (rc != ERR_OK) {
+        config_free(next);
+        return rc;
+    }
     *ret = (struct config_changes){.adopted = ""};
     for (size_t i = 0; i < option_count; i++)
         if (!is_modem(&option_table[i]))

@@ -198,7 +198,8 @@ static int init_sync(struct gateway *gateway, struct err *err)
         .on_applied = on_rows_applied,
         .ctx = gateway,
     };
-    for (int i = 0; i < config->scopes.count && i < PROTOCOL_SCOPES; i++)
+    _Static_assert((int)CONFIG_LIST_MAX <= (int)PROTOCOL_SCOPES, "all of them fit");
+    for (int i = 0; i < config->scopes.count; i++)
         options.scopes[i] = config->scopes.at[i];
     return sync_init(&gateway->sync, &gateway->loop, gateway->replica, &gateway->rnd, &options,
                      err);

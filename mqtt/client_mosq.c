@@ -312,10 +312,9 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     bool may_read = client->callbacks.may_read(client->callbacks.ctx);
     if (status < 0 && !may_read)
         doom(client, uv_strerror(status)); /* the library would read, and must not */
-    else if (status < 0 || (events & UV_READABLE) != 0)
-        read_all(client);
-    else if (client->state.now == CONNECTING && client->ca_file != NULL)
-        read_all(client); /* only reading advances the TLS handshake */
+    else if (status < 0 || (events & UV_READABLE) != 0 ||
+             (client->state.now == CONNECTING && client->ca_file != NULL))
+        read_all(client); /* also while connecting: only reading advances the TLS handshake */
     if (status < 0)
         doom(client, uv_strerror(status));
     settle(client);

@@ -187,7 +187,7 @@ static void give_out_single(struct inbox *inbox, const struct incoming *in)
 
 static void free_parts(struct reassemble_part *parts, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; parts != NULL && i < count; i++)
         free((char *)(uintptr_t)parts[i].text);
     free(parts);
 }

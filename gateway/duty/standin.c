@@ -131,7 +131,7 @@ static void ask(struct duty *duty, const struct offer *offer, const struct slot 
     replica_run(duty->replica,
                 "INSERT INTO offer_ask(offer_id, person_id, phone, wave, asked_at)"
                 " VALUES (?1, ?2, ?3, ?4, ?5)",
-                "sssii", offer->id, person->id, person->phone, (int64_t)(offer->wave + 1),
+                "sssii", offer->id, person->id, person->phone, (int64_t)offer->wave + 1,
                 duty->now_ms);
     int64_t until = duty->now_ms >= slot->start_at
                         ? times_min(slot->end_at, duty->now_ms + LATE_ASK_MS)

@@ -107,8 +107,11 @@ int gammu_open(const char *path, struct gammu **ret, struct err *err)
     }
     configure(gammu->machine, path);
     GSM_Error error = GSM_InitConnection(gammu->machine, GAMMU_TRIES);
-    if (error != ERR_NONE)
+    if (error != ERR_NONE) {
+        GSM_FreeStateMachine(gammu->machine);
+        free(gammu);
         return err_set(err, ERR_IO, "libgammu: %s", GSM_ErrorName(error));
+    }
     GSM_SetSendSMSStatusCallback(gammu->machine, on_status, gammu); /* init forgets earlier ones */
     read_smsc(gammu);
     *ret = gammu;

@@ -361,7 +361,7 @@ static struct MHD_Daemon *start_daemon(struct http *http, struct sockaddr_storag
 
 static int start(struct http *http, const struct http_options *options, struct err *err)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     int code = parse_address(options->listen, &address, err);
     if (code == ERR_OK)
         code = read_pem(options->cert_path, &http->cert, err);

@@ -25,9 +25,11 @@ static const struct table_column *column_at(const struct table *table, size_t in
                : (table->columns[index - 1].name != NULL ? &table->columns[index - 1] : NULL);
 }
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): `column` is a name that is declared */
 #define EACH_COLUMN(column, table)                                                                 \
     const struct table_column *column = NULL;                                                      \
     for (size_t column##_at = 0; (column = column_at((table), column##_at)) != NULL; column##_at++)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 const char *column_sql_type(const struct table_column *column)
 {

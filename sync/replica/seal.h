@@ -28,8 +28,8 @@ void seal_text(const struct seal *seal, const char *text, size_t size, bool fixe
  */
 bool seal_open_text(const struct seal *seal, const char *sealed, char *ret, size_t ret_size);
 
-/* BLAKE2b of the text without a key, 64 lower-case hex digits: for tokens of full entropy, which are
- * stored as their hash. Not for passwords. */
+/* BLAKE2b of the text without a key, 64 lower-case hex digits: for tokens of full entropy, which
+ * are stored as their hash. Not for passwords. */
 enum { SEAL_HASH_DIGITS = 64 };
 void seal_hash(const char *text, size_t size, char ret[SEAL_HASH_DIGITS + 1]);
 

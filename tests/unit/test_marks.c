@@ -152,7 +152,8 @@ static void an_edit_during_flight_makes_a_new_mark_on_the_same_base(void **state
     run(f, "UPDATE sync_out SET st=1");
     run(f, "UPDATE shift SET state='published'");
     assert_string_equal(ask(f, marks), "1:13:a:0:3:1000:-:1 2:13:a:0:2:1000:-:0");
-    /* (a repeated upsert uses up a number.) Accepted as version 70: an edit of the other group stands on 70, this one still on 0 */
+    /* (a repeated upsert uses up a number.) Accepted as version 70: an edit of the other group
+     * stands on 70, this one still on 0 */
     run(f, "UPDATE sync_out SET st=2 WHERE st=1");
     run(f, "UPDATE shift SET _v=70");
     run(f, "UPDATE shift SET state='cancelled'");
