@@ -278,20 +278,29 @@ static bool apply_or_halve(struct wire *wire, const struct page *page, const siz
            apply_or_halve(wire, page, rows + half, count - half);
 }
 
-/* Rows of one group, at most ROWS; those with bad text never reach the engine. */
+/* What the engine must not even see: it would refuse the whole array. NULL: nothing. */
+static const char *unreadable(const struct page_row *row)
+{
+    if (row->bad_text)
+        return "a text holds U+0000 or is not UTF-8";
+    return row->text[0] == '{' ? NULL : "no object";
+}
+
+/* Rows of one group, at most ROWS. */
 static bool apply_run(struct wire *wire, const struct page *page, size_t from, size_t to)
 {
-    if (page->groups[page->rows[from].group].table == NULL) {
-        log_info("sync.unknown_table", "table=%s rows=%zu",
-                 page->groups[page->rows[from].group].name, to - from);
+    const struct page_group *group = &page->groups[page->rows[from].group];
+    if (group->table == NULL) {
+        log_info("sync.unknown_table", "table=%s rows=%zu", group->name, to - from);
         return true;
     }
     size_t good[ROWS];
     size_t count = 0;
     for (size_t at = from; at < to; at++) {
-        if (!page->rows[at].bad_text)
+        const char *why = unreadable(&page->rows[at]);
+        if (why == NULL)
             good[count++] = at;
-        else if (!set_row_aside(wire, page, at, "a text holds U+0000 or is not UTF-8"))
+        else if (!set_row_aside(wire, page, at, why))
             return false;
     }
     return apply_or_halve(wire, page, good, count);

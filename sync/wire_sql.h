@@ -12,7 +12,7 @@ struct wire_sql {
     const char *push;
     /* ?1 v0, ?2 JSON array of lseq that do not take their version over */
     const char *adopt;
-    /* ?1 JSON array of rows -> key, why (NULL: good), op, id, v, marked; only those that are not
+    /* ?1 JSON array of objects -> key, why (NULL: good), op, id, v, marked; only those that are not
      * plain rows to be stored */
     const char *check;
     /* ?1 JSON array of good rows, ?2 mask of groups whose own value stays */
