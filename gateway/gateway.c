@@ -171,6 +171,8 @@ static int init_mqtt(struct gateway *gateway, struct err *err)
         .host = config->host,
         .port = config->port,
         .ca_file = config->ca_file,
+        .cert_file = config->cert_file,
+        .key_file = config->key_file,
         .username = config->username,
         .password_file = config->password_file,
         .client_id = config->client_id,
@@ -192,6 +194,7 @@ static int init_sync(struct gateway *gateway, struct err *err)
     struct sync_options options = {
         .url = config->url,
         .ca_file = config->ca_file[0] != '\0' ? config->ca_file : NULL,
+        .pin = config->public_key[0] != '\0' ? config->public_key : NULL,
         .token_file = config->token_file,
         .station = gateway->config->station.id,
         .poll_ms = (int64_t)config->poll_s * 1000,
