@@ -313,13 +313,14 @@ static int parse_address(const char *listen, struct sockaddr_storage *ret, struc
     char host[64];
     int port;
     const char *colon = strrchr(listen, ':');
-    size_t size = colon != NULL ? (size_t)(colon - listen) : sizeof host;
-    if (size >= sizeof host || !text_to_int(colon + 1, 0, 65535, &port))
+    if (colon == NULL || !text_to_int(colon + 1, 0, 65535, &port))
         return err_set(err, ERR_INVALID,
                        "--listen %s: not of the form 127.0.0.1:8443 or [::1]:8443", listen);
-    bool six = listen[0] == '[' && size > 2 && colon[-1] == ']';
-    memcpy(host, listen + six, size - 2 * (size_t)six);
-    host[size - 2 * (size_t)six] = '\0';
+    bool six = listen[0] == '[' && colon > listen + 1 && colon[-1] == ']';
+    int size = (int)(colon - listen) - (six ? 2 : 0);
+    if (size < 0 || size >= (int)sizeof host)
+        return err_set(err, ERR_INVALID, "--listen %s: the address is too long", listen);
+    snprintf(host, sizeof host, "%.*s", size, listen + (six ? 1 : 0));
     struct sockaddr_in *four = (struct sockaddr_in *)ret;
     struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
     memset(ret, 0, sizeof *ret);
