@@ -241,37 +241,44 @@ static void call_on_event(struct ingest *ingest, const struct mqtt_event *event)
                   mqtt_kind_name(event->kind), replica_problem(ingest->replica));
 }
 
-/* Why no row of device_event came of it; NULL: it is there already. */
-static const char *why_not_stored(const struct work *work)
-{
-    char product[MAPPING_PRODUCT_BYTES + 1];
-    if (!replica_get_text(work->ingest->replica, product, sizeof product,
-                          "SELECT product FROM device WHERE id = ?1", "s", work->mapped.device_id))
-        return "unknown device";
-    if (strcmp(product, work->mapped.product) != 0)
-        return "device is registered as another product";
-    return NULL;
-}
-
 enum { STORED, WAS_THERE, REFUSED };
 
+/* The scope of the registered device; false: *ret_reason. */
+static bool find_device(const struct work *work, char *ret_scope, size_t size,
+                        const char **ret_reason)
+{
+    struct query *query =
+        replica_query(work->ingest->replica, "SELECT product, scope FROM device WHERE id = ?1");
+    query_text(query, 1, work->mapped.device_id);
+    *ret_reason = "unknown device";
+    if (query_row(query)) {
+        const char *scope = query_get_text(query, 1);
+        text_copy(ret_scope, size, scope != NULL ? scope : work->ingest->station);
+        bool same = text_equal(query_get_text(query, 0), work->mapped.product);
+        *ret_reason = same ? NULL : "device is registered as another product";
+    }
+    query_done(query);
+    return *ret_reason == NULL;
+}
+
+/* Two statements, because INSERT with SELECT fills a temporary table when there are triggers. */
 static int store_event(struct work *work, const struct mqtt_event *event, const char **ret_reason)
 {
-    static const char sql[] =
-        "INSERT INTO device_event(id, scope, device_id, kind, code, subject, device_at, heard_at, "
-        "fresh) SELECT ?1, coalesce(d.scope, ?9), d.id, ?4, ?5, ?6, ?7, ?8, ?10 FROM device d "
-        "WHERE d.id = ?2 AND d.product = ?3 ON CONFLICT(id) DO NOTHING";
-    struct ingest *ingest = work->ingest;
+    char scope[LIMIT_NAME_BYTES];
+    if (!find_device(work, scope, sizeof scope, ret_reason))
+        return REFUSED;
     const char *code = event->code[0] != '\0' ? event->code : NULL;
     const char *subject = event->subject[0] != '\0' ? event->subject : NULL;
-    int64_t rows =
-        replica_run(ingest->replica, sql, "ssssssiisi", event->id, event->device_id, event->product,
-                    mqtt_kind_name(event->kind), code, subject, event->device_at_ms,
-                    event->heard_at_ms, ingest->station, (int64_t)event->fresh);
-    if (rows == 1)
-        return STORED;
-    *ret_reason = rows < 0 ? "could not be stored" : why_not_stored(work);
-    return *ret_reason == NULL ? WAS_THERE : REFUSED;
+    int64_t rows = replica_run(
+        work->ingest->replica,
+        "INSERT INTO device_event(id, scope, device_id, kind, code, subject, device_at, heard_at, "
+        "fresh) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT(id) DO NOTHING",
+        "ssssssiii", event->id, scope, event->device_id, mqtt_kind_name(event->kind), code, subject,
+        event->device_at_ms, event->heard_at_ms, (int64_t)event->fresh);
+    if (rows >= 0)
+        return rows == 1 ? STORED : WAS_THERE;
+    *ret_reason = "could not be stored";
+    return REFUSED;
 }
 
 /* NULL, or the reason to keep the message raw. */

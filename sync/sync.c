@@ -628,8 +628,8 @@ void sync_get_status(struct sync *sync, struct sync_status *ret)
     struct sync_status s = sync->status;
     int phase = sync->engine.sm.now;
     s.incarnation = wire_incarnation(&sync->wire);
-    s.pending = count(sync, "SELECT count(*) FROM sync_out WHERE st IN (0, 1, 3) AND st < 2");
-    s.lost_open = count(sync, "SELECT count(*) FROM sync_out WHERE st IN (0, 1, 3) AND st = 3");
+    s.pending = count(sync, "SELECT count(*) FROM sync_out WHERE st <> 2 AND st <> 4 AND st < 2");
+    s.lost_open = count(sync, "SELECT count(*) FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 3");
     s.quarantined = count(sync, "SELECT count(*) FROM sync_quarantine");
     s.conflicts = count(sync, "SELECT v FROM sync_state WHERE k = 'conflicts'");
     s.rows_pushed = sync->wire.rows_pushed;

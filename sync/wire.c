@@ -57,14 +57,14 @@ int64_t wire_incarnation(struct wire *wire)
 bool wire_has_marks(struct wire *wire)
 {
     return replica_get_int(wire->replica, 0,
-                           "SELECT 1 FROM sync_out WHERE st IN (0, 1, 3) AND st < 2 LIMIT 1",
+                           "SELECT 1 FROM sync_out WHERE st <> 2 AND st <> 4 AND st < 2 LIMIT 1",
                            "") != 0;
 }
 
 size_t wire_in_flight(struct wire *wire)
 {
     return (size_t)replica_get_int(
-        wire->replica, 0, "SELECT count(*) FROM sync_out WHERE st IN (0, 1, 3) AND st = 1", "");
+        wire->replica, 0, "SELECT count(*) FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 1", "");
 }
 
 static int check_station(struct wire *wire, struct err *err)
@@ -121,7 +121,7 @@ static int64_t first_repeated(struct wire *wire, size_t max_rows)
         wire->replica, INT64_MAX,
         "SELECT min(lseq) FROM (SELECT lseq, row_number() OVER (PARTITION BY tid, pk ORDER BY "
         "lseq) "
-        "AS nth FROM (SELECT lseq, tid, pk FROM sync_out WHERE st IN (0, 1, 3) AND st = 0 "
+        "AS nth FROM (SELECT lseq, tid, pk FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 0 "
         "ORDER BY lseq LIMIT ?1)) WHERE nth = 2",
         "i", (int64_t)max_rows);
 }
@@ -132,7 +132,7 @@ static bool claim(struct wire *wire, size_t max_rows)
         return true;
     return replica_run(wire->replica,
                        "UPDATE sync_out SET st = 1 WHERE lseq IN (SELECT lseq FROM sync_out WHERE "
-                       "st IN (0, 1, 3) AND st = 0 ORDER BY lseq LIMIT ?1) AND lseq < ?2",
+                       "st <> 2 AND st <> 4 AND st = 0 ORDER BY lseq LIMIT ?1) AND lseq < ?2",
                        "ii", (int64_t)max_rows, first_repeated(wire, max_rows)) >= 0;
 }
 
@@ -140,21 +140,22 @@ bool wire_unclaim(struct wire *wire)
 {
     /* an edit made meanwhile has a mark of its own on the same base: the older one takes it in */
     bool merged =
-        replica_run(wire->replica,
-                    "UPDATE sync_out SET gm = sync_out.gm | n.gm, h = n.h, boot = n.boot FROM "
-                    "(SELECT tid, pk, base, gm, h, boot FROM sync_out WHERE st IN (0, 1, 3) AND "
-                    "st = 0) AS n WHERE sync_out.st IN (0, 1, 3) AND sync_out.st = 1 AND "
-                    "sync_out.tid = n.tid AND sync_out.pk = n.pk AND sync_out.base = n.base",
-                    "") >= 0;
+        replica_run(
+            wire->replica,
+            "UPDATE sync_out SET gm = sync_out.gm | n.gm, h = n.h, boot = n.boot FROM "
+            "(SELECT tid, pk, base, gm, h, boot FROM sync_out WHERE st <> 2 AND st <> 4 AND "
+            "st = 0) AS n WHERE sync_out.st <> 2 AND sync_out.st <> 4 AND sync_out.st = 1 AND "
+            "sync_out.tid = n.tid AND sync_out.pk = n.pk AND sync_out.base = n.base",
+            "") >= 0;
     bool dropped =
         replica_run(
             wire->replica,
             "DELETE FROM sync_out WHERE st = 0 AND (tid, pk, base) IN (SELECT tid, pk, base "
-            "FROM sync_out WHERE st IN (0, 1, 3) AND st = 1)",
+            "FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 1)",
             "") >= 0;
     return merged && dropped &&
-           replica_run(wire->replica, "UPDATE sync_out SET st = 0 WHERE st IN (0, 1, 3) AND st = 1",
-                       "") >= 0;
+           replica_run(wire->replica,
+                       "UPDATE sync_out SET st = 0 WHERE st <> 2 AND st <> 4 AND st = 1", "") >= 0;
 }
 
 /* --- setting aside --- */
@@ -191,8 +192,9 @@ static bool set_aside_stored(struct wire *wire, int64_t lseq, const char *why)
 
 bool wire_set_aside_first(struct wire *wire, const char *why)
 {
-    int64_t lseq = replica_get_int(
-        wire->replica, 0, "SELECT min(lseq) FROM sync_out WHERE st IN (0, 1, 3) AND st < 2", "");
+    int64_t lseq =
+        replica_get_int(wire->replica, 0,
+                        "SELECT min(lseq) FROM sync_out WHERE st <> 2 AND st <> 4 AND st < 2", "");
     return lseq == 0 || set_aside_stored(wire, lseq, why);
 }
 
@@ -380,8 +382,9 @@ int wire_check_reply(struct wire *wire, const struct page *page, size_t pushed, 
     if (tok == NULL || strlen(tok) > PROTOCOL_TOK_BYTES || ep == NULL ||
         strlen(ep) > PROTOCOL_EPOCH_BYTES)
         return bad_reply(err, "tok or ep is missing or too long");
-    int64_t highest = replica_get_int(
-        wire->replica, 0, "SELECT max(lseq) FROM sync_out WHERE st IN (0, 1, 3) AND st = 1", "");
+    int64_t highest =
+        replica_get_int(wire->replica, 0,
+                        "SELECT max(lseq) FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 1", "");
     if (pushed > 0 && (json_int(reply, "ack", 0) < highest || json_int(reply, "v0", 0) < 1))
         return bad_reply(err, "the push is not acknowledged");
     for (size_t i = 0; i < wire->scope_count; i++) {
@@ -420,10 +423,11 @@ static bool adopt_versions(struct wire *wire, const struct json *reply)
     for (const struct table *table = tables; ok && table->name != NULL; table++) {
         if (table->direction == TABLE_DOWN)
             continue;
-        bool any = replica_get_int(wire->replica, 0,
-                                   "SELECT 1 FROM sync_out WHERE st IN (0, 1, 3) AND st = 1 AND "
-                                   "tid = ?1 LIMIT 1",
-                                   "i", (int64_t)table->tid) != 0;
+        bool any =
+            replica_get_int(wire->replica, 0,
+                            "SELECT 1 FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 1 AND "
+                            "tid = ?1 LIMIT 1",
+                            "i", (int64_t)table->tid) != 0;
         if (any)
             ok = replica_run(wire->replica, wire_sql_of(table)->adopt, "is", v0, buf_text(&list)) >=
                  0;
@@ -437,10 +441,10 @@ static bool settle_lost(struct wire *wire, const struct json *reply)
     const struct json *lost = json_get(reply, "lost");
     int64_t conflicts = 0;
     for (size_t i = 0; i < json_count(lost); i++) {
-        int64_t changed =
-            replica_run(wire->replica,
-                        "UPDATE sync_out SET st = 3 WHERE lseq = ?1 AND st IN (0, 1, 3) AND st = 1",
-                        "i", json_as_int(json_at(lost, i), 0));
+        int64_t changed = replica_run(
+            wire->replica,
+            "UPDATE sync_out SET st = 3 WHERE lseq = ?1 AND st <> 2 AND st <> 4 AND st = 1", "i",
+            json_as_int(json_at(lost, i), 0));
         if (changed < 0)
             return false;
         conflicts += changed;
@@ -472,8 +476,8 @@ static bool settle_marks(struct wire *wire, const struct json *reply)
     int64_t settled = -1;
     replica_set_applying(wire->replica, true);
     if (adopt_versions(wire, reply) && settle_lost(wire, reply) && settle_bad(wire, reply))
-        settled = replica_run(wire->replica,
-                              "UPDATE sync_out SET st = 2 WHERE st IN (0, 1, 3) AND st = 1", "");
+        settled = replica_run(
+            wire->replica, "UPDATE sync_out SET st = 2 WHERE st <> 2 AND st <> 4 AND st = 1", "");
     replica_set_applying(wire->replica, false);
     wire->rows_pushed += settled > 0 ? settled : 0;
     return settled >= 0;

@@ -36,7 +36,7 @@ static const char *make_push(const struct table *table)
     add_object(&sql, table);
     buf_printf(&sql,
                ") END, json_object(%s, 'scope', '') FROM sync_out m LEFT JOIN %s t ON t.id = m.pk "
-               "WHERE m.st IN (0, 1, 3) AND m.st = 1 AND m.tid = %d ORDER BY m.lseq",
+               "WHERE m.st <> 2 AND m.st <> 4 AND m.st = 1 AND m.tid = %d ORDER BY m.lseq",
                mark, table->name, table->tid);
     return finish(&sql);
 }
@@ -109,7 +109,7 @@ static void add_marked(struct buf *sql, const struct table *table)
     else
         buf_printf(sql,
                    "EXISTS (SELECT 1 FROM sync_out WHERE tid = %d AND pk = json_extract(j, '$.id') "
-                   "AND st IN (0, 1, 3))",
+                   "AND st <> 2 AND st <> 4)",
                    table->tid);
 }
 

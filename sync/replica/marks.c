@@ -28,18 +28,31 @@ static void add_mark(struct buf *sql, const struct table *table, int groups)
     buf_printf(sql,
                "BEGIN INSERT INTO sync_out(tid, pk, base, gm, h, boot) VALUES (%d, NEW.id, "
                "coalesce((SELECT min(base) FROM sync_out WHERE tid = %d AND pk = NEW.id AND "
-               "st IN (0, 1, 3) AND gm & %d), NEW._v), %d, now_ms(), "
+               "st <> 2 AND st <> 4 AND gm & %d), NEW._v), %d, now_ms(), "
                "(SELECT max(boot) FROM sync_boot)) "
                "ON CONFLICT(tid, pk, base) WHERE st = 0 "
                "DO UPDATE SET gm = gm | excluded.gm, h = excluded.h, boot = excluded.boot; END;\n",
                table->tid, table->tid, groups, groups);
 }
 
+/* An event is written once and never changed, so it can have no earlier mark to look for. Hundreds
+ * of them come in a turn: this is most of what one costs. */
+static void add_event_mark(struct buf *sql, const struct table *table)
+{
+    buf_printf(sql,
+               "BEGIN INSERT INTO sync_out(tid, pk, base, gm, h, boot) VALUES (%d, NEW.id, NEW._v, "
+               "1, now_ms(), (SELECT max(boot) FROM sync_boot)); END;\n",
+               table->tid);
+}
+
 static void add_insert(struct buf *sql, const struct table *table)
 {
     begin_trigger(sql, table, "i");
     buf_printf(sql, "AFTER INSERT ON %s WHEN sync_local() ", table->name);
-    add_mark(sql, table, (1 << table_group_count(table)) - 1);
+    if (table->direction == TABLE_UP)
+        add_event_mark(sql, table);
+    else
+        add_mark(sql, table, (1 << table_group_count(table)) - 1);
 }
 
 /* "a, b" or "OLD.a IS NOT NEW.a OR OLD.b IS NOT NEW.b" of the group's columns. */

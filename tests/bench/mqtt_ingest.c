@@ -1,5 +1,5 @@
-/* mqtt_ingest [PAIRS]: how fast QoS 1 messages become committed rows, against the least that a durable
- * subscriber has to do and against mosquitto_sub piped into sqlite3.
+/* mqtt_ingest [PAIRS]: how fast QoS 1 messages become committed rows, against the least that a
+ * durable subscriber has to do and against mosquitto_sub piped into sqlite3.
  *
  * Each run has a broker of its own (with the configuration that the gateway writes) and an empty
  * database; the three subscribers take turns, PAIRS times (7 unless told). The time is from the
@@ -31,6 +31,7 @@ enum {
     KILLS = 15,
     WAIT_MS = 180000,
     SETTLE_MS = 300,
+    QUIET_MS = 10000,
 };
 
 struct run {
@@ -227,6 +228,17 @@ static double measure_mosquitto_sub(void)
     return MESSAGES * 1e6 / (double)(end_us - start_us);
 }
 
+/* Until all are there, or for as long as more come: lost is what does not come any more. */
+static void wait_drained(const struct child *station, const struct run *run)
+{
+    long before = -1;
+    for (long rows = count_rows(run); rows > before; rows = count_rows(run)) {
+        before = rows;
+        if (wait_line(station, "done", QUIET_MS))
+            return;
+    }
+}
+
 /* Messages that were acknowledged to the publisher and are no row in the end. */
 static long measure_loss(long *rss_kib)
 {
@@ -244,7 +256,7 @@ static long measure_loss(long *rss_kib)
         station = start_subscriber("bench_mqtt_station", &run, KILL_MESSAGES);
     }
     bool published = finish(&publisher);
-    wait_line(&station, "done", 20000);
+    wait_drained(&station, &run);
     long rss = stop(&station);
     *rss_kib = rss > *rss_kib ? rss : *rss_kib;
     long rows = count_rows(&run);

@@ -1,8 +1,8 @@
 /* bench_mqtt_bare SOCKET DATABASE COUNT: the least that a durable subscriber has to do. One table
  * with the columns of device_event and the same key, INSERT OR IGNORE, WAL with synchronous=FULL,
- * libmosquitto with deferred acknowledgements, one COMMIT whenever the socket is empty or 1,000 rows
- * are in, then the PUBACKs. No mapping, no registry, no change marks: the payload is searched with
- * strstr. Prints "ready", and "done" when COUNT rows are there. */
+ * libmosquitto with deferred acknowledgements, one COMMIT whenever the socket is empty or 1,000
+ * rows are in, then the PUBACKs. No mapping, no registry, no change marks: the payload is searched
+ * with strstr. Prints "ready", and "done" when COUNT rows are there. */
 #include <mosquitto.h>
 #include <poll.h>
 #include <signal.h>
@@ -133,8 +133,9 @@ static void open_database(const char *path)
     exec("CREATE TABLE IF NOT EXISTS device_event(id TEXT PRIMARY KEY NOT NULL, scope TEXT, "
          "device_id TEXT, kind TEXT, code TEXT, subject TEXT, device_at INTEGER, heard_at INTEGER, "
          "fresh INTEGER, _v INTEGER NOT NULL DEFAULT 0) STRICT");
-    if (sqlite3_prepare_v2(db, "INSERT OR IGNORE INTO device_event VALUES "
-                               "(?1, 'S0117', ?2, ?3, ?4, NULL, ?5, ?6, 1, 0)",
+    if (sqlite3_prepare_v2(db,
+                           "INSERT OR IGNORE INTO device_event VALUES "
+                           "(?1, 'S0117', ?2, ?3, ?4, NULL, ?5, ?6, 1, 0)",
                            -1, &insert, NULL) != SQLITE_OK)
         exit(1);
 }

@@ -1,5 +1,5 @@
-/* bench_mqtt_publish SOCKET COUNT RATE: publishes COUNT QoS 1 messages of 20 devices, at most RATE a
- * second (0: as fast as it goes), 200 in flight. Exit 0 when the broker acknowledged all. */
+/* bench_mqtt_publish SOCKET COUNT RATE: publishes COUNT QoS 1 messages of 20 devices, at most RATE
+ * a second (0: as fast as it goes), 200 in flight. Exit 0 when the broker acknowledged all. */
 #include <mosquitto.h>
 #include <poll.h>
 #include <signal.h>

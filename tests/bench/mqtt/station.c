@@ -1,7 +1,7 @@
-/* bench_mqtt_station SOCKET DATABASE COUNT: the modules of the gateway that take MQTT in (mqtt/ and the
- * replica, with registry, mapping, change marks) on a loop of their own. The rule of our own events
- * is taken without its acknowledgement to the device. Prints "ready", and "done" when COUNT events
- * are committed. */
+/* bench_mqtt_station SOCKET DATABASE COUNT: the modules of the gateway that take MQTT in (mqtt/ and
+ * the replica, with registry, mapping, change marks) on a loop of their own. The rule of our own
+ * events is taken without its acknowledgement to the device. Prints "ready", and "done" when COUNT
+ * events are committed. */
 #include <stdio.h>
 
 #include "gateway/base/log.h"
@@ -49,8 +49,8 @@ static bool is_done(void *ctx)
     }
     return bench->known + status.events >= bench->wanted &&
            replica_get_int(bench->station.replica, 0,
-                           "SELECT count(*) FROM device_event WHERE kind = 'door'", "") >=
-               bench->wanted;
+                           "SELECT count(*) FROM device_event WHERE kind = 'door'",
+                           "") >= bench->wanted;
 }
 
 static void prepare_tables(struct bench *bench)
@@ -72,8 +72,8 @@ static void prepare_tables(struct bench *bench)
     replica_commit(replica);
     mqtt_reload_rules(bench->station.mqtt);
     replica_commit(replica);
-    bench->known = replica_get_int(replica, 0,
-                                   "SELECT count(*) FROM device_event WHERE kind = 'door'", "");
+    bench->known =
+        replica_get_int(replica, 0, "SELECT count(*) FROM device_event WHERE kind = 'door'", "");
 }
 
 int main(int argc, char **argv)
