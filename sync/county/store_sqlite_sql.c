@@ -27,9 +27,8 @@ static const struct table_column *column_at(const struct table *table, size_t in
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): `column` is a name that is declared */
 #define EACH_COLUMN(column, table)                                                                 \
-    const struct table_column *column = NULL;                                                      \
-    for (size_t column##_at = 0; (column = column_at((table), column##_at)) != NULL; column##_at++)
-/* NOLINTEND(bugprone-macro-parentheses) */
+    const struct table_column *column = NULL; /* NOLINT(bugprone-macro-parentheses): a name */     \
+    for (size_t column##_at = 0; ((column) = column_at(table, column##_at)) != NULL; column##_at++)
 
 const char *column_sql_type(const struct table_column *column)
 {
