@@ -86,6 +86,7 @@ static int64_t arrive(struct duty *duty, const struct slot *slot, const struct a
     write_row(duty, slot, "in", arrival, late);
     replica_run(duty->replica, "UPDATE assignment SET state = 'on_post' WHERE id = ?1", "s",
                 slot->id);
+    part_touch(duty, PART_CHECKIN);
     say_cancel(duty, "remind", slot->id, "arrived");
     say_cancel(duty, "gap", slot->id, "arrived");
     offer_close(duty, slot->id, "arrived");
@@ -139,8 +140,9 @@ static bool find_named(struct duty *duty, const struct incoming *in, const struc
 {
     struct query *q = replica_query(
         duty->replica,
-        "SELECT assignment_id FROM slot WHERE end_at > ?1 AND start_at - ?2 <= ?1 AND published"
-        " AND person_id <> ?3 AND (school_id = ?4 OR (?4 = '' AND station_id = ?5))"
+        "SELECT assignment_id FROM slot WHERE end_at > ?1 AND start_at <= ?1 + ?2"
+        " AND start_at > ?1 - 86400000 AND published AND person_id <> ?3 AND (school_id = ?4 OR "
+        "(?4 = '' AND station_id = ?5))"
         " AND state IN ('planned', 'asked', 'confirmed', 'swapping', 'declined', 'no_show')"
         " ORDER BY abs(start_at - ?1), assignment_id");
     query_int(q, 1, arrival->at);
@@ -334,13 +336,12 @@ void checkout_event(struct duty *duty, const struct duty_event *event)
 int64_t checkin_tick(struct duty *duty)
 {
     replica_run(duty->replica,
-                "UPDATE assignment SET state = 'done' WHERE state = 'on_post' AND shift_id IN"
-                " (SELECT id FROM shift WHERE end_at <= ?1 AND end_at > ?2)",
-                "ii", duty->now_ms - (int64_t)DUTY_LEFT_MS,
-                duty->now_ms - INT64_C(2) * CALTIME_DAY_MS);
+                "UPDATE assignment SET state = 'done' WHERE state = 'on_post' AND"
+                " (SELECT s.end_at FROM shift s WHERE s.id = assignment.shift_id) <= ?1",
+                "i", duty->now_ms - (int64_t)DUTY_LEFT_MS);
     int64_t end = replica_get_int(duty->replica, 0,
-                                  "SELECT min(end_at) FROM slot WHERE state = 'on_post'"
-                                  " AND end_at > ?1",
-                                  "i", duty->now_ms - (int64_t)DUTY_LEFT_MS);
+                                  "SELECT min(s.end_at) FROM assignment a"
+                                  " JOIN shift s ON s.id = a.shift_id WHERE a.state = 'on_post'",
+                                  "");
     return end == 0 ? DUTY_NEVER : end + DUTY_LEFT_MS;
 }

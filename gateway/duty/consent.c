@@ -36,6 +36,10 @@ static void tell_changes_again(struct duty *duty, const char *phone)
     }
     replica_run(duty->replica, "UPDATE notice SET start_at = 0 WHERE phone = ?1 AND told_at >= ?2",
                 "si", phone, since);
+    replica_run(duty->replica,
+                "INSERT OR IGNORE INTO duty_touch(assignment_id)"
+                " SELECT assignment_id FROM notice WHERE phone = ?1 AND start_at = 0",
+                "s", phone);
 }
 
 static bool is_on_roster(struct duty *duty, const char *phone)

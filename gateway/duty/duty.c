@@ -23,9 +23,15 @@ void duty_init(struct duty *duty, struct replica *replica, struct rnd *rnd,
     };
 }
 
+static void forget(struct duty *duty)
+{
+    memset(duty->part_due_ms, 0, sizeof duty->part_due_ms);
+}
+
 void duty_set_policy(struct duty *duty, const struct duty_policy *policy)
 {
     duty->options.policy = *policy;
+    forget(duty);
 }
 
 /* --- texts --- */
@@ -178,13 +184,9 @@ void duty_on_event(struct duty *duty, const struct duty_event *event)
 
 /* --- the tick --- */
 
-/* Once a day: what can never matter again. */
+/* What can never matter again. */
 static void clean(struct duty *duty)
 {
-    char date[CALTIME_DATE_SIZE];
-    caltime_format_date(duty->now_ms, date);
-    if (!step_once(duty, duty->now_ms + DUTY_KEEP_MS, "clean:%s", date))
-        return;
     int64_t days = CALTIME_DAY_MS, old = duty->now_ms - DUTY_KEEP_MS;
     replica_run(duty->replica, "DELETE FROM duty_step WHERE keep_until < ?1", "i", duty->now_ms);
     replica_run(duty->replica, "DELETE FROM notice WHERE end_at < ?1", "i", old);
@@ -201,16 +203,58 @@ static void clean(struct duty *duty)
                 "i", duty->now_ms - KEEP_ALARMS_DAYS * days);
 }
 
+static int64_t once_a_day(struct duty *duty)
+{
+    clean(duty);
+    return publish_horizon(duty);
+}
+
+/* A turn that was lost took back what the parts did: what was remembered of it is wrong. */
+static void on_turn_end(void *ctx, int64_t arg, bool committed)
+{
+    (void)arg;
+    if (!committed)
+        forget(ctx);
+}
+
+static void run_parts(struct duty *duty)
+{
+    static int64_t (*const ticks[DUTY_PARTS])(struct duty *) = {
+        [PART_CHECKIN] = checkin_tick,
+        [PART_GAP] = gap_tick,
+        [PART_REMIND] = remind_tick,
+        [PART_HORIZON] = once_a_day,
+    };
+    bool ran = false;
+    for (int i = 0; i < DUTY_PARTS; i++) {
+        if (duty->part_due_ms[i] > duty->now_ms)
+            continue;
+        duty->part_due_ms[i] = DUTY_NEVER; /* before, because a part may touch another */
+        duty->part_due_ms[i] = times_min(duty->part_due_ms[i], ticks[i](duty));
+        ran = true;
+    }
+    if (ran)
+        replica_after_commit(duty->replica, on_turn_end, duty, 0);
+}
+
 int64_t duty_tick(struct duty *duty)
 {
+    bool changed;
     duty->now_ms = clock_wall_ms(replica_clock(duty->replica));
+    if (duty->now_ms < duty->ticked_ms)
+        forget(duty); /* the clock went back */
+    duty->ticked_ms = duty->now_ms;
     int64_t next = duty->now_ms + DUTY_TICK_MAX_MS;
     next = times_min(next, panic_tick(duty));
-    next = times_min(next, publish_tick(duty));
-    next = times_min(next, checkin_tick(duty));
+    next = times_min(next, publish_tick(duty, &changed));
+    if (changed) {
+        part_touch(duty, PART_GAP);
+        part_touch(duty, PART_REMIND);
+        part_touch(duty, PART_CHECKIN);
+    }
     next = times_min(next, offer_tick(duty));
-    next = times_min(next, gap_tick(duty));
-    next = times_min(next, remind_tick(duty));
-    clean(duty);
+    run_parts(duty);
+    for (int i = 0; i < DUTY_PARTS; i++)
+        next = times_min(next, duty->part_due_ms[i]);
     return next > duty->now_ms ? next : duty->now_ms + 1;
 }

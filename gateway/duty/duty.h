@@ -45,7 +45,7 @@ struct duty_ports {
     void (*erase_phone)(void *ctx, const char *phone);
 };
 
-enum { DUTY_PANIC_REPEATS_MAX = 8, DUTY_LEVELS = 4 };
+enum { DUTY_PANIC_REPEATS_MAX = 8, DUTY_LEVELS = 4, DUTY_PARTS = 4 };
 
 /* Clock times are minutes after local midnight, spans are minutes. */
 struct duty_policy {
@@ -86,6 +86,16 @@ struct duty {
     struct duty_ports ports;
     struct rnd *rnd; /* codes of alarms, offers and questions */
     int64_t now_ms;  /* of the running call */
+
+    /* What is known of the rows from the last tick, so that a tick in which nothing is due costs
+     * next to nothing; forgotten whenever a turn is lost or the clock went back. */
+    int64_t part_due_ms[DUTY_PARTS];
+    int64_t ticked_ms;
+    struct duty_peak {
+        int64_t start_at, counted_ms; /* counted_ms: of the tick it was counted in */
+        char station_id[LIMIT_NAME_BYTES];
+        int need, missing;
+    } peak;
 };
 
 /* Does no I/O; nothing to free. replica and rnd outlive the duty. */
@@ -118,9 +128,12 @@ struct duty_event {
 };
 void duty_on_event(struct duty *duty, const struct duty_event *event);
 
-/* Does everything that is due and returns the wall time at which the next thing will be (at most
- * DUTY_TICK_MAX_MS from now). Call it again then, after the wall clock has jumped, and at the end
- * of each turn that changed replicated tables, had a text or an event. */
+/* Does what is due, at most DUTY_SLICE rows of each kind, and returns the wall time at which the
+ * next thing will be (at most DUTY_TICK_MAX_MS from now; 1 ms from now when there is more to do).
+ * Call it again then, after the wall clock has jumped, and at the end of each turn that changed
+ * replicated tables, had a text or an event: the roster's changes are found by triggers, so that
+ * this costs what has changed and not what there is. */
+enum { DUTY_SLICE = 20 };
 enum { DUTY_TICK_MAX_MS = 15 * 60 * 1000 };
 int64_t duty_tick(struct duty *duty);
 

@@ -67,6 +67,9 @@ struct slot {
     bool active, published;
 };
 
+/* Parts of a tick that wait for a time. */
+enum duty_part { PART_CHECKIN, PART_GAP, PART_REMIND, PART_HORIZON };
+
 /* Ids collected before acting, because acting changes the tables that the query walks. */
 struct ids {
     char (*at)[DUTY_ID_SIZE]; /* owned */
@@ -98,6 +101,14 @@ bool times_alarm_step(const struct duty_policy *policy, int index, struct alarm_
 /* --- world.c: rows --- */
 void ids_collect(struct query *query, struct ids *ret); /* first column; ends the query */
 void ids_free(struct ids *ids);
+/* Ends the query and calls `act` for each id, in a savepoint of its own. act returns when the row
+ * is due next, DUTY_NEVER when it is done. Returns the earliest: now when the slice was full and
+ * rows of it are done (there may be more), a minute from now for a row that could not be written.
+ */
+int64_t rows_each(struct duty *duty, struct query *query,
+                  int64_t (*act)(struct duty *duty, const char *id));
+/* The part's rows have changed: look again in the next tick. */
+void part_touch(struct duty *duty, enum duty_part part);
 bool slot_load(struct duty *duty, const char *assignment_id, struct slot *ret);
 bool slot_is_live(const struct slot *slot);  /* still to be done, or being done */
 bool slot_is_ahead(const struct slot *slot); /* live and not on post yet */
@@ -173,7 +184,9 @@ void answer_swap(struct duty *duty, const struct incoming *in);
 void answer_list_codes(struct duty *duty, const struct incoming *in);
 
 /* --- publish.c, remind.c --- */
-int64_t publish_tick(struct duty *duty);
+/* ret_changed: assignments have changed since the last tick. */
+int64_t publish_tick(struct duty *duty, bool *ret_changed);
+int64_t publish_horizon(struct duty *duty);
 int64_t remind_tick(struct duty *duty);
 void notice_put(struct duty *duty, const struct slot *slot);
 void notice_drop(struct duty *duty, const char *assignment_id);

@@ -63,6 +63,7 @@ static void gap_new(struct duty *duty, const struct slot *slot, const char *code
         code_new(duty, fresh);
         code = fresh;
     }
+    part_touch(duty, PART_GAP);
     replica_run(duty->replica,
                 "INSERT INTO gap(id, code, assignment_id, shift_id, base_at, level, state)"
                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'open')"
@@ -171,33 +172,32 @@ static void say_senior(struct duty *duty, const struct slot *slot, const struct 
 
 /* --- the storm --- */
 
-struct peak {
-    int need; /* people who should be there */
-    int missing;
-};
-
-static struct peak count_peak(struct duty *duty, const struct slot *slot)
+/* People who should be there at this start, and who are not; counted once a tick. */
+static const struct duty_peak *count_peak(struct duty *duty, const struct slot *slot)
 {
-    struct peak peak = {0};
+    struct duty_peak *peak = &duty->peak;
+    if (peak->counted_ms == duty->now_ms && peak->start_at == slot->start_at &&
+        text_equal(peak->station_id, slot->station_id))
+        return peak;
+    *peak = (struct duty_peak){.start_at = slot->start_at, .counted_ms = duty->now_ms};
+    text_copy(peak->station_id, sizeof peak->station_id, slot->station_id);
     struct query *q = replica_query(
         duty->replica,
-        "SELECT count(*), sum(state NOT IN ('on_post', 'done')) FROM slot WHERE date = ?1"
-        " AND start_at = ?2 AND published"
-        " AND coalesce(station_id, '') = ?3 AND end_at > ?2"
+        "SELECT count(*), sum(state NOT IN ('on_post', 'done')) FROM slot WHERE start_at = ?1"
+        " AND published AND coalesce(station_id, '') = ?2"
         " AND state IN ('planned', 'asked', 'confirmed', 'swapping', 'on_post', 'done', "
         "'no_show')");
-    query_text(q, 1, slot->date);
-    query_int(q, 2, slot->start_at);
-    query_text(q, 3, slot->station_id);
+    query_int(q, 1, slot->start_at);
+    query_text(q, 2, slot->station_id);
     if (query_row(q)) {
-        peak.need = (int)query_get_int(q, 0);
-        peak.missing = (int)query_get_int(q, 1);
+        peak->need = (int)query_get_int(q, 0);
+        peak->missing = (int)query_get_int(q, 1);
     }
     query_done(q);
     return peak;
 }
 
-static bool is_storm(const struct duty *duty, const struct peak *peak)
+static bool is_storm(const struct duty *duty, const struct duty_peak *peak)
 {
     const struct duty_policy *policy = &duty->options.policy;
     return peak->missing >= policy->storm_least &&
@@ -208,12 +208,11 @@ static void list_missing(struct duty *duty, const struct slot *slot, char *ret, 
 {
     struct query *q = replica_query(
         duty->replica,
-        "SELECT DISTINCT coalesce(school_code, '') || coalesce(post, '') FROM slot WHERE date = ?1"
-        " AND start_at = ?2 AND published AND coalesce(station_id, '') = ?3 AND end_at > ?2"
+        "SELECT DISTINCT coalesce(school_code, '') || coalesce(post, '') FROM slot"
+        " WHERE start_at = ?1 AND published AND coalesce(station_id, '') = ?2"
         " AND state IN ('planned', 'asked', 'confirmed', 'swapping', 'no_show') ORDER BY 1");
-    query_text(q, 1, slot->date);
-    query_int(q, 2, slot->start_at);
-    query_text(q, 3, slot->station_id);
+    query_int(q, 1, slot->start_at);
+    query_text(q, 2, slot->station_id);
     size_t used = 0;
     ret[0] = '\0';
     while (used + DUTY_NAME_SIZE < size && query_row(q))
@@ -224,7 +223,7 @@ static void list_missing(struct duty *duty, const struct slot *slot, char *ret, 
 
 /* One digest for each peak and recipient, however many are missing. */
 static void say_storm(struct duty *duty, const struct slot *slot, const struct person *to,
-                      const struct peak *peak)
+                      const struct duty_peak *peak)
 {
     if (!step_once(duty, slot->end_at + DUTY_KEEP_MS, "E3:%s:%s:%lld:%s", slot->station_id,
                    slot->peak, (long long)slot->start_at, to->id))
@@ -250,7 +249,8 @@ static void say_storm(struct duty *duty, const struct slot *slot, const struct p
     desk_put(duty, "storm", NULL, NULL, slot->shift_id, list);
 }
 
-static void storm(struct duty *duty, const struct slot *slot, int level, const struct peak *peak)
+static void storm(struct duty *duty, const struct slot *slot, int level,
+                  const struct duty_peak *peak)
 {
     struct person to = {0};
     if (level == LEVEL_LEADER && chief_of(duty, slot, &to))
@@ -299,8 +299,8 @@ static bool leader_first(struct duty *duty, const struct slot *slot, const struc
 /* One step; returns false when the same level is to be taken again later. */
 static bool climb(struct duty *duty, const struct slot *slot, const struct gap *gap)
 {
-    struct peak peak = count_peak(duty, slot);
-    bool hold = is_storm(duty, &peak), acked = text_equal(gap->state, "acked");
+    const struct duty_peak *peak = count_peak(duty, slot);
+    bool hold = is_storm(duty, peak), acked = text_equal(gap->state, "acked");
     switch (gap->level) {
     case LEVEL_PERSON:
         if (duty->now_ms < level_at(duty, gap->base_at, LEVEL_LEADER))
@@ -308,13 +308,13 @@ static bool climb(struct duty *duty, const struct slot *slot, const struct gap *
         return true;
     case LEVEL_LEADER:
         if (hold)
-            storm(duty, slot, LEVEL_LEADER, &peak);
+            storm(duty, slot, LEVEL_LEADER, peak);
         else if (!acked)
             tell_leader(duty, slot, gap);
         return true;
     case LEVEL_SENIOR:
         if (hold)
-            storm(duty, slot, LEVEL_SENIOR, &peak);
+            storm(duty, slot, LEVEL_SENIOR, peak);
         else if (!acked && leader_first(duty, slot, gap))
             return false;
         else if (!acked)
@@ -349,18 +349,16 @@ static int64_t gap_advance(struct duty *duty, const char *assignment_id)
     return DUTY_NEVER;
 }
 
-static bool gap_begins(struct duty *duty, const char *assignment_id, int64_t *ret_due)
+static int64_t gap_begins(struct duty *duty, const char *assignment_id)
 {
     struct slot slot;
-    *ret_due = DUTY_NEVER;
     if (!slot_load(duty, assignment_id, &slot))
-        return false;
-    int64_t base = base_of(&slot);
-    *ret_due = level_at(duty, base, LEVEL_PERSON);
-    if (*ret_due > duty->now_ms && slot.end_at > duty->now_ms)
-        return false;
+        return DUTY_NEVER;
+    int64_t base = base_of(&slot), due = level_at(duty, base, LEVEL_PERSON);
+    if (due > duty->now_ms && slot.end_at > duty->now_ms)
+        return times_min(due, slot.end_at);
     gap_new(duty, &slot, NULL, LEVEL_PERSON, base);
-    return true;
+    return DUTY_NEVER;
 }
 
 /* Duties that have begun (or ended, while the program was down) and that nobody is on. */
@@ -368,45 +366,59 @@ static int64_t begin_all(struct duty *duty)
 {
     struct query *q = replica_query(
         duty->replica,
-        "SELECT assignment_id FROM slot WHERE end_at > ?1 AND start_at <= ?2 AND published"
+        "SELECT assignment_id FROM slot WHERE start_at > ?1 AND start_at <= ?2 AND published"
         " AND state IN ('planned', 'asked', 'confirmed', 'swapping') AND NOT EXISTS"
         " (SELECT 1 FROM gap g WHERE g.assignment_id = slot.assignment_id)"
-        " ORDER BY start_at, assignment_id");
+        " ORDER BY start_at, assignment_id LIMIT ?3");
     query_int(q, 1, duty->now_ms - DOWN_MS);
     query_int(q, 2, duty->now_ms);
-    struct ids ids;
-    ids_collect(q, &ids);
-    int64_t next = DUTY_NEVER, due;
-    for (int i = 0; i < ids.count; i++) {
-        replica_enter(duty->replica);
-        if (!gap_begins(duty, ids.at[i], &due))
-            next = times_min(next, due);
-        replica_leave(duty->replica, true);
-    }
-    ids_free(&ids);
+    query_int(q, 3, DUTY_SLICE);
+    return rows_each(duty, q, gap_begins);
+}
+
+/* The step that is due next, as an expression over a row of gap and the four times of the ladder.
+ */
+#define GAP_DUE                                                                                    \
+    "g.base_at + 60000 * CASE g.level WHEN 0 THEN ?1 WHEN 1 THEN ?2 WHEN 2 THEN ?3 ELSE ?4 END"
+
+static void bind_ladder(const struct duty *duty, struct query *q)
+{
+    for (int i = 0; i < DUTY_LEVELS; i++)
+        query_int(q, i + 1, duty->options.policy.no_show[i]);
+}
+
+static int64_t advance_all(struct duty *duty)
+{
+    struct query *q = replica_query(
+        duty->replica,
+        "SELECT g.assignment_id FROM gap g LEFT JOIN shift s ON s.id = g.shift_id"
+        " WHERE g.state IN ('open', 'acked') AND min(" GAP_DUE ", coalesce(s.end_at, 0)) <= ?5"
+        " ORDER BY g.base_at, g.assignment_id LIMIT ?6");
+    bind_ladder(duty, q);
+    query_int(q, 5, duty->now_ms);
+    query_int(q, 6, DUTY_SLICE);
+    int64_t next = rows_each(duty, q, gap_advance);
+    q = replica_query(duty->replica,
+                      "SELECT min(min(" GAP_DUE ", coalesce(s.end_at, 0))) FROM gap g"
+                      " LEFT JOIN shift s ON s.id = g.shift_id"
+                      " WHERE g.state IN ('open', 'acked')");
+    bind_ladder(duty, q);
+    if (query_row(q) && !query_is_null(q, 0))
+        next = times_min(next, query_get_int(q, 0));
+    query_done(q);
     return next;
 }
 
 int64_t gap_tick(struct duty *duty)
 {
+    duty->peak.counted_ms = 0;
     int64_t next = begin_all(duty);
-    struct query *q = replica_query(duty->replica, "SELECT assignment_id FROM gap WHERE state IN"
-                                                   " ('open', 'acked') AND level <= 3"
-                                                   " ORDER BY base_at, assignment_id");
-    struct ids ids;
-    ids_collect(q, &ids);
-    for (int i = 0; i < ids.count; i++) {
-        replica_enter(duty->replica);
-        next = times_min(next, gap_advance(duty, ids.at[i]));
-        replica_leave(duty->replica, true);
-    }
-    ids_free(&ids);
-    int64_t start = replica_get_int(
-        duty->replica, 0,
-        "SELECT min(start_at) FROM slot WHERE end_at > ?1 AND start_at > ?1 AND published"
-        " AND state IN ('planned', 'asked', 'confirmed', 'swapping')",
-        "i", duty->now_ms);
-    return start == 0 ? next : times_min(next, level_at(duty, start, LEVEL_PERSON));
+    next = times_min(next, advance_all(duty));
+    int64_t start = replica_get_int(duty->replica, 0,
+                                    "SELECT start_at FROM shift WHERE start_at > ?1"
+                                    " ORDER BY start_at LIMIT 1",
+                                    "i", duty->now_ms);
+    return start == 0 ? next : times_min(next, start);
 }
 
 /* --- what others report --- */
@@ -495,6 +507,7 @@ void gap_unfilled(struct duty *duty, const struct slot *slot, const char *code, 
 {
     struct gap gap = {0};
     struct person to = {0};
+    part_touch(duty, PART_GAP);
     bool acked = gap_load(duty, slot->id, &gap) && gap.acked_by[0] != '\0';
     if (!acked || !person_load(duty, gap.acked_by, &to))
         chief_of(duty, slot, &to);
@@ -600,7 +613,7 @@ void gap_list(struct duty *duty, const struct incoming *in)
     struct query *q = replica_query(
         duty->replica,
         "SELECT DISTINCT coalesce(school_code, '') || coalesce(post, '') FROM slot"
-        " WHERE end_at > ?1 AND start_at <= ?1 AND published"
+        " WHERE end_at > ?1 AND start_at <= ?1 AND start_at > ?1 - 86400000 AND published"
         " AND state IN ('planned', 'asked', 'confirmed', 'swapping', 'no_show') ORDER BY 1");
     query_int(q, 1, duty->now_ms);
     char list[DUTY_LIST_SIZE] = "";

@@ -169,11 +169,14 @@ static void post_officers(struct duty *duty, const struct alarm *alarm, struct i
 {
     struct query *q = replica_query(
         duty->replica,
-        "WITH near AS (SELECT person_id, post_id = ?2 AS here,"
-        " start_at - ?4 <= ?3 AS running, start_at FROM slot WHERE end_at > ?3"
-        " AND start_at < ?3 + 86400000 AND published AND active AND phone IS NOT NULL"
-        " AND (post_id = ?2 OR school_id = ?1) AND person_kind IN ('police', 'auxiliary')"
-        " AND state IN ('planned', 'asked', 'confirmed', 'swapping', 'on_post')),"
+        "WITH near AS (SELECT a.person_id, s.post_id = ?2 AS here,"
+        " s.start_at - ?4 <= ?3 AS running, s.start_at FROM post po"
+        " CROSS JOIN shift s ON s.post_id = po.id JOIN assignment a ON a.shift_id = s.id"
+        " JOIN person p ON p.id = a.person_id WHERE (po.school_id = ?1 OR po.id = ?2)"
+        " AND s.start_at > ?3 - 86400000 AND s.start_at < ?3 + 86400000 AND s.end_at > ?3"
+        " AND s.state NOT IN ('draft', 'cancelled') AND coalesce(p.active, 1) <> 0"
+        " AND p.phone IS NOT NULL AND p.kind IN ('police', 'auxiliary')"
+        " AND a.state IN ('planned', 'asked', 'confirmed', 'swapping', 'on_post')),"
         " best AS (SELECT here, running, start_at FROM near"
         "  ORDER BY running DESC, here DESC, start_at LIMIT 1)"
         " SELECT DISTINCT n.person_id FROM near n JOIN best b ON n.running = b.running"
@@ -641,7 +644,7 @@ struct run {
     int minutes_done, reminded;
 };
 
-static void step(struct duty *duty, const char *id)
+static int64_t step(struct duty *duty, const char *id)
 {
     struct alarm alarm;
     struct run run = {0};
@@ -663,20 +666,17 @@ static void step(struct duty *duty, const char *id)
         step_acked(duty, &alarm, run.reminded);
     else
         run_set(duty, id, DUTY_NEVER); /* closed elsewhere */
+    return DUTY_NEVER;
 }
 
 int64_t panic_tick(struct duty *duty)
 {
     struct query *q =
-        replica_query(duty->replica, "SELECT alarm_id FROM alarm_run WHERE next_at <= ?1");
+        replica_query(duty->replica, "SELECT alarm_id FROM alarm_run WHERE next_at <= ?1"
+                                     " ORDER BY next_at, alarm_id LIMIT ?2");
     query_int(q, 1, duty->now_ms);
-    struct ids ids;
-    ids_collect(q, &ids);
-    for (int i = 0; i < ids.count; i++) {
-        replica_enter(duty->replica);
-        step(duty, ids.at[i]);
-        replica_leave(duty->replica, true);
-    }
-    ids_free(&ids);
-    return replica_get_int(duty->replica, DUTY_NEVER, "SELECT min(next_at) FROM alarm_run", "");
+    query_int(q, 2, DUTY_SLICE);
+    rows_each(duty, q, step);
+    return replica_get_int(duty->replica, DUTY_NEVER,
+                           "SELECT min(next_at) FROM alarm_run WHERE next_at IS NOT NULL", "");
 }

@@ -293,7 +293,8 @@ void parents_query(struct duty *duty, const struct incoming *in)
         .post = bells.gate[0] != '\0' ? bells.gate : NULL,
         .count = (int)replica_get_int(duty->replica, 0,
                                       "SELECT count(*) FROM slot WHERE school_id = ?1"
-                                      " AND state = 'on_post' AND end_at > ?2",
+                                      " AND state = 'on_post' AND end_at > ?2"
+                                      " AND start_at > ?2 - 86400000 AND start_at < ?2 + 86400000",
                                       "si", school.id, duty->now_ms),
     };
     bool registered = in->known || replica_get_int(duty->replica, 0,

@@ -1,5 +1,6 @@
 /* Who was told what about the own duties. The table `notice` holds what each person was last told;
- * every tick compares it with the replica, so it does not matter how or how often a roster came.
+ * triggers name the assignments that changed, by whatever hand, and the next ticks compare those, a
+ * slice at a time. So it does not matter how or how often a roster came.
  *
  * New: N1 (one text for a week's duties at one post, else one each); a volunteer whose evening
  * reminder is due anyway gets only that. Changed: N2. Cancelled, or given to somebody else: N3.
@@ -199,19 +200,21 @@ static void publish_changed(struct duty *duty, const char *id)
 struct old_notice {
     char person_id[DUTY_ID_SIZE];
     char phone[DUTY_PHONE_SIZE];
-    int64_t start_at;
+    int64_t start_at, end_at;
 };
 
 static bool notice_load(struct duty *duty, const char *id, struct old_notice *ret)
 {
-    struct query *q = replica_query(duty->replica, "SELECT person_id, phone, start_at FROM notice"
-                                                   " WHERE assignment_id = ?1");
+    struct query *q =
+        replica_query(duty->replica, "SELECT person_id, phone, start_at, end_at FROM notice"
+                                     " WHERE assignment_id = ?1");
     query_text(q, 1, id);
     bool found = query_row(q);
     if (found) {
         text_copy(ret->person_id, sizeof ret->person_id, query_get_text(q, 0));
         text_copy(ret->phone, sizeof ret->phone, query_get_text(q, 1));
         ret->start_at = query_get_int(q, 2);
+        ret->end_at = query_get_int(q, 3);
     }
     query_done(q);
     return found;
@@ -255,60 +258,68 @@ static void publish_cancelled(struct duty *duty, const char *id)
     notice_drop(duty, id);
 }
 
-static void each(struct duty *duty, struct query *q, void (*act)(struct duty *, const char *))
+/* A notice whose duty is gone: called off, excused, or now another person's. */
+static bool is_gone(const struct slot *slot, const char *told_person)
 {
-    struct ids ids;
-    ids_collect(q, &ids);
-    for (int i = 0; i < ids.count; i++) {
-        replica_enter(duty->replica);
-        act(duty, ids.at[i]);
-        replica_leave(duty->replica, true); /* a bad row takes back its own writes only */
+    return !slot->published || text_equal(slot->state, "cancelled") ||
+           text_equal(slot->state, "excused") || !text_equal(slot->person_id, told_person);
+}
+
+static bool is_as_told(struct duty *duty, const struct slot *slot)
+{
+    return replica_get_int(duty->replica, 0,
+                           "SELECT start_at = ?2 AND end_at = ?3 AND post_id = ?4 FROM notice"
+                           " WHERE assignment_id = ?1",
+                           "siis", slot->id, slot->start_at, slot->end_at, slot->post_id) != 0;
+}
+
+static bool is_to_be_told(const struct duty *duty, const struct slot *slot)
+{
+    return slot_is_ahead(slot) && !text_equal(slot->state, "swapping") && slot->active &&
+           slot->phone[0] != '\0' && slot->start_at > duty->now_ms &&
+           slot->start_at < duty->now_ms + AHEAD_MS;
+}
+
+/* One assignment that was changed: what its person was told against what holds now. */
+static int64_t compare(struct duty *duty, const char *id)
+{
+    struct slot slot;
+    struct old_notice old;
+    replica_run(duty->replica, "DELETE FROM duty_touch WHERE assignment_id = ?1", "s", id);
+    bool exists = slot_load(duty, id, &slot);
+    if (notice_load(duty, id, &old)) {
+        if (old.end_at <= duty->now_ms)
+            return DUTY_NEVER;
+        if (!exists || is_gone(&slot, old.person_id))
+            publish_cancelled(duty, id);
+        else if (slot_is_ahead(&slot) && !is_as_told(duty, &slot))
+            publish_changed(duty, id);
     }
-    ids_free(&ids);
+    if (exists && is_to_be_told(duty, &slot))
+        publish_new(duty, id);
+    return DUTY_NEVER;
 }
 
-/* A notice whose duty is gone: deleted, called off, excused, or now another person's. */
-static void find_cancelled(struct duty *duty)
+/* Once a day the duties that have come near enough to be told. */
+int64_t publish_horizon(struct duty *duty)
 {
+    replica_run(duty->replica,
+                "INSERT OR IGNORE INTO duty_touch(assignment_id) SELECT a.id FROM shift s"
+                " JOIN assignment a ON a.shift_id = s.id WHERE s.start_at > ?1 AND s.start_at < ?2"
+                " AND a.state IN ('planned', 'asked', 'confirmed')"
+                " AND NOT EXISTS (SELECT 1 FROM notice n WHERE n.assignment_id = a.id)",
+                "ii", duty->now_ms, duty->now_ms + (int64_t)AHEAD_MS);
+    return caltime_midnight(duty->now_ms, 1);
+}
+
+int64_t publish_tick(struct duty *duty, bool *ret_changed)
+{
+    *ret_changed =
+        replica_get_int(duty->replica, 0, "SELECT EXISTS (SELECT 1 FROM duty_touch)", "") != 0;
+    if (!*ret_changed)
+        return DUTY_NEVER; /* only the replica's rows make it due */
     struct query *q = replica_query(
-        duty->replica,
-        "SELECT n.assignment_id FROM notice n LEFT JOIN slot s ON s.assignment_id ="
-        " n.assignment_id WHERE n.end_at > ?1 AND (s.assignment_id IS NULL OR NOT s.published"
-        " OR s.state IN ('cancelled', 'excused') OR s.person_id <> n.person_id)");
-    query_int(q, 1, duty->now_ms);
-    each(duty, q, publish_cancelled);
-}
-
-static void find_changed(struct duty *duty)
-{
-    struct query *q = replica_query(
-        duty->replica,
-        "SELECT n.assignment_id FROM notice n JOIN slot s ON s.assignment_id = n.assignment_id"
-        " WHERE n.end_at > ?1 AND s.published AND s.person_id = n.person_id"
-        " AND s.state IN ('planned', 'asked', 'confirmed', 'swapping')"
-        " AND (s.start_at <> n.start_at OR s.end_at <> n.end_at OR s.post_id <> n.post_id)");
-    query_int(q, 1, duty->now_ms);
-    each(duty, q, publish_changed);
-}
-
-static void find_new(struct duty *duty)
-{
-    struct query *q = replica_query(
-        duty->replica,
-        "SELECT assignment_id FROM slot WHERE end_at > ?1 AND start_at > ?1 AND start_at < ?2"
-        " AND published AND active AND phone IS NOT NULL"
-        " AND state IN ('planned', 'asked', 'confirmed') AND NOT EXISTS"
-        " (SELECT 1 FROM notice n WHERE n.assignment_id = slot.assignment_id)"
-        " ORDER BY start_at, assignment_id");
-    query_int(q, 1, duty->now_ms);
-    query_int(q, 2, duty->now_ms + AHEAD_MS);
-    each(duty, q, publish_new);
-}
-
-int64_t publish_tick(struct duty *duty)
-{
-    find_cancelled(duty);
-    find_changed(duty);
-    find_new(duty);
-    return DUTY_NEVER; /* only the replica's rows make it due */
+        duty->replica, "SELECT assignment_id FROM duty_touch ORDER BY assignment_id LIMIT ?1");
+    query_int(q, 1, DUTY_SLICE);
+    return rows_each(duty, q, compare);
 }

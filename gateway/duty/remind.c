@@ -38,48 +38,43 @@ static void remind(struct duty *duty, const struct slot *slot, enum text_id text
     say(duty, &what, &fields, "%.2s:%s:%lld", text_name(text), slot->id, (long long)slot->start_at);
 }
 
-static void evening_one(struct duty *duty, const char *id)
+static int64_t evening_one(struct duty *duty, const char *id)
 {
     struct slot slot;
     if (!slot_load(duty, id, &slot))
-        return;
+        return DUTY_NEVER;
     step_once(duty, slot.end_at + DUTY_KEEP_MS, "R1:%s:%lld", slot.id, (long long)slot.start_at);
     bool answered = text_equal(slot.state, "confirmed");
     if (person_stopped(duty, slot.phone) ||
         (answered && duty->now_ms - slot.answered_at < FRESH_ANSWER_MS))
-        return;
+        return DUTY_NEVER;
     remind(duty, &slot, TEXT_R1_EVE, times_evening_end(&duty->options.policy, slot.start_at),
            !answered);
     if (text_equal(slot.state, "planned"))
         replica_run(duty->replica,
                     "UPDATE assignment SET state = 'asked', asked_at = ?2 WHERE id = ?1", "si",
                     slot.id, duty->now_ms);
+    return DUTY_NEVER;
 }
 
-static void evening(struct duty *duty)
+static int64_t evening(struct duty *duty)
 {
     int64_t tomorrow = caltime_midnight(duty->now_ms, 1);
     if (duty->now_ms < times_evening(&duty->options.policy, tomorrow) ||
         duty->now_ms >= times_evening_end(&duty->options.policy, tomorrow))
-        return;
+        return DUTY_NEVER;
     struct query *q = replica_query(
         duty->replica,
-        "SELECT assignment_id FROM slot WHERE end_at > ?1 AND start_at >= ?1 AND start_at < ?2"
+        "SELECT assignment_id FROM slot WHERE start_at >= ?1 AND start_at < ?2"
         " AND published AND active AND phone IS NOT NULL"
         " AND person_kind NOT IN ('police', 'auxiliary')"
         " AND state IN ('planned', 'asked', 'confirmed') AND NOT EXISTS"
         " (SELECT 1 FROM duty_step WHERE key = 'R1:' || assignment_id || ':' || start_at)"
-        " ORDER BY start_at, assignment_id");
+        " ORDER BY start_at, assignment_id LIMIT ?3");
     query_int(q, 1, tomorrow);
     query_int(q, 2, caltime_midnight(duty->now_ms, 2));
-    struct ids ids;
-    ids_collect(q, &ids);
-    for (int i = 0; i < ids.count; i++) {
-        replica_enter(duty->replica);
-        evening_one(duty, ids.at[i]);
-        replica_leave(duty->replica, true);
-    }
-    ids_free(&ids);
+    query_int(q, 3, DUTY_SLICE);
+    return rows_each(duty, q, evening_one);
 }
 
 static void call_list(struct duty *duty, const struct slot *slot)
@@ -90,7 +85,6 @@ static void call_list(struct duty *duty, const struct slot *slot)
     desk_put(duty, "call", slot->phone, slot->person_id, slot->id, body);
 }
 
-/* Returns when this duty is due next. */
 static int64_t morning_one(struct duty *duty, const char *id)
 {
     struct slot slot;
@@ -100,54 +94,87 @@ static int64_t morning_one(struct duty *duty, const char *id)
     if (due > duty->now_ms)
         return due;
     bool confirmed = text_equal(slot.state, "confirmed");
-    int64_t keep = slot.end_at + DUTY_KEEP_MS;
-    if (step_once(duty, keep, "RM:%s:%lld", slot.id, (long long)slot.start_at)) {
-        /* who has just taken the duty knows */
-        if (!confirmed || slot.answered_at < due - DUTY_EARLY_MS)
-            remind(duty, &slot, confirmed ? TEXT_R2_MORNING : TEXT_R3_SILENT, slot.start_at,
-                   !confirmed);
-        return confirmed ? DUTY_NEVER : due + CALL_MS;
-    }
-    if (confirmed || step_done(duty, "RC:%s:%lld", slot.id, (long long)slot.start_at))
-        return DUTY_NEVER;
-    if (due + CALL_MS > duty->now_ms)
-        return due + CALL_MS;
-    if (step_once(duty, keep, "RC:%s:%lld", slot.id, (long long)slot.start_at))
-        call_list(duty, &slot);
+    step_once(duty, slot.end_at + DUTY_KEEP_MS, "RM:%s:%lld", slot.id, (long long)slot.start_at);
+    /* who has just taken the duty knows */
+    if (!confirmed || slot.answered_at < due - DUTY_EARLY_MS)
+        remind(duty, &slot, confirmed ? TEXT_R2_MORNING : TEXT_R3_SILENT, slot.start_at,
+               !confirmed);
     return DUTY_NEVER;
+}
+
+/* How long before the start a morning's reminder can be due at most. */
+static int64_t morning_span(const struct duty *duty)
+{
+    const struct duty_policy *policy = &duty->options.policy;
+    int minutes = policy->morning_before > policy->morning_latest ? policy->morning_before
+                                                                  : policy->morning_latest;
+    return (int64_t)minutes * CALTIME_MINUTE_MS;
 }
 
 static int64_t morning(struct duty *duty)
 {
+    int64_t until = duty->now_ms + morning_span(duty);
     struct query *q = replica_query(
-        duty->replica,
-        "SELECT assignment_id FROM slot WHERE end_at > ?1 AND start_at > ?1 AND start_at < ?2"
-        " AND published AND active AND phone IS NOT NULL"
-        " AND person_kind NOT IN ('police', 'auxiliary')"
-        " AND state IN ('planned', 'asked', 'confirmed')"
-        " AND NOT EXISTS (SELECT 1 FROM optout WHERE optout.phone = slot.phone)"
-        " ORDER BY start_at, assignment_id");
+        duty->replica, "SELECT assignment_id FROM slot WHERE start_at > ?1 AND start_at <= ?2"
+                       " AND published AND active AND phone IS NOT NULL"
+                       " AND person_kind NOT IN ('police', 'auxiliary')"
+                       " AND state IN ('planned', 'asked', 'confirmed')"
+                       " AND NOT EXISTS (SELECT 1 FROM optout WHERE optout.phone = slot.phone)"
+                       " AND NOT EXISTS (SELECT 1 FROM duty_step WHERE key ="
+                       "  'RM:' || assignment_id || ':' || start_at)"
+                       " ORDER BY start_at, assignment_id LIMIT ?3");
     query_int(q, 1, duty->now_ms);
-    query_int(q, 2, caltime_midnight(duty->now_ms, 1));
-    struct ids ids;
-    ids_collect(q, &ids);
-    int64_t next = DUTY_NEVER;
-    for (int i = 0; i < ids.count; i++) {
-        replica_enter(duty->replica);
-        next = times_min(next, morning_one(duty, ids.at[i]));
-        replica_leave(duty->replica, true);
-    }
-    ids_free(&ids);
-    return next;
+    query_int(q, 2, until);
+    query_int(q, 3, DUTY_SLICE);
+    int64_t next = rows_each(duty, q, morning_one);
+    int64_t later = replica_get_int(duty->replica, 0,
+                                    "SELECT start_at FROM shift WHERE start_at > ?1"
+                                    " ORDER BY start_at LIMIT 1",
+                                    "i", until);
+    return later == 0 ? next : times_min(next, later - morning_span(duty));
+}
+
+static int64_t call_one(struct duty *duty, const char *id)
+{
+    struct slot slot;
+    if (!slot_load(duty, id, &slot))
+        return DUTY_NEVER;
+    int64_t asked = replica_get_int(duty->replica, 0,
+                                    "SELECT at FROM duty_step WHERE key = 'RM:' || ?1 || ':' || ?2",
+                                    "si", id, slot.start_at);
+    if (asked + CALL_MS > duty->now_ms)
+        return asked + CALL_MS;
+    if (step_once(duty, slot.end_at + DUTY_KEEP_MS, "RC:%s:%lld", slot.id,
+                  (long long)slot.start_at))
+        call_list(duty, &slot);
+    return DUTY_NEVER;
+}
+
+/* Who was asked in the morning and is still silent. */
+static int64_t calls(struct duty *duty)
+{
+    struct query *q = replica_query(
+        duty->replica, "SELECT assignment_id FROM slot WHERE start_at > ?1 AND start_at <= ?2"
+                       " AND published AND state IN ('planned', 'asked') AND phone IS NOT NULL"
+                       " AND person_kind NOT IN ('police', 'auxiliary')"
+                       " AND NOT EXISTS (SELECT 1 FROM optout WHERE optout.phone = slot.phone)"
+                       " AND EXISTS (SELECT 1 FROM duty_step m WHERE m.key ="
+                       "  'RM:' || assignment_id || ':' || start_at)"
+                       " AND NOT EXISTS (SELECT 1 FROM duty_step c WHERE c.key ="
+                       "  'RC:' || assignment_id || ':' || start_at) ORDER BY start_at LIMIT ?3");
+    query_int(q, 1, duty->now_ms);
+    query_int(q, 2, duty->now_ms + morning_span(duty));
+    query_int(q, 3, DUTY_SLICE);
+    return rows_each(duty, q, call_one);
 }
 
 int64_t remind_tick(struct duty *duty)
 {
-    evening(duty);
-    int64_t next = morning(duty);
+    int64_t next = evening(duty);
+    next = times_min(next, morning(duty));
+    next = times_min(next, calls(duty));
     int64_t today = times_at(duty->now_ms, 0, duty->options.policy.evening_at);
     int64_t evening_at =
         today > duty->now_ms ? today : times_at(duty->now_ms, 1, duty->options.policy.evening_at);
-    /* a duty of early morning is due before the evening: look again at midnight */
-    return times_min(next, times_min(evening_at, caltime_midnight(duty->now_ms, 1)));
+    return times_min(next, evening_at);
 }

@@ -106,10 +106,14 @@ struct text_fields slot_fields(const struct duty *duty, enum text_lang lang,
 int64_t prompt_open(struct duty *duty, const char *phone, const char *kind, const char *ref_id,
                     const char *code, bool asks, int64_t expires_at)
 {
-    char fresh[COMMAND_CODE_SIZE];
+    char own[COMMAND_CODE_SIZE];
     if (code == NULL) {
-        code_new(duty, fresh);
-        code = fresh;
+        if (!replica_get_text(duty->replica, own, sizeof own,
+                              "SELECT code FROM prompt WHERE phone = ?1 AND kind = ?2"
+                              " AND ref_id = ?3",
+                              "sss", phone, kind, ref_id))
+            code_new(duty, own);
+        code = own;
     }
     replica_run(duty->replica,
                 "INSERT INTO prompt(phone, kind, ref_id, code, asks, opened_at, expires_at)"

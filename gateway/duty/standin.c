@@ -271,37 +271,32 @@ void offer_close(struct duty *duty, const char *assignment_id, const char *reaso
     offer_end(duty, id, "closed", NULL);
 }
 
-static void offer_due(struct duty *duty, const char *id)
+static int64_t offer_due(struct duty *duty, const char *id)
 {
     struct offer offer;
     struct slot slot;
     if (!offer_load(duty, id, &offer, &slot) || !slot.published ||
         slot.end_at - LATE_ASK_MS <= duty->now_ms) {
         offer_end(duty, id, "closed", NULL);
-        return;
+        return DUTY_NEVER;
     }
     if (!text_equal(offer.cause, "swap") && covered(duty, &slot, offer.cause)) {
         offer_end(duty, id, "closed", NULL);
         gap_covered(duty, slot.id);
-        return;
+        return DUTY_NEVER;
     }
     wave(duty, &offer, &slot);
+    return DUTY_NEVER;
 }
 
 int64_t offer_tick(struct duty *duty)
 {
     struct query *q =
         replica_query(duty->replica, "SELECT id FROM offer WHERE state = 'open' AND next_at <= ?1"
-                                     " ORDER BY next_at, id");
+                                     " ORDER BY next_at, id LIMIT ?2");
     query_int(q, 1, duty->now_ms);
-    struct ids ids;
-    ids_collect(q, &ids);
-    for (int i = 0; i < ids.count; i++) {
-        replica_enter(duty->replica);
-        offer_due(duty, ids.at[i]);
-        replica_leave(duty->replica, true);
-    }
-    ids_free(&ids);
+    query_int(q, 2, DUTY_SLICE);
+    rows_each(duty, q, offer_due);
     return replica_get_int(duty->replica, DUTY_NEVER,
                            "SELECT min(next_at) FROM offer WHERE state = 'open'", "");
 }

@@ -46,6 +46,34 @@ void ids_free(struct ids *ids)
     *ids = (struct ids){0};
 }
 
+int64_t rows_each(struct duty *duty, struct query *query,
+                  int64_t (*act)(struct duty *duty, const char *id))
+{
+    struct ids ids;
+    ids_collect(query, &ids);
+    int64_t next = DUTY_NEVER;
+    bool done = false;
+    for (int i = 0; i < ids.count; i++) {
+        replica_enter(duty->replica);
+        int64_t due = act(duty, ids.at[i]);
+        if (!replica_leave(duty->replica, true)) {
+            log_error("duty.row", "id=%s problem=%s", ids.at[i], replica_problem(duty->replica));
+            due = duty->now_ms + CALTIME_MINUTE_MS; /* its writes are taken back, the rest stands */
+        }
+        done = done || due == DUTY_NEVER;
+        next = times_min(next, due);
+    }
+    if (ids.count >= DUTY_SLICE && done)
+        next = duty->now_ms;
+    ids_free(&ids);
+    return next;
+}
+
+void part_touch(struct duty *duty, enum duty_part part)
+{
+    duty->part_due_ms[part] = 0;
+}
+
 static void slot_read(struct query *q, struct slot *ret)
 {
     copy(ret->id, sizeof ret->id, query_get_text(q, 0));

@@ -1,6 +1,7 @@
 /* Telling people of their duties and reminding them: N1 to N3, R1 to R3. */
 #include "tests/unit/duty_world.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static void new_duty_is_told_once(void **state)
@@ -207,6 +208,43 @@ static void taken_back_turn(void **state)
     ASSERT_SENT(w, "V1", "R1_EVE", 1);
 }
 
+/* The whole turn is lost after the tick's own handler stood: what the tick remembered goes too. */
+static void lost_turn(void **state)
+{
+    struct world *w = *state;
+    world_morning(w);
+    world_run(w, "2026-09-07", "17:59");
+    world_at(w, "2026-09-07", "18:00");
+    replica_enter(w->replica);
+    replica_enter(w->replica);
+    duty_tick(&w->duty);
+    assert_true(replica_leave(w->replica, true));
+    assert_false(replica_leave(w->replica, false));
+    assert_true(replica_commit(w->replica));
+    ASSERT_SENT(w, "V1", "R1_EVE", 0);
+    world_tick(w); /* the same struct, no restart */
+    ASSERT_SENT(w, "V1", "R1_EVE", 1);
+}
+
+/* More than a slice at once: the tick asks to be called again until all are done. */
+static void many_at_once(void **state)
+{
+    struct world *w = *state;
+    world_shift(w, "big", "S17-E", "2026-09-08", "am", "07:20", "08:10", 60);
+    for (int i = 0; i < 60; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "M%02d", i);
+        world_person(w, id, "parent", id, "S17");
+        world_assign(w, "big", id);
+    }
+    world_tick(w);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM sent"), DUTY_SLICE);
+    world_run(w, "2026-09-07", "12:01");
+    assert_int_equal(world_int(w, "SELECT count(*) FROM sent"), 60);
+    world_run(w, "2026-09-07", "18:01");
+    assert_int_equal(world_int(w, "SELECT count(*) FROM sent WHERE text_id = 'R1_EVE'"), 60);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +261,8 @@ int main(void)
         TEST(cancelled_duty),
         TEST(given_to_somebody_else),
         TEST(taken_back_turn),
+        TEST(lost_turn),
+        TEST(many_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

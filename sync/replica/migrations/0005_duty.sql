@@ -10,7 +10,13 @@ CREATE TABLE duty_step (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX duty_step_keep ON duty_step(keep_until);
 
--- What each person was last told about a duty; compared with the replica by every tick.
+-- Assignments that changed since they were last compared with what their people were told; filled by
+-- the triggers below, whoever changed them, and emptied a slice at a time.
+CREATE TABLE duty_touch (
+    assignment_id TEXT PRIMARY KEY NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What each person was last told about a duty.
 CREATE TABLE notice (
     assignment_id TEXT PRIMARY KEY NOT NULL,
     person_id TEXT NOT NULL,
@@ -75,6 +81,7 @@ CREATE TABLE offer_ask (
     PRIMARY KEY (offer_id, person_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX offer_ask_person ON offer_ask(person_id, asked_at);
+CREATE INDEX offer_ask_phone ON offer_ask(phone);
 
 -- Somebody who is missing on a post: the ladder person, leader, senior officer, gap.
 CREATE TABLE gap (
@@ -146,7 +153,9 @@ CREATE INDEX passive_phone ON passive(phone, at);
 
 -- Ways into the replicated tables that the duty flow walks every minute.
 CREATE INDEX person_by_phone ON person(phone);
-CREATE INDEX shift_by_end ON shift(end_at);
+CREATE INDEX shift_by_start ON shift(start_at);
+CREATE INDEX post_by_school ON post(school_id);
+CREATE INDEX assignment_on_post ON assignment(shift_id) WHERE state = 'on_post';
 CREATE INDEX shift_by_post ON shift(post_id, start_at);
 CREATE INDEX assignment_by_shift ON assignment(shift_id);
 CREATE INDEX assignment_by_person ON assignment(person_id);
@@ -155,6 +164,10 @@ CREATE INDEX checkin_by_time ON checkin(at);
 CREATE INDEX person_by_school ON person(school_id);
 CREATE INDEX avail_by_person ON avail(person_id);
 CREATE INDEX alarm_by_state ON alarm(state);
+CREATE INDEX alarm_by_code ON alarm(code);
+CREATE INDEX offer_code ON offer(code);
+CREATE INDEX gap_code ON gap(code);
+CREATE INDEX gap_open ON gap(base_at) WHERE state IN ('open', 'acked');
 
 -- One person's part in one shift, with all that a text about it needs.
 CREATE VIEW slot AS
@@ -173,3 +186,53 @@ LEFT JOIN post po ON po.id = s.post_id
 LEFT JOIN school sc ON sc.id = po.school_id
 LEFT JOIN person p ON p.id = a.person_id
 WHERE s.start_at IS NOT NULL AND s.end_at IS NOT NULL;
+
+CREATE TRIGGER duty_touch_new AFTER INSERT ON assignment
+BEGIN
+    INSERT OR IGNORE INTO duty_touch(assignment_id) VALUES (NEW.id);
+END;
+
+-- Answers and check-ins change nothing that people have to be told.
+CREATE TRIGGER duty_touch_changed AFTER UPDATE OF shift_id, person_id, state ON assignment
+WHEN NEW.shift_id <> OLD.shift_id OR NEW.person_id <> OLD.person_id
+    OR NEW.state IN ('planned', 'cancelled', 'excused')
+    OR OLD.state IN ('declined', 'cancelled', 'excused', 'no_show')
+BEGIN
+    INSERT OR IGNORE INTO duty_touch(assignment_id) VALUES (NEW.id);
+END;
+
+CREATE TRIGGER duty_touch_gone AFTER DELETE ON assignment
+BEGIN
+    INSERT OR IGNORE INTO duty_touch(assignment_id) VALUES (OLD.id);
+END;
+
+CREATE TRIGGER duty_touch_shift_new AFTER INSERT ON shift
+BEGIN
+    INSERT OR IGNORE INTO duty_touch(assignment_id)
+        SELECT id FROM assignment WHERE shift_id = NEW.id;
+END;
+
+CREATE TRIGGER duty_touch_shift AFTER UPDATE OF post_id, start_at, end_at, state ON shift
+BEGIN
+    INSERT OR IGNORE INTO duty_touch(assignment_id)
+        SELECT id FROM assignment WHERE shift_id = NEW.id;
+END;
+
+CREATE TRIGGER duty_touch_shift_gone AFTER DELETE ON shift
+BEGIN
+    INSERT OR IGNORE INTO duty_touch(assignment_id)
+        SELECT id FROM assignment WHERE shift_id = OLD.id;
+END;
+
+CREATE TRIGGER duty_touch_person_new AFTER INSERT ON person
+BEGIN
+    INSERT OR IGNORE INTO duty_touch(assignment_id)
+        SELECT id FROM assignment WHERE person_id = NEW.id;
+END;
+
+CREATE TRIGGER duty_touch_person AFTER UPDATE OF phone, active ON person
+WHEN NEW.phone IS NOT OLD.phone OR NEW.active IS NOT OLD.active
+BEGIN
+    INSERT OR IGNORE INTO duty_touch(assignment_id)
+        SELECT id FROM assignment WHERE person_id = NEW.id;
+END;
