@@ -96,6 +96,7 @@ class People:
         self.offer_codes = {}
         self.alarm_code = None
         self.dispatched = False
+        self.answered = set()
         story.listeners.append(self.read)
 
     def text(self, name, body, told=True):
@@ -110,7 +111,10 @@ class People:
                       lambda: self.text(name, body, told))
 
     def read(self, number, name, text):
-        if "明天" in text:
+        if "请在数字后加编号" in text:
+            for minute, code in enumerate(re.findall(r"\d{4}(?= 周)", text), 1):
+                self.later(minute, name, f"1 {code}", told=name == "李娜")
+        elif "明天" in text or "2\" cannot" in text:
             self.answer_reminder(name)
         elif m := re.search(r"接(\d{4})", text):
             self.answer_offer(name, m.group(1))
@@ -121,6 +125,9 @@ class People:
             self.later(1, name, f"派{m.group(1)}")
 
     def answer_reminder(self, name):
+        if name in self.answered:
+            return  # one answer to two reminders: the station asks which one is meant
+        self.answered.add(name)
         if name == DECLINES:
             self.later(20, name, "２ 孩子发烧了")
         elif name != SILENT:
