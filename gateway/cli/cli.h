@@ -79,4 +79,7 @@ cli_command_fn command_status, command_check, command_sms_list, command_sms_show
 /* The findings that are not good, each with what to do next; returns their number. Printed last. */
 int check_print_problems(const struct cli *cli, const struct json *findings);
 
+/* The state of the county link in words; `sync` is the answer of /v1/sync. */
+const char *cli_link_name(const struct cli *cli, const struct json *sync);
+
 #endif

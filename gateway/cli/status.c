@@ -39,12 +39,24 @@ static void print_messages(const struct cli *cli, const struct json *sms)
     printf("%s\n", any ? "" : cli_say(cli, "没有", "none"));
 }
 
+static const char *modem_state(const struct cli *cli, const char *state)
+{
+    static const struct {
+        const char *state, *zh;
+    } names[] = {{"ready", "就绪"},      {"sending", "发送中"}, {"down", "没有接上"},
+                 {"starting", "启动中"}, {"draining", "收尾"},  {"backoff", "稍后重试"}};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(names[i].state, state) == 0)
+            return cli_say(cli, names[i].zh, state);
+    return state;
+}
+
 static void print_modems(const struct cli *cli, const struct json *modems)
 {
     for (size_t i = 0; i < json_count(modems); i++) {
         const struct json *modem = json_at(modems, i);
-        printf("%s%s %s %s CSQ %lld\n", cli_say(cli, "模块    ", "modem     "),
-               json_text(modem, "name", "?"), json_text(modem, "state", "?"),
+        printf("%s%s %s %s CSQ %lld\n", cli_say(cli, "短信猫  ", "modem     "),
+               json_text(modem, "name", "?"), modem_state(cli, json_text(modem, "state", "?")),
                json_text(modem, "model", ""), (long long)json_int(modem, "csq", 99));
     }
 }
@@ -56,7 +68,7 @@ static void print_links(const struct cli *cli, const struct json *json)
     cli_format_time(json_int(county, "as_of", 0), at);
     printf(cli->english ? "county    %s, last progress %s, %lld rows to send\n"
                         : "县平台  %s，最近同步 %s，待上传 %lld 行\n",
-           json_text(county, "link", "-"), at, (long long)json_int(county, "pending", 0));
+           cli_link_name(cli, county), at, (long long)json_int(county, "pending", 0));
     printf("%s%s\n", cli_say(cli, "设备线  ", "broker    "),
            json_bool(broker, "connected", false) ? cli_say(cli, "已连接", "connected")
                                                  : cli_say(cli, "断开", "not connected"));

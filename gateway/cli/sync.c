@@ -4,7 +4,7 @@
 
 #include "gateway/cli/cli.h"
 
-static const char *link_name(const struct cli *cli, const struct json *sync)
+const char *cli_link_name(const struct cli *cli, const struct json *sync)
 {
     static const struct {
         const char *link, *zh, *en;
@@ -39,8 +39,8 @@ int command_sync_status(const struct cli *cli)
     }
     cli_format_time(json_int(sync, "since", 0), since);
     cli_format_time(json_int(sync, "as_of", 0), as_of);
-    printf(cli->english ? "county: %s (since %s)\n" : "县平台：%s（自 %s）\n", link_name(cli, sync),
-           since);
+    printf(cli->english ? "county: %s (since %s)\n" : "县平台：%s（自 %s）\n",
+           cli_link_name(cli, sync), since);
     printf("%s %s\n", cli_say(cli, "县里的数据截至", "the county's data is as of"), as_of);
     print_count(cli, sync, "pending", "待上传行数", "rows to send");
     print_count(cli, sync, "rows_pushed", "启动以来上传", "sent since the start");

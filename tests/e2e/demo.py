@@ -377,8 +377,11 @@ def main():
         world.down()
     except Failed as problem:
         print(f"\n✗ {problem}\n  日志 logs: {folder}", file=sys.stderr)
-        world.kill_all()
         return 1
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        world.kill_all()
     if ok and not args.folder:
         shutil.rmtree(folder)
     elif not ok:

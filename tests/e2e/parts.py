@@ -5,6 +5,8 @@ Only the Python standard library. Every part writes its log into the work folder
 anywhere but on 127.0.0.1 and on Unix sockets in that folder.
 """
 
+import calendar
+import ctypes
 import http.client
 import json
 import mmap
@@ -39,7 +41,7 @@ def ms_of(date, clock="00:00"):
     text = f"{date} {clock}"
     form = "%Y-%m-%d %H:%M:%S" if text.count(":") == 2 else "%Y-%m-%d %H:%M"
     parsed = time.strptime(text, form)
-    return int((__import__("calendar").timegm(parsed)) * 1000) - CST
+    return calendar.timegm(parsed) * 1000 - CST
 
 
 def clock_of(ms):
@@ -84,6 +86,11 @@ class Clock:
         self._file.close()
 
 
+def die_with_parent():
+    """prctl(PR_SET_PDEATHSIG, SIGKILL): nothing of ours outlives a test that was killed."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
 class Part:
     """One process with its log file."""
 
@@ -96,7 +103,8 @@ class Part:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env=dict(os.environ, **(env or {})), start_new_session=True)
+                env=dict(os.environ, **(env or {})), start_new_session=True,
+                preexec_fn=die_with_parent)
 
     def alive(self):
         return self.process is not None and self.process.poll() is None
