@@ -45,6 +45,23 @@ static void send_next(struct publisher *p)
     p->sent++;
 }
 
+/* Waits for the socket at most wait_ms and does what it is ready for. False: the link is lost. */
+static bool serve_socket(struct publisher *p, int wait_ms)
+{
+    struct pollfd fd = {.fd = mosquitto_socket(p->mosq), .events = POLLIN};
+    if (mosquitto_want_write(p->mosq))
+        fd.events |= POLLOUT;
+    poll(&fd, 1, wait_ms);
+    int rc = MOSQ_ERR_SUCCESS;
+    if ((fd.revents & POLLOUT) != 0)
+        rc = mosquitto_loop_write(p->mosq, 1);
+    for (int i = 0; i < IN_FLIGHT && rc == MOSQ_ERR_SUCCESS && poll(&fd, 1, 0) > 0 &&
+                    (fd.revents & POLLIN) != 0;
+         i++)
+        rc = mosquitto_loop_read(p->mosq, 1);
+    return rc == MOSQ_ERR_SUCCESS && mosquitto_loop_misc(p->mosq) == MOSQ_ERR_SUCCESS;
+}
+
 static bool run(struct publisher *p, int rate)
 {
     int64_t start_us = clock_mono_us();
@@ -53,18 +70,7 @@ static bool run(struct publisher *p, int rate)
         while (p->online && p->sent < p->count && p->sent < due && p->sent - p->acked < IN_FLIGHT)
             send_next(p);
         bool full = p->sent - p->acked >= IN_FLIGHT || p->sent == p->count || !p->online;
-        struct pollfd fd = {.fd = mosquitto_socket(p->mosq), .events = POLLIN};
-        if (mosquitto_want_write(p->mosq))
-            fd.events |= POLLOUT;
-        poll(&fd, 1, full ? 1000 : 1);
-        int rc = MOSQ_ERR_SUCCESS;
-        if ((fd.revents & POLLOUT) != 0)
-            rc = mosquitto_loop_write(p->mosq, 1);
-        for (int i = 0; i < IN_FLIGHT && rc == MOSQ_ERR_SUCCESS && poll(&fd, 1, 0) > 0 &&
-                        (fd.revents & POLLIN) != 0;
-             i++)
-            rc = mosquitto_loop_read(p->mosq, 1);
-        if (rc != MOSQ_ERR_SUCCESS || mosquitto_loop_misc(p->mosq) != MOSQ_ERR_SUCCESS)
+        if (!serve_socket(p, full ? 1000 : 1))
             return false;
     }
     return true;
