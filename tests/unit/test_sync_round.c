@@ -220,7 +220,7 @@ static void answer_rows(struct fixture *f, int rows, int64_t first, bool more)
         &text,
         "{\"now\":1700000000000,\"inc\":9,\"tok\":\"t\",\"ep\":\"e\",\"ack\":%lld,\"v0\":5000,"
         "\"lost\":[],\"keep\":[],\"bad\":[],\"cur\":{\"S1\":[\"e\",%lld]},\"more\":%d,\"pull\":[",
-        (long long)highest_sent(f), (long long)(first + rows), more);
+        (long long)highest_sent(f), (long long)first + rows, more);
     for (int i = 0; i < rows; i++)
         buf_printf(&text,
                    "%s{\"_v\":%lld,\"_op\":\"U\",\"id\":\"p%lld\",\"scope\":\"S1\",\"kind\":"
