@@ -29,7 +29,7 @@ enum frame_kind {
     FRAME_PONG,   /* id */
     FRAME_POLL,   /* look through the SIM now */
     FRAME_STOP,   /* finish and exit */
-    FRAME_BYE,    /* text: why the worker exits */
+    FRAME_BYE,    /* text: why the worker exits; value: 1 when the modem was unplugged */
     FRAME_KINDS,
 };
 

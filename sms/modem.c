@@ -155,18 +155,18 @@ static void settle_job(struct modem *modem, enum send_outcome outcome, int value
 
 /* A worker that dies while the modem is there may have died of this very message: that counts as a
  * try, so that it cannot stand in front of the others for ever. */
-static enum send_outcome outcome_of_lost_worker(const struct modem *modem, bool device_is_there)
+static enum send_outcome outcome_of_lost_worker(const struct modem *modem, bool plugged)
 {
     if (modem->stage >= STAGE_PDU)
         return SEND_UNKNOWN;
-    return device_is_there ? SEND_TIMEOUT : SEND_UNPLUGGED;
+    return plugged ? SEND_TIMEOUT : SEND_UNPLUGGED;
 }
 
 /* The process is reaped and every frame that it wrote has been read. */
 static void on_worker_gone(struct modem *modem)
 {
     bool there = is_device_there(modem);
-    enum send_outcome outcome = outcome_of_lost_worker(modem, there);
+    enum send_outcome outcome = outcome_of_lost_worker(modem, there && !modem->unplugged);
     if (modem->closing) {
         uv_timer_stop(&modem->timer);
         move(modem, MODEM_DOWN);
@@ -294,8 +294,8 @@ static void on_result(struct modem *modem)
 
 static void on_bye(struct modem *modem)
 {
-    set_problem(modem, modem->frame.text);
-    drain(modem, modem->frame.text);
+    modem->unplugged = modem->frame.value == 1;
+    drain(modem, modem->frame.text); /* no news when it was told to stop */
 }
 
 static void handle_frame(struct modem *modem)
@@ -418,6 +418,7 @@ static void start_worker(struct modem *modem)
     modem->open_handles += 2;
     buf_clear(&modem->in);
     modem->stage = STAGE_NONE;
+    modem->unplugged = false;
     modem->ping_id = 0;
     int rc = spawn(modem);
     move(modem, MODEM_STARTING);

@@ -2,7 +2,8 @@
  * deadlines, kills it when it overruns them and starts it again after 1 to 60 s. A device that is
  * not there is a state, not an error: its return is noticed within 2 s.
  *
- * Deadlines run on the monotonic clock of the loop. One send at a time. */
+ * Deadlines run on the monotonic clock of the loop. One send at a time. The program must ignore
+ * SIGPIPE: a worker may die while it is written to. */
 #ifndef TOUYAN_SMS_MODEM_H
 #define TOUYAN_SMS_MODEM_H
 
@@ -71,6 +72,7 @@ struct modem {
     struct frame frame; /* scratch of the reader */
     int64_t job;        /* under way, 0: none */
     enum frame_stage stage;
+    bool unplugged;  /* the worker saw it go, whatever its path says */
     int64_t ping_id; /* not answered yet, 0: none */
     int64_t last_ping_id;
     int failures; /* starts in a row without a good send or an answered ping */

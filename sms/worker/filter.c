@@ -61,6 +61,7 @@ struct filter {
     bool own;                 /* it is filter_run()'s, not libgammu's */
     char out_line[LINE_BYTES];
     size_t out_size;
+    bool echoed; /* libgammu has seen the echo of its command, without which it takes no answer */
 
     char line[LINE_BYTES];
     size_t line_size;
@@ -121,6 +122,12 @@ static void leave(struct filter *f, const char *why)
     link_bye(why);
 }
 
+static void leave_unplugged(struct filter *f)
+{
+    write_ring(f, "unplugged");
+    link_bye_unplugged();
+}
+
 static void write_tty(struct filter *f, const char *bytes, size_t size)
 {
     while (size > 0) {
@@ -133,7 +140,7 @@ static void write_tty(struct filter *f, const char *bytes, size_t size)
             if (poll(&fd, 1, WRITE_WAIT_MS) <= 0)
                 leave(f, "the modem takes no bytes");
         } else if (n == 0 || errno != EINTR) {
-            leave(f, "unplugged");
+            leave_unplugged(f);
         }
     }
 }
@@ -189,6 +196,7 @@ static void end_out_line(struct filter *f)
         return;
     remember(f, '>', f->out_line);
     line_command_name(f->out_line, f->command, sizeof f->command);
+    f->echoed = false;
     if (strcmp(f->command, "+CMGS") == 0) {
         f->mr = -1;
         tell_stage(f, STAGE_COMMAND);
@@ -266,11 +274,25 @@ static void end_command(struct filter *f, enum line_kind kind)
     pthread_cond_signal(&f->replied);
 }
 
+/* The modem's echo may be off, or lost in noise. out_line keeps the command until the next byte. */
+static void make_echo(struct filter *f)
+{
+    if (f->echoed)
+        return;
+    f->echoed = true;
+    pass(f, f->out_line, strlen(f->out_line));
+    pass(f, "\r\r\n", 3);
+}
+
 /* An answer for whoever asked. */
 static void answer(struct filter *f, enum line_kind kind, const char *line)
 {
     watch_send(f, kind, line);
     if (!f->own) {
+        if (strcmp(line, f->out_line) == 0)
+            f->echoed = true;
+        else
+            make_echo(f);
         pass(f, line, strlen(line));
         pass(f, "\r\n", 2);
     } else if (kind != LINE_OK && strncmp(line, "AT", 2) != 0) {
@@ -336,6 +358,7 @@ static void take_byte(struct filter *f, char byte)
     } else if (is_prompt(f, byte)) {
         tell_stage(f, STAGE_PROMPT);
         f->stage = STAGE_PROMPT;
+        make_echo(f);
         pass(f, "\r\n> ", 4);
         f->skip_space = true;
     } else if (f->line_size < LINE_BYTES - 1) {
@@ -362,7 +385,7 @@ static void move_bytes(struct filter *f, int from)
     else if (n > 0)
         take_from_library(f, bytes, (size_t)n);
     else if (from == f->tty && (n == 0 || (errno != EAGAIN && errno != EINTR)))
-        leave(f, "unplugged");
+        leave_unplugged(f);
 }
 
 static void *run_thread(void *arg)
@@ -384,7 +407,7 @@ static void *run_thread(void *arg)
         if ((fds[0].revents & POLLIN) != 0)
             move_bytes(f, f->tty);
         else if (fds[0].revents != 0)
-            leave(f, "unplugged");
+            leave_unplugged(f);
         if ((fds[1].revents & POLLIN) != 0)
             move_bytes(f, f->master);
     }

@@ -2,8 +2,9 @@
  *
  * What goes out is ours: coding and header are given, the text is handed over in UTF-16BE, so that
  * libgammu only packs septets and builds the PDU. Two of its habits are undone here: in UCS-2 it
- * takes '~' for an escape character, so each is doubled; and of the SIM's service centre record
- * only the number is used, because the rest would overwrite the validity. */
+ * takes '~' for an escape character, so each is doubled (where the doubled text would be longer
+ * than the 70 units at which it cuts, the full-width U+FF5E goes out instead); and of the SIM's
+ * service centre record only the number is used, because the rest would overwrite the validity. */
 #include "sms/worker/gammu.h"
 
 #define ERR_TIMEOUT GAMMU_ERR_TIMEOUT /* two names of base/err.h are taken there */
@@ -51,8 +52,18 @@ static void configure(GSM_StateMachine *machine, const char *path)
     GSM_SetConfigNum(machine, 1);
 }
 
+enum tilde { TILDE_PLAIN, TILDE_DOUBLE, TILDE_WIDE };
+
+static enum tilde tilde_for(const char *text)
+{
+    int units = text_utf16_units(text);
+    for (const char *at = text; *at != '\0'; at++)
+        units += *at == '~';
+    return units > LIMIT_SEGMENT_UNITS ? TILDE_WIDE : TILDE_DOUBLE;
+}
+
 /* UTF-16BE with a NUL unit; false when it does not fit. */
-static bool to_utf16(const char *text, bool double_tilde, unsigned char *ret, size_t units)
+static bool to_utf16(const char *text, enum tilde tilde, unsigned char *ret, size_t units)
 {
     size_t size = strlen(text);
     size_t n = 0;
@@ -62,8 +73,10 @@ static bool to_utf16(const char *text, bool double_tilde, unsigned char *ret, si
         if (step == 0 || n + 3 > units)
             return false;
         i += step;
+        if (cp == '~' && tilde == TILDE_WIDE)
+            cp = 0xff5e;
         uint32_t unit[2] = {cp, cp};
-        size_t count = cp == '~' && double_tilde ? 2 : 1;
+        size_t count = cp == '~' && tilde == TILDE_DOUBLE ? 2 : 1;
         if (cp > 0xffff) {
             unit[0] = 0xd800 + ((cp - 0x10000) >> 10);
             unit[1] = 0xdc00 + ((cp - 0x10000) & 0x3ff);
@@ -166,8 +179,9 @@ static int fill_message(struct gammu *gammu, const struct frame *submit, struct 
     sms->PDU = submit->report ? SMS_Status_Report : SMS_Submit;
     sms->Class = -1;
     sms->Coding = ucs2 ? SMS_Coding_Unicode_No_Compression : SMS_Coding_Default_No_Compression;
-    if (!to_utf16(submit->to, false, sms->Number, GSM_MAX_NUMBER_LENGTH) ||
-        !to_utf16(submit->text, ucs2, sms->Text, GSM_MAX_SMS_LENGTH) ||
+    if (!to_utf16(submit->to, TILDE_PLAIN, sms->Number, GSM_MAX_NUMBER_LENGTH) ||
+        !to_utf16(submit->text, ucs2 ? tilde_for(submit->text) : TILDE_PLAIN, sms->Text,
+                  GSM_MAX_SMS_LENGTH) ||
         !fill_header(submit->udh, sms))
         return err_set(err, ERR_INVALID, "the part cannot be encoded");
     for (sms->Length = 0; sms->Text[2 * sms->Length] != 0 || sms->Text[2 * sms->Length + 1] != 0;)

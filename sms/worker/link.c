@@ -52,12 +52,22 @@ void link_send(const struct frame *frame)
     buf_free(&out);
 }
 
-_Noreturn void link_bye(const char *why)
+static _Noreturn void leave(const char *why, bool unplugged)
 {
-    struct frame bye = {.kind = FRAME_BYE};
+    struct frame bye = {.kind = FRAME_BYE, .value = unplugged};
     snprintf(bye.text, sizeof bye.text, "%s", why);
     link_send(&bye);
     _exit(0);
+}
+
+_Noreturn void link_bye(const char *why)
+{
+    leave(why, false);
+}
+
+_Noreturn void link_bye_unplugged(void)
+{
+    leave("unplugged", true);
 }
 
 int link_receive(struct frame *ret)

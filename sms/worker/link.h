@@ -13,6 +13,7 @@ void link_send(const struct frame *frame);
 
 /* Tells why and ends the process. */
 _Noreturn void link_bye(const char *why);
+_Noreturn void link_bye_unplugged(void);
 
 /* Reads what is there and gives one frame. Returns 1: a frame; 0: none yet; -1: the gateway closed
  * its end or speaks nonsense. */

@@ -1,0 +1,339 @@
+/* A small station for tests; see smsstation.h. */
+#include "tests/lib/smsstation.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "gateway/base/text.h"
+#include "sync/replica/replica.h"
+#include "sync/replica/seal.h"
+
+enum { BEAT_MS = 5, LINE_BYTES = 16384, START_TRIES = 500 };
+
+static void die(const char *what, const char *why)
+{
+    fprintf(stderr, "station: %s: %s\n", what, why);
+    abort();
+}
+
+static int64_t wall_ms(void *ctx)
+{
+    return clock_wall_ms(clock_real()) + ((struct smsstation *)ctx)->wall_offset_ms;
+}
+
+static int64_t mono_ms(void *ctx)
+{
+    (void)ctx;
+    return clock_mono_ms(clock_real());
+}
+
+/* --- the modem's process --- */
+
+static void start_sim(struct smsstation *station)
+{
+    char *args[] = {TOUYAN_BIN "/touyan-simmodem",
+                    "--link",
+                    station->link,
+                    "--control",
+                    station->control,
+                    "--log",
+                    station->book,
+                    NULL};
+    station->sim = fork();
+    if (station->sim == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that crashes leaves nobody behind */
+        execv(args[0], args);
+        _exit(127);
+    }
+    for (int i = 0; i < START_TRIES && access(station->control, F_OK) != 0; i++)
+        clock_sleep_ms(10);
+}
+
+static int connect_control(struct smsstation *station)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    text_copy(address.sun_path, sizeof address.sun_path, station->control);
+    for (int i = 0; i < START_TRIES; i++) {
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+            return fd;
+        close(fd);
+        clock_sleep_ms(10);
+    }
+    die("control socket", strerror(errno));
+    return -1;
+}
+
+struct json *smsstation_order(struct smsstation *station, const char *order)
+{
+    static char answer[LINE_BYTES];
+    struct json *json = NULL;
+    struct err err = {0};
+    size_t size = 0;
+    int fd = connect_control(station);
+    if (write(fd, order, strlen(order)) < 0 || write(fd, "\n", 1) != 1)
+        die("order", strerror(errno));
+    while (size < sizeof answer && (size == 0 || answer[size - 1] != '\n')) {
+        ssize_t n = read(fd, answer + size, sizeof answer - size);
+        if (n <= 0)
+            die("order", "no answer");
+        size += (size_t)n;
+    }
+    close(fd);
+    if (json_parse(answer, size, &json, &err) != ERR_OK)
+        die("order", err.text);
+    return json;
+}
+
+void smsstation_tell(struct smsstation *station, const char *order)
+{
+    struct json *answer = smsstation_order(station, order);
+    if (!json_bool(answer, "ok", false))
+        die(order, json_text(answer, "error", "refused"));
+    json_free(answer);
+}
+
+int64_t smsstation_stat(struct smsstation *station, const char *name)
+{
+    struct json *answer = smsstation_order(station, "{\"cmd\":\"stats\"}");
+    int64_t value = json_int(answer, name, json_bool(answer, name, false));
+    json_free(answer);
+    return value;
+}
+
+/* --- the station --- */
+
+static void on_text(void *ctx, const struct inbox_text *text)
+{
+    struct smsstation *station = ctx;
+    assert(station->text_count < STATION_TEXTS);
+    struct smsstation_text *kept = &station->texts[station->text_count++];
+    text_copy(kept->number, sizeof kept->number, text->number);
+    text_copy(kept->body, sizeof kept->body, text->body);
+}
+
+static void on_check(uv_check_t *handle)
+{
+    replica_commit(((struct smsstation *)handle->data)->replica);
+}
+
+static void on_prepare(uv_prepare_t *handle)
+{
+    replica_commit(((struct smsstation *)handle->data)->replica);
+}
+
+static void on_beat(uv_timer_t *handle)
+{
+    (void)handle; /* only so that the loop returns */
+}
+
+void smsstation_open(struct smsstation *station)
+{
+    *station = (struct smsstation){.prompt_ms = 1500, .send_ms = 2500};
+    snprintf(station->dir, sizeof station->dir, "/tmp/touyan-sms-XXXXXX");
+    if (mkdtemp(station->dir) == NULL)
+        die("mkdtemp", strerror(errno));
+    snprintf(station->link, sizeof station->link, "%s/tty", station->dir);
+    snprintf(station->control, sizeof station->control, "%s/control", station->dir);
+    snprintf(station->book, sizeof station->book, "%s/book", station->dir);
+    snprintf(station->db, sizeof station->db, "%s/r.db", station->dir);
+    station->clock = (struct clock){station, wall_ms, mono_ms};
+    station->rnd = rnd_system();
+    station->seal = seal_for_test();
+    signal(SIGPIPE, SIG_IGN); /* a worker may be killed while it is written to */
+    start_sim(station);
+}
+
+static void start_loop(struct smsstation *station)
+{
+    uv_loop_init(&station->loop);
+    uv_check_init(&station->loop, &station->check);
+    uv_prepare_init(&station->loop, &station->prepare);
+    uv_timer_init(&station->loop, &station->beat);
+    station->check.data = station->prepare.data = station;
+    uv_check_start(&station->check, on_check);
+    uv_prepare_start(&station->prepare, on_prepare);
+    uv_timer_start(&station->beat, on_beat, BEAT_MS, BEAT_MS);
+}
+
+void smsstation_start(struct smsstation *station)
+{
+    struct err err = {0};
+    struct replica_options replica = {
+        .path = station->db, .clock = &station->clock, .rnd = &station->rnd, .seal = station->seal};
+    if (replica_open(&replica, &station->replica, &err) != ERR_OK)
+        die("replica", err.text);
+    start_loop(station);
+    struct sms_options options = {
+        .loop = &station->loop,
+        .replica = station->replica,
+        .clock = &station->clock,
+        .rnd = &station->rnd,
+        .modems = {{"gsm0", station->link, TOUYAN_BIN "/touyan-modem", true, station->prompt_ms,
+                    station->send_ms}},
+        .modem_count = 1,
+        .callbacks = {station, on_text, NULL},
+    };
+    if (sms_init(&options, &station->sms, &err) != ERR_OK ||
+        sms_start(station->sms, &err) != ERR_OK)
+        die("sms", err.text);
+}
+
+static void on_sms_closed(void *ctx)
+{
+    ((struct smsstation *)ctx)->sms_closed = true;
+}
+
+static bool is_closed(struct smsstation *station, const char *arg)
+{
+    (void)arg;
+    return station->sms_closed;
+}
+
+void smsstation_stop(struct smsstation *station)
+{
+    station->sms_closed = false;
+    sms_close(station->sms, on_sms_closed, station);
+    if (!smsstation_until(station, is_closed, NULL, 15000))
+        die("sms_close", "does not end");
+    uv_close((uv_handle_t *)&station->check, NULL);
+    uv_close((uv_handle_t *)&station->prepare, NULL);
+    uv_close((uv_handle_t *)&station->beat, NULL);
+    uv_run(&station->loop, UV_RUN_DEFAULT);
+    if (uv_loop_close(&station->loop) != 0)
+        die("loop", "handles are left open");
+    replica_commit(station->replica);
+    replica_close(station->replica);
+}
+
+void smsstation_close(struct smsstation *station)
+{
+    static const char *const names[] = {"book", "r.db", "r.db-wal", "r.db-shm", "tty", "control"};
+    kill(station->sim, SIGTERM);
+    waitpid(station->sim, NULL, 0);
+    seal_close(station->seal);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char path[128];
+        snprintf(path, sizeof path, "%s/%s", station->dir, names[i]);
+        unlink(path);
+    }
+    rmdir(station->dir);
+}
+
+bool smsstation_until(struct smsstation *station, smsstation_condition *condition, const char *arg,
+                      int timeout_ms)
+{
+    int64_t end = clock_mono_us() + (int64_t)timeout_ms * 1000;
+    while (!condition(station, arg)) {
+        if (clock_mono_us() > end)
+            return false;
+        uv_run(&station->loop, UV_RUN_ONCE);
+    }
+    return true;
+}
+
+static bool never(struct smsstation *station, const char *arg)
+{
+    (void)station;
+    (void)arg;
+    return false;
+}
+
+void smsstation_turn(struct smsstation *station, int ms)
+{
+    smsstation_until(station, never, NULL, ms);
+}
+
+void smsstation_jump(struct smsstation *station, int64_t ms)
+{
+    station->wall_offset_ms += ms;
+    sms_wake(station->sms);
+}
+
+/* --- books --- */
+
+void smsstation_put(struct smsstation *station, const char *number, const char *text, int prio)
+{
+    char id[LIMIT_ID_BYTES + 1];
+    char phone[LIMIT_SEALED_PHONE_BYTES];
+    replica_get_text(station->replica, phone, sizeof phone, "SELECT seal_phone(?1)", "s", number);
+    struct outbox_message message = {
+        .idem = text, .phone = phone, .text = text, .prio = prio, .text_id = "test"};
+    replica_enter(station->replica);
+    int code = outbox_put(sms_outbox(station->sms), &message, id);
+    replica_leave(station->replica, code == ERR_OK);
+    if (code != ERR_OK)
+        die("put", text);
+}
+
+const char *smsstation_state(struct smsstation *station, const char *text)
+{
+    static char state[16];
+    if (!replica_get_text(station->replica, state, sizeof state,
+                          "SELECT state FROM outbox WHERE idem = ?1", "s", text))
+        return "";
+    return state;
+}
+
+static bool counts(const char *line, size_t size, const char *event, const char *text)
+{
+    struct json *json;
+    struct err err;
+    if (json_parse(line, size, &json, &err) != ERR_OK)
+        die("book", line);
+    bool same = text_equal(json_text(json, "event", ""), event) &&
+                (text == NULL || text_equal(json_text(json, "text", ""), text));
+    json_free(json);
+    return same;
+}
+
+int smsstation_book(struct smsstation *station, const char *event, const char *text)
+{
+    static char line[LINE_BYTES];
+    int count = 0;
+    FILE *file = fopen(station->book, "re");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        count += counts(line, strlen(line), event, text) ? 1 : 0;
+    if (file != NULL)
+        fclose(file);
+    return count;
+}
+
+static bool is_worker(pid_t pid)
+{
+    char path[64];
+    char name[32] = "";
+    snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return false;
+    bool ok = fgets(name, sizeof name, file) != NULL && strncmp(name, "touyan-modem", 12) == 0;
+    fclose(file);
+    return ok;
+}
+
+int smsstation_workers(pid_t *ret, int max)
+{
+    char path[64];
+    int count = 0;
+    int pid;
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    FILE *file = fopen(path, "re");
+    while (file != NULL && count < max && fscanf(file, "%d", &pid) == 1)
+        if (is_worker((pid_t)pid))
+            ret[count++] = (pid_t)pid;
+    if (file != NULL)
+        fclose(file);
+    return count;
+}

@@ -1,0 +1,76 @@
+/* A small station for tests: a loop, a replica on disk, the sms module with the real worker and
+ * libgammu in it, and the simulated modem as a process. */
+#ifndef TOUYAN_TESTS_SMSSTATION_H
+#define TOUYAN_TESTS_SMSSTATION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <uv.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/json.h"
+#include "gateway/base/rnd.h"
+#include "sms/sms.h"
+
+enum { STATION_TEXTS = 64, STATION_BODY = 2048 };
+
+struct smsstation_text {
+    char number[64];
+    char body[STATION_BODY];
+};
+
+struct smsstation {
+    char dir[64];
+    char link[96];
+    char control[96];
+    char book[96];
+    char db[96];
+    pid_t sim;
+    uv_loop_t loop;
+    uv_check_t check;
+    uv_prepare_t prepare;
+    uv_timer_t beat;
+    int64_t wall_offset_ms; /* the station's wall clock is ahead by this */
+    struct clock clock;
+    struct rnd rnd;
+    struct seal *seal;
+    struct replica *replica;
+    struct sms *sms;
+    bool sms_closed;
+    int prompt_ms;
+    int send_ms;
+    struct smsstation_text texts[STATION_TEXTS];
+    size_t text_count;
+};
+
+/* Makes the directory, starts the modem. The station itself starts with smsstation_start(). */
+void smsstation_open(struct smsstation *station);
+void smsstation_start(struct smsstation *station);
+void smsstation_stop(struct smsstation *station);
+void smsstation_close(struct smsstation *station);
+
+/* Turns the loop until the condition holds; false when it did not within the time. */
+typedef bool smsstation_condition(struct smsstation *station, const char *arg);
+bool smsstation_until(struct smsstation *station, smsstation_condition *condition, const char *arg,
+                      int timeout_ms);
+void smsstation_turn(struct smsstation *station, int ms);
+void smsstation_jump(struct smsstation *station, int64_t ms); /* the wall clock */
+
+/* One order to the simulated modem (JSON); the answer is to be freed. */
+struct json *smsstation_order(struct smsstation *station, const char *order);
+void smsstation_tell(struct smsstation *station, const char *order); /* must be answered with ok */
+int64_t smsstation_stat(struct smsstation *station, const char *name);
+
+/* Puts a message for the number; its idem is the text. */
+void smsstation_put(struct smsstation *station, const char *number, const char *text, int prio);
+/* State of the message with this text; "" when there is none. */
+const char *smsstation_state(struct smsstation *station, const char *text);
+
+/* How many events of this kind the network's book has, with this text (NULL: any). */
+int smsstation_book(struct smsstation *station, const char *event, const char *text);
+
+/* Process ids of the workers; returns how many. */
+int smsstation_workers(pid_t *ret, int max);
+
+#endif
