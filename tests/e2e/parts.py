@@ -141,6 +141,7 @@ class Modem(Part):
         self.book_path = folder / f"{name}.book"
         self._socket = None
         self._reader = None
+        self._lock = threading.Lock()
 
     def start(self):
         self.spawn([self.bin_dir / "touyan-simmodem", "--link", self.tty, "--control", self.control,
@@ -161,8 +162,9 @@ class Modem(Part):
         self._reader = self._socket.makefile("r")
 
     def command(self, **words):
-        self._socket.sendall((json.dumps(words) + "\n").encode())
-        answer = json.loads(self._reader.readline())
+        with self._lock:
+            self._socket.sendall((json.dumps(words) + "\n").encode())
+            answer = json.loads(self._reader.readline())
         if answer.get("error") or answer.get("ok") is False:
             raise Failed(f"simulator: {words}: {answer}")
         return answer
