@@ -6,3 +6,4 @@ function(touyan_play name program timeout)
 endfunction()
 
 touyan_play(demo e2e/demo.py 300)
+touyan_play(kill_anywhere sim/kill_anywhere.py 300 --seeds 20)
