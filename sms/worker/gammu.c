@@ -206,7 +206,8 @@ int gammu_send(struct gammu *gammu, const struct frame *submit, struct err *err)
 
 bool gammu_pump(struct gammu *gammu)
 {
-    GSM_ReadDevice(gammu->machine, FALSE);
+    if (!gammu->answered) /* else it would wait 50 ms for nothing, and an alarm with it */
+        GSM_ReadDevice(gammu->machine, FALSE);
     return gammu->answered;
 }
 

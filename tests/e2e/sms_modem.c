@@ -17,7 +17,7 @@
 #define PERSON "+8613800000001"
 #define OTHER "+8613800000002"
 
-enum { SOON_MS = 20000, WORKERS = 4 };
+enum { SOON_MS = 20000, WORKERS = 4, QUICK = 20, QUICK_US = 500000 };
 
 static int setup(void **state)
 {
@@ -296,6 +296,7 @@ static void test_unplug_in_mid_send(void **state)
     assert_true(sms_idle(s->sms));
     smsstation_turn(s, 1500);
     assert_true(is_down(s, NULL));
+    smsstation_tell(s, "{\"cmd\":\"clear\"}");
     smsstation_tell(s, "{\"cmd\":\"plug\"}");
     assert_true(smsstation_until(s, is_ready, NULL, 6000));
     UNTIL(is_delivered, "插拔之前");
@@ -468,15 +469,19 @@ static void test_alarm_is_quick(void **state)
     struct smsstation *s = *state;
     UNTIL(is_ready, NULL);
     smsstation_turn(s, 200);
-    for (int i = 0; i < 5; i++) {
+    int64_t worst = 0;
+    for (int i = 0; i < QUICK; i++) {
         char text[32];
         snprintf(text, sizeof text, "快%d", i);
         int64_t from = clock_mono_us();
         smsstation_put(s, PERSON, text, SMS_PRIO_PANIC);
-        UNTIL(is_accepted, text);
-        assert_in_range((clock_mono_us() - from) / 1000, 0, 500);
+        UNTIL(is_delivered, text);
+        int64_t took = smsstation_first_byte_us(s, text) - from;
+        worst = took > worst ? took : worst;
         UNTIL(is_idle, NULL);
     }
+    print_message("first byte of AT+CMGS after at most %lld us\n", (long long)worst);
+    assert_in_range(worst, 0, QUICK_US); /* generous: sanitizers, a busy machine */
 }
 
 static void test_simulate(void **state)

@@ -310,6 +310,25 @@ int smsstation_book(struct smsstation *station, const char *event, const char *t
     return count;
 }
 
+int64_t smsstation_first_byte_us(struct smsstation *station, const char *text)
+{
+    static char line[LINE_BYTES];
+    int64_t us = -1;
+    FILE *file = fopen(station->book, "re");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        struct json *json;
+        struct err err;
+        if (!counts(line, strlen(line), "accepted", text) ||
+            json_parse(line, strlen(line), &json, &err) != ERR_OK)
+            continue;
+        us = json_int(json, "first_byte_us", -1);
+        json_free(json);
+    }
+    if (file != NULL)
+        fclose(file);
+    return us;
+}
+
 static bool is_worker(pid_t pid)
 {
     char path[64];

@@ -70,6 +70,9 @@ const char *smsstation_state(struct smsstation *station, const char *text);
 /* How many events of this kind the network's book has, with this text (NULL: any). */
 int smsstation_book(struct smsstation *station, const char *event, const char *text);
 
+/* When the first byte of AT+CMGS of the accepted message came (CLOCK_MONOTONIC), -1: never. */
+int64_t smsstation_first_byte_us(struct smsstation *station, const char *text);
+
 /* Process ids of the workers; returns how many. */
 int smsstation_workers(pid_t *ret, int max);
 
