@@ -131,7 +131,8 @@ class People:
         if name == DECLINES:
             self.later(20, name, "２ 孩子发烧了")
         elif name != SILENT:
-            self.later(self.random.uniform(1, 40), name, self.random.choice(self.YES), told=False)
+            answer = self.random.choice(self.YES)
+            self.later(self.random.uniform(1, 40), name, answer, told=len(self.answered) % 8 == 0)
 
     def answer_offer(self, name, code):
         first = code not in self.offer_codes
