@@ -44,16 +44,16 @@ static int waiting(struct duty *duty, const char *phone, char ret[DUTY_ID_SIZE])
                                 "si", phone, duty->now_ms);
 }
 
-/* Without any prompt: the only duty ahead (or running) of this person within a day and a half. */
+/* Without any prompt: the only duty ahead (or running) of this phone within a day and a half. */
 static int by_roster(struct duty *duty, const struct incoming *in, char ret[DUTY_ID_SIZE])
 {
     if (!in->known)
         return 0;
     struct query *q = replica_query(
-        duty->replica, "SELECT assignment_id FROM slot WHERE person_id = ?1 AND end_at > ?2"
+        duty->replica, "SELECT assignment_id FROM slot WHERE phone = ?1 AND active AND end_at > ?2"
                        " AND start_at < ?3 AND published"
                        " AND state IN ('planned', 'asked', 'confirmed', 'swapping') LIMIT 2");
-    query_text(q, 1, in->person.id);
+    query_text(q, 1, in->text->phone);
     query_int(q, 2, duty->now_ms);
     query_int(q, 3, duty->now_ms + DUTY_LAST_MS);
     struct ids ids;
@@ -164,9 +164,10 @@ static bool resolve(struct duty *duty, const struct incoming *in, struct slot *r
     case FOUND_ONE:
         break;
     }
-    /* a prompt of a duty that has since been given to somebody else answers nothing */
-    if (slot_load(duty, id, ret) && in->known && text_equal(ret->person_id, in->person.id) &&
-        ret->end_at > duty->now_ms)
+    /* A prompt of a duty that has since been given to somebody else answers nothing. By phone, not
+     * by person: two of one family may share it. */
+    if (slot_load(duty, id, ret) && in->known && ret->active &&
+        text_equal(ret->phone, in->text->phone) && ret->end_at > duty->now_ms)
         return true;
     answer(duty, in, TEXT_A18_DECLINE_NONE, &fields);
     return false;

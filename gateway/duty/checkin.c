@@ -14,6 +14,10 @@
 
 enum { LATE_OUT_MS = 3 * 3600 * 1000 /* 离岗 after the end of the duty is still its end */ };
 
+/* A text is known by its phone, which two of one family may share; a badge (phone NULL) is not. */
+#define THIS_PERSON(person, phone)                                                                 \
+    " s.person_id IN (SELECT id FROM person WHERE id = " person " OR phone = " phone ")"
+
 static bool find_first(struct duty *duty, struct query *q, struct slot *ret)
 {
     struct ids ids;
@@ -23,22 +27,26 @@ static bool find_first(struct duty *duty, struct query *q, struct slot *ret)
     return found;
 }
 
-/* The duty that a check-in of this person at this time is for. */
-static bool find_in(struct duty *duty, const char *person_id, const struct arrival *arrival,
-                    struct slot *ret)
+/* The duty that a check-in of this person, or of anybody with this phone, at this time is for. */
+static bool find_in(struct duty *duty, const char *person_id, const char *phone,
+                    const struct arrival *arrival, struct slot *ret)
 {
     struct query *q = replica_query(
         duty->replica,
-        "SELECT s.assignment_id FROM slot s WHERE s.person_id = ?1 AND s.end_at > ?2"
-        " AND s.start_at - ?3 <= ?2 AND s.published AND (?4 = '' OR s.school_id = ?4)"
-        " AND (s.state IN ('planned', 'asked', 'confirmed', 'swapping', 'on_post', 'no_show')"
-        "  OR (s.state = 'declined' AND NOT EXISTS (SELECT 1 FROM assignment t"
-        "   WHERE t.stands_in_for = s.assignment_id AND t.state <> 'cancelled')))"
-        " ORDER BY s.state = 'declined', abs(s.start_at - ?2), s.assignment_id LIMIT 1");
+        "SELECT s.assignment_id FROM slot s WHERE" THIS_PERSON(
+            "?1",
+            "?5") " AND s.end_at > ?2 AND s.start_at - ?3 <= ?2 AND s.published AND (?4 = '' OR "
+                  "s.school_id = ?4)"
+                  " AND (s.state IN ('planned', 'asked', 'confirmed', 'swapping', 'on_post', "
+                  "'no_show')"
+                  "  OR (s.state = 'declined' AND NOT EXISTS (SELECT 1 FROM assignment t"
+                  "   WHERE t.stands_in_for = s.assignment_id AND t.state <> 'cancelled')))"
+                  " ORDER BY s.state = 'declined', abs(s.start_at - ?2), s.assignment_id LIMIT 1");
     query_text(q, 1, person_id);
     query_int(q, 2, arrival->at);
     query_int(q, 3, DUTY_EARLY_MS);
     query_text(q, 4, arrival->school_id == NULL ? "" : arrival->school_id);
+    query_text(q, 5, phone);
     return find_first(duty, q, ret);
 }
 
@@ -113,7 +121,7 @@ void checkin_text(struct duty *duty, const struct incoming *in)
         desk_not_understood(duty, in);
         return;
     }
-    if (!find_in(duty, in->person.id, &arrival, &slot)) {
+    if (!find_in(duty, in->person.id, in->text->phone, &arrival, &slot)) {
         answer(duty, in, TEXT_A11_NO_DUTY, &none);
         return;
     }
@@ -213,21 +221,24 @@ void checkin_stand_in(struct duty *duty, const struct incoming *in)
 /* --- 离岗 --- */
 
 /* On post now, or the duty that ended lately without a word. */
-static bool find_out(struct duty *duty, const char *person_id, const struct arrival *arrival,
-                     struct slot *ret)
+static bool find_out(struct duty *duty, const char *person_id, const char *phone,
+                     const struct arrival *arrival, struct slot *ret)
 {
     struct query *q = replica_query(
         duty->replica,
-        "SELECT s.assignment_id FROM slot s WHERE s.person_id = ?1 AND s.end_at > ?2"
-        " AND s.start_at - ?3 <= ?4 AND (?5 = '' OR s.school_id = ?5)"
-        " AND (s.state = 'on_post' OR (s.state = 'done' AND NOT EXISTS (SELECT 1 FROM checkin c"
-        "  WHERE c.assignment_id = s.assignment_id AND c.kind = 'out')))"
-        " ORDER BY s.state <> 'on_post', s.start_at DESC LIMIT 1");
+        "SELECT s.assignment_id FROM slot s WHERE" THIS_PERSON(
+            "?1",
+            "?6") " AND s.end_at > ?2 AND s.start_at - ?3 <= ?4 AND (?5 = '' OR s.school_id = ?5)"
+                  " AND (s.state = 'on_post' OR (s.state = 'done' AND NOT EXISTS (SELECT 1 FROM "
+                  "checkin c"
+                  "  WHERE c.assignment_id = s.assignment_id AND c.kind = 'out')))"
+                  " ORDER BY s.state <> 'on_post', s.start_at DESC LIMIT 1");
     query_text(q, 1, person_id);
     query_int(q, 2, arrival->at - LATE_OUT_MS);
     query_int(q, 3, DUTY_EARLY_MS);
     query_int(q, 4, arrival->at);
     query_text(q, 5, arrival->school_id == NULL ? "" : arrival->school_id);
+    query_text(q, 6, phone);
     return find_first(duty, q, ret);
 }
 
@@ -266,7 +277,7 @@ void checkout_text(struct duty *duty, const struct incoming *in)
         desk_not_understood(duty, in);
         return;
     }
-    if (!find_out(duty, in->person.id, &arrival, &slot)) {
+    if (!find_out(duty, in->person.id, in->text->phone, &arrival, &slot)) {
         answer(duty, in, TEXT_A11_NO_DUTY, &none);
         return;
     }
@@ -276,7 +287,7 @@ void checkout_text(struct duty *duty, const struct incoming *in)
     struct text_fields fields = slot_fields(duty, in->lang, &slot, &words);
     caltime_format_clock(arrival.at, words.start);
     fields.minutes = stayed > 0 ? (int)(stayed / CALTIME_MINUTE_MS) : 0;
-    fields.count = times_this_term(duty, in->person.id);
+    fields.count = times_this_term(duty, slot.person_id);
     answer(duty, in, TEXT_A10_OUT, &fields);
 }
 
@@ -317,7 +328,7 @@ void checkin_event(struct duty *duty, const struct duty_event *event)
     if (!badge_read(duty, event, &who))
         return;
     who.arrival.school_id = who.school_id;
-    if (find_in(duty, who.person_id, &who.arrival, &slot))
+    if (find_in(duty, who.person_id, NULL, &who.arrival, &slot))
         arrive(duty, &slot, &who.arrival); /* else somebody passes the gate without a duty */
 }
 
@@ -328,7 +339,7 @@ void checkout_event(struct duty *duty, const struct duty_event *event)
     if (!badge_read(duty, event, &who))
         return;
     who.arrival.school_id = who.school_id;
-    if (find_out(duty, who.person_id, &who.arrival, &slot))
+    if (find_out(duty, who.person_id, NULL, &who.arrival, &slot))
         leave(duty, &slot, &who.arrival);
 }
 

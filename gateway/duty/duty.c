@@ -1,7 +1,8 @@
 /* The entry points: a text is recognised with what was said before to its phone and handed to the
  * file that knows the command; an event goes to the check-ins or the alarms; a tick asks each part
  * what is due. The writes of each are the caller's transaction; within a tick each row is handled
- * in a savepoint of its own, so that one bad row never stops the rest. */
+ * in a savepoint of its own, so that one bad row never stops the rest. So is each text and event:
+ * one that cannot be handled goes to the desk and is tried again (again.c). */
 #include "gateway/duty/internal.h"
 
 #include <stdio.h>
@@ -149,9 +150,8 @@ static enum sender_role stranger_role(struct duty *duty, const char *phone)
                : SENDER_UNKNOWN;
 }
 
-void duty_on_text(struct duty *duty, const struct duty_text_in *text)
+static void take_text(struct duty *duty, const struct duty_text_in *text)
 {
-    duty->now_ms = clock_wall_ms(replica_clock(duty->replica));
     if (!step_once(duty, duty->now_ms + DUTY_KEEP_MS, "text:%s", text->id))
         return;
     struct incoming in = {.text = text};
@@ -167,11 +167,24 @@ void duty_on_text(struct duty *duty, const struct duty_text_in *text)
     dispatch(duty, &in);
 }
 
-/* --- events --- */
+bool duty_take_text(struct duty *duty, const struct duty_text_in *text)
+{
+    replica_enter(duty->replica);
+    take_text(duty, text);
+    return replica_leave(duty->replica, true);
+}
 
-void duty_on_event(struct duty *duty, const struct duty_event *event)
+void duty_on_text(struct duty *duty, const struct duty_text_in *text)
 {
     duty->now_ms = clock_wall_ms(replica_clock(duty->replica));
+    if (!duty_take_text(duty, text))
+        again_text(duty, text);
+}
+
+/* --- events --- */
+
+static void take_event(struct duty *duty, const struct duty_event *event)
+{
     if (!step_once(duty, duty->now_ms + DUTY_KEEP_MS, "event:%s", event->id))
         return;
     if (text_equal(event->kind, "check_in"))
@@ -182,6 +195,20 @@ void duty_on_event(struct duty *duty, const struct duty_event *event)
         panic_event(duty, event);
 }
 
+bool duty_take_event(struct duty *duty, const struct duty_event *event)
+{
+    replica_enter(duty->replica);
+    take_event(duty, event);
+    return replica_leave(duty->replica, true);
+}
+
+void duty_on_event(struct duty *duty, const struct duty_event *event)
+{
+    duty->now_ms = clock_wall_ms(replica_clock(duty->replica));
+    if (!duty_take_event(duty, event))
+        again_event(duty, event);
+}
+
 /* --- the tick --- */
 
 /* What can never matter again. */
@@ -189,6 +216,7 @@ static void clean(struct duty *duty)
 {
     int64_t days = CALTIME_DAY_MS, old = duty->now_ms - DUTY_KEEP_MS;
     replica_run(duty->replica, "DELETE FROM duty_step WHERE keep_until < ?1", "i", duty->now_ms);
+    replica_run(duty->replica, "DELETE FROM duty_again WHERE heard_at < ?1", "i", old);
     replica_run(duty->replica, "DELETE FROM notice WHERE end_at < ?1", "i", old);
     replica_run(duty->replica, "DELETE FROM prompt WHERE expires_at < ?1", "i", old);
     replica_run(duty->replica, "DELETE FROM passive WHERE at < ?1", "i", old);
@@ -245,6 +273,7 @@ int64_t duty_tick(struct duty *duty)
         forget(duty); /* the clock went back */
     duty->ticked_ms = duty->now_ms;
     int64_t next = duty->now_ms + DUTY_TICK_MAX_MS;
+    next = times_min(next, again_tick(duty));
     next = times_min(next, panic_tick(duty));
     next = times_min(next, publish_tick(duty, &changed));
     if (changed) {

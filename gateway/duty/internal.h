@@ -113,7 +113,7 @@ bool slot_load(struct duty *duty, const char *assignment_id, struct slot *ret);
 bool slot_is_live(const struct slot *slot);  /* still to be done, or being done */
 bool slot_is_ahead(const struct slot *slot); /* live and not on post yet */
 bool person_load(struct duty *duty, const char *person_id, struct person *ret);
-/* An active person of this phone, officers first. */
+/* An active person of this phone: officers first, then who has a duty soon. */
 bool person_by_phone(struct duty *duty, const char *phone, struct person *ret);
 bool person_is_officer(const char *kind);
 bool person_stopped(struct duty *duty, const char *phone); /* 退订 */
@@ -250,6 +250,15 @@ bool school_named(struct duty *duty, const char *words, char ret_id[DUTY_ID_SIZE
 void consent_stop(struct duty *duty, const struct incoming *in);
 void consent_subscribe(struct duty *duty, const struct incoming *in);
 bool consent_confirm(struct duty *duty, const struct incoming *in); /* false: nothing was asked */
+
+/* --- again.c --- */
+/* What came in could not be handled and was taken back: it goes to the desk and is tried again. */
+void again_text(struct duty *duty, const struct duty_text_in *text);
+void again_event(struct duty *duty, const struct duty_event *event);
+int64_t again_tick(struct duty *duty);
+/* duty.c: handles it in a savepoint of its own; false: taken back. */
+bool duty_take_text(struct duty *duty, const struct duty_text_in *text);
+bool duty_take_event(struct duty *duty, const struct duty_event *event);
 
 /* --- desk.c --- */
 void desk_put(struct duty *duty, const char *kind, const char *phone, const char *person_id,

@@ -7,9 +7,10 @@
  * told again every ten minutes. 解除 needs the code, and only a phone that got the code may send
  * it. An alarm never ends by itself. A second press at the same place counts up the open alarm.
  *
- * Nobody can be told: the duty room is told at once; without even that the alarm stands on the
- * desk. Newer copies replace older ones that have not gone out (a modem that was away). A press
- * that arrives more than half an hour late is for the desk only. */
+ * Nobody can be told: the duty room is told at once; without even that up to five of the
+ * station; without anybody the one who calls is sent to 110 and the alarm stands on the desk. Newer
+ * copies replace older ones that have not gone out (a modem that was away). A press that arrives
+ * more than half an hour late is for the desk only. */
 #include "gateway/duty/internal.h"
 
 #include <stdio.h>
@@ -22,6 +23,8 @@ enum {
     OF_USE_MS = 60 * CALTIME_MINUTE_MS, /* a copy that could not go out is dropped after this */
     BEFORE_SHIFT_MS = 30 * CALTIME_MINUTE_MS,
     LIST_MAX = 8,
+    LAST_RESORT = 5,                  /* people told when the roster names nobody */
+    SAME_MS = 60 * CALTIME_MINUTE_MS, /* a press later than this is another alarm */
 };
 
 struct alarm {
@@ -53,10 +56,12 @@ static bool alarm_load(struct duty *duty, const char *id, struct alarm *ret)
     struct query *q = replica_query(
         duty->replica,
         "SELECT a.kind, a.code, a.state, a.school_id, a.post_id, a.person_id, a.device_id,"
-        " a.acked_by, coalesce(nullif(s.short, ''), s.name), coalesce(nullif(po.short, ''),"
-        " po.name), p.name, s.station_id, a.scope, a.raised_at, a.acked_at FROM alarm a"
+        " a.acked_by, coalesce(nullif(s.short, ''), s.name, nullif(d.name, ''), a.device_id),"
+        " coalesce(nullif(po.short, ''), po.name), p.name, s.station_id, a.scope, a.raised_at, "
+        "a.acked_at FROM alarm a"
         " LEFT JOIN school s ON s.id = a.school_id LEFT JOIN post po ON po.id = a.post_id"
-        " LEFT JOIN person p ON p.id = a.person_id WHERE a.id = ?1");
+        " LEFT JOIN person p ON p.id = a.person_id LEFT JOIN device d ON d.id = a.device_id"
+        " WHERE a.id = ?1");
     query_text(q, 1, id);
     bool found = query_row(q);
     if (found) {
@@ -211,16 +216,50 @@ static bool tell_role(struct duty *duty, const struct alarm *alarm, const char *
     return found && tell(duty, alarm, &to, role);
 }
 
-/* Told and reachable: who raised it counts as told, but cannot come to help himself. */
-static void tell_first(struct duty *duty, const struct alarm *alarm)
+static bool anybody_told(struct duty *duty, const struct alarm *alarm)
 {
+    return replica_get_int(duty->replica, 0,
+                           "SELECT count(*) FROM alarm_told WHERE alarm_id = ?1"
+                           " AND role <> 'raiser'",
+                           "s", alarm->id) > 0;
+}
+
+/* The roster names nobody who could be told now: whoever of the station can come, the duty room's
+ * people and who leads at other times first. */
+static bool tell_station(struct duty *duty, const struct alarm *alarm)
+{
+    struct query *q = replica_query(
+        duty->replica,
+        "SELECT p.id FROM person p WHERE p.station_id = ?1 AND p.id <> ?2"
+        " AND coalesce(p.active, 1) <> 0 AND coalesce(p.phone, '') <> ''"
+        " AND p.kind IN ('desk', 'police', 'auxiliary') ORDER BY p.kind = 'desk' DESC,"
+        " EXISTS (SELECT 1 FROM duty_lead l WHERE l.person_id = p.id) DESC,"
+        " coalesce(p.senior, 0) DESC, p.kind = 'police' DESC, p.id LIMIT ?3");
+    query_text(q, 1, alarm->station_id);
+    query_text(q, 2, alarm->person_id);
+    query_int(q, 3, LAST_RESORT);
+    struct ids ids;
     int count = 0;
-    if (!text_equal(alarm->kind, "call")) {
-        count += tell_officers(duty, alarm);
-        count += tell_role(duty, alarm, "senior");
+    ids_collect(q, &ids);
+    for (int i = 0; i < ids.count; i++) {
+        struct person person;
+        if (person_load(duty, ids.at[i], &person))
+            count += tell(duty, alarm, &person, "post");
     }
-    count += tell_role(duty, alarm, "leader");
-    if (count == 0 && !tell_role(duty, alarm, "room"))
+    ids_free(&ids);
+    return count > 0;
+}
+
+/* Told and reachable: who raised it counts as told, but cannot come to help himself. Called again
+ * with each step, because the shift or the leader may have changed, or the roster come. */
+static void tell_all(struct duty *duty, const struct alarm *alarm)
+{
+    if (!text_equal(alarm->kind, "call")) {
+        tell_officers(duty, alarm);
+        tell_role(duty, alarm, "senior");
+    }
+    tell_role(duty, alarm, "leader");
+    if (!anybody_told(duty, alarm) && !tell_role(duty, alarm, "room") && !tell_station(duty, alarm))
         log_error("duty.alarm", "alarm=%s nobody can be told", alarm->id);
 }
 
@@ -262,17 +301,22 @@ static void raise_new(struct duty *duty, struct alarm *alarm)
              alarm->school_id, alarm->post_id, alarm->code);
 }
 
-/* The open alarm of the same place, or of the same person where the place is not known. */
+/* The open alarm of the same place, or of the same person where the place is not known. One that
+ * nobody closed does not swallow tomorrow's: an hour after it was raised, or ten minutes after it
+ * was taken, somebody who presses wants to be heard again by everybody. */
 static bool find_same(struct duty *duty, const struct alarm *alarm, char ret[DUTY_ID_SIZE])
 {
     bool place = alarm->school_id[0] != '\0';
     return replica_get_text(
         duty->replica, ret, DUTY_ID_SIZE,
-        "SELECT id FROM alarm WHERE state IN ('open', 'acked') AND kind = ?1 AND CASE WHEN ?5"
+        "SELECT id FROM alarm WHERE ((state = 'open' AND raised_at > ?6)"
+        " OR (state = 'acked' AND acked_at > ?7)) AND kind = ?1 AND CASE WHEN ?5"
         " THEN coalesce(school_id, '') = ?2 AND coalesce(post_id, '') = ?3"
         " ELSE school_id IS NULL AND coalesce(person_id, '') = ?4 END"
         " ORDER BY raised_at DESC LIMIT 1",
-        "ssssi", alarm->kind, alarm->school_id, alarm->post_id, alarm->person_id, (int64_t)place);
+        "ssssiii", alarm->kind, alarm->school_id, alarm->post_id, alarm->person_id, (int64_t)place,
+        duty->now_ms - (int64_t)SAME_MS,
+        duty->now_ms - (int64_t)duty->options.policy.panic_unresolved * CALTIME_MINUTE_MS);
 }
 
 /* The same alarm again. Who goes there hears it; an alarm whose steps are used up starts over. */
@@ -306,7 +350,7 @@ static void raise_alarm(struct duty *duty, struct alarm *alarm)
         return;
     }
     raise_new(duty, alarm);
-    tell_first(duty, alarm);
+    tell_all(duty, alarm);
 }
 
 /* Where somebody is: the duty he is on, else the one nearest in the next or last hour. */
@@ -355,7 +399,7 @@ void panic_text(struct duty *duty, const struct incoming *in)
     char clock[CALTIME_CLOCK_SIZE];
     caltime_format_clock(times_happened(in->text->sent_at_ms, in->text->heard_at_ms), clock);
     struct text_fields fields = {.start = clock, .code = alarm.code};
-    answer_urgent(duty, in, TEXT_O1_RECEIVED, &fields);
+    answer_urgent(duty, in, anybody_told(duty, &alarm) ? TEXT_O1_RECEIVED : TEXT_O1_ALONE, &fields);
 }
 
 /* 12110 and the area code without its zero: the text alarm of the police there. */
@@ -408,8 +452,11 @@ void panic_event(struct duty *duty, const struct duty_event *button)
     }
     query_done(q);
     int64_t pressed = button->device_at_ms;
-    if (pressed > 0 && button->heard_at_ms - pressed > DUTY_OLD_ALARM_MS) {
-        desk_put(duty, "alarm", NULL, NULL, button->id, "SOS: an old press");
+    bool old = pressed > 0 && button->heard_at_ms - pressed > DUTY_OLD_ALARM_MS;
+    if (old || !button->fresh) { /* a copy that the broker keeps comes with each connection */
+        if (step_once(duty, caltime_midnight(duty->now_ms, 1), "old:%s:%lld", button->device_id,
+                      (long long)pressed))
+            desk_put(duty, "alarm", NULL, NULL, button->id, "SOS: an old press");
         return;
     }
     if (pressed > 0 && pressed < button->heard_at_ms)
@@ -578,6 +625,7 @@ static void copies(struct duty *duty, const struct alarm *alarm, const struct al
 static void widen(struct duty *duty, const struct alarm *alarm, const struct alarm_step *step)
 {
     const struct duty_policy *policy = &duty->options.policy;
+    tell_all(duty, alarm);
     if (policy->panic_count > 1 && step->minutes >= policy->panic[1])
         tell_role(duty, alarm, "senior");
     if (step->minutes >= policy->panic_room && tell_role(duty, alarm, "room"))

@@ -4,8 +4,9 @@
  *
  * New: N1 (one text for a week's duties at one post, else one each); a volunteer whose evening
  * reminder is due anyway gets only that. Changed: N2. Cancelled, or given to somebody else: N3.
- * A duty that has begun is not told any more. At night N1 to N3 wait for the morning unless the
- * duty begins before people could still act on it. 退订 leaves N2 and N3, changes of the own duty.
+ * A duty that has begun is not told any more; that of a person without a phone goes to the desk. At
+ * night N1 to N3 wait for the morning unless the duty begins before people could still act on it.
+ * 退订 leaves N2 and N3, changes of the own duty.
  */
 #include "gateway/duty/internal.h"
 
@@ -276,8 +277,20 @@ static bool is_as_told(struct duty *duty, const struct slot *slot)
 static bool is_to_be_told(const struct duty *duty, const struct slot *slot)
 {
     return slot_is_ahead(slot) && !text_equal(slot->state, "swapping") && slot->active &&
-           slot->phone[0] != '\0' && slot->start_at > duty->now_ms &&
-           slot->start_at < duty->now_ms + AHEAD_MS;
+           slot->start_at > duty->now_ms && slot->start_at < duty->now_ms + AHEAD_MS;
+}
+
+/* Nobody can be texted: somebody has to call, or tell the person at the school. */
+static void tell_by_hand(struct duty *duty, const struct slot *slot)
+{
+    char body[DUTY_LIST_SIZE], start[CALTIME_CLOCK_SIZE];
+    if (!step_once(duty, slot->end_at + DUTY_KEEP_MS, "NP:%s:%lld", slot->id,
+                   (long long)slot->start_at))
+        return;
+    caltime_format_clock(slot->start_at, start);
+    snprintf(body, sizeof body, "%s %s %s%s %s", slot->date, start, slot->school, slot->post,
+             slot->person);
+    desk_put(duty, "call", NULL, slot->person_id, slot->id, body);
 }
 
 /* One assignment that was changed: what its person was told against what holds now. */
@@ -295,8 +308,12 @@ static int64_t compare(struct duty *duty, const char *id)
         else if (slot_is_ahead(&slot) && !is_as_told(duty, &slot))
             publish_changed(duty, id);
     }
-    if (exists && is_to_be_told(duty, &slot))
-        publish_new(duty, id);
+    if (exists && is_to_be_told(duty, &slot)) {
+        if (slot.phone[0] != '\0')
+            publish_new(duty, id);
+        else
+            tell_by_hand(duty, &slot);
+    }
     return DUTY_NEVER;
 }
 

@@ -427,10 +427,25 @@ void offer_list(struct duty *duty, const struct incoming *in)
     ids_free(&ids);
 }
 
-static void take_one(struct duty *duty, const struct incoming *in, const char *id)
+/* Two of one family may share a phone: who was asked takes it. */
+static struct incoming as_asked(struct duty *duty, const struct incoming *in, const char *offer_id)
+{
+    struct incoming asked = *in;
+    struct person person;
+    char id[DUTY_ID_SIZE];
+    if (replica_get_text(duty->replica, id, sizeof id,
+                         "SELECT person_id FROM offer_ask WHERE offer_id = ?1 AND phone = ?2", "ss",
+                         offer_id, in->text->phone) &&
+        person_load(duty, id, &person))
+        asked.person = person;
+    return asked;
+}
+
+static void take_one(struct duty *duty, const struct incoming *from, const char *id)
 {
     struct offer offer;
     struct slot slot;
+    struct incoming asked = as_asked(duty, from, id), *in = &asked;
     if (!offer_load(duty, id, &offer, &slot))
         return;
     struct text_fields fields = {.code = offer.code};

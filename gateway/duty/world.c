@@ -161,10 +161,15 @@ bool person_load(struct duty *duty, const char *person_id, struct person *ret)
 bool person_by_phone(struct duty *duty, const char *phone, struct person *ret)
 {
     struct query *q = replica_query(
-        duty->replica, "SELECT id, kind, name, station_id, school_id, phone, lang, senior"
-                       " FROM person WHERE phone = ?1 AND coalesce(active, 1) <> 0"
-                       " ORDER BY kind NOT IN ('police', 'auxiliary', 'desk'), id LIMIT 1");
+        duty->replica,
+        "SELECT id, kind, name, station_id, school_id, phone, lang, senior"
+        " FROM person p WHERE phone = ?1 AND coalesce(active, 1) <> 0"
+        " ORDER BY kind NOT IN ('police', 'auxiliary', 'desk'),"
+        " NOT EXISTS (SELECT 1 FROM assignment a JOIN shift s ON s.id = a.shift_id"
+        "  WHERE a.person_id = p.id AND s.end_at > ?2 AND s.start_at < ?3), id LIMIT 1");
     query_text(q, 1, phone);
+    query_int(q, 2, duty->now_ms - (int64_t)DUTY_LEFT_MS);
+    query_int(q, 3, duty->now_ms + (int64_t)CALTIME_DAY_MS);
     return person_first(q, ret);
 }
 
@@ -198,23 +203,32 @@ enum sender_role person_role(struct duty *duty, const struct person *person)
     return person_is_officer(person->kind) ? SENDER_OFFICER : SENDER_VOLUNTEER;
 }
 
+/* from_min after to_min: a watch over midnight, of the day on which it begins. */
+#define LEAD_NOW                                                                                   \
+    " AND CASE WHEN coalesce(l.from_min, 0) < coalesce(l.to_min, 1440)"                            \
+    " THEN coalesce(l.date, '') IN ('', ?3) AND coalesce(l.from_min, 0) <= ?4"                     \
+    "  AND coalesce(l.to_min, 1440) > ?4"                                                          \
+    " ELSE (coalesce(l.date, '') IN ('', ?3) AND l.from_min <= ?4)"                                \
+    "  OR (coalesce(l.date, '') IN ('', ?5) AND l.to_min > ?4) END"
+
 bool lead_find(struct duty *duty, const char *station_id, int level, struct person *ret)
 {
-    char date[CALTIME_DATE_SIZE];
+    char date[CALTIME_DATE_SIZE], yesterday[CALTIME_DATE_SIZE];
     caltime_format_date(duty->now_ms, date);
+    caltime_format_date(caltime_midnight(duty->now_ms, -1), yesterday);
     int64_t minute = (duty->now_ms - caltime_midnight(duty->now_ms, 0)) / CALTIME_MINUTE_MS;
     struct query *q = replica_query(
         duty->replica,
         "SELECT p.id, p.kind, p.name, p.station_id, p.school_id, p.phone, p.lang, p.senior"
         " FROM duty_lead l JOIN person p ON p.id = l.person_id"
-        " WHERE l.org_id = ?1 AND l.level = ?2 AND coalesce(l.date, '') IN ('', ?3)"
-        " AND coalesce(l.from_min, 0) <= ?4 AND coalesce(l.to_min, 1440) > ?4"
-        " AND p.phone IS NOT NULL AND coalesce(p.active, 1) <> 0"
+        " WHERE l.org_id = ?1 AND l.level = ?2" LEAD_NOW
+        " AND coalesce(p.phone, '') <> '' AND coalesce(p.active, 1) <> 0"
         " ORDER BY coalesce(l.date, '') = '', l.id LIMIT 1");
     query_text(q, 1, station_id);
     query_int(q, 2, level);
     query_text(q, 3, date);
     query_int(q, 4, minute);
+    query_text(q, 5, yesterday);
     return person_first(q, ret);
 }
 
@@ -228,7 +242,7 @@ bool sponsor_find(struct duty *duty, const char *school_id, struct person *ret)
         " FROM sponsor s JOIN person p ON p.id = s.senior_id"
         " WHERE s.school_id = ?1 AND coalesce(s.valid_from, '') <= ?2"
         " AND coalesce(nullif(s.valid_to, ''), '9999') >= ?2"
-        " AND p.phone IS NOT NULL AND coalesce(p.active, 1) <> 0"
+        " AND coalesce(p.phone, '') <> '' AND coalesce(p.active, 1) <> 0"
         " ORDER BY s.valid_from DESC, s.id LIMIT 1");
     query_text(q, 1, school_id);
     query_text(q, 2, date);

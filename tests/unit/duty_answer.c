@@ -383,6 +383,61 @@ static void my_duties(void **state)
     ASSERT_SENT(w, "V3", "A15_NONE", 1);
 }
 
+/* V1 and V2 are of one family and have one telephone. */
+static void a_phone_of_two(void **state)
+{
+    struct world *w = *state;
+    world_sql(w, "UPDATE person SET phone = (SELECT phone FROM person WHERE id = 'V1')"
+                 " WHERE id = 'V2'");
+    world_morning(w);
+    world_shift(w, "noon", "S17-N", "2026-09-08", "noon", "11:40", "12:20", 1);
+    world_assign(w, "noon", "V2");
+    world_run(w, "2026-09-07", "18:00");
+    ASSERT_SENT(w, "V1", "R1_EVE", 2);
+    world_text(w, "V1", "2"); /* which one? */
+    ASSERT_SENT(w, "V1", "L1_PROMPTS", 1);
+    char code[5];
+    snprintf(code, sizeof code, "%s", world_code(w, "V1", "L1_PROMPTS"));
+    text_code(w, "V1", "1 ", code);
+    world_text(w, "V1", "2"); /* the other one's, by the same telephone */
+    ASSERT_STATE(w, "am.V1", "confirmed");
+    ASSERT_STATE(w, "noon.V2", "declined");
+    world_sql(w, "UPDATE assignment SET state = 'planned' WHERE id = 'noon.V2'");
+    world_run(w, "2026-09-08", "07:18");
+    world_text(w, "V1", "到岗");
+    ASSERT_STATE(w, "am.V1", "on_post");
+    world_text(w, "V1", "离岗");
+    ASSERT_STATE(w, "am.V1", "done");
+    world_run(w, "2026-09-08", "11:35");
+    world_text(w, "V1", "到岗");
+    ASSERT_STATE(w, "noon.V2", "on_post");
+    assert_int_equal(world_int(w, "SELECT count(*) FROM checkin WHERE person_id = 'V2'"), 1);
+}
+
+static void a_text_that_cannot_be_handled(void **state)
+{
+    struct world *w = *state;
+    evening_before(w);
+    world_sql(w,
+              "CREATE TRIGGER boom BEFORE INSERT ON offer BEGIN SELECT RAISE(ABORT, 'boom'); END");
+    world_text(w, "V1", "2");
+    ASSERT_STATE(w, "am.V1", "asked"); /* all of it is taken back */
+    assert_int_equal(world_int(w, "SELECT count(*) FROM desk_item WHERE kind = 'text'"
+                                  " AND state = 'open' AND unseal(body) = '2'"),
+                     1);
+    world_sql(w, "DROP TRIGGER boom");
+    w->cells.wall_ms += 1000;
+    world_tick(w);
+    ASSERT_STATE(w, "am.V1", "declined");
+    ASSERT_SENT(w, "V1", "A2_DECLINED", 1);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM desk_item WHERE state = 'open'"
+                                  " AND kind = 'text'"),
+                     0);
+    w->cells.wall_ms += 3600000;
+    world_tick(w);
+    ASSERT_SENT(w, "V1", "A2_DECLINED", 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -409,6 +464,8 @@ int main(void)
         TEST(forgotten_check_out),
         TEST(standing_in_by_name),
         TEST(my_duties),
+        TEST(a_phone_of_two),
+        TEST(a_text_that_cannot_be_handled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -243,6 +243,111 @@ static void nobody_but_the_room(void **state)
     ASSERT_SENT(w, "Z", "O2_BUTTON", 1);
 }
 
+static void nobody_on_the_roster(void **state)
+{
+    struct world *w = *state;
+    world_sql(w, "DELETE FROM duty_lead");
+    world_sql(w, "DELETE FROM sponsor");
+    world_text(w, "O3", "报警"); /* no shift anywhere: whoever of the station can come */
+    ASSERT_SENT(w, "Z", "O2_PANIC", 1);
+    ASSERT_SENT(w, "G", "O2_PANIC", 1);
+    ASSERT_SENT(w, "V1", "O2_PANIC", 0);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM sent WHERE text_id = 'O2_PANIC'"), 5);
+    ASSERT_SENT(w, "O3", "O1_RECEIVED", 1);
+    pass(w, 2);
+    ASSERT_SENT(w, "Z", "O2_PANIC_AGAIN", 1);
+}
+
+static void nobody_at_all(void **state)
+{
+    struct world *w = *state;
+    world_sql(w, "UPDATE person SET active = 0 WHERE id <> 'O3'");
+    world_text(w, "O3", "报警");
+    ASSERT_SENT(w, "O3", "O1_ALONE", 1);
+    world_sql(w, "UPDATE person SET active = 1 WHERE id = 'L'"); /* the county sends its people */
+    pass(w, 2);
+    ASSERT_SENT(w, "L", "O2_PANIC", 1);
+}
+
+static void a_watch_over_midnight(void **state)
+{
+    struct world *w = *state;
+    world_sql(w, "DELETE FROM duty_lead WHERE id = 'l2'");
+    world_sql(w, "INSERT INTO duty_lead(id, scope, org_id, date, from_min, to_min, person_id,"
+                 " level) VALUES ('night', 'S0117', 'S0117', '2026-09-07', 1080, 480, 'L', 2)");
+    world_event(w, "SOS17", "sos", NULL, 0); /* 12:00 on the 7th: not yet */
+    ASSERT_SENT(w, "L", "", 0);
+    world_sql(w, "DELETE FROM alarm_run"); /* its steps would tell the leader of the night */
+    world_at(w, "2026-09-07", "23:00");
+    world_event(w, "SOS17", "sos", NULL, 0);
+    ASSERT_SENT(w, "L", "O2_BUTTON", 1);
+    world_at(w, "2026-09-08", "05:00");
+    world_event(w, "SOS17", "sos", NULL, 0);
+    ASSERT_SENT(w, "L", "O2_BUTTON", 2);
+    world_at(w, "2026-09-08", "23:00");
+    world_event(w, "SOS17", "sos", NULL, 0);
+    ASSERT_SENT(w, "L", "O2_BUTTON", 2);
+}
+
+/* Nobody closed yesterday's alarm: today's is one of its own. */
+static void an_old_alarm_swallows_nothing(void **state)
+{
+    struct world *w = *state;
+    on_post(w);
+    world_event(w, "SOS17", "sos", NULL, 0);
+    world_text(w, "G", "出警");
+    pass(w, 5);
+    world_event(w, "SOS17", "sos", NULL, 0); /* while he is on the way */
+    assert_int_equal(world_int(w, "SELECT count(*) FROM alarm"), 1);
+    pass(w, 10);
+    world_event(w, "SOS17", "sos", NULL, 0);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM alarm"), 2);
+    ASSERT_SENT(w, "L", "O2_BUTTON", 2);
+    world_run(w, "2026-09-09", "07:32");
+    world_event(w, "SOS17", "sos", NULL, 0);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM alarm"), 3);
+    ASSERT_SENT(w, "L", "O2_BUTTON", 3);
+}
+
+static void a_kept_copy_is_no_press(void **state)
+{
+    struct world *w = *state;
+    struct duty_event event = {
+        .id = "SOS17:kept", .device_id = "SOS17", .kind = "sos", .heard_at_ms = w->cells.wall_ms};
+    replica_enter(w->replica);
+    duty_on_event(&w->duty, &event);
+    event.id = "SOS17:kept2"; /* the next connection */
+    duty_on_event(&w->duty, &event);
+    assert_true(replica_leave(w->replica, true));
+    assert_true(replica_commit(w->replica));
+    assert_int_equal(world_int(w, "SELECT count(*) FROM alarm"), 0);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM desk_item WHERE kind = 'alarm'"), 1);
+}
+
+/* The event's row stands and the broker has its PUBACK: the alarm must come all the same. */
+static void the_handler_fails(void **state)
+{
+    struct world *w = *state;
+    on_post(w);
+    world_sql(w,
+              "CREATE TRIGGER boom BEFORE INSERT ON alarm BEGIN SELECT RAISE(ABORT, 'boom'); END");
+    world_event(w, "SOS17", "sos", NULL, 0);
+    ASSERT_SENT(w, "L", "", 0);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM desk_item WHERE kind = 'alarm'"
+                                  " AND state = 'open'"),
+                     1);
+    world_sql(w, "DROP TRIGGER boom");
+    w->cells.wall_ms += 1000;
+    world_restart(w);
+    world_tick(w);
+    ASSERT_SENT(w, "L", "O2_BUTTON", 1);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM alarm"), 1);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM duty_again"), 0);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM desk_item WHERE kind = 'alarm'"
+                                  " AND state = 'open'"),
+                     1); /* the alarm's own */
+}
+
 static void volunteer_calls(void **state)
 {
     struct world *w = *state;
@@ -292,6 +397,12 @@ int main(void)
         TEST(at_night_the_next_shift_is_told),
         TEST(unknown_button_reaches_the_leader),
         TEST(nobody_but_the_room),
+        TEST(nobody_on_the_roster),
+        TEST(nobody_at_all),
+        TEST(a_watch_over_midnight),
+        TEST(an_old_alarm_swallows_nothing),
+        TEST(a_kept_copy_is_no_press),
+        TEST(the_handler_fails),
         TEST(volunteer_calls),
         TEST(a_question_is_no_panic),
     };

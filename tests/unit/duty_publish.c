@@ -245,6 +245,19 @@ static void many_at_once(void **state)
     assert_int_equal(world_int(w, "SELECT count(*) FROM sent WHERE text_id = 'R1_EVE'"), 60);
 }
 
+static void without_a_phone(void **state)
+{
+    struct world *w = *state;
+    world_sql(w, "UPDATE person SET phone = NULL WHERE id = 'V1'");
+    world_morning(w);
+    world_tick(w);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM desk_item WHERE kind = 'call'"
+                                  " AND person_id = 'V1'"),
+                     1);
+    world_run(w, "2026-09-08", "07:30"); /* and is missed like anybody else */
+    assert_int_equal(world_int(w, "SELECT count(*) FROM sent WHERE text_id = 'E1_LEADER'"), 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -263,6 +276,7 @@ int main(void)
         TEST(taken_back_turn),
         TEST(lost_turn),
         TEST(many_at_once),
+        TEST(without_a_phone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -130,6 +130,25 @@ CREATE TABLE desk_item (
 CREATE INDEX desk_item_open ON desk_item(at) WHERE state = 'open';
 CREATE INDEX desk_item_phone ON desk_item(phone);
 
+-- Texts and events that could not be handled: on the desk, and tried again. The next step of one
+-- that stays so is a person's: next_at NULL.
+CREATE TABLE duty_again (
+    id TEXT PRIMARY KEY NOT NULL, -- of the text or the event
+    kind TEXT NOT NULL CHECK (kind IN ('text', 'event')),
+    phone TEXT,
+    body TEXT, -- sealed
+    can_answer INTEGER NOT NULL,
+    device_id TEXT,
+    event_kind TEXT,
+    subject TEXT,
+    fresh INTEGER NOT NULL,
+    sent_at INTEGER NOT NULL, -- the device's time, for an event
+    heard_at INTEGER NOT NULL,
+    tries INTEGER NOT NULL DEFAULT 0,
+    next_at INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX duty_again_next ON duty_again(next_at) WHERE next_at IS NOT NULL;
+
 -- 退订: a volunteer who stays on the roster hears of changes of the own duty only.
 CREATE TABLE optout (
     phone TEXT PRIMARY KEY NOT NULL,
