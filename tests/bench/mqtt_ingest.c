@@ -111,14 +111,20 @@ static bool wait_line(const struct child *child, const char *line, int timeout_m
     }
 }
 
-/* Resident memory at its largest, in KiB. */
-static long stop(struct child *child)
+struct cost {
+    long rss_kib;  /* resident memory at its largest */
+    double cpu_us; /* processor time */
+};
+
+static struct cost stop(struct child *child)
 {
     struct rusage usage = {0};
     kill(child->pid, SIGKILL);
     wait4(child->pid, NULL, 0, &usage);
     close(child->out);
-    return usage.ru_maxrss;
+    double seconds = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec);
+    return (struct cost){usage.ru_maxrss, seconds * 1e6 + (double)usage.ru_utime.tv_usec +
+                                              (double)usage.ru_stime.tv_usec};
 }
 
 static bool finish(struct child *child)
@@ -149,7 +155,7 @@ static long count_rows(const struct run *run)
     pid_t pid = fork();
     if (pid == 0) {
         dup2(pipes[1], STDOUT_FILENO);
-        execlp("sqlite3", "sqlite3", run->db, command, (char *)NULL);
+        execlp("sqlite3", "sqlite3", "-cmd", ".timeout 10000", run->db, command, (char *)NULL);
         _exit(127);
     }
     close(pipes[1]);
@@ -161,7 +167,7 @@ static long count_rows(const struct run *run)
 }
 
 /* Messages a second. */
-static double measure(const char *program, long *ret_rss_kib)
+static double measure(const char *program, struct cost *ret_cost)
 {
     struct run run;
     open_run(&run);
@@ -174,7 +180,7 @@ static double measure(const char *program, long *ret_rss_kib)
     bool done = wait_line(&subscriber, "done", WAIT_MS);
     int64_t end_us = clock_mono_us();
     bool published = finish(&publisher);
-    *ret_rss_kib = stop(&subscriber);
+    *ret_cost = stop(&subscriber);
     if (!done || !published || count_rows(&run) != MESSAGES)
         give_up("not all rows arrived");
     broker_remove(&run.broker);
@@ -251,13 +257,13 @@ static long measure_loss(long *rss_kib)
     struct child publisher = start_publisher(&run, KILL_MESSAGES, KILL_RATE);
     for (int i = 0; i < KILLS; i++) {
         clock_sleep_ms(250 + (int64_t)rnd_below(&rnd, 600));
-        long rss = stop(&station);
+        long rss = stop(&station).rss_kib;
         *rss_kib = rss > *rss_kib ? rss : *rss_kib;
         station = start_subscriber("bench_mqtt_station", &run, KILL_MESSAGES);
     }
     bool published = finish(&publisher);
     wait_drained(&station, &run);
-    long rss = stop(&station);
+    long rss = stop(&station).rss_kib;
     *rss_kib = rss > *rss_kib ? rss : *rss_kib;
     long rows = count_rows(&run);
     if (!published || rows < 0)
@@ -299,15 +305,18 @@ int main(int argc, char **argv)
         give_up("where am I?");
     *strrchr(program_dir, '/') = '\0';
     for (int i = 0; i < pairs; i++) {
-        long rss, unused;
-        double bare = measure("bench_mqtt_bare", &unused);
-        ours[i] = measure("bench_mqtt_station", &rss);
+        struct cost cost, bare_cost;
+        double bare = measure("bench_mqtt_bare", &bare_cost);
+        ours[i] = measure("bench_mqtt_station", &cost);
         double sub = measure_mosquitto_sub();
         to_bare[i] = ours[i] / bare;
         to_sub[i] = ours[i] / sub;
-        rss_kib = rss > rss_kib ? rss : rss_kib;
-        fprintf(stderr, "%d of %d: station %.0f/s, bare %.0f/s, mosquitto_sub %.0f/s\n", i + 1,
-                pairs, ours[i], bare, sub);
+        rss_kib = cost.rss_kib > rss_kib ? cost.rss_kib : rss_kib;
+        fprintf(stderr,
+                "%d of %d: station %.0f/s (%.1f us of processor each), bare %.0f/s (%.1f us), "
+                "mosquitto_sub %.0f/s\n",
+                i + 1, pairs, ours[i], cost.cpu_us / MESSAGES, bare, bare_cost.cpu_us / MESSAGES,
+                sub);
     }
     long lost = measure_loss(&rss_kib);
     print_rate(median(ours, pairs), "bare_subscriber", to_bare, pairs);
