@@ -25,6 +25,8 @@ struct device {
     int64_t samples_ms[DEVICE_SAMPLES]; /* our clock minus its, of its last heartbeats */
     int sample_count, sample_next;
     bool dirty;
+    int64_t registered_turn; /* of ingest, in which it was found in table device, with `scope` */
+    char scope[LIMIT_STATION_BYTES + 1];
 };
 
 struct devices;

@@ -45,6 +45,7 @@ struct ingest {
     int64_t tick_wall_ms, tick_mono_ms;
     bool was_connected;
     bool watching_turn;
+    int64_t turn;    /* counts those with messages */
     bool reload_due; /* the devices in memory say more than was committed */
 };
 
@@ -131,6 +132,7 @@ static void watch_turn(struct ingest *ingest)
     if (ingest->watching_turn)
         return;
     ingest->watching_turn = true;
+    ingest->turn++;
     replica_enter(ingest->replica);
     replica_after_commit(ingest->replica, on_turn_end, ingest, 0);
     replica_leave(ingest->replica, true);
@@ -243,10 +245,14 @@ static void call_on_event(struct ingest *ingest, const struct mqtt_event *event)
 
 enum { STORED, WAS_THERE, REFUSED };
 
-/* The scope of the registered device; false: *ret_reason. */
+/* The scope of the registered device; false: *ret_reason. Asked once a turn of each device. */
 static bool find_device(const struct work *work, char *ret_scope, size_t size,
                         const char **ret_reason)
 {
+    struct device *device = work->device;
+    if (device != NULL && device->registered_turn == work->ingest->turn &&
+        strcmp(device->product, work->mapped.product) == 0)
+        return text_copy(ret_scope, size, device->scope);
     struct query *query =
         replica_query(work->ingest->replica, "SELECT product, scope FROM device WHERE id = ?1");
     query_text(query, 1, work->mapped.device_id);
@@ -258,6 +264,10 @@ static bool find_device(const struct work *work, char *ret_scope, size_t size,
         *ret_reason = same ? NULL : "device is registered as another product";
     }
     query_done(query);
+    if (*ret_reason == NULL && device != NULL) {
+        text_copy(device->scope, sizeof device->scope, ret_scope);
+        device->registered_turn = work->ingest->turn;
+    }
     return *ret_reason == NULL;
 }
 
@@ -265,6 +275,7 @@ static bool find_device(const struct work *work, char *ret_scope, size_t size,
 static int store_event(struct work *work, const struct mqtt_event *event, const char **ret_reason)
 {
     char scope[LIMIT_NAME_BYTES];
+    *ret_reason = NULL;
     if (!find_device(work, scope, sizeof scope, ret_reason))
         return REFUSED;
     const char *code = event->code[0] != '\0' ? event->code : NULL;

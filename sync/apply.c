@@ -108,9 +108,9 @@ static bool forgive(const struct batch *batch)
 static int64_t own_groups(const struct batch *batch, const char *id)
 {
     int64_t mask = 0;
-    struct query *query = replica_query(
-        batch->wire->replica,
-        "SELECT gm FROM sync_out WHERE tid = ?1 AND pk = ?2 AND st <> 2 AND st <> 4 AND st < 2");
+    struct query *query =
+        replica_query(batch->wire->replica, "SELECT gm FROM sync_out WHERE tid = ?1 AND tid <> 18 "
+                                            "AND pk = ?2 AND st <> 2 AND st <> 4 AND st < 2");
     query_int(query, 1, batch->group->table->tid);
     query_text(query, 2, id);
     while (query_row(query))
@@ -121,11 +121,11 @@ static int64_t own_groups(const struct batch *batch, const char *id)
 
 static bool settle_awaited(const struct batch *batch, const char *id)
 {
-    return replica_run(
-               batch->wire->replica,
-               "UPDATE sync_out SET st = 2 WHERE tid = ?1 AND pk = ?2 AND st <> 2 AND st <> 4 "
-               "AND st = 3",
-               "is", (int64_t)batch->group->table->tid, id) >= 0;
+    return replica_run(batch->wire->replica,
+                       "UPDATE sync_out SET st = 2 WHERE tid = ?1 AND tid <> 18 AND pk = ?2 AND st "
+                       "<> 2 AND st <> 4 "
+                       "AND st = 3",
+                       "is", (int64_t)batch->group->table->tid, id) >= 0;
 }
 
 static bool store_marked(const struct batch *batch, size_t at, const char *id)
@@ -143,17 +143,18 @@ static bool set_marks_aside(const struct batch *batch, const char *id, const cha
     struct query *query = replica_query(replica, batch->sql->show);
     query_text(query, 1, id);
     const char *row = query_row(query) ? query_get_text(query, 0) : NULL;
-    bool ok = replica_run(
-                  replica,
-                  "INSERT INTO sync_quarantine(at, way, tid, pk, lseq, row, why) SELECT "
-                  "now_ms(), 'out', tid, pk, lseq, seal(?3), ?4 FROM sync_out WHERE "
-                  "tid = ?1 AND pk = ?2 AND st <> 2 AND st <> 4 AND st < 2 ON CONFLICT DO NOTHING",
-                  "isss", (int64_t)batch->group->table->tid, id, row, why) >= 0;
+    bool ok = replica_run(replica,
+                          "INSERT INTO sync_quarantine(at, way, tid, pk, lseq, row, why) SELECT "
+                          "now_ms(), 'out', tid, pk, lseq, seal(?3), ?4 FROM sync_out WHERE "
+                          "tid = ?1 AND tid <> 18 AND pk = ?2 AND st <> 2 AND st <> 4 AND st < 2 "
+                          "ON CONFLICT DO NOTHING",
+                          "isss", (int64_t)batch->group->table->tid, id, row, why) >= 0;
     query_done(query);
-    return ok && replica_run(replica,
-                             "UPDATE sync_out SET st = 4 WHERE tid = ?1 AND pk = ?2 AND "
-                             "st <> 2 AND st <> 4 AND st < 2",
-                             "is", (int64_t)batch->group->table->tid, id) >= 0;
+    return ok &&
+           replica_run(replica,
+                       "UPDATE sync_out SET st = 4 WHERE tid = ?1 AND tid <> 18 AND pk = ?2 AND "
+                       "st <> 2 AND st <> 4 AND st < 2",
+                       "is", (int64_t)batch->group->table->tid, id) >= 0;
 }
 
 static bool still_in_scope(const struct batch *batch, const char *id, const char *scope)

@@ -47,8 +47,8 @@ static const char *make_adopt(const struct table *table)
     buf_init(&sql, SQL_BYTES_MAX);
     buf_printf(&sql,
                "UPDATE %s SET _v = max(_v, ?1 + m.k) FROM (SELECT tid, pk, lseq, "
-               "row_number() OVER (ORDER BY tid, lseq) - 1 AS k FROM sync_out WHERE st IN (0, 1, "
-               "3) AND st = 1) AS m "
+               "row_number() OVER (ORDER BY tid, lseq) - 1 AS k FROM sync_out WHERE st <> 2 AND "
+               "st <> 4 AND st = 1) AS m "
                "WHERE m.tid = %d AND %s.id = m.pk AND m.lseq NOT IN (SELECT value FROM "
                "json_each(?2))",
                table->name, table->tid, table->name);
@@ -104,12 +104,12 @@ static void add_reasons(struct buf *sql, const struct table *table)
 
 static void add_marked(struct buf *sql, const struct table *table)
 {
-    if (table->direction == TABLE_DOWN)
+    if (table->direction == TABLE_DOWN || table->tid == TABLE_BULK_TID)
         buf_add_text(sql, "0");
     else
         buf_printf(sql,
                    "EXISTS (SELECT 1 FROM sync_out WHERE tid = %d AND pk = json_extract(j, '$.id') "
-                   "AND st <> 2 AND st <> 4)",
+                   "AND tid <> 18 AND st <> 2 AND st <> 4)",
                    table->tid);
 }
 

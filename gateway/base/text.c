@@ -65,6 +65,10 @@ bool text_utf8_valid(const char *bytes, size_t size)
 {
     for (size_t at = 0; at < size;) {
         uint32_t cp;
+        if (bytes[at] > 0 && bytes[at] < 0x7f) { /* most of it: ASCII */
+            at++;
+            continue;
+        }
         size_t length = text_utf8_decode(bytes + at, size - at, &cp);
         if (length == 0 || cp == 0)
             return false;

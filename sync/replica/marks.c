@@ -25,14 +25,15 @@ static void begin_trigger(struct buf *sql, const struct table *table, const char
 
 static void add_mark(struct buf *sql, const struct table *table, int groups)
 {
-    buf_printf(sql,
-               "BEGIN INSERT INTO sync_out(tid, pk, base, gm, h, boot) VALUES (%d, NEW.id, "
-               "coalesce((SELECT min(base) FROM sync_out WHERE tid = %d AND pk = NEW.id AND "
-               "st <> 2 AND st <> 4 AND gm & %d), NEW._v), %d, now_ms(), "
-               "(SELECT max(boot) FROM sync_boot)) "
-               "ON CONFLICT(tid, pk, base) WHERE st = 0 "
-               "DO UPDATE SET gm = gm | excluded.gm, h = excluded.h, boot = excluded.boot; END;\n",
-               table->tid, table->tid, groups, groups);
+    buf_printf(
+        sql,
+        "BEGIN INSERT INTO sync_out(tid, pk, base, gm, h, boot) VALUES (%d, NEW.id, "
+        "coalesce((SELECT min(base) FROM sync_out WHERE tid = %d AND tid <> 18 AND pk = NEW.id AND "
+        "st <> 2 AND st <> 4 AND gm & %d), NEW._v), %d, now_ms(), "
+        "(SELECT max(boot) FROM sync_boot)) "
+        "ON CONFLICT(tid, pk, base) WHERE st = 0 AND tid <> 18 "
+        "DO UPDATE SET gm = gm | excluded.gm, h = excluded.h, boot = excluded.boot; END;\n",
+        table->tid, table->tid, groups, groups);
 }
 
 /* An event is written once and never changed, so it can have no earlier mark to look for. Hundreds

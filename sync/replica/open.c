@@ -29,6 +29,11 @@ static const char pragmas[] = "PRAGMA journal_mode=WAL;"
                               "PRAGMA journal_size_limit=8388608;"
                               "PRAGMA cell_size_check=ON;";
 
+enum {
+    LOOKASIDE_BYTES = 1200, /* SQLite's own size, of which it would have 40 */
+    LOOKASIDE_SLOTS = 256,
+};
+
 static int code_of(int rc)
 {
     switch (rc & 0xff) {
@@ -43,8 +48,18 @@ static int code_of(int rc)
     }
 }
 
+/* Before the library is first used: without its statistics an allocation takes no lock. */
+static void configure_once(void)
+{
+    static bool done;
+    if (!done)
+        sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    done = true;
+}
+
 int replica_connect(struct replica *replica, struct err *err)
 {
+    configure_once();
     int rc = sqlite3_open_v2(replica->path, &replica->db,
                              SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
                                  SQLITE_OPEN_EXRESCODE,
@@ -52,6 +67,8 @@ int replica_connect(struct replica *replica, struct err *err)
     if (rc == SQLITE_OK) {
         sqlite3_busy_timeout(replica->db, BUSY_TIMEOUT_MS);
         sqlite3_db_config(replica->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+        sqlite3_db_config(replica->db, SQLITE_DBCONFIG_LOOKASIDE, NULL, LOOKASIDE_BYTES,
+                          LOOKASIDE_SLOTS);
         sqlite3_limit(replica->db, SQLITE_LIMIT_LENGTH, 4 * LIMIT_SYNC_BODY_BYTES);
         rc = sqlite3_exec(replica->db, pragmas, NULL, NULL, NULL);
     }

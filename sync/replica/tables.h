@@ -25,7 +25,13 @@ enum table_direction {
     TABLE_UP,   /* append-only events of the station: no groups, no conflicts */
 };
 
-enum { TABLE_COLUMNS_MAX = 20, TABLE_GROUPS_MAX = 4 };
+enum {
+    TABLE_COLUMNS_MAX = 20,
+    TABLE_GROUPS_MAX = 4,
+    /* device_event: hundreds a turn. Its marks are in no index by row ("tid <> 18" in SQL): an
+     * event is never changed, so nobody looks for the marks of one. */
+    TABLE_BULK_TID = 18,
+};
 
 struct table {
     int tid; /* never reused */

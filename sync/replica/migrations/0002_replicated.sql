@@ -224,4 +224,4 @@ CREATE TABLE device_event (
     heard_at INTEGER,
     fresh INTEGER,
     _v INTEGER NOT NULL DEFAULT 0
-) STRICT;
+) STRICT, WITHOUT ROWID;

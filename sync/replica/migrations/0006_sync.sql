@@ -13,10 +13,11 @@ CREATE TABLE sync_out (
     boot INTEGER,        -- start of the program that made it
     st INTEGER NOT NULL DEFAULT 0 CHECK (st BETWEEN 0 AND 4)
 ) STRICT;
-CREATE UNIQUE INDEX sync_out_u ON sync_out(tid, pk, base) WHERE st = 0;
+-- device_event (18) comes by the hundred a turn and can have no second mark: it is left out
+CREATE UNIQUE INDEX sync_out_u ON sync_out(tid, pk, base) WHERE st = 0 AND tid <> 18;
 -- the marks that are not settled, by row and by state; not "IN (0, 1, 3)", for which SQLite would
 -- build a temporary table with each insert
-CREATE INDEX sync_out_open ON sync_out(tid, pk) WHERE st <> 2 AND st <> 4;
+CREATE INDEX sync_out_open ON sync_out(tid, pk) WHERE tid <> 18 AND st <> 2 AND st <> 4;
 CREATE INDEX sync_out_todo ON sync_out(st, lseq) WHERE st <> 2 AND st <> 4;
 
 -- Starts of the program and how far its clock was from the county's (off_ms = county - station;
