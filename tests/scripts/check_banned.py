@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Functions nobody calls here, and words that mark unfinished work."""
+"""Functions nobody calls here, words that mark unfinished work, and OR clauses in SQL triggers."""
 import re
 import sys
 
@@ -43,8 +43,22 @@ def check_file(root, path):
             yield f"{path}:{line}: '{match.group()}' marks unfinished work"
 
 
+TRIGGER = re.compile(r"\bCREATE\s+TRIGGER\b.*?\bEND;", re.S | re.I)
+OR_CLAUSE = re.compile(r"\b(INSERT|UPDATE)\s+OR\s+\w+", re.I)
+
+
+def check_sql(root, path):
+    """SQLite lets the statement that fires a trigger override the OR clauses in it."""
+    text = re.sub(r"--[^\n]*", "", read(root, path))
+    for trigger in TRIGGER.finditer(text):
+        for match in OR_CLAUSE.finditer(trigger.group()):
+            line = text.count("\n", 0, trigger.start() + match.start()) + 1
+            yield f"{path}:{line}: {match.group()} in a trigger: use ON CONFLICT DO NOTHING"
+
+
 def main(root):
-    finish([f for path in files(root, (".c", ".h")) for f in check_file(root, path)])
+    findings = [f for path in files(root, (".c", ".h")) for f in check_file(root, path)]
+    finish(findings + [f for path in files(root, (".sql",)) for f in check_sql(root, path)])
 
 
 main(sys.argv[1])

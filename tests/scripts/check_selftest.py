@@ -52,6 +52,8 @@ BAD = [
     ("includes.py", "sms/a.c", "#include <libpq-fe.h>\n", "<libpq-fe.h> belongs in"),
     ("banned.py", "sms/a.c", "/* " + "TO" + "DO: later */\n", "unfinished"),
     ("banned.py", "sms/a.c", "/* a " + "st" + "ub */\n", "unfinished"),
+    ("banned.py", "sync/a.sql", "CREATE TRIGGER t AFTER INSERT ON a\nBEGIN\n    INSERT OR IGNORE "
+                                "INTO b VALUES (1);\nEND;\n", "a.sql:3: INSERT OR IGNORE"),
     ("length.py", "sms/a.c", "int a;\n" * 801, "801 lines"),
     ("complexity.py", "sms/a.c", LONG, "f has 84 lines"),
     ("complexity.py", "sms/a.c", KNOTTY, "complexity 21"),

@@ -206,9 +206,12 @@ LEFT JOIN school sc ON sc.id = po.school_id
 LEFT JOIN person p ON p.id = a.person_id
 WHERE s.start_at IS NOT NULL AND s.end_at IS NOT NULL;
 
+-- ON CONFLICT DO NOTHING and not OR IGNORE: the upsert with which the county's rows arrive would
+-- override the latter in a trigger, and a second touch would make its row a bad one.
 CREATE TRIGGER duty_touch_new AFTER INSERT ON assignment
 BEGIN
-    INSERT OR IGNORE INTO duty_touch(assignment_id) VALUES (NEW.id);
+    INSERT INTO duty_touch(assignment_id) VALUES (NEW.id)
+        ON CONFLICT DO NOTHING;
 END;
 
 -- Answers and check-ins change nothing that people have to be told.
@@ -217,41 +220,48 @@ WHEN NEW.shift_id <> OLD.shift_id OR NEW.person_id <> OLD.person_id
     OR NEW.state IN ('planned', 'cancelled', 'excused')
     OR OLD.state IN ('declined', 'cancelled', 'excused', 'no_show')
 BEGIN
-    INSERT OR IGNORE INTO duty_touch(assignment_id) VALUES (NEW.id);
+    INSERT INTO duty_touch(assignment_id) VALUES (NEW.id)
+        ON CONFLICT DO NOTHING;
 END;
 
 CREATE TRIGGER duty_touch_gone AFTER DELETE ON assignment
 BEGIN
-    INSERT OR IGNORE INTO duty_touch(assignment_id) VALUES (OLD.id);
+    INSERT INTO duty_touch(assignment_id) VALUES (OLD.id)
+        ON CONFLICT DO NOTHING;
 END;
 
 CREATE TRIGGER duty_touch_shift_new AFTER INSERT ON shift
 BEGIN
-    INSERT OR IGNORE INTO duty_touch(assignment_id)
-        SELECT id FROM assignment WHERE shift_id = NEW.id;
+    INSERT INTO duty_touch(assignment_id)
+        SELECT id FROM assignment WHERE shift_id = NEW.id
+        ON CONFLICT DO NOTHING;
 END;
 
 CREATE TRIGGER duty_touch_shift AFTER UPDATE OF post_id, start_at, end_at, state ON shift
 BEGIN
-    INSERT OR IGNORE INTO duty_touch(assignment_id)
-        SELECT id FROM assignment WHERE shift_id = NEW.id;
+    INSERT INTO duty_touch(assignment_id)
+        SELECT id FROM assignment WHERE shift_id = NEW.id
+        ON CONFLICT DO NOTHING;
 END;
 
 CREATE TRIGGER duty_touch_shift_gone AFTER DELETE ON shift
 BEGIN
-    INSERT OR IGNORE INTO duty_touch(assignment_id)
-        SELECT id FROM assignment WHERE shift_id = OLD.id;
+    INSERT INTO duty_touch(assignment_id)
+        SELECT id FROM assignment WHERE shift_id = OLD.id
+        ON CONFLICT DO NOTHING;
 END;
 
 CREATE TRIGGER duty_touch_person_new AFTER INSERT ON person
 BEGIN
-    INSERT OR IGNORE INTO duty_touch(assignment_id)
-        SELECT id FROM assignment WHERE person_id = NEW.id;
+    INSERT INTO duty_touch(assignment_id)
+        SELECT id FROM assignment WHERE person_id = NEW.id
+        ON CONFLICT DO NOTHING;
 END;
 
 CREATE TRIGGER duty_touch_person AFTER UPDATE OF phone, active ON person
 WHEN NEW.phone IS NOT OLD.phone OR NEW.active IS NOT OLD.active
 BEGIN
-    INSERT OR IGNORE INTO duty_touch(assignment_id)
-        SELECT id FROM assignment WHERE person_id = NEW.id;
+    INSERT INTO duty_touch(assignment_id)
+        SELECT id FROM assignment WHERE person_id = NEW.id
+        ON CONFLICT DO NOTHING;
 END;
