@@ -30,6 +30,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/sm.h"
 #include "gateway/base/text.h"
+#include "mqtt/tls.h"
 
 enum {
     CONNACK_MS = 5000,
@@ -66,6 +67,7 @@ struct client {
     char *socket_path, *host, *ca_file, *cert_file, *key_file, *username, *password, *client_id;
     char *will_topic, *will_text; /* all owned; NULL: none */
     int port, keepalive_s;
+    void *tls; /* owned, see tls.h; NULL: plain */
     struct client_callbacks callbacks;
 
     struct sm state;
@@ -281,7 +283,7 @@ static bool keep_reading(struct client *client, int *idle_calls)
         return true;
     }
     ++*idle_calls;
-    return more_to_read(client) || (client->ca_file != NULL && *idle_calls < 2);
+    return more_to_read(client) || (client->tls != NULL && *idle_calls < 2);
 }
 
 /* One packet a call, because the library's own limit is that of its queue. */
@@ -313,7 +315,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     if (status < 0 && !may_read)
         doom(client, uv_strerror(status)); /* the library would read, and must not */
     else if (status < 0 || (events & UV_READABLE) != 0 ||
-             (client->state.now == CONNECTING && client->ca_file != NULL))
+             (client->state.now == CONNECTING && client->tls != NULL))
         read_all(client); /* also while connecting: only reading advances the TLS handshake */
     if (status < 0)
         doom(client, uv_strerror(status));
@@ -369,6 +371,7 @@ static int set_up(struct client *client, struct mosquitto *mosq)
 {
     mosquitto_threaded_set(mosq, true);
     mosquitto_int_option(mosq, MOSQ_OPT_TCP_NODELAY, 1);
+    mosquitto_int_option(mosq, MOSQ_OPT_SSL_CTX_WITH_DEFAULTS, 0);
     mosquitto_int_option(mosq, MOSQ_OPT_PROTOCOL_VERSION, MQTT_PROTOCOL_V311);
     mosquitto_max_inflight_messages_set(mosq, LIMIT_MQTT_IN_FLIGHT);
     mosquitto_connect_with_flags_callback_set(mosq, on_connect);
@@ -381,9 +384,8 @@ static int set_up(struct client *client, struct mosquitto *mosq)
     if (rc == MOSQ_ERR_SUCCESS && client->will_topic != NULL)
         rc = mosquitto_will_set(mosq, client->will_topic, (int)strlen(client->will_text),
                                 client->will_text, 1, true);
-    if (rc == MOSQ_ERR_SUCCESS && client->ca_file != NULL)
-        rc = mosquitto_tls_set(mosq, client->ca_file, NULL, client->cert_file, client->key_file,
-                               NULL);
+    if (rc == MOSQ_ERR_SUCCESS && client->tls != NULL)
+        rc = mosquitto_void_option(mosq, MOSQ_OPT_SSL_CTX, client->tls);
     return rc;
 }
 
@@ -585,6 +587,14 @@ int client_init(const struct client_options *options, const struct client_callba
         mosquitto_lib_init();
     client->second.data = client->backoff.data = client->prepare.data = client;
     client->resolve.data = client;
+    int code = ERR_OK;
+    if (client->ca_file != NULL && client->host != NULL)
+        code = tls_open(client->host, client->ca_file, client->cert_file, client->key_file,
+                        &client->tls, err);
+    if (code != ERR_OK) {
+        client_fini(client);
+        return code;
+    }
     *ret = client;
     return ERR_OK;
 }
@@ -637,6 +647,7 @@ void client_fini(struct client *client)
     if (client == NULL)
         return;
     assert(client->state.now == IDLE || client->state.now == CLOSED);
+    tls_close(client->tls);
     free(client->socket_path);
     free(client->host);
     free(client->ca_file);

@@ -371,14 +371,93 @@ static void test_wrong_password(void **state)
     assert_non_null(strstr(mqtt_status(w->station.mqtt).problem, "authorised"));
 }
 
+/* --- TLS --- */
+
+/* A certificate for the name and the address, and the broker with it. */
+static void start_tls_broker(struct world *w, char *certificate, size_t size)
+{
+    close_station(w);
+    broker_remove(&w->broker);
+    snprintf(certificate, size, "/tmp/touyan-cert-%d.pem", (int)getpid());
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (freopen("/dev/null", "w", stderr) == NULL)
+            _exit(1);
+        execlp("openssl", "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+               "ec_paramgen_curve:P-256", "-nodes", "-keyout", certificate, "-out", certificate,
+               "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+               (char *)NULL);
+        _exit(127);
+    }
+    int status = -1;
+    waitpid(pid, &status, 0);
+    assert_int_equal(status, 0);
+    assert_true(broker_make(&w->broker, users, certificate));
+    assert_true(broker_start(&w->broker));
+    w->offline = 0;
+}
+
+static void open_tls_station(struct world *w, const char *host, const char *ca_file)
+{
+    const struct mqtt_callbacks callbacks = {w, on_event, on_state};
+    char password[128];
+    snprintf(password, sizeof password, "%s/pw", w->broker.dir);
+    FILE *file = fopen(password, "we");
+    fputs("pw-SOS1\n", file);
+    fclose(file);
+    snprintf(w->db_path, sizeof w->db_path, "%s/replica.db", w->broker.dir);
+    const struct mqtt_options options = {.host = host,
+                                         .port = w->broker.port,
+                                         .ca_file = ca_file,
+                                         .username = "SOS1",
+                                         .password_file = password};
+    assert_true(mini_station_open(&w->station, w->db_path, options, &callbacks));
+    w->open = true;
+}
+
+static bool is_connected(void *ctx)
+{
+    struct world *w = ctx;
+    return mqtt_status(w->station.mqtt).connected;
+}
+
+static void test_tls(void **state)
+{
+    struct world *w = *state;
+    char certificate[64];
+    start_tls_broker(w, certificate, sizeof certificate);
+    open_tls_station(w, "localhost", certificate);
+    for (int round = 0; round < 3; round++) {
+        run_until(w, is_connected, 0);
+        broker_signal(&w->broker, SIGKILL);
+        run_until(w, is_offline, 0);
+        assert_true(broker_start(&w->broker));
+    }
+    run_until(w, is_connected, 0);
+    close_station(w);
+    w->offline = 0;
+    open_tls_station(w, "127.0.0.1", certificate); /* not in the certificate */
+    mini_station_run(&w->station, NULL, NULL, 1000);
+    assert_false(mqtt_status(w->station.mqtt).connected);
+    assert_int_equal(w->offline, 1);
+    unlink(certificate);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_events_arrive),   T(test_killed_before_the_commit), T(test_commit_fails),
-        T(test_broker_restarts), T(test_answer_after_the_commit),  T(test_outbox),
-        T(test_takeover),        T(test_other_devices_topic),      T(test_nobody_there),
+        T(test_events_arrive),
+        T(test_killed_before_the_commit),
+        T(test_commit_fails),
+        T(test_broker_restarts),
+        T(test_answer_after_the_commit),
+        T(test_outbox),
+        T(test_takeover),
+        T(test_other_devices_topic),
+        T(test_nobody_there),
         T(test_wrong_password),
+        T(test_tls),
     };
     mosquitto_lib_init();
     return cmocka_run_group_tests(tests, NULL, NULL);

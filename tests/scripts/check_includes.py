@@ -27,6 +27,7 @@ LAYERS = {
 FOREIGN = {
     "curl/*": ["sync/transport_curl.c", "gateway/cli/client.c"],
     "mosquitto*.h": ["mqtt/client_mosq.c"],
+    "openssl/*": ["mqtt/tls.c"],
     "gammu*": ["sms/worker/gammu.c"],
     "microhttpd.h": ["gateway/console/http.c", "sync/county/http.c"],
     "sqlite3*.h": ["sync/replica/*", "sync/county/store_sqlite*.[ch]"],
