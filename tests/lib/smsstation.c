@@ -42,6 +42,7 @@ static int64_t mono_ms(void *ctx)
 
 static void start_sim(struct smsstation *station)
 {
+    /* NOLINTNEXTLINE(bugprone-suspicious-missing-comma): one path of two texts */
     char *args[] = {TOUYAN_BIN "/touyan-simmodem",
                     "--link",
                     station->link,
@@ -349,6 +350,7 @@ int smsstation_workers(pid_t *ret, int max)
     int pid;
     snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
     FILE *file = fopen(path, "re");
+    /* NOLINTNEXTLINE(cert-err34-c): the kernel writes process ids */
     while (file != NULL && count < max && fscanf(file, "%d", &pid) == 1)
         if (is_worker((pid_t)pid))
             ret[count++] = (pid_t)pid;
