@@ -123,8 +123,11 @@ static bool settle_awaited(const struct batch *batch, const char *id)
 {
     return replica_run(batch->wire->replica,
                        "UPDATE sync_out SET st = 2 WHERE tid = ?1 AND tid <> 18 AND pk = ?2 AND st "
-                       "<> 2 AND st <> 4 "
-                       "AND st = 3",
+                       "<> 2 AND st <> 4 AND st = 3",
+                       "is", (int64_t)batch->group->table->tid, id) >= 0 &&
+           replica_run(batch->wire->replica,
+                       "UPDATE sync_conflict SET settled_at = now_ms() WHERE tid = ?1 AND pk = ?2 "
+                       "AND settled_at IS NULL",
                        "is", (int64_t)batch->group->table->tid, id) >= 0;
 }
 

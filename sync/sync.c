@@ -10,7 +10,8 @@
  * that cannot be understood, or a commit that failed, ends the round; the cursor is where it was,
  * so the page is asked for again. A push that the county refuses as a whole (400, 413) is
  * unclaimed; when a request without any row is then taken, the push is halved until the row to
- * blame is alone, and that is set aside. 409 holds everything until a person has looked.
+ * blame is alone, and that is set aside. A county that has seen another life of this database
+ * (409 reinc) makes it a new incarnation, which pushes what is open under its own number.
  *
  * Slices are sized by the time they take including their commit, so that what waits for the loop
  * (an alarm) waits about 10 ms at most. */
@@ -26,7 +27,10 @@
 #include "gateway/base/text.h"
 #include "sync/engine.h"
 #include "sync/internal.h"
+#include "sync/life.h"
+#include "sync/machine.h"
 #include "sync/page.h"
+#include "sync/state.h"
 #include "sync/transport.h"
 #include "sync/wire.h"
 
@@ -41,6 +45,7 @@ enum {
     SLICE_ROWS_MIN = 10,
     SLICE_ROWS_FIRST = 100,
     PUSH_ROWS_FIRST = 250,
+    REINC_PAUSE_MS = 60000,
 };
 
 /* Why a push is being tried in smaller parts. */
@@ -77,7 +82,7 @@ struct sync {
     size_t push_rows;  /* rows that a push may have, for the same reason */
     int64_t handler_began_us;
 
-    bool held_restored;
+    int64_t reinc_ms; /* last time that the county asked for a new incarnation; 0: never */
     enum blame blame;
     size_t refused_limit; /* rows a push may have after one was refused */
     char refusal[LIMIT_NAME_BYTES + 1];
@@ -268,15 +273,14 @@ static bool settle_blame(struct sync *sync)
     return ok;
 }
 
-static void settle(struct sync *sync, int64_t off_ms)
+static void settle(struct sync *sync, int64_t county_ms)
 {
     begin_handler(sync);
     wait_for_commit(sync, on_settled, 0);
     bool ok = wire_settle(&sync->wire, &sync->page) && settle_blame(sync);
     if (ok && sync->page.row_count == 0)
         ok = wire_store_cursors(&sync->wire, &sync->page);
-    if (ok)
-        wire_note_offset(&sync->wire, off_ms);
+    ok = ok && life_note_time(&sync->wire, county_ms);
     replica_leave(sync->replica, ok);
 }
 
@@ -295,8 +299,9 @@ static void on_good_reply(struct sync *sync, const struct transport_reply *reply
     engine_replied(&sync->engine, more, sync->request.size + reply->size,
                    reply->sent_bytes + reply->received_bytes, reply->took_ms);
     sync->status.caught_up = !more;
-    sync->status.off_ms = json_int(envelope, "now", 0) + reply->took_ms / 2 - wall_ms(sync);
-    settle(sync, sync->status.off_ms);
+    int64_t county_ms = json_int(envelope, "now", 0) + reply->took_ms / 2;
+    sync->status.off_ms = county_ms - wall_ms(sync);
+    settle(sync, county_ms);
 }
 
 /* --- refusals --- */
@@ -320,6 +325,27 @@ static void on_unclaimed(void *ctx, int64_t arg, bool committed)
     ack_came(ctx);
 }
 
+static bool reincarnate(struct sync *sync, const char *why)
+{
+    begin_handler(sync);
+    wait_for_commit(sync, on_unclaimed, 0);
+    return replica_leave(sync->replica, life_reincarnate(&sync->wire, why));
+}
+
+/* The county has seen another life of this station. Twice in a minute is no second copy but a
+ * mistake of one of the ends: then there is time. */
+static void on_reinc(struct sync *sync, const char *problem)
+{
+    bool again = sync->reinc_ms > 0 && mono_ms(sync) - sync->reinc_ms < REINC_PAUSE_MS;
+    sync->reinc_ms = mono_ms(sync);
+    bool done = reincarnate(sync, problem);
+    fail(sync, -1, problem);
+    if (done && !again) {
+        engine_retry_now(&sync->engine, mono_ms(sync));
+        look(sync);
+    }
+}
+
 /* 400 or 413 with rows in the push. */
 static void split_push(struct sync *sync, const char *problem)
 {
@@ -331,13 +357,27 @@ static void split_push(struct sync *sync, const char *problem)
     replica_leave(sync->replica, wire_unclaim(&sync->wire));
 }
 
+static void on_conflict_status(struct sync *sync, const struct transport_reply *reply,
+                               const char *problem)
+{
+    struct json *body = NULL;
+    json_parse(reply->body, reply->size, &body, NULL);
+    bool reinc = json_get(body, "reinc") != NULL;
+    json_free(body);
+    if (reinc) {
+        on_reinc(sync, problem);
+        return;
+    }
+    sync->status.failures++;
+    hold(sync, problem);
+}
+
 static void on_bad_status(struct sync *sync, const struct transport_reply *reply)
 {
     char problem[LIMIT_ERR_TEXT];
     error_of(reply, problem, sizeof problem);
     if (reply->status == 409 || reply->status == 410) {
-        sync->status.failures++;
-        hold(sync, problem);
+        on_conflict_status(sync, reply, problem);
         return;
     }
     bool refused = (reply->status == 400 || reply->status == 413) && sync->pushed > 0;
@@ -379,9 +419,9 @@ static void on_claimed(void *ctx, int64_t arg, bool committed)
                          engine_link_is_fast(&sync->engine), on_reply, sync);
 }
 
-static size_t max_rows(const struct sync *sync)
+static size_t max_rows(struct sync *sync)
 {
-    if (sync->blame != BLAME_NONE)
+    if (sync->blame != BLAME_NONE || !life_clock_known(&sync->wire))
         return 0;
     return sync->push_rows < sync->refused_limit ? sync->push_rows : sync->refused_limit;
 }
@@ -407,18 +447,12 @@ static void request(struct sync *sync)
 
 /* --- looking --- */
 
+/* A backup took the database's place. */
 static void check_restored(struct sync *sync)
 {
-    bool restored = replica_was_restored(sync->replica);
     int phase = sync->engine.sm.now;
-    if (restored && (phase == ENGINE_IDLE || phase == ENGINE_WAITING)) {
-        sync->held_restored = true;
-        hold(sync, "the database was restored from a backup: the station needs a new incarnation");
-    } else if (!restored && sync->held_restored) {
-        sync->held_restored = false;
-        engine_release(&sync->engine, mono_ms(sync));
-        set_link(sync, SYNC_LINK_UNKNOWN, "");
-    }
+    if (replica_was_restored(sync->replica) && (phase == ENGINE_IDLE || phase == ENGINE_WAITING))
+        reincarnate(sync, "the database was taken from a backup");
 }
 
 static void prune(struct sync *sync)
@@ -472,8 +506,10 @@ static int open_wire(struct sync *sync, const struct sync_options *options, stru
 {
     const char *own[] = {options->station, "*", NULL};
     const char *const *scopes = options->scopes[0] != NULL ? options->scopes : own;
+    struct machine machine;
+    machine_read(&machine, options->machine_file, replica_path(sync->replica));
     replica_enter(sync->replica);
-    int code = wire_init(&sync->wire, sync->replica, options->station, scopes, err);
+    int code = wire_init(&sync->wire, sync->replica, options->station, scopes, &machine, err);
     bool kept = replica_leave(sync->replica, code == ERR_OK);
     if (code == ERR_OK && !kept)
         code = err_set(err, ERR_IO, "sync: %s", replica_problem(sync->replica));
@@ -612,7 +648,7 @@ void sync_poke(struct sync *sync)
 
 void sync_retry_now(struct sync *sync)
 {
-    if (sync->engine.sm.now == ENGINE_HELD && !replica_was_restored(sync->replica))
+    if (sync->engine.sm.now == ENGINE_HELD)
         engine_release(&sync->engine, mono_ms(sync));
     engine_retry_now(&sync->engine, mono_ms(sync));
     look(sync);
@@ -631,7 +667,11 @@ void sync_get_status(struct sync *sync, struct sync_status *ret)
     s.pending = count(sync, "SELECT count(*) FROM sync_out WHERE st <> 2 AND st <> 4 AND st < 2");
     s.lost_open = count(sync, "SELECT count(*) FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 3");
     s.quarantined = count(sync, "SELECT count(*) FROM sync_quarantine");
-    s.conflicts = count(sync, "SELECT v FROM sync_state WHERE k = 'conflicts'");
+    s.conflicts = state_int(sync->replica, "conflicts");
+    s.reincarnations = state_int(sync->replica, "reincs");
+    s.reincarnated_ms = state_int(sync->replica, "reinc_at");
+    state_text(sync->replica, "reinc_why", s.reincarnated_why, sizeof s.reincarnated_why);
+    s.time_q = life_clock_quality(&sync->wire);
     s.rows_pushed = sync->wire.rows_pushed;
     s.rows_applied = sync->wire.rows_applied;
     s.next_in_ms =

@@ -5,7 +5,8 @@
  * flight at most. Everything is level-triggered: as long as marks exist or the poll interval has
  * passed there will be another request; sync_poke() only makes it come at once.
  *
- * While replica_was_restored() is true nothing is sent or asked. */
+ * A database that was restored, or that wakes up on another machine, goes on as a new incarnation:
+ * the county then sees two, and says so to its operator. */
 #ifndef TOUYAN_SYNC_SYNC_H
 #define TOUYAN_SYNC_SYNC_H
 
@@ -29,8 +30,9 @@ struct sync_options {
                             NULL or "": no county, sync does nothing */
     const char *ca_file; /* PEM; NULL: the system's */
     const char *pin;     /* NULL, or "sha256//<base64>" of the county's public key (curl's form) */
-    const char *token_file; /* the bearer token, on one line; read again before each request */
-    const char *station;    /* "S0117" */
+    const char *token_file;   /* the bearer token, on one line; read again before each request */
+    const char *station;      /* "S0117" */
+    const char *machine_file; /* stands for the machine instead of its serial numbers; NULL */
     const char *scopes[PROTOCOL_SCOPES + 1]; /* ends with NULL; empty: the station and "*" */
     int64_t poll_ms;        /* between requests when there is nothing to push; 0: 60 s */
     int64_t backoff_min_ms; /* 0: 5 s */
@@ -44,7 +46,7 @@ struct sync_options {
 
 enum sync_link {
     SYNC_LINK_OFF,     /* no county configured */
-    SYNC_LINK_HELD,    /* waiting for a person: restored replica, or the county refuses (409) */
+    SYNC_LINK_HELD,    /* waiting for a person: the county refuses in a way nobody foresaw */
     SYNC_LINK_UNKNOWN, /* not tried yet */
     SYNC_LINK_UP,
     SYNC_LINK_DOWN,
@@ -57,10 +59,14 @@ struct sync_status {
     int64_t last_progress_ms; /* last reply that was taken over wholly */
     int64_t next_in_ms;       /* until the next request by itself; -1: one is running or never */
     int64_t incarnation;
-    int64_t pending;     /* marks unsent or in flight */
-    int64_t lost_open;   /* lost to a conflict, the county's row still awaited */
-    int64_t quarantined; /* rows set aside, both ways */
-    int64_t conflicts;   /* lost verdicts since the incarnation began */
+    int64_t pending;        /* marks unsent or in flight */
+    int64_t lost_open;      /* lost to a conflict, the county's row still awaited */
+    int64_t quarantined;    /* rows set aside, both ways */
+    int64_t conflicts;      /* lost verdicts so far */
+    int64_t reincarnations; /* how often the database turned out to be a copy or a restored one */
+    int64_t reincarnated_ms;
+    char reincarnated_why[LIMIT_ERR_TEXT];
+    int time_q; /* our clock: 2 agrees with the county's, 1 wrong and corrected, 0 never compared */
     int64_t rows_pushed, rows_applied, requests, failures; /* since the program started */
     int64_t off_ms; /* county's clock minus ours, at the last reply */
     bool caught_up; /* at the last reply there was no more, and no mark is pending */

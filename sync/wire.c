@@ -13,6 +13,8 @@
 
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
+#include "sync/life.h"
+#include "sync/state.h"
 #include "sync/wire_sql.h"
 
 enum {
@@ -22,36 +24,9 @@ enum {
 
 /* --- what is remembered --- */
 
-static bool state_set_int(struct wire *wire, const char *key, int64_t value)
-{
-    return replica_run(wire->replica,
-                       "INSERT INTO sync_state(k, v) VALUES (?1, ?2) "
-                       "ON CONFLICT(k) DO UPDATE SET v = excluded.v",
-                       "si", key, value) >= 0;
-}
-
-static bool state_set_text(struct wire *wire, const char *key, const char *value)
-{
-    return replica_run(wire->replica,
-                       "INSERT INTO sync_state(k, v) VALUES (?1, ?2) "
-                       "ON CONFLICT(k) DO UPDATE SET v = excluded.v",
-                       "ss", key, value) >= 0;
-}
-
-static int64_t state_int(struct wire *wire, const char *key)
-{
-    return replica_get_int(wire->replica, 0, "SELECT v FROM sync_state WHERE k = ?1", "s", key);
-}
-
-static void state_text(struct wire *wire, const char *key, char *ret, size_t size)
-{
-    ret[0] = '\0';
-    replica_get_text(wire->replica, ret, size, "SELECT v FROM sync_state WHERE k = ?1", "s", key);
-}
-
 int64_t wire_incarnation(struct wire *wire)
 {
-    return state_int(wire, "inc");
+    return state_int(wire->replica, "inc");
 }
 
 bool wire_has_marks(struct wire *wire)
@@ -70,9 +45,9 @@ size_t wire_in_flight(struct wire *wire)
 static int check_station(struct wire *wire, struct err *err)
 {
     char known[LIMIT_STATION_BYTES + 1];
-    state_text(wire, "station", known, sizeof known);
+    state_text(wire->replica, "station", known, sizeof known);
     if (known[0] == '\0')
-        state_set_text(wire, "station", wire->station);
+        state_set_text(wire->replica, "station", wire->station);
     else if (!text_equal(known, wire->station))
         return err_set(err, ERR_STATE,
                        "sync: the database belongs to station %s, the configuration says %s: put "
@@ -81,17 +56,8 @@ static int check_station(struct wire *wire, struct err *err)
     return ERR_OK;
 }
 
-static void note_boot(struct wire *wire)
-{
-    replica_run(wire->replica,
-                "INSERT INTO sync_boot(boot, boot_id, started_at) SELECT "
-                "coalesce(max(boot), 0) + 1, new_id(), now_ms() FROM sync_boot",
-                "");
-    wire->boot = replica_get_int(wire->replica, 0, "SELECT max(boot) FROM sync_boot", "");
-}
-
 int wire_init(struct wire *wire, struct replica *replica, const char *station,
-              const char *const *scopes, struct err *err)
+              const char *const *scopes, const struct machine *machine, struct err *err)
 {
     *wire = (struct wire){.replica = replica, .row_bytes = ROW_BYTES_FIRST};
     if (!text_copy(wire->station, sizeof wire->station, station) || station[0] == '\0')
@@ -106,7 +72,8 @@ int wire_init(struct wire *wire, struct replica *replica, const char *station,
     int code = check_station(wire, err);
     if (code != ERR_OK)
         return code;
-    note_boot(wire);
+    if (!life_begin(wire, machine))
+        return err_set(err, ERR_IO, "sync: %s", replica_problem(replica));
     wire->aside_in =
         replica_get_int(replica, 0, "SELECT count(*) FROM sync_quarantine WHERE way = 'in'", "");
     return ERR_OK;
@@ -130,10 +97,7 @@ static bool claim(struct wire *wire, size_t max_rows)
 {
     if (max_rows == 0)
         return true;
-    return replica_run(wire->replica,
-                       "UPDATE sync_out SET st = 1 WHERE lseq IN (SELECT lseq FROM sync_out WHERE "
-                       "st <> 2 AND st <> 4 AND st = 0 ORDER BY lseq LIMIT ?1) AND lseq < ?2",
-                       "ii", (int64_t)max_rows, first_repeated(wire, max_rows)) >= 0;
+    return life_claim(wire, (int64_t)max_rows, first_repeated(wire, max_rows));
 }
 
 bool wire_unclaim(struct wire *wire)
@@ -142,16 +106,17 @@ bool wire_unclaim(struct wire *wire)
     bool merged =
         replica_run(
             wire->replica,
-            "UPDATE sync_out SET gm = sync_out.gm | n.gm, h = n.h, boot = n.boot FROM "
-            "(SELECT tid, pk, base, gm, h, boot FROM sync_out WHERE st <> 2 AND st <> 4 AND "
-            "st = 0) AS n WHERE sync_out.st <> 2 AND sync_out.st <> 4 AND sync_out.st = 1 AND "
-            "sync_out.tid = n.tid AND sync_out.pk = n.pk AND sync_out.base = n.base",
+            "UPDATE sync_out SET gm = sync_out.gm | n.gm, h = n.h, bt = n.bt, boot = n.boot FROM "
+            "(SELECT tid, pk, base, gm, h, bt, boot FROM sync_out WHERE tid <> 18 AND st <> 2 AND "
+            "st <> 4 AND st = 0) AS n WHERE sync_out.st <> 2 AND sync_out.st <> 4 AND "
+            "sync_out.st = 1 AND sync_out.tid = n.tid AND sync_out.pk = n.pk AND "
+            "sync_out.base = n.base",
             "") >= 0;
     bool dropped =
         replica_run(
             wire->replica,
-            "DELETE FROM sync_out WHERE st = 0 AND (tid, pk, base) IN (SELECT tid, pk, base "
-            "FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 1)",
+            "DELETE FROM sync_out WHERE st = 0 AND tid <> 18 AND (tid, pk, base) IN (SELECT tid, "
+            "pk, base FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 1)",
             "") >= 0;
     return merged && dropped &&
            replica_run(wire->replica,
@@ -301,14 +266,14 @@ static void add_cursors(struct wire *wire, struct json *request)
 static bool add_head(struct wire *wire, int64_t inc, size_t page_bytes, struct buf *out)
 {
     char tok[PROTOCOL_TOK_BYTES + 1];
-    state_text(wire, "tok", tok, sizeof tok);
+    state_text(wire->replica, "tok", tok, sizeof tok);
     struct json *head = json_new_object();
     json_set_int(head, "p", PROTOCOL_VERSION);
     json_set_int(head, "sv", PROTOCOL_SCHEMA);
     json_set_text(head, "station", wire->station);
     json_set_int(head, "inc", inc);
     json_set_text(head, "tok", tok);
-    json_set_int(head, "acked", state_int(wire, "acked"));
+    json_set_int(head, "acked", state_int(wire->replica, "acked"));
     json_set_int(head, "max", (int64_t)page_bytes);
     add_cursors(wire, head);
     bool ok = json_write(head, out);
@@ -396,16 +361,20 @@ int wire_check_reply(struct wire *wire, const struct page *page, size_t pushed, 
     return ERR_OK;
 }
 
-/* The numbers of all rows that do not take their version over. */
-static bool list_exceptions(const struct json *reply, struct buf *out)
+static void add_numbers(struct json *list, const struct json *verdicts)
+{
+    for (size_t i = 0; i < json_count(verdicts); i++)
+        json_add_int(list, json_as_int(json_at(verdicts, i), 0));
+}
+
+/* The numbers of all rows that are lost or bad, and with `kept` of those that must not take their
+ * version over. */
+static bool list_exceptions(const struct json *reply, bool kept, struct buf *out)
 {
     struct json *list = json_new_array();
-    static const char *const names[] = {"lost", "keep"};
-    for (size_t n = 0; n < 2; n++) {
-        const struct json *verdicts = json_get(reply, names[n]);
-        for (size_t i = 0; i < json_count(verdicts); i++)
-            json_add_int(list, json_as_int(json_at(verdicts, i), 0));
-    }
+    add_numbers(list, json_get(reply, "lost"));
+    if (kept)
+        add_numbers(list, json_get(reply, "keep"));
     const struct json *bad = json_get(reply, "bad");
     for (size_t i = 0; i < json_count(bad); i++)
         json_add_int(list, json_as_int(json_at(json_at(bad, i), 0), 0));
@@ -418,7 +387,7 @@ static bool adopt_versions(struct wire *wire, const struct json *reply)
 {
     struct buf list;
     buf_init(&list, LIMIT_JSON_BYTES);
-    bool ok = list_exceptions(reply, &list);
+    bool ok = list_exceptions(reply, true, &list);
     int64_t v0 = json_int(reply, "v0", 0);
     for (const struct table *table = tables; ok && table->name != NULL; table++) {
         if (table->direction == TABLE_DOWN)
@@ -436,21 +405,44 @@ static bool adopt_versions(struct wire *wire, const struct json *reply)
     return ok;
 }
 
+/* What lost is kept for a person; the row itself will have the county's word. */
+static bool log_conflict(struct wire *wire, int64_t lseq)
+{
+    char id[PROTOCOL_PK_BYTES + 1] = "";
+    int64_t tid =
+        replica_get_int(wire->replica, 0, "SELECT tid FROM sync_out WHERE lseq = ?1", "i", lseq);
+    replica_get_text(wire->replica, id, sizeof id, "SELECT pk FROM sync_out WHERE lseq = ?1", "i",
+                     lseq);
+    const struct table *table = table_by_tid((int)tid);
+    if (table == NULL)
+        return true;
+    struct query *query = replica_query(wire->replica, wire_sql_of(table)->show);
+    query_text(query, 1, id);
+    const char *row = query_row(query) ? query_get_text(query, 0) : NULL;
+    bool ok = replica_run(wire->replica,
+                          "INSERT INTO sync_conflict(at, tid, pk, gm, mine) SELECT now_ms(), tid, "
+                          "pk, gm, seal(?2) FROM sync_out WHERE lseq = ?1",
+                          "is", lseq, row) >= 0;
+    query_done(query);
+    return ok;
+}
+
 static bool settle_lost(struct wire *wire, const struct json *reply)
 {
     const struct json *lost = json_get(reply, "lost");
     int64_t conflicts = 0;
     for (size_t i = 0; i < json_count(lost); i++) {
+        int64_t lseq = json_as_int(json_at(lost, i), 0);
         int64_t changed = replica_run(
             wire->replica,
             "UPDATE sync_out SET st = 3 WHERE lseq = ?1 AND st <> 2 AND st <> 4 AND st = 1", "i",
-            json_as_int(json_at(lost, i), 0));
-        if (changed < 0)
+            lseq);
+        if (changed < 0 || (changed > 0 && !log_conflict(wire, lseq)))
             return false;
         conflicts += changed;
     }
-    return conflicts == 0 ||
-           state_set_int(wire, "conflicts", state_int(wire, "conflicts") + conflicts);
+    return conflicts == 0 || state_set_int(wire->replica, "conflicts",
+                                           state_int(wire->replica, "conflicts") + conflicts);
 }
 
 static bool settle_bad(struct wire *wire, const struct json *reply)
@@ -471,32 +463,44 @@ static bool settle_bad(struct wire *wire, const struct json *reply)
     return true;
 }
 
+/* The marks that are neither lost nor bad, each with the version that the county gave: if the
+ * county ever forgets it, they are pushed again. */
+static int64_t settle_good(struct wire *wire, const struct json *reply)
+{
+    struct buf list;
+    buf_init(&list, LIMIT_JSON_BYTES);
+    int64_t settled = -1;
+    if (list_exceptions(reply, false, &list))
+        settled = replica_run(
+            wire->replica,
+            "UPDATE sync_out SET st = 2, v = ?1 + m.k FROM (SELECT lseq, row_number() OVER (ORDER "
+            "BY tid, lseq) - 1 AS k FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 1) AS m WHERE "
+            "sync_out.lseq = m.lseq AND sync_out.lseq NOT IN (SELECT value FROM json_each(?2))",
+            "is", json_int(reply, "v0", 0), buf_text(&list));
+    buf_free(&list);
+    return settled;
+}
+
 static bool settle_marks(struct wire *wire, const struct json *reply)
 {
     int64_t settled = -1;
     replica_set_applying(wire->replica, true);
-    if (adopt_versions(wire, reply) && settle_lost(wire, reply) && settle_bad(wire, reply))
-        settled = replica_run(
-            wire->replica, "UPDATE sync_out SET st = 2 WHERE st <> 2 AND st <> 4 AND st = 1", "");
+    if (adopt_versions(wire, reply))
+        settled = settle_good(wire, reply);
+    bool ok = settled >= 0 && settle_lost(wire, reply) && settle_bad(wire, reply);
     replica_set_applying(wire->replica, false);
-    wire->rows_pushed += settled > 0 ? settled : 0;
-    return settled >= 0;
+    wire->rows_pushed += ok ? settled : 0;
+    return ok;
 }
 
 bool wire_settle(struct wire *wire, const struct page *page)
 {
     const struct json *reply = page->envelope;
     bool ok = wire_in_flight(wire) == 0 || settle_marks(wire, reply);
-    return ok && state_set_int(wire, "inc", json_int(reply, "inc", 0)) &&
-           state_set_text(wire, "tok", json_text(reply, "tok", "")) &&
-           state_set_text(wire, "ep", json_text(reply, "ep", "")) &&
-           state_set_int(wire, "acked", json_int(reply, "ack", 0));
-}
-
-void wire_note_offset(struct wire *wire, int64_t off_ms)
-{
-    replica_run(wire->replica, "UPDATE sync_boot SET off_ms = ?1, q = 1 WHERE boot = ?2", "ii",
-                off_ms, wire->boot);
+    return ok && state_set_int(wire->replica, "inc", json_int(reply, "inc", 0)) &&
+           state_set_text(wire->replica, "tok", json_text(reply, "tok", "")) &&
+           state_set_text(wire->replica, "ep", json_text(reply, "ep", "")) &&
+           state_set_int(wire->replica, "acked", json_int(reply, "ack", 0));
 }
 
 bool wire_store_cursors(struct wire *wire, const struct page *page)
@@ -519,5 +523,9 @@ void wire_prune(struct wire *wire)
     replica_run(wire->replica,
                 "DELETE FROM sync_out WHERE lseq IN (SELECT lseq FROM sync_out ORDER BY lseq LIMIT "
                 "1000) AND st = 2 AND h < now_ms() - ?1",
+                "i", (int64_t)KEEP_SETTLED_DAYS * 86400000);
+    replica_run(wire->replica,
+                "DELETE FROM sync_conflict WHERE id IN (SELECT id FROM sync_conflict ORDER BY id "
+                "LIMIT 1000) AND settled_at < now_ms() - ?1",
                 "i", (int64_t)KEEP_SETTLED_DAYS * 86400000);
 }

@@ -20,6 +20,8 @@
 #include "sync/protocol.h"
 #include "sync/replica/replica.h"
 
+struct machine;
+
 struct wire {
     struct replica *replica;
     char station[LIMIT_STATION_BYTES + 1];
@@ -34,7 +36,7 @@ struct wire {
 
 /* Notes this start; ERR_STATE when the replica belongs to another station. In a handler. */
 int wire_init(struct wire *wire, struct replica *replica, const char *station,
-              const char *const *scopes, struct err *err);
+              const char *const *scopes, const struct machine *machine, struct err *err);
 
 bool wire_has_marks(struct wire *wire);
 int64_t wire_incarnation(struct wire *wire);
@@ -50,8 +52,6 @@ int wire_build(struct wire *wire, size_t page_bytes, size_t max_rows, struct buf
 int wire_check_reply(struct wire *wire, const struct page *page, size_t pushed, struct err *err);
 /* Settles the marks in flight, takes versions over, stores incarnation, token and epoch. */
 bool wire_settle(struct wire *wire, const struct page *page);
-/* off_ms: the county's clock minus ours. */
-void wire_note_offset(struct wire *wire, int64_t off_ms);
 bool wire_store_cursors(struct wire *wire, const struct page *page);
 
 /* Applies rows [from, to). A row that cannot be applied goes to quarantine. False: the replica

@@ -33,6 +33,12 @@ static int64_t real_mono(void *ctx)
     return read_us(CLOCK_MONOTONIC) / 1000;
 }
 
+static int64_t real_boot(void *ctx)
+{
+    (void)ctx;
+    return read_us(CLOCK_BOOTTIME) / 1000;
+}
+
 int64_t clock_wall_ms(const struct clock *clock)
 {
     return clock->wall_ms(clock->ctx);
@@ -43,15 +49,25 @@ int64_t clock_mono_ms(const struct clock *clock)
     return clock->mono_ms(clock->ctx);
 }
 
+int64_t clock_boot_ms(const struct clock *clock)
+{
+    return clock->boot_ms(clock->ctx);
+}
+
 const struct clock *clock_real(void)
 {
-    static const struct clock real = {NULL, real_wall, real_mono};
+    static const struct clock real = {NULL, real_wall, real_mono, real_boot};
     return &real;
 }
 
 static int64_t fast_wall(void *ctx)
 {
     return real_wall(NULL) + __atomic_load_n((int64_t *)ctx, __ATOMIC_ACQUIRE);
+}
+
+static int64_t fast_boot(void *ctx)
+{
+    return real_boot(NULL) + __atomic_load_n((int64_t *)ctx, __ATOMIC_ACQUIRE);
 }
 
 int clock_open_fast(const char *path, struct clock *ret_clock, struct err *err)
@@ -66,7 +82,7 @@ int clock_open_fast(const char *path, struct clock *ret_clock, struct err *err)
     close(fd);
     if (cell == MAP_FAILED)
         return err_set(err, ERR_IO, "fast clock %s: %s", path, strerror(saved));
-    *ret_clock = (struct clock){cell, fast_wall, real_mono};
+    *ret_clock = (struct clock){cell, fast_wall, real_mono, fast_boot};
     return ERR_OK;
 }
 
@@ -89,7 +105,7 @@ static int64_t manual_mono(void *ctx)
 
 struct clock clock_manual(struct clock_cells *cells)
 {
-    return (struct clock){cells, manual_wall, manual_mono};
+    return (struct clock){cells, manual_wall, manual_mono, manual_mono};
 }
 
 void clock_sleep_ms(int64_t ms)

@@ -1,7 +1,8 @@
 /* The two clocks, injected everywhere: nobody else reads the time.
  * wall: milliseconds since 1970 UTC; it can jump; it decides duty times and not-after times and is
  * a label everywhere else. mono: milliseconds that only grow; it decides I/O deadlines and backoff.
- */
+ * boot: milliseconds since the machine started, also those it slept; no correction of the wall
+ * clock moves it, so it says how long ago something of this boot was. */
 #ifndef TOUYAN_BASE_CLOCK_H
 #define TOUYAN_BASE_CLOCK_H
 
@@ -13,10 +14,12 @@ struct clock {
     void *ctx;
     int64_t (*wall_ms)(void *ctx);
     int64_t (*mono_ms)(void *ctx);
+    int64_t (*boot_ms)(void *ctx);
 };
 
 int64_t clock_wall_ms(const struct clock *clock);
 int64_t clock_mono_ms(const struct clock *clock);
+int64_t clock_boot_ms(const struct clock *clock);
 
 /* Microseconds of CLOCK_MONOTONIC, for measuring (slices of 10 ms, benchmarks). */
 int64_t clock_mono_us(void);
@@ -25,11 +28,12 @@ int64_t clock_mono_us(void);
 const struct clock *clock_real(void);
 
 /* Fast time for demo and tests: the wall clock is the real one plus an offset of int64_t
- * milliseconds that another process keeps in `path` (8 bytes, mapped, read atomically). */
+ * milliseconds that another process keeps in `path` (8 bytes, mapped, read atomically). The time
+ * since the start of the machine goes with it. */
 int clock_open_fast(const char *path, struct clock *ret_clock, struct err *err);
 void clock_close_fast(struct clock *clock);
 
-/* A clock that a test sets by hand. The cells must outlive the clock. */
+/* A clock that a test sets by hand; boot is mono. The cells must outlive the clock. */
 struct clock_cells {
     int64_t wall_ms;
     int64_t mono_ms;

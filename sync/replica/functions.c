@@ -76,6 +76,13 @@ static void fn_now_ms(sqlite3_context *ctx, int argc, sqlite3_value **argv)
     sqlite3_result_int64(ctx, clock_wall_ms(self_of(ctx)->clock));
 }
 
+static void fn_boot_ms(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+    (void)argc;
+    (void)argv;
+    sqlite3_result_int64(ctx, clock_boot_ms(self_of(ctx)->clock));
+}
+
 static void fn_sync_local(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 {
     (void)argc;
@@ -97,6 +104,7 @@ int replica_add_functions(struct replica *replica, struct err *err)
         {"unseal", 1, SQLITE_DETERMINISTIC, fn_unseal},
         {"new_id", 0, 0, fn_new_id},
         {"now_ms", 0, SQLITE_INNOCUOUS, fn_now_ms},
+        {"boot_ms", 0, SQLITE_INNOCUOUS, fn_boot_ms},
         {"sync_local", 0, SQLITE_INNOCUOUS, fn_sync_local},
     };
     for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {

@@ -27,12 +27,13 @@ static void add_mark(struct buf *sql, const struct table *table, int groups)
 {
     buf_printf(
         sql,
-        "BEGIN INSERT INTO sync_out(tid, pk, base, gm, h, boot) VALUES (%d, NEW.id, "
+        "BEGIN INSERT INTO sync_out(tid, pk, base, gm, h, bt, boot) VALUES (%d, NEW.id, "
         "coalesce((SELECT min(base) FROM sync_out WHERE tid = %d AND tid <> 18 AND pk = NEW.id AND "
-        "st <> 2 AND st <> 4 AND gm & %d), NEW._v), %d, now_ms(), "
+        "st <> 2 AND st <> 4 AND gm & %d), NEW._v), %d, now_ms(), boot_ms(), "
         "(SELECT max(boot) FROM sync_boot)) "
         "ON CONFLICT(tid, pk, base) WHERE st = 0 AND tid <> 18 "
-        "DO UPDATE SET gm = gm | excluded.gm, h = excluded.h, boot = excluded.boot; END;\n",
+        "DO UPDATE SET gm = gm | excluded.gm, h = excluded.h, bt = excluded.bt, "
+        "boot = excluded.boot; END;\n",
         table->tid, table->tid, groups, groups);
 }
 
@@ -41,8 +42,8 @@ static void add_mark(struct buf *sql, const struct table *table, int groups)
 static void add_event_mark(struct buf *sql, const struct table *table)
 {
     buf_printf(sql,
-               "BEGIN INSERT INTO sync_out(tid, pk, base, gm, h, boot) VALUES (%d, NEW.id, NEW._v, "
-               "1, now_ms(), (SELECT max(boot) FROM sync_boot)); END;\n",
+               "BEGIN INSERT INTO sync_out(tid, pk, base, gm, h, bt, boot) VALUES (%d, NEW.id, "
+               "NEW._v, 1, now_ms(), boot_ms(), (SELECT max(boot) FROM sync_boot)); END;\n",
                table->tid);
 }
 

@@ -217,6 +217,11 @@ const struct clock *replica_clock(struct replica *replica)
     return replica->clock;
 }
 
+const char *replica_path(const struct replica *replica)
+{
+    return replica->path;
+}
+
 struct seal *replica_seal(struct replica *replica)
 {
     return replica->seal;

@@ -53,6 +53,7 @@ int replica_set_restored(struct replica *replica, bool restored);
 /* A new time-ordered id, unique across stations. */
 void replica_new_id(struct replica *replica, char ret[LIMIT_ID_BYTES + 1]);
 const struct clock *replica_clock(struct replica *replica);
+const char *replica_path(const struct replica *replica); /* of the database file */
 struct seal *replica_seal(struct replica *replica);
 
 /* --- the turn --- */
@@ -121,6 +122,7 @@ bool replica_get_text(struct replica *replica, char *ret, size_t size, const cha
  *   unseal(text)      the clear text of either; NULL when the key does not fit
  *   new_id()          replica_new_id()
  *   now_ms()          wall clock of the replica
+ *   boot_ms()         milliseconds since the machine started
  *   sync_local()      1; 0 while rows of the county are being applied (see sync/) */
 
 /* While true, writes to replicated tables leave no change marks: rows are the county's. */

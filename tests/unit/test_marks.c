@@ -86,8 +86,11 @@ static int set_up(void **state)
                             NULL, NULL);
     sqlite3_create_function(f->db, "now_ms", 0, SQLITE_UTF8 | SQLITE_INNOCUOUS, f, fn_now, NULL,
                             NULL);
+    sqlite3_create_function(f->db, "boot_ms", 0, SQLITE_UTF8 | SQLITE_INNOCUOUS, f, fn_now, NULL,
+                            NULL);
     run_file(f, "0002_replicated.sql");
     run_file(f, "0006_sync.sql");
+    run_file(f, "0007_sync_more.sql");
     struct err err = {0};
     if (marks_arm(f->db, &err) != ERR_OK)
         fail_msg("%s", err.text);

@@ -353,13 +353,18 @@ static void a_county_that_refuses_everything_costs_no_row(void **state)
     assert_int_equal(ask(f, "SELECT count(*) FROM sync_out WHERE st=2"), 5);
 }
 
-static void a_409_holds_until_a_person_says_so(void **state)
+static int64_t sent_int(struct fixture *f, const char *key)
+{
+    return json_int(f->sent, key, -1);
+}
+
+static void a_409_without_a_remedy_holds_until_a_person_says_so(void **state)
 {
     struct fixture *f = *state;
     wait_request(f);
-    answer_status(f, 409, "{\"error\":\"went back in time\",\"reinc\":{\"last\":7}}");
+    answer_status(f, 409, "{\"error\":\"no idea\"}");
     assert_int_equal(status_of(f).link, SYNC_LINK_HELD);
-    assert_non_null(strstr(status_of(f).problem, "went back in time"));
+    assert_non_null(strstr(status_of(f).problem, "no idea"));
     f->cells.mono_ms += 3600000;
     write_shifts(f, 1);
     turn(f);
@@ -370,23 +375,64 @@ static void a_409_holds_until_a_person_says_so(void **state)
     assert_int_equal(status_of(f).link, SYNC_LINK_UP);
 }
 
-static void a_restored_database_is_held(void **state)
+static void a_fork_takes_a_new_incarnation_and_pushes_what_is_open(void **state)
 {
     struct fixture *f = *state;
     wait_request(f);
     answer_good(f);
-    replica_set_restored(f->replica, true);
-    write_shifts(f, 1);
-    for (int i = 0; i < 100; i++) {
-        f->cells.mono_ms += 1000;
-        turn(f);
-    }
-    clock_sleep_ms(60);
-    turn(f);
-    assert_null(f->on_reply);
-    assert_int_equal(status_of(f).link, SYNC_LINK_HELD);
-    replica_set_restored(f->replica, false);
+    write_shifts(f, 3);
     wait_request(f);
+    assert_int_equal(sent_int(f, "inc"), 9);
+    assert_int_equal(sent_rows(f), 3);
+    answer_status(f, 409, "{\"error\":\"went back in time\",\"reinc\":{\"last\":7}}");
+    wait_request(f);
+    assert_int_equal(sent_int(f, "inc"), 0);
+    assert_string_equal(json_text(f->sent, "tok", "?"), "");
+    assert_int_equal(sent_rows(f), 0);
+    struct sync_status status = status_of(f);
+    assert_int_equal(status.reincarnations, 1);
+    assert_int_equal(status.reincarnated_ms, f->cells.wall_ms);
+    assert_non_null(strstr(status.reincarnated_why, "went back in time"));
+    assert_int_equal(status.pending, 3);
+    answer_good(f);
+    wait_request(f);
+    assert_int_equal(sent_rows(f), 3);
+    answer_good(f);
+    assert_int_equal(status_of(f).pending, 0);
+}
+
+static void a_county_that_always_asks_for_a_new_incarnation_is_not_run_after(void **state)
+{
+    struct fixture *f = *state;
+    static const char reinc[] = "{\"error\":\"no\",\"reinc\":{\"last\":7}}";
+    wait_request(f);
+    answer_good(f);
+    f->cells.mono_ms += 61000;
+    wait_request(f);
+    answer_status(f, 409, reinc);
+    wait_request(f);
+    answer_status(f, 409, reinc);
+    assert_null(f->on_reply);
+    assert_int_equal(status_of(f).link, SYNC_LINK_DOWN);
+    assert_int_equal(status_of(f).reincarnations, 1);
+}
+
+static void a_restored_database_is_a_new_incarnation(void **state)
+{
+    struct fixture *f = *state;
+    wait_request(f);
+    answer_good(f);
+    replica_enter(f->replica);
+    replica_set_restored(f->replica, true);
+    replica_leave(f->replica, true);
+    write_shifts(f, 1);
+    wait_request(f);
+    assert_int_equal(sent_int(f, "inc"), 0);
+    assert_false(replica_was_restored(f->replica));
+    assert_int_equal(status_of(f).reincarnations, 1);
+    answer_good(f);
+    wait_request(f);
+    assert_int_equal(sent_rows(f), 1);
 }
 
 static void a_reply_that_is_no_reply_changes_nothing(void **state)
@@ -447,8 +493,10 @@ int main(void)
         TEST(a_lost_reply_sends_the_same_marks_again),
         TEST(the_row_to_blame_is_found_and_only_it_is_set_aside),
         TEST(a_county_that_refuses_everything_costs_no_row),
-        TEST(a_409_holds_until_a_person_says_so),
-        TEST(a_restored_database_is_held),
+        TEST(a_409_without_a_remedy_holds_until_a_person_says_so),
+        TEST(a_fork_takes_a_new_incarnation_and_pushes_what_is_open),
+        TEST(a_county_that_always_asks_for_a_new_incarnation_is_not_run_after),
+        TEST(a_restored_database_is_a_new_incarnation),
         TEST(a_reply_that_is_no_reply_changes_nothing),
         TEST(a_failed_handler_in_the_middle_of_a_page_asks_for_it_again),
     };

@@ -14,6 +14,7 @@
 
 #include "gateway/base/log.h"
 #include "sync/replica/seal.h"
+#include "sync/life.h"
 #include "sync/wire.h"
 
 struct fixture {
@@ -23,6 +24,7 @@ struct fixture {
     struct seal *seal;
     struct replica *replica;
     struct wire wire;
+    struct machine machine;
     char path[64];
     struct buf request;
     struct json *sent; /* the last request */
@@ -45,7 +47,7 @@ static void open_all(struct fixture *f)
         fail_msg("%s", err.text);
     static const char *const scopes[] = {"S1", "*", NULL};
     replica_enter(f->replica);
-    assert_int_equal(wire_init(&f->wire, f->replica, "S1", scopes, &err), ERR_OK);
+    assert_int_equal(wire_init(&f->wire, f->replica, "S1", scopes, &f->machine, &err), ERR_OK);
     assert_true(replica_leave(f->replica, true));
     assert_true(replica_commit(f->replica));
 }
@@ -615,7 +617,7 @@ static void another_stations_database_is_refused(void **state)
     static const char *const scopes[] = {"S2", NULL};
     struct wire other;
     struct err err = {0};
-    assert_int_equal(wire_init(&other, f->replica, "S2", scopes, &err), ERR_STATE);
+    assert_int_equal(wire_init(&other, f->replica, "S2", scopes, &f->machine, &err), ERR_STATE);
     assert_non_null(strstr(err.text, "S1"));
 }
 

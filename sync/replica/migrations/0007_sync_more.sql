@@ -1,0 +1,36 @@
+-- What the whole protocol needs beside the marks themselves.
+
+-- bt: milliseconds since the machine started when the change was made, so that its wall clock can
+-- be put right later. q, set when it is sent: how true the stamp h is: 2 exact (the clock agreed
+-- with the county's), 1 corrected by what the county said in the same boot, 0 estimated.
+-- v: the version that the county gave.
+ALTER TABLE sync_out ADD COLUMN bt INTEGER;
+ALTER TABLE sync_out ADD COLUMN q INTEGER;
+ALTER TABLE sync_out ADD COLUMN v INTEGER;
+
+-- boot_off_ms: county's clock minus milliseconds since the machine started, of the last reply in
+-- this boot; cap_ms: the last time of the county that was known when the program started.
+ALTER TABLE sync_boot ADD COLUMN boot_off_ms INTEGER;
+ALTER TABLE sync_boot ADD COLUMN cap_ms INTEGER;
+CREATE INDEX sync_boot_id ON sync_boot(boot_id);
+
+-- Lives of the county's database that were heard of, newest last.
+CREATE TABLE sync_epoch (
+    n INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    start_v INTEGER, -- NULL: not said
+    heard_at INTEGER NOT NULL
+) STRICT;
+
+-- Changes that lost to another one at the county. mine is what was pushed, sealed; the row itself
+-- has the county's word once settled_at is set.
+CREATE TABLE sync_conflict (
+    id INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    tid INTEGER NOT NULL,
+    pk TEXT NOT NULL,
+    gm INTEGER NOT NULL,
+    mine TEXT,
+    settled_at INTEGER
+) STRICT;
+CREATE INDEX sync_conflict_open ON sync_conflict(tid, pk) WHERE settled_at IS NULL;
