@@ -149,7 +149,7 @@ void smsstation_open(struct smsstation *station)
     snprintf(station->control, sizeof station->control, "%s/control", station->dir);
     snprintf(station->book, sizeof station->book, "%s/book", station->dir);
     snprintf(station->db, sizeof station->db, "%s/r.db", station->dir);
-    station->clock = (struct clock){station, wall_ms, mono_ms};
+    station->clock = (struct clock){station, wall_ms, mono_ms, mono_ms};
     station->rnd = rnd_system();
     station->seal = seal_for_test();
     signal(SIGPIPE, SIG_IGN); /* a worker may be killed while it is written to */
