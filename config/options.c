@@ -100,8 +100,8 @@ const struct option option_table[] = {
      .help_en = "its port; usually 8883 with TLS"},
     {.section = "mqtt", .name = "socket", .type = OPTION_PATH, .preset = "",
      .max = 107, .offset = IN_CONFIG(mqtt.socket),
-     .help_zh = "MQTT 服务的 Unix 套接字，例如 /run/mosquitto/touyan.sock；同机时最安全",
-     .help_en = "the broker's Unix socket, such as /run/mosquitto/touyan.sock; the safest on one "
+     .help_zh = "MQTT 服务的 Unix 套接字，例如 /run/touyan-broker/mqtt.sock；同机时最安全",
+     .help_en = "the broker's Unix socket, such as /run/touyan-broker/mqtt.sock; the safest on one "
                 "machine"},
     {.section = "mqtt", .name = "ca_file", .type = OPTION_PATH, .preset = "",
      .max = LIMIT_PATH_BYTES, .offset = IN_CONFIG(mqtt.ca_file),

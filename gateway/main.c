@@ -84,7 +84,7 @@ static bool find_worker(char *ret, size_t size)
 
 /* Where the package puts the files that name the devices; see README. */
 #define BROKER_PASSWORDS "/etc/mosquitto/touyan.passwd"
-#define BROKER_SOCKET "/run/mosquitto/touyan.sock"
+#define BROKER_SOCKET "/run/touyan-broker/mqtt.sock"
 #define BROKER_ACL "/etc/mosquitto/touyan.acl"
 
 static int print_broker(const struct config *config, struct buf *out, struct err *err)

@@ -8,17 +8,19 @@ enum { PORT_PLAIN = 1883, PORT_TLS = 8883 };
 
 static void add_limits(struct buf *out, const char *persistence_dir)
 {
-    buf_add_text(out, "# mosquitto.conf(5) for Touyan, written by touyan-gateway "
-                      "--print-broker-config\n"
-                      "per_listener_settings true\n\n"
-                      "# One commit of the gateway acknowledges what it read; 20, the default,\n"
-                      "# would be the largest batch.\n"
-                      "max_inflight_messages 1000\n"
-                      "# While the gateway restarts. The default drops everything above 1000,\n"
-                      "# 0 fills the memory with the queues of clients that never come back.\n"
-                      "max_queued_messages 100000\n"
-                      "memory_limit 268435456\n"
-                      "persistent_client_expiration 7d\n");
+    buf_add_text(out,
+                 "# mosquitto.conf(5) for Touyan, written by touyan-gateway "
+                 "--print-broker-config\n"
+                 "# The whole of it, not for conf.d: mosquitto takes persistence_location once.\n"
+                 "per_listener_settings true\n\n"
+                 "# One commit of the gateway acknowledges what it read; 20, the default,\n"
+                 "# would be the largest batch.\n"
+                 "max_inflight_messages 1000\n"
+                 "# While the gateway restarts. The default drops everything above 1000,\n"
+                 "# 0 fills the memory with the queues of clients that never come back.\n"
+                 "max_queued_messages 100000\n"
+                 "memory_limit 268435456\n"
+                 "persistent_client_expiration 7d\n");
     buf_printf(out,
                "# A photo of a terminal fits, a bomb does not.\n"
                "message_size_limit %d\n"
