@@ -244,6 +244,7 @@ static void call_on_event(struct ingest *ingest, const struct mqtt_event *event)
 }
 
 enum { STORED, WAS_THERE, REFUSED };
+static const char unknown_device[] = "unknown device";
 
 /* The scope of the registered device; false: *ret_reason. Asked once a turn of each device. */
 static bool find_device(const struct work *work, char *ret_scope, size_t size,
@@ -256,7 +257,7 @@ static bool find_device(const struct work *work, char *ret_scope, size_t size,
     struct query *query =
         replica_query(work->ingest->replica, "SELECT product, scope FROM device WHERE id = ?1");
     query_text(query, 1, work->mapped.device_id);
-    *ret_reason = "unknown device";
+    *ret_reason = unknown_device;
     if (query_row(query)) {
         const char *scope = query_get_text(query, 1);
         text_copy(ret_scope, size, scope != NULL ? scope : work->ingest->station);
@@ -312,6 +313,10 @@ static const char *take_event(struct work *work)
     judge_age(work, &event);
     const char *reason = NULL;
     int result = store_event(work, &event, &reason);
+    /* Somebody presses a button that the county has not told us of yet: that is an alarm all the
+     * same. It is no row, because rows are of registered devices; the desk has the raw message. */
+    if (result == REFUSED && reason == unknown_device && event.alarm)
+        call_on_event(ingest, &event);
     if (result == REFUSED)
         return reason;
     if (result == STORED) {

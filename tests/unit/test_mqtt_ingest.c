@@ -274,7 +274,7 @@ static void test_spoofed_terminal(void **state)
 static void test_unregistered_is_discovered(void **state)
 {
     struct world *w = *state;
-    send_string(w, "sc/S0117/S14/M/NEW1/evt", "{\"id\":\"1-1\",\"k\":\"sos\"}", false);
+    send_string(w, "sc/S0117/S14/M/NEW1/evt", "{\"id\":\"1-1\",\"k\":\"door\"}", false);
     assert_raw(w, 1, "unknown device");
     assert_int_equal(w->events, 0);
     assert_int_equal(w->acks, 0);
@@ -282,6 +282,22 @@ static void test_unregistered_is_discovered(void **state)
     assert_int_equal(count(w, "SELECT count(*) FROM device_list WHERE device_id = 'NEW1' AND "
                               "registered = 0 AND product = 'touyan'"),
                      1);
+}
+
+/* The registry may come later than the button. */
+static void test_sos_of_an_unregistered_button(void **state)
+{
+    struct world *w = *state;
+    send_string(w, "sc/S0117/S14/M/NEW1/evt", "{\"id\":\"1-2\",\"k\":\"sos\"}", false);
+    assert_raw(w, 1, "unknown device");
+    assert_int_equal(w->events, 1);
+    const struct seen *seen = event_of(w, MQTT_SOS);
+    assert_true(seen->alarm);
+    assert_string_equal(seen->device, "NEW1");
+    assert_int_equal(w->acks, 0);
+    assert_int_equal(count(w, "SELECT count(*) FROM device_event WHERE device_id = 'NEW1'"), 0);
+    send_string(w, "sc/S0117/S14/M/NEW2/evt", "{\"id\":\"1-2\",\"k\":\"sos\"}", true); /* kept */
+    assert_int_equal(w->events, 1);
 }
 
 static void test_other_product_cannot_speak_for_a_device(void **state)
@@ -551,6 +567,7 @@ int main(void)
         T(test_leave_post),
         T(test_spoofed_terminal),
         T(test_unregistered_is_discovered),
+        T(test_sos_of_an_unregistered_button),
         T(test_other_product_cannot_speak_for_a_device),
         T(test_own_sos),
         T(test_late_sos_still_alarms),
