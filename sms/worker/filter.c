@@ -42,6 +42,7 @@ enum {
     ESCAPE = 0x1b,
     CMS_UNKNOWN = 500,
     PDU_DIGITS_MIN = 16,
+    NUMBER_DIGITS_MIN = 7,
 };
 
 enum pdu_next { PDU_NONE, PDU_REPORT, PDU_DROP };
@@ -88,6 +89,17 @@ struct filter {
 
 /* --- the log's ring --- */
 
+/* +CLIP: "+8613…", +CUSD and the like: of a longer number only the last three digits stay. */
+static void mask_numbers(char *line)
+{
+    for (char *c = line; *c != '\0';) {
+        size_t digits = strspn(c, "0123456789");
+        for (size_t i = 0; digits >= NUMBER_DIGITS_MIN && i + 3 < digits; i++)
+            c[i] = '*';
+        c += digits > 0 ? digits : 1;
+    }
+}
+
 static void remember(struct filter *f, char way, const char *line)
 {
     char *slot = f->ring[f->ring_next++ % RING_LINES];
@@ -95,6 +107,7 @@ static void remember(struct filter *f, char way, const char *line)
         snprintf(slot, RING_BYTES, "%c (PDU of %zu digits)", way, strlen(line));
     else
         snprintf(slot, RING_BYTES, "%c %.70s", way, line);
+    mask_numbers(slot);
 }
 
 static void write_ring(struct filter *f, const char *why)
@@ -403,7 +416,7 @@ static void *run_thread(void *arg)
         if ((fds[3].revents & (POLLHUP | POLLERR)) != 0)
             _exit(0);
         if (fds[2].revents != 0)
-            leave(f, "told to stop");
+            link_bye("told to stop"); /* nothing went wrong: no lines in the log */
         if ((fds[0].revents & POLLIN) != 0)
             move_bytes(f, f->tty);
         else if (fds[0].revents != 0)
