@@ -11,9 +11,10 @@ _touyan() {
         esac
     done
     case "$verb $sub" in
-    ' ') words='status check sms sync device version help' ;;
+    ' ') words='status check sms desk sync device version help' ;;
     'sms ') words='list show send simulate' ;;
     'sms list') words='in out' ;;
+    'desk ') words='list done' ;;
     'sync ') words='status' ;;
     'device ') words='list' ;;
     esac

@@ -36,6 +36,25 @@ static bool is_online(const struct json *device)
     return strcmp(json_text(device, "state", ""), "online") == 0;
 }
 
+enum { RAW_LINES = 5 };
+
+/* The newest at the bottom; all of them with --json. */
+static void print_raw(const struct cli *cli, const struct json *raw)
+{
+    size_t count = json_count(raw);
+    if (count == 0)
+        return;
+    printf("%s\n",
+           cli_say(cli, "没有规则能懂的最近消息：", "last messages that no rule understood:"));
+    for (size_t i = count < RAW_LINES ? count : RAW_LINES; i > 0; i--) {
+        const struct json *one = json_at(raw, i - 1);
+        char at[16];
+        cli_format_time(json_int(one, "at", 0), at);
+        printf("  %s  %.200s  %.200s\n", at, json_text(one, "topic", ""),
+               json_text(one, "reason", ""));
+    }
+}
+
 int command_device_list(const struct cli *cli)
 {
     struct json *json = NULL;
@@ -54,6 +73,7 @@ int command_device_list(const struct cli *cli)
                     add_device(cli, &table, json_at(devices, i));
         table_print(&table);
         table_free(&table);
+        print_raw(cli, json_get(json, "raw"));
     }
     json_free(json);
     return code;

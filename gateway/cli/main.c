@@ -20,6 +20,8 @@ static const char help_zh[] =
     "  touyan sms show 编号             一条短信的经过\n"
     "  touyan sms send 号码 内容        发一条短信\n"
     "  touyan sms simulate 号码 内容    当作该号码发来一条短信（演练用）\n"
+    "  touyan desk list                 待人工处理的事项：没看懂的短信、要打的电话、缺岗、报警\n"
+    "  touyan desk done 编号            已处理\n"
     "  touyan sync status               与县平台的同步\n"
     "  touyan device list               校门设备\n"
     "  touyan version | help\n"
@@ -41,6 +43,8 @@ static const char help_en[] =
     "  touyan sms show ID                  the story of one message\n"
     "  touyan sms send NUMBER TEXT         send a message\n"
     "  touyan sms simulate NUMBER TEXT     as if that number had sent one (for drills)\n"
+    "  touyan desk list                    what waits for a person\n"
+    "  touyan desk done ID                 it is seen to\n"
     "  touyan sync status                  sync with the county\n"
     "  touyan device list                  devices at the gates\n"
     "  touyan version | help\n"
@@ -84,6 +88,8 @@ static const struct command commands[] = {
     {"sms", "show", 1, 1, "sms show ID", command_sms_show},
     {"sms", "send", 2, 2, "sms send NUMBER TEXT", command_sms_send},
     {"sms", "simulate", 2, 2, "sms simulate NUMBER TEXT", command_sms_simulate},
+    {"desk", "list", 0, 0, "desk list", command_desk_list},
+    {"desk", "done", 1, 1, "desk done ID", command_desk_done},
     {"sync", "status", 0, 0, "sync status", command_sync_status},
     {"device", "list", 0, 0, "device list", command_device_list},
     {"version", NULL, 0, 0, "version", print_version},

@@ -1,5 +1,27 @@
-/* The devices at the gates as JSON, also those that nobody registered. */
+/* The devices at the gates as JSON, also those that nobody registered; and the last messages that
+ * were kept raw, because what no rule understands may be a device that was set up wrongly. */
 #include "gateway/console/console.h"
+
+enum { RAW_SHOWN = 20 };
+
+struct json *console_raw_list(struct replica *replica)
+{
+    struct query *query = replica_query(replica, "SELECT heard_at, topic, size, reason, payload"
+                                                 " FROM mqtt_raw ORDER BY id DESC LIMIT ?1");
+    struct json *list = json_new_array();
+    query_int(query, 1, RAW_SHOWN);
+    while (query_row(query)) {
+        struct json *json = json_new_object();
+        json_set_int(json, "at", query_get_int(query, 0));
+        json_set_text(json, "topic", query_get_text(query, 1));
+        json_set_int(json, "size", query_get_int(query, 2));
+        json_set_text(json, "reason", query_get_text(query, 3));
+        json_set_text(json, "payload", query_get_text(query, 4));
+        json_add(list, json);
+    }
+    query_done(query);
+    return list;
+}
 
 struct json *console_device_list(struct replica *replica)
 {

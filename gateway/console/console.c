@@ -105,7 +105,34 @@ static void get_devices(struct console *console, const struct http_request *requ
     (void)request;
     struct json *json = json_new_object();
     json_set(json, "devices", console_device_list(console->replica));
+    json_set(json, "raw", console_raw_list(console->replica));
     reply(ret, OK, json);
+}
+
+static void get_desk(struct console *console, const struct http_request *request,
+                     struct http_answer *ret)
+{
+    (void)request;
+    struct json *json = json_new_object();
+    json_set(json, "items", console_desk_list(console->replica));
+    reply(ret, OK, json);
+}
+
+static void post_desk_done(struct console *console, const struct http_request *request,
+                           struct http_answer *ret)
+{
+    struct err err = {0};
+    struct json *body = NULL;
+    if (json_parse(request->body, request->body_size, &body, &err) != ERR_OK) {
+        reply_error(ret, BAD_REQUEST, err.text);
+        return;
+    }
+    ret->wrote = console_desk_done(console->replica, json_text(body, "id", ""));
+    json_free(body);
+    if (ret->wrote)
+        reply(ret, OK, json_new_object());
+    else
+        reply_error(ret, NOT_FOUND, "nothing open has this id");
 }
 
 /* Number and text of the body; answers itself when they are not there. */
@@ -177,6 +204,8 @@ static const struct route routes[] = {
     {"POST", "/v1/sms/send", post_send},
     {"POST", "/v1/sms/simulate", post_simulate},
     {"GET", "/v1/sms/", get_one_sms},
+    {"GET", "/v1/desk", get_desk},
+    {"POST", "/v1/desk/done", post_desk_done},
     {"GET", "/v1/devices", get_devices},
     {"GET", "/v1/sync", get_sync},
     {"POST", "/v1/sync/now", post_sync_now},
@@ -208,5 +237,5 @@ void console_respond(void *ctx, const struct http_request *request, struct http_
         reply_error(ret, NOT_ALLOWED, "this address does not take that method");
     else
         reply_error(ret, NOT_FOUND,
-                    "no such address: see /v1/status, /v1/sms, /v1/devices, /v1/sync");
+                    "no such address: see /v1/status, /v1/sms, /v1/desk, /v1/devices, /v1/sync");
 }

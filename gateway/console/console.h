@@ -8,7 +8,9 @@
  *   GET  /v1/sms/ID             one message with its history
  *   POST /v1/sms/send           {"number","text"}      -> {"id"}
  *   POST /v1/sms/simulate       {"number","text"}      as if that number had sent it
- *   GET  /v1/devices
+ *   GET  /v1/desk             what waits for a person, newest first
+ *   POST /v1/desk/done        {"id"}
+ *   GET  /v1/devices          and the last messages that no rule understood
  *   GET  /v1/sync               POST /v1/sync/now
  *   GET  /v1/idle               {"idle","next_due_ms"}: nothing is under way (fast time)
  */
@@ -39,9 +41,12 @@ struct console {
 /* For http_options.respond; ctx is a struct console. */
 void console_respond(void *ctx, const struct http_request *request, struct http_answer *ret);
 
-/* api_sms.c and api_device.c: rows as JSON arrays. */
+/* api_sms.c, api_device.c and api_desk.c: rows as JSON arrays. */
 struct json *console_sms_list(struct replica *replica, const struct http_request *request);
 struct json *console_sms_one(struct replica *replica, const char *id); /* NULL: no such message */
 struct json *console_device_list(struct replica *replica);
+struct json *console_raw_list(struct replica *replica); /* kept raw, with the reason */
+struct json *console_desk_list(struct replica *replica);
+bool console_desk_done(struct replica *replica, const char *id); /* false: not there, or done */
 
 #endif

@@ -11,7 +11,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
 
-enum { KEEP_OFFERS_DAYS = 180, KEEP_ALARMS_DAYS = 30 };
+enum { KEEP_OFFERS_DAYS = 180, KEEP_ALARMS_DAYS = 30, KEEP_DESK_DAYS = 30 };
 
 void duty_init(struct duty *duty, struct replica *replica, struct rnd *rnd,
                const struct duty_options *options, const struct duty_ports *ports)
@@ -217,6 +217,8 @@ static void clean(struct duty *duty)
     int64_t days = CALTIME_DAY_MS, old = duty->now_ms - DUTY_KEEP_MS;
     replica_run(duty->replica, "DELETE FROM duty_step WHERE keep_until < ?1", "i", duty->now_ms);
     replica_run(duty->replica, "DELETE FROM duty_again WHERE heard_at < ?1", "i", old);
+    replica_run(duty->replica, "DELETE FROM desk_item WHERE at < ?1", "i",
+                duty->now_ms - KEEP_DESK_DAYS * days);
     replica_run(duty->replica, "DELETE FROM notice WHERE end_at < ?1", "i", old);
     replica_run(duty->replica, "DELETE FROM prompt WHERE expires_at < ?1", "i", old);
     replica_run(duty->replica, "DELETE FROM passive WHERE at < ?1", "i", old);

@@ -125,8 +125,8 @@ static struct json *ask(struct world *world, const char *method, const char *pat
 static void test_routes(void **state)
 {
     struct world *world = *state;
-    static const char *const paths[] = {"/v1/status", "/v1/check", "/v1/sync",
-                                        "/v1/idle",   "/v1/sms",   "/v1/devices"};
+    static const char *const paths[] = {"/v1/status", "/v1/check",   "/v1/sync", "/v1/idle",
+                                        "/v1/sms",    "/v1/devices", "/v1/desk"};
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
         json_free(ask(world, "GET", paths[i], "", 200, false));
         json_free(ask(world, "DELETE", paths[i], "", 405, false));
@@ -165,6 +165,37 @@ static void test_devices(void **state)
     json_free(json);
 }
 
+static void test_desk(void **state)
+{
+    struct world *world = *state;
+    replica_enter(world->replica);
+    replica_run(world->replica,
+                "INSERT INTO desk_item(id, at, kind, phone, body) VALUES"
+                " ('t1', 5000, 'text', seal_phone('+8613800000001'), seal('停车场有人打架'))",
+                "");
+    replica_run(world->replica,
+                "INSERT INTO mqtt_raw(heard_at, topic, payload, size, retained, reason)"
+                " VALUES (5000, 'a/b', 'x', 1, 0, 'no rule')",
+                "");
+    assert_true(replica_leave(world->replica, true));
+    assert_true(replica_commit(world->replica));
+    struct json *json = ask(world, "GET", "/v1/desk", "", 200, false);
+    const struct json *first = json_at(json_get(json, "items"), 0);
+    assert_string_equal(json_text(first, "number", ""), "***001");
+    assert_string_equal(json_text(first, "text", ""), "停车场有人打架");
+    json_free(json);
+    json_free(ask(world, "POST", "/v1/desk/done", "{\"id\":\"t1\"}", 200, true));
+    json_free(ask(world, "POST", "/v1/desk/done", "{\"id\":\"t1\"}", 404, false));
+    json_free(ask(world, "POST", "/v1/desk/done", "{", 400, false));
+    json = ask(world, "GET", "/v1/desk", "", 200, false);
+    assert_int_equal(json_count(json_get(json, "items")), 0);
+    json_free(json);
+    json = ask(world, "GET", "/v1/devices", "", 200, false);
+    first = json_at(json_get(json, "raw"), 0);
+    assert_string_equal(json_text(first, "reason", ""), "no rule");
+    json_free(json);
+}
+
 static void test_writing(void **state)
 {
     struct world *world = *state;
@@ -195,6 +226,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_routes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_messages_are_masked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_devices, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_desk, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_writing, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
