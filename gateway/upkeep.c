@@ -13,7 +13,15 @@
 #include "gateway/base/caltime.h"
 #include "gateway/base/log.h"
 
-enum { UPKEEP_MS = 10000, RETRY_MS = 3600000, BACKUPS_KEPT = 14 };
+enum {
+    UPKEEP_MS = 10000,
+    RETRY_MS = 3600000,
+    BACKUPS_KEPT = 14,
+    /* 16 MiB. A page that is written over and over goes into the database once each time, and each
+     * time the disk is busy: not too often. Reading slows down with the length of the log: not too
+     * rarely either. */
+    WAL_PAGES = 4096,
+};
 
 void upkeep_tell(const char *state)
 {
@@ -94,6 +102,38 @@ static void begin_backup(struct gateway *gateway, int64_t now)
     gateway->backup_work.data = pair;
     gateway->backup_running =
         uv_queue_work(&gateway->loop, &gateway->backup_work, run_backup, on_backup_done) == 0;
+}
+
+/* --- checkpoints --- */
+
+static void run_checkpoint(uv_work_t *work)
+{
+    struct gateway *gateway = work->data;
+    struct err err = {0};
+    if (replica_checkpoint(gateway->config->replica.path, &err) != ERR_OK)
+        log_warn("upkeep.checkpoint", "%s", err.text);
+}
+
+static void on_checkpoint_done(uv_work_t *work, int status)
+{
+    struct gateway *gateway = work->data;
+    gateway->checkpoint_running = false;
+    gateway->checkpoint_rest = status == 0;
+}
+
+void upkeep_after_turn(struct gateway *gateway)
+{
+    if (gateway->checkpoint_rest) {
+        gateway->checkpoint_rest = false;
+        replica_checkpoint_rest(gateway->replica);
+        return;
+    }
+    if (gateway->checkpoint_running || gateway->stopping ||
+        replica_wal_pages(gateway->replica) < WAL_PAGES)
+        return;
+    gateway->checkpoint_work.data = gateway;
+    gateway->checkpoint_running = uv_queue_work(&gateway->loop, &gateway->checkpoint_work,
+                                                run_checkpoint, on_checkpoint_done) == 0;
 }
 
 /* True once a day, at the configured time or as soon after it as the station runs. */

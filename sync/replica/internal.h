@@ -34,6 +34,8 @@ struct replica {
     struct seal *seal;
     struct uuid_source ids;
     bool applying;
+    int wal_pages; /* after the last commit */
+    int wal_pages_max;
 
     struct query queries[QUERY_SLOTS];
 

@@ -19,20 +19,31 @@
 #include "gateway/base/text.h"
 #include "sync/replica/marks.h"
 
+/* The log is not cut when it starts over: a commit that makes it grow takes twice as long. */
 static const char pragmas[] = "PRAGMA journal_mode=WAL;"
                               "PRAGMA synchronous=FULL;"
                               "PRAGMA foreign_keys=ON;"
                               "PRAGMA trusted_schema=OFF;"
                               "PRAGMA temp_store=FILE;"
                               "PRAGMA cache_size=-8192;"
-                              "PRAGMA wal_autocheckpoint=1000;"
-                              "PRAGMA journal_size_limit=8388608;"
+                              "PRAGMA journal_size_limit=67108864;"
                               "PRAGMA cell_size_check=ON;";
 
 enum {
     LOOKASIDE_BYTES = 1200, /* SQLite's own size, of which it would have 40 */
     LOOKASIDE_SLOTS = 256,
+    WAL_PAGES_DEFAULT = 1000,
 };
+
+/* After each commit. Usually somebody else checkpoints long before the limit (replica.h). */
+static int on_wal(void *ctx, sqlite3 *db, const char *name, int pages)
+{
+    struct replica *replica = ctx;
+    replica->wal_pages = pages;
+    if (pages >= replica->wal_pages_max)
+        sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    return SQLITE_OK;
+}
 
 static int code_of(int rc)
 {
@@ -71,6 +82,7 @@ int replica_connect(struct replica *replica, struct err *err)
                           LOOKASIDE_SLOTS);
         sqlite3_limit(replica->db, SQLITE_LIMIT_LENGTH, 4 * LIMIT_SYNC_BODY_BYTES);
         rc = sqlite3_exec(replica->db, pragmas, NULL, NULL, NULL);
+        sqlite3_wal_hook(replica->db, on_wal, replica);
     }
     if (rc != SQLITE_OK) {
         err_set(err, code_of(rc), "%s: %s", replica->path,
@@ -184,6 +196,8 @@ int replica_open(const struct replica_options *options, struct replica **ret, st
                        LIMIT_PATH_BYTES - 1);
     }
     replica->clock = options->clock;
+    replica->wal_pages_max =
+        options->wal_pages_max > 0 ? options->wal_pages_max : WAL_PAGES_DEFAULT;
     replica->seal = options->seal;
     uuid_source_init(&replica->ids, options->clock, options->rnd);
     struct err local = {0};

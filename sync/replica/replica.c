@@ -202,6 +202,18 @@ bool replica_retry(struct replica *replica)
     return true;
 }
 
+int replica_wal_pages(const struct replica *replica)
+{
+    return replica->wal_pages;
+}
+
+void replica_checkpoint_rest(struct replica *replica)
+{
+    assert(replica->depth == 0 && !replica->in_turn);
+    if (replica->db != NULL)
+        sqlite3_wal_checkpoint_v2(replica->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+}
+
 const char *replica_problem(const struct replica *replica)
 {
     return replica->problem;

@@ -35,6 +35,8 @@ struct replica_options {
     const struct clock *clock; /* outlives the replica */
     struct rnd *rnd;           /* outlives the replica */
     struct seal *seal;         /* outlives the replica; NULL: seal() and unseal() fail */
+    int wal_pages_max;         /* a commit that leaves more pages in the -wal checkpoints by itself,
+                                  which takes long; 0: 1000. See replica_checkpoint() */
     int migrate_to;            /* tests only: stop at this schema version; 0: the newest */
 };
 
@@ -132,6 +134,12 @@ void replica_set_applying(struct replica *replica, bool applying);
 int replica_backup(const char *path, const char *backup_dir, int64_t now_ms, int keep,
                    struct err *err); /* one sqlite3_backup_step(-1), checked, renamed into place */
 int replica_checkpoint(const char *path, struct err *err);
+
+/* Pages in the -wal that the next commit goes after. It begins at its start again only when a
+ * checkpoint has caught up with the last commit, and one beside a busy writer never does: run
+ * replica_checkpoint() on a thread first, then the little that is left here, between two turns. */
+int replica_wal_pages(const struct replica *replica);
+void replica_checkpoint_rest(struct replica *replica);
 
 /* Size of the -wal file in bytes, for the health page. */
 int64_t replica_wal_bytes(const struct replica *replica);

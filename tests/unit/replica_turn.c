@@ -279,6 +279,47 @@ static void test_ids_are_in_order(void **state)
     }
 }
 
+/* --- the log --- */
+
+static void write_page(struct world *w, int64_t number)
+{
+    replica_enter(w->replica);
+    replica_run(w->replica,
+                "INSERT INTO kv(k, v) VALUES ('page:' || ?1, zeroblob(4000)) "
+                "ON CONFLICT(k) DO UPDATE SET v = excluded.v",
+                "i", number);
+    assert_true(replica_leave(w->replica, true));
+    assert_true(replica_commit(w->replica));
+}
+
+/* A turn that is open while the thread is at it keeps the log from starting over. */
+static void test_log_starts_over_after_the_rest(void **state)
+{
+    struct world *w = *state;
+    struct err err = {0};
+    for (int64_t i = 0; i < 50; i++)
+        write_page(w, i);
+    replica_enter(w->replica);
+    put(w->replica, "a");
+    assert_int_equal(replica_checkpoint(w->path, &err), ERR_OK);
+    assert_true(replica_leave(w->replica, true));
+    assert_true(replica_commit(w->replica));
+    write_page(w, 50);
+    assert_true(replica_wal_pages(w->replica) > 50);
+    replica_checkpoint_rest(w->replica);
+    write_page(w, 51);
+    assert_true(replica_wal_pages(w->replica) < 20);
+}
+
+static void test_log_is_bounded_without_help(void **state)
+{
+    struct world *w = *state;
+    for (int64_t i = 0; i < 1500; i++) {
+        write_page(w, i % 10);
+        assert_true(replica_wal_pages(w->replica) < 1100);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -291,6 +332,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_full_disk_is_said_and_survived, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sealed_numbers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ids_are_in_order, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_log_starts_over_after_the_rest, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_log_is_bounded_without_help, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
