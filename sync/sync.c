@@ -3,8 +3,8 @@
  * Happy path of a round: the engine wants a request -> the marks to be pushed are claimed and the
  * request is written in one handler -> after its commit it is sent -> the reply is taken apart,
  * verdicts and token are stored in one handler -> after its commit the pulled rows are applied
- * slice by slice, one slice a loop turn, each followed by the turn's commit -> the cursor goes with
- * the last slice -> the engine is told, and may want the next request at once.
+ * slice by slice, one every second loop turn, each followed by the turn's commit -> the cursor goes
+ * with the last slice -> the engine is told, and may want the next request at once.
  *
  * Failures: before the reply, the marks stay in flight and the same push is sent again. A reply
  * that cannot be understood, or a commit that failed, ends the round; the cursor is where it was,
@@ -41,7 +41,7 @@ enum {
     PUSH_DELAY_MS = 50,
     LOOK_MS = 1000, /* level-triggered: marks are looked for this often even if nobody calls */
     PRUNE_MS = 3600000,
-    SLICE_GOAL_US = (LIMIT_SYNC_SLICE_MS - 2) * 1000,
+    SLICE_GOAL_US = (LIMIT_SYNC_SLICE_MS - 4) * 1000,
     SLICE_ROWS_MIN = 10,
     SLICE_ROWS_FIRST = 100,
     PUSH_ROWS_FIRST = 250,
@@ -66,6 +66,7 @@ struct sync {
 
     uv_timer_t timer; /* when to look again */
     uv_idle_t idle;   /* the next slice */
+    bool may_apply;   /* a turn without a slice has passed */
     int handles;
     int acks; /* commits that are waited for */
     bool started;
@@ -131,6 +132,7 @@ static void hold(struct sync *sync, const char *problem)
 
 static void drop_page(struct sync *sync)
 {
+    sync->may_apply = false;
     page_free(&sync->page);
     uv_idle_stop(&sync->idle);
 }
@@ -234,10 +236,15 @@ static void apply_slice(struct sync *sync)
     replica_leave(sync->replica, ok);
 }
 
+/* What came while the last commit was running is served before the next slice begins. */
 static void apply_next(uv_idle_t *idle)
 {
+    struct sync *sync = idle->data;
+    sync->may_apply = !sync->may_apply;
+    if (sync->may_apply)
+        return;
     uv_idle_stop(idle);
-    apply_slice(idle->data);
+    apply_slice(sync);
 }
 
 /* --- the reply --- */
