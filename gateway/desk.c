@@ -12,7 +12,7 @@
 #include "gateway/base/text.h"
 #include "sms/outbox.h"
 
-enum { LOOK_MS = 1000, LOOK_FAST_MS = 20, CLOCK_BACK_MS = 1000 };
+enum { LOOK_MS = 1000, LOOK_FAST_MS = 20, CLOCK_BACK_MS = 1000, ROWS_MS = 250 };
 
 static void port_send(void *ctx, const struct duty_message *message)
 {
@@ -96,6 +96,11 @@ void desk_look(struct gateway *gateway)
     gateway->duty_look = true;
 }
 
+void desk_look_soon(struct gateway *gateway)
+{
+    gateway->duty_rows = true;
+}
+
 void desk_on_text(void *ctx, const struct inbox_text *text)
 {
     struct gateway *gateway = ctx;
@@ -129,10 +134,13 @@ void desk_before_commit(struct gateway *gateway)
     int64_t now = clock_wall_ms(&gateway->clock);
     bool due = now >= gateway->duty_due_ms || now < gateway->duty_seen_ms - CLOCK_BACK_MS;
     gateway->duty_seen_ms = now;
+    int64_t mono = clock_mono_ms(&gateway->clock);
+    due = due || (gateway->duty_rows && mono - gateway->duty_rows_mono_ms >= ROWS_MS);
     if ((!gateway->duty_look && !due) || gateway->sms == NULL ||
         replica_failing(gateway->replica) != NULL)
         return;
-    gateway->duty_look = false;
+    gateway->duty_look = gateway->duty_rows = false;
+    gateway->duty_rows_mono_ms = mono;
     replica_enter(gateway->replica);
     int64_t next = duty_tick(&gateway->duty);
     bool stands = replica_leave(gateway->replica, true);

@@ -132,6 +132,7 @@ static int open_replica(struct gateway *gateway, struct err *err)
         .clock = &gateway->clock,
         .rnd = &gateway->rnd,
         .seal = gateway->seal,
+        .wal_pages_max = UPKEEP_WAL_PAGES_MAX,
     };
     return replica_open(&options, &gateway->replica, err);
 }
@@ -185,7 +186,7 @@ static int init_mqtt(struct gateway *gateway, struct err *err)
 static void on_rows_applied(void *ctx, int64_t rows)
 {
     (void)rows;
-    desk_look(ctx);
+    desk_look_soon(ctx);
 }
 
 static int init_sync(struct gateway *gateway, struct err *err)

@@ -14,6 +14,10 @@
 #include "sync/replica/seal.h"
 #include "sync/sync.h"
 
+enum {
+    UPKEEP_WAL_PAGES_MAX = 16384, /* 64 MiB: no thread got through; the loop does it itself */
+};
+
 struct gateway {
     const struct gateway_options *options;
     struct config *config;
@@ -32,7 +36,8 @@ struct gateway {
     /* turn.c */
     uv_prepare_t before_poll;
     uv_check_t after_poll;
-    uv_timer_t retry; /* runs while nothing can be written */
+    uv_idle_t stay_awake; /* the turn goes on until uv_check */
+    uv_timer_t retry;     /* runs while nothing can be written */
 
     /* desk.c */
     struct duty duty;
@@ -40,8 +45,13 @@ struct gateway {
     int64_t duty_due_ms;  /* wall */
     int64_t duty_seen_ms; /* wall at the last look: a clock that went back is noticed */
     bool duty_look;       /* something came in this turn: look before the commit */
+    bool duty_rows;       /* rows of the county came: look soon */
+    int64_t duty_rows_mono_ms;
 
     /* upkeep.c */
+    uv_work_t checkpoint_work;
+    bool checkpoint_running;
+    bool checkpoint_rest; /* the thread is through: what came meanwhile is done between two turns */
     uv_timer_t upkeep_timer;
     uv_work_t backup_work;
     bool backup_running;
@@ -68,6 +78,8 @@ void desk_on_text(void *gateway, const struct inbox_text *text);
 void desk_on_event(void *gateway, const struct mqtt_event *event);
 /* The county's rows have changed, or a person did something: look again in this turn. */
 void desk_look(struct gateway *gateway);
+/* The same for rows of a catch-up, which come in many slices: a few times a second is enough. */
+void desk_look_soon(struct gateway *gateway);
 /* Before the commit of each turn. */
 void desk_before_commit(struct gateway *gateway);
 
@@ -86,6 +98,8 @@ struct json *view_idle(void *gateway);
 /* upkeep.c: nightly backup, checkpoint, the watchdog of the service manager */
 void upkeep_start(struct gateway *gateway);
 void upkeep_stop(struct gateway *gateway);
+/* After each turn, when nothing is open: keeps the log of the database short. */
+void upkeep_after_turn(struct gateway *gateway);
 /* Tells the service manager, when there is one: "READY=1", "STOPPING=1" (sd_notify(3)). */
 void upkeep_tell(const char *state);
 
