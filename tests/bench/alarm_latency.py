@@ -16,19 +16,24 @@ import math
 import os
 import pathlib
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
-from parts import Failed, Mqtt, wait_for  # noqa: E402
+from parts import Failed, Mqtt, UnixHttp, wait_for  # noqa: E402
 from world import STATION, World, quietly  # noqa: E402
 
 DAY = "2026-09-08"
 BATCH_ROWS = 100000
 LOAD_PER_S = 1000
 LOAD_DEVICES = 20
+LOAD_SHARE = 0.9  # of the messages must have come
+KINDS = ("leave", "training")
+FIRST_ROW, LAST_ROW = "load-1000", f"load-{BATCH_ROWS - 1}"
+STALLED_S = 1.0
 OTHER_MACHINE = 10  # niceness of what would be another machine
 
 
@@ -76,9 +81,8 @@ def write_batch(path, turn):
     with open(path / "avail.csv", "w", newline="", encoding="utf-8") as f:
         out = csv.writer(f)
         out.writerow(["id", "scope", "person_id", "weekday", "peak", "kind", "valid_from", "valid_to"])
-        kind = "leave" if turn % 2 else "training"
-        out.writerows([f"load-{i}", STATION, f"P{i % 300}", i % 7 + 1, "am", kind, "2026-09-01",
-                       "2027-01-15"] for i in range(BATCH_ROWS))
+        out.writerows([f"load-{i}", STATION, f"P{i % LOAD_DEVICES}", i % 7 + 1, "am",
+                       KINDS[turn % 2], "2026-09-01", "2027-01-15"] for i in range(BATCH_ROWS))
 
 
 def load_messages(port, per_s):
@@ -86,7 +90,7 @@ def load_messages(port, per_s):
     gates = [Mqtt(port, f"TEL{i}", f"TEL{i}", World.device_password(f"TEL{i}"))
              for i in range(LOAD_DEVICES)]
     number, began = 0, time.monotonic()
-    while time.monotonic() - began < 600:
+    while True:
         while number < (time.monotonic() - began) * per_s:
             gate = number % LOAD_DEVICES
             gates[gate].publish(f"sc/{STATION}/S17/E/TEL{gate}/evt", {
@@ -98,13 +102,55 @@ def load_messages(port, per_s):
         time.sleep(0.005)
 
 
-def load_rows(folder, bin_dir, database):
-    """Imports changed batches for ever, each when the station has caught up to the last."""
-    batch = folder / "batch"
+def load_rows(folder, county, bin_dir):
+    """Runs as a process of its own, for ever: the next batch is imported as soon as the station has
+    all of the last one."""
+    batch = county / "batch"
     batch.mkdir(exist_ok=True)
-    for turn in range(1000):
+    replica = Replica(folder / "replica.db")
+    station = UnixHttp(folder / "touyan.sock")
+    for turn in range(1 << 30):
         write_batch(batch, turn)
-        quietly(bin_dir / "touyan-county", "import", "--db", database, batch / "avail.csv")
+        quietly(bin_dir / "touyan-county", "import", "--db", county / "county.db",
+                batch / "avail.csv")
+        station.request("POST", "/v1/sync/now")  # it may be waiting: the county was locked
+        station.getresponse().read()
+        wait_for("the station to have the batch",
+                 lambda: replica.value("SELECT kind FROM avail WHERE id = ?", LAST_ROW) ==
+                 KINDS[turn % 2], 300)
+
+
+class Replica:
+    """The station's database, read beside it."""
+
+    def __init__(self, path):
+        self.db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
+
+    def row(self, sql, *args):
+        return self.db.execute(sql, args).fetchone()
+
+    def value(self, sql, *args):
+        row = self.row(sql, *args)
+        return row[0] if row else None
+
+
+class Applying:
+    """Whether a batch is being applied right now: its first rows are there, its last are not, and
+    the cursor of the feed has moved a moment ago."""
+
+    def __init__(self, replica):
+        self.replica, self.cursor, self.moved = replica, None, 0.0
+
+    def look(self):
+        kinds = self.replica.db.execute("SELECT kind FROM avail WHERE id IN (?, ?)",
+                                        (FIRST_ROW, LAST_ROW)).fetchall()
+        cursor = self.replica.db.execute(
+            "SELECT k, v FROM sync_state WHERE k LIKE 'cur:%'").fetchall()
+        now = time.monotonic()
+        if cursor != self.cursor:
+            self.cursor, self.moved = cursor, now
+        halfway = len(kinds) == 1 or len(set(kinds)) == 2
+        return halfway and now - self.moved < STALLED_S
 
 
 class FirstBytes:
@@ -127,19 +173,20 @@ class FirstBytes:
         raise Failed("the panic never reached the modem")
 
 
-def modem_free(world):
+def modem_free(world, replica):
+    """Nothing under way at the modem, nothing waiting for it."""
     stats = world.modem.stats()
-    state = world.replica("SELECT count(*) n FROM outbox_part WHERE state IN "
-                          "('queued', 'claimed', 'submitted')")
-    return stats["idle"] and stats["quiet_ms"] > 50 and state[0]["n"] == 0
+    return stats["idle"] and stats["quiet_ms"] > 50 and replica.value(
+        "SELECT count(*) FROM outbox_part WHERE state IN ('queued', 'claimed', 'submitted')") == 0
 
 
-def measure(world, panics):
-    book = FirstBytes(world.modem.book_path)
+def measure(world, panics, may_press):
+    book, replica = FirstBytes(world.modem.book_path), Replica(world.replica_db)
     latencies = []
     for i in range(panics):
         button = Mqtt(world.mqtt_port, f"SOS{i}", f"SOS{i}", world.device_password(f"SOS{i}"))
-        wait_for("the modem to be free", lambda: modem_free(world), 60)
+        wait_for("the modem to be free in the right moment",
+                 lambda: modem_free(world, replica) and may_press(), 300)
         at = button.publish(f"sc/{STATION}/S17/E/SOS{i}/evt",
                             {"id": f"1-{i}", "ts": world.clock.now(), "k": "sos"}, wait=False)
         latencies.append((book.after(at) - at) / 1000)
@@ -147,67 +194,103 @@ def measure(world, panics):
     return sorted(latencies)
 
 
-def percentile(values, percent):
-    return values[min(len(values) - 1, math.ceil(len(values) * percent / 100) - 1)]
+class BenchWorld(World):
+    """The county has a disk of its own (memory). Alarms go out once, so that the copies of the first do not keep the modem from the next, and
+    the broker does not write a line for each message."""
+
+    def __init__(self, *args, **more):
+        super().__init__(*args, **more)
+        self.elsewhere = pathlib.Path(tempfile.mkdtemp(prefix="touyan-county-", dir="/dev/shm"))
+
+    def write_config(self):
+        super().write_config()
+        with open(self.config_path, "a", encoding="utf-8") as f:
+            f.write("duty {\n    panic_min = { 60 }\n    panic_room_min = 60\n}\n")
+
+    def adapt_broker_config(self, text):
+        return super().adapt_broker_config(text).replace("log_type all", "log_type error")
 
 
 def bring_up(folder, bin_dir, panics):
     devices = [f"SOS{i}" for i in range(panics)] + [f"TEL{i}" for i in range(LOAD_DEVICES)]
-    world = World(folder, bin_dir, f"{DAY} 08:00", devices=devices, poll="1s", level="warn",
-                  data=folder / "data")
     folder.mkdir(parents=True, exist_ok=True)
+    world = BenchWorld(folder, bin_dir, f"{DAY} 08:00", devices=devices, poll="1s", level="warn",
+                       data=folder / "data")
     write_county(folder / "data", panics)
+    world.county_db = world.elsewhere / "county.db"
     world.up()
     os.setpriority(os.PRIO_PROCESS, world.county.process.pid, OTHER_MACHINE)
-    wait_for("the roster", lambda: world.replica("SELECT count(*) n FROM assignment")[0]["n"] ==
-             panics, 60)
-    wait_for("the devices", lambda: world.replica("SELECT count(*) n FROM device")[0]["n"] ==
-             len(devices), 60)
+    wait_for("the roster and the devices", lambda: world.replica(
+        "SELECT (SELECT count(*) FROM assignment) + (SELECT count(*) FROM device) n")[0]["n"] ==
+        panics + len(devices), 60)
     time.sleep(1)
     return world
 
 
-def start_load(world, folder):
-    def other(*words):
-        return subprocess.Popen([sys.executable, __file__, "--build", str(world.bin.parent), *map(str, words)],
-                                preexec_fn=lambda: os.nice(OTHER_MACHINE))
-    load = [other("--load-messages", world.mqtt_port),
-            other("--load-rows", folder, world.county_db)]
-    wait_for("the load to arrive", lambda: world.replica(
-        "SELECT (SELECT count(*) FROM avail) > 20000 AND (SELECT count(*) FROM device_event) > 1000 ok"
-    )[0]["ok"], 120)
-    return load
+class Load:
+    def __init__(self, world):
+        self.world, self.processes = world, []
+
+    def start(self):
+        for words in (("--load-messages", self.world.mqtt_port), ("--load-rows", self.world.folder, self.world.elsewhere)):
+            self.processes.append(subprocess.Popen(
+                [sys.executable, "-B", __file__, "--build", str(self.world.bin.parent),
+                 *map(str, words)], preexec_fn=lambda: os.nice(OTHER_MACHINE)))
+        wait_for("the load to arrive", self.is_there, 120)
+        self.before, self.began = self.counts(), time.monotonic()
+
+    def is_there(self):
+        self.check_alive()
+        return self.world.replica("SELECT (SELECT count(*) FROM avail) > 20000 AND"
+                                  " (SELECT count(*) FROM device_event) > 1000 ok")[0]["ok"]
+
+    def check_alive(self):
+        for process in self.processes:
+            if process.poll() is not None:
+                raise Failed("the load ended by itself")
+
+    def counts(self):
+        rows = self.world.api("GET", "/v1/sync")["rows_applied"]
+        return rows, self.world.replica("SELECT count(*) n FROM device_event")[0]["n"]
+
+    def check_size(self):
+        self.check_alive()
+        seconds, (rows, messages) = time.monotonic() - self.began, self.counts()
+        rows, messages = rows - self.before[0], messages - self.before[1]
+        print(f"alarm_latency: busy: {rows} rows of the county and {messages} messages of the gates "
+              f"in {seconds:.0f} s ({messages / seconds:.0f} a second)", file=sys.stderr)
+        if rows < BATCH_ROWS or messages < LOAD_SHARE * LOAD_PER_S * seconds:
+            raise Failed("the load was too small to count")
+
+    def stop(self):
+        for process in self.processes:
+            process.kill()
+            process.wait()
 
 
 def one_run(folder, bin_dir, panics, busy):
     world = bring_up(folder, bin_dir, panics)
-    load = []
+    load = Load(world)
     try:
         if busy:
-            load = start_load(world, folder)
-            before = world.api("GET", "/v1/sync")["rows_applied"]
-            events = world.replica("SELECT count(*) n FROM device_event")[0]["n"]
-            began = time.monotonic()
-        values = measure(world, panics)
-        if busy:
-            seconds = time.monotonic() - began
-            rows = world.api("GET", "/v1/sync")["rows_applied"] - before
-            events = world.replica("SELECT count(*) n FROM device_event")[0]["n"] - events
-            print(f"alarm_latency: busy: {rows / seconds:.0f} rows/s applied and "
-                  f"{events / seconds:.0f} messages/s meanwhile", file=sys.stderr)
-            if rows < BATCH_ROWS or events < LOAD_PER_S / 2 * seconds:
-                raise Failed(f"the load was too small to count: {rows} rows, {events} messages in "
-                             f"{seconds:.0f} s")
-        for process in load:
-            process.kill()
-            process.wait()
+            load.start()
+            values = measure(world, panics, Applying(Replica(world.replica_db)).look)
+            load.check_size()
+        else:
+            values = measure(world, panics, lambda: True)
+        load.stop()
         world.down()
     except BaseException:
-        for process in load:
-            process.kill()
+        load.stop()
         world.kill_all()
         raise
+    finally:
+        shutil.rmtree(world.elsewhere)
     return values
+
+
+def percentile(values, percent):
+    return values[min(len(values) - 1, math.ceil(len(values) * percent / 100) - 1)]
 
 
 def figure(name, value):
@@ -227,7 +310,7 @@ def main():
     if args.load_messages:
         return load_messages(args.load_messages, LOAD_PER_S)
     if args.load_rows:
-        return load_rows(args.load_rows[0], bin_dir, args.load_rows[1])
+        return load_rows(*args.load_rows, bin_dir)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="touyan-latency-"))
     try:
         for name, busy in (("idle", False), ("busy", True)):
