@@ -49,6 +49,12 @@ static void port_erase_phone(void *ctx, const char *phone)
     sms_erase_phone(gateway->sms, phone);
 }
 
+static void port_forget_phone(void *ctx, const char *phone)
+{
+    struct gateway *gateway = ctx;
+    sms_forget_phone(gateway->sms, phone);
+}
+
 static struct duty_policy policy_of(const struct config_duty *config)
 {
     struct duty_policy policy = duty_policy_default();
@@ -78,8 +84,8 @@ void desk_init(struct gateway *gateway)
         .area_code = config->station.area_code,
         .policy = policy_of(&config->duty),
     };
-    struct duty_ports ports = {gateway, port_send, port_cancel, port_cancel_phone,
-                               port_erase_phone};
+    struct duty_ports ports = {gateway,           port_send,        port_cancel,
+                               port_cancel_phone, port_erase_phone, port_forget_phone};
     duty_init(&gateway->duty, gateway->replica, &gateway->rnd, &options, &ports);
     gateway->duty_due_ms = 0;
 }

@@ -106,6 +106,16 @@ void inbox_erase_phone(struct inbox *inbox, const char *phone)
                 "s", phone);
 }
 
+void inbox_forget_phone(struct inbox *inbox, const char *phone)
+{
+    struct replica *replica = inbox->options.replica;
+    replica_run(replica,
+                "DELETE FROM inbox_pdu WHERE inbox_seq IN"
+                " (SELECT seq FROM inbox WHERE phone = ?1 AND state <> 'waiting')",
+                "s", phone);
+    replica_run(replica, "DELETE FROM inbox WHERE phone = ?1 AND state <> 'waiting'", "s", phone);
+}
+
 static void mark_pdu(struct inbox *inbox, int64_t pdu_seq, const char *kind, const char *reason)
 {
     replica_run(inbox->options.replica,

@@ -23,6 +23,7 @@ void inbox_take(struct inbox *inbox, const char *modem, const char *hex);
 
 /* Forgets the bodies of what a (sealed) phone has sent; inside a handler. */
 void inbox_erase_phone(struct inbox *inbox, const char *phone);
+void inbox_forget_phone(struct inbox *inbox, const char *phone);
 
 /* Gives out what has waited long enough for its missing parts; in a handler of its own. */
 void inbox_tick(struct inbox *inbox);

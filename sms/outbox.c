@@ -281,6 +281,21 @@ void outbox_erase_phone(struct outbox *outbox, const char *phone)
                 "s", phone);
 }
 
+#define DONE_OF_PHONE                                                                              \
+    "(SELECT seq FROM outbox WHERE phone = ?1 AND state NOT IN"                                    \
+    " ('queued', 'claimed', 'submitted', 'unknown'))"
+
+void outbox_forget_phone(struct outbox *outbox, const char *phone)
+{
+    struct replica *replica = outbox->replica;
+    replica_run(replica, "DELETE FROM outbox_history WHERE message_seq IN " DONE_OF_PHONE, "s",
+                phone);
+    replica_run(replica, "DELETE FROM outbox_part WHERE message_seq IN " DONE_OF_PHONE, "s", phone);
+    replica_run(replica, "DELETE FROM outbox WHERE seq IN " DONE_OF_PHONE, "s", phone);
+    replica_run(replica, "DELETE FROM outbox_report WHERE phone = ?1", "s", phone);
+    replica_run(replica, "DELETE FROM outbox_next_ref WHERE phone = ?1", "s", phone);
+}
+
 /* Messages past their not-after time never go out. */
 static void expire(struct outbox *outbox)
 {

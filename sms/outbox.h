@@ -52,6 +52,8 @@ int outbox_cancel_phone(struct outbox *outbox, const char *phone, const char *re
 
 /* Forgets the texts of what went to a phone; that and when something was sent stays in the book. */
 void outbox_erase_phone(struct outbox *outbox, const char *phone);
+/* Deletes its messages, but what is still under way. */
+void outbox_forget_phone(struct outbox *outbox, const char *phone);
 
 /* True when nothing is due and nothing is under way (due parts that wait for a modem that is not
  * plugged in do not count: only a person can move those). Fast time may jump then. */

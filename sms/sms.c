@@ -274,6 +274,12 @@ void sms_erase_phone(struct sms *sms, const char *phone)
     inbox_erase_phone(sms->inbox, phone);
 }
 
+void sms_forget_phone(struct sms *sms, const char *phone)
+{
+    outbox_forget_phone(sms->outbox, phone);
+    inbox_forget_phone(sms->inbox, phone);
+}
+
 struct outbox *sms_outbox(struct sms *sms)
 {
     return sms->outbox;

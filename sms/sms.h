@@ -76,6 +76,10 @@ struct outbox *sms_outbox(struct sms *sms);
  * them; that and when messages went stays. Inside a handler. */
 void sms_erase_phone(struct sms *sms, const char *phone);
 
+/* Forgets that there ever were messages to or from a (sealed) phone: all of them go, but what is
+ * still on its way. Inside a handler. */
+void sms_forget_phone(struct sms *sms, const char *phone);
+
 size_t sms_modem_count(const struct sms *sms);
 bool sms_modem_status(const struct sms *sms, size_t index, struct sms_modem_status *ret);
 

@@ -2,14 +2,23 @@
  *
  * 退订 deletes the phone's questions, subscriptions, queued messages and stored bodies at once. A
  * volunteer who is still on the roster hears of changes of the own duty only, until the school
- * takes the name off the list. An officer's 退订 goes to a person: alarms and duties are the job.
+ * takes the name off the list. The number of somebody who is not on the county's list is deleted
+ * with its messages fifteen days after 退订, or when nobody answered the question of 订阅; the last
+ * backup that holds it goes fourteen days later. An officer's 退订 goes to a person: alarms and
+ * duties are the job.
  */
 #include "gateway/duty/internal.h"
 
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
 
-enum { OPT_IN_MS = 7 * CALTIME_DAY_MS, JUST_NOW_MS = 2 * CALTIME_MINUTE_MS };
+enum {
+    OPT_IN_MS = 7 * CALTIME_DAY_MS,
+    JUST_NOW_MS = 2 * CALTIME_MINUTE_MS,
+    STOPPED_MS =
+        15 * CALTIME_DAY_MS, /* backups of fourteen days on top are within the 30 promised */
+    FORGET_ROWS = 200,
+};
 
 static void forget(struct duty *duty, const char *phone)
 {
@@ -70,6 +79,37 @@ void consent_stop(struct duty *duty, const struct incoming *in)
         desk_put(duty, "stop", NULL, in->person.id, in->text->id, in->person.name);
     log_info("duty.stop", "text=%s on_roster=%d", in->text->id, on_roster);
     answer(duty, in, volunteer ? TEXT_A16_STOPPED : TEXT_P6_STOPPED, &none);
+}
+
+static bool forget_one(struct duty *duty, const char *phone)
+{
+    replica_enter(duty->replica);
+    forget(duty, phone);
+    if (duty->ports.forget_phone != NULL)
+        duty->ports.forget_phone(duty->ports.ctx, phone);
+    replica_run(duty->replica, "DELETE FROM optout WHERE phone = ?1", "s", phone);
+    return replica_leave(duty->replica, true);
+}
+
+static bool next_to_forget(struct duty *duty, char ret[DUTY_PHONE_SIZE])
+{
+    return replica_get_text(
+        duty->replica, ret, DUTY_PHONE_SIZE,
+        "SELECT phone FROM (SELECT phone FROM optout WHERE at < ?1 UNION"
+        "  SELECT phone FROM prompt WHERE kind = 'subscribe' AND answered_at IS NULL"
+        "  AND expires_at < ?2) f WHERE NOT EXISTS (SELECT 1 FROM person p WHERE p.phone = f.phone)"
+        " AND NOT EXISTS (SELECT 1 FROM subscription s WHERE s.phone = f.phone) LIMIT 1",
+        "ii", duty->now_ms - (int64_t)STOPPED_MS, duty->now_ms);
+}
+
+void consent_forget(struct duty *duty)
+{
+    char phone[DUTY_PHONE_SIZE];
+    for (int i = 0; i < FORGET_ROWS && next_to_forget(duty, phone); i++)
+        if (!forget_one(duty, phone)) {
+            log_error("duty.forget", "%s", replica_problem(duty->replica));
+            return; /* tomorrow again */
+        }
 }
 
 void consent_subscribe(struct duty *duty, const struct incoming *in)

@@ -214,6 +214,7 @@ void duty_on_event(struct duty *duty, const struct duty_event *event)
 /* What can never matter again. */
 static void clean(struct duty *duty)
 {
+    consent_forget(duty);
     int64_t days = CALTIME_DAY_MS, old = duty->now_ms - DUTY_KEEP_MS;
     replica_run(duty->replica, "DELETE FROM duty_step WHERE keep_until < ?1", "i", duty->now_ms);
     replica_run(duty->replica, "DELETE FROM duty_again WHERE heard_at < ?1", "i", old);

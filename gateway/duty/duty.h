@@ -43,6 +43,8 @@ struct duty_ports {
     void (*cancel_phone)(void *ctx, const char *phone, const char *reason);
     /* Forget the bodies of messages from this phone; NULL when nobody keeps any. */
     void (*erase_phone)(void *ctx, const char *phone);
+    /* Forget the phone itself, with all its messages; NULL when nobody keeps any. */
+    void (*forget_phone)(void *ctx, const char *phone);
 };
 
 enum { DUTY_PANIC_REPEATS_MAX = 8, DUTY_LEVELS = 4, DUTY_PARTS = 4 };

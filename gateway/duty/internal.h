@@ -249,6 +249,8 @@ bool school_named(struct duty *duty, const char *words, char ret_id[DUTY_ID_SIZE
 /* --- consent.c --- */
 void consent_stop(struct duty *duty, const struct incoming *in);
 void consent_subscribe(struct duty *duty, const struct incoming *in);
+/* Once a day: the phones of whom we promised to forget. */
+void consent_forget(struct duty *duty);
 bool consent_confirm(struct duty *duty, const struct incoming *in); /* false: nothing was asked */
 
 /* --- again.c --- */

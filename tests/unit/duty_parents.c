@@ -214,6 +214,26 @@ static void feedback_has_no_name(void **state)
                      1);
 }
 
+#define GONE "SELECT count(*) FROM erased WHERE phone LIKE 'gone %'"
+
+static void the_number_is_forgotten(void **state)
+{
+    struct world *w = *state;
+    world_text(w, "+8610000999991", "退订");
+    world_text(w, "+8610000999992", "订阅S17"); /* and never answers */
+    world_text(w, "+8610000999993", "订阅S17");
+    world_text(w, "+8610000999993", "1");
+    world_text(w, "V1", "退订"); /* stays on the school's list */
+    world_run(w, "2026-09-13", "12:00");
+    assert_int_equal(world_int(w, GONE), 0);
+    world_run(w, "2026-09-16", "12:00");
+    assert_int_equal(world_int(w, GONE), 1);
+    world_run(w, "2026-10-10", "12:00");
+    assert_int_equal(world_int(w, GONE), 2);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM optout"), 1);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM subscription"), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +249,7 @@ int main(void)
         TEST(three_helps_an_hour),
         TEST(same_text_twice_and_no_way_to_answer),
         TEST(feedback_has_no_name),
+        TEST(the_number_is_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

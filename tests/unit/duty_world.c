@@ -56,6 +56,12 @@ static void erase_phone(void *ctx, const char *phone)
     replica_run(w->replica, "INSERT INTO erased(phone) VALUES (?1)", "s", phone);
 }
 
+static void forget_phone(void *ctx, const char *phone)
+{
+    struct world *w = ctx;
+    replica_run(w->replica, "INSERT INTO erased(phone) VALUES ('gone ' || ?1)", "s", phone);
+}
+
 void world_restart(struct world *w)
 {
     struct duty_options options = {
@@ -66,7 +72,7 @@ void world_restart(struct world *w)
         .area_code = "0482",
         .policy = duty_policy_default(),
     };
-    struct duty_ports ports = {w, send, cancel, cancel_phone, erase_phone};
+    struct duty_ports ports = {w, send, cancel, cancel_phone, erase_phone, forget_phone};
     duty_init(&w->duty, w->replica, &w->rnd, &options, &ports);
 }
 

@@ -175,6 +175,23 @@ static void test_stored_report_is_passed_on(void **state)
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void test_a_phone_is_forgotten(void **state)
+{
+    struct smsworld *world = *state;
+    smsworld_deliver(world, PERSON, "退订", 0, 0, 0, world->cells.wall_ms);
+    smsworld_deliver(world, "+8613800000002", "到岗", 0, 0, 0, world->cells.wall_ms);
+    char phone[LIMIT_SEALED_PHONE_BYTES];
+    assert_true(replica_get_text(world->replica, phone, sizeof phone, "SELECT seal_phone(?1)", "s",
+                                 PERSON));
+    replica_enter(world->replica);
+    inbox_forget_phone(world->inbox, phone);
+    outbox_forget_phone(world->outbox, phone);
+    assert_true(replica_leave(world->replica, true));
+    assert_true(replica_commit(world->replica));
+    assert_int_equal(count(world, "SELECT count(*) FROM inbox"), 1);
+    assert_int_equal(count(world, "SELECT count(*) FROM inbox_pdu"), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +204,7 @@ int main(void)
         CASE(test_failing_handler_keeps_the_text),
         CASE(test_machines_get_no_answer),
         CASE(test_stored_report_is_passed_on),
+        CASE(test_a_phone_is_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
