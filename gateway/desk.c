@@ -14,6 +14,20 @@
 
 enum { LOOK_MS = 1000, LOOK_FAST_MS = 20, CLOCK_BACK_MS = 1000, ROWS_MS = 250 };
 
+/* A text that can never go out, because its phone or its words are not sound: a person has to. */
+static void put_on_desk(struct gateway *gateway, const struct duty_message *message)
+{
+    char id[LIMIT_ID_BYTES + 1];
+    log_error("desk.not_queued", "idem=%s text=%s", message->idem, message->text_id);
+    replica_new_id(gateway->replica, id);
+    replica_run(gateway->replica,
+                "INSERT INTO desk_item(id, at, kind, phone, ref_id, body)"
+                " VALUES (?1, ?2, ?3, ?4, ?5, seal(?6))",
+                "sissss", id, clock_wall_ms(&gateway->clock),
+                message->prio == DUTY_PRIO_PANIC ? "alarm" : "call", message->phone,
+                message->ref_id, message->text);
+}
+
 static void port_send(void *ctx, const struct duty_message *message)
 {
     struct gateway *gateway = ctx;
@@ -28,7 +42,7 @@ static void port_send(void *ctx, const struct duty_message *message)
                                  .text_id = message->text_id};
     char id[LIMIT_ID_BYTES + 1];
     if (outbox_put(sms_outbox(gateway->sms), &out, id) != ERR_OK)
-        log_error("desk.not_queued", "idem=%s text=%s", message->idem, message->text_id);
+        put_on_desk(gateway, message);
 }
 
 static void port_cancel(void *ctx, const char *ref_kind, const char *ref_id, const char *reason)

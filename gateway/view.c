@@ -201,6 +201,10 @@ static void check_store(struct gateway *gateway, struct json *list, int64_t now)
                                     " AND due_at < ?1",
                                     "i", now - 10 * (int64_t)CALTIME_MINUTE_MS);
     find(list, "sms_queue", stuck > 0 ? 1 : 0, "", 0);
+    if (count(gateway, "SELECT count(*) FROM outbox o JOIN alarm a ON a.id = o.ref_id"
+                       " WHERE o.state IN ('failed', 'expired') AND o.prio = 0"
+                       " AND a.state = 'open'") > 0)
+        find(list, "alarm_unsent", 2, "", 0);
 }
 
 struct json *view_check(void *ctx)
