@@ -216,7 +216,8 @@ struct json *view_check(void *ctx)
     check_modems(gateway, list);
     find(list, "broker", mqtt.connected ? 0 : 2, mqtt.problem, mqtt.since_ms);
     check_county(gateway, list);
-    if (count(gateway, "SELECT count(*) FROM duty_again") > 0)
+    if (count(gateway, "SELECT (SELECT count(*) FROM duty_again) +"
+                       " (SELECT count(*) FROM inbox WHERE state = 'unhandled')") > 0)
         find(list, "unhandled", 2, "", 0);
     if (count(gateway, "SELECT count(*) FROM device_list WHERE state = 'offline'") > 0)
         find(list, "devices", 1, "", 0);

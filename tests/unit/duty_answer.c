@@ -438,6 +438,63 @@ static void a_text_that_cannot_be_handled(void **state)
     ASSERT_SENT(w, "V1", "A2_DECLINED", 1);
 }
 
+/* C1 takes it, then cannot either: others are asked, nobody who said no before. */
+static void stand_in_declines_again(void **state)
+{
+    struct world *w = *state;
+    evening_before(w);
+    world_text(w, "V1", "2");
+    char code[5];
+    snprintf(code, sizeof code, "%s", world_code(w, "C1", "A4_OFFER"));
+    text_code(w, "C1", "接", code);
+    ASSERT_SENT(w, "C1", "A5_TAKEN", 1);
+    world_text(w, "C1", "来不了");
+    ASSERT_SENT(w, "C1", "A2_DECLINED", 1);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM offer WHERE state = 'open'"), 1);
+    ASSERT_SENT(w, "C1", "A4_OFFER", 1);
+    ASSERT_SENT(w, "V1", "A4_OFFER", 0);
+    ASSERT_SENT(w, "C4", "A4_OFFER", 1);
+    snprintf(code, sizeof code, "%s", world_code(w, "C4", "A4_OFFER"));
+    text_code(w, "C4", "接", code);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM assignment WHERE shift_id = 'am'"
+                                  " AND state = 'confirmed' AND person_id = 'C4'"),
+                     1);
+}
+
+static void called_off_after_a_stand_in_was_found(void **state)
+{
+    struct world *w = *state;
+    evening_before(w);
+    world_text(w, "V1", "2");
+    char code[5];
+    snprintf(code, sizeof code, "%s", world_code(w, "C1", "A4_OFFER"));
+    text_code(w, "C1", "接", code);
+    world_sql(w, "UPDATE shift SET state = 'cancelled' WHERE id = 'am'");
+    world_tick(w);
+    ASSERT_SENT(w, "C1", "N3_CANCELLED", 1);
+    ASSERT_SENT(w, "O1", "N3_CANCELLED", 1);
+    ASSERT_SENT(w, "V1", "N3_CANCELLED", 0); /* who is not coming anyway */
+    world_run(w, "2026-09-08", "08:30");
+    ASSERT_SENT(w, "C1", "R2_MORNING", 0);
+    ASSERT_SENT(w, "C1", "R4_MISSING", 0);
+    ASSERT_SENT(w, "L", "", 0);
+}
+
+static void another_schools_terminal(void **state)
+{
+    struct world *w = *state;
+    evening_before(w);
+    world_sql(w, "INSERT INTO device(id, scope, school_id, post_id, product, kind) VALUES"
+                 " ('FT18', 'S0117', 'S18', 'S18-M', 'mqtt_face', 'face')");
+    world_sql(w, "INSERT INTO badge(id, scope, device_id, number, person_id) VALUES"
+                 " ('b8', 'S0117', 'FT18', '2', 'V1')");
+    world_run(w, "2026-09-08", "07:15");
+    world_event(w, "FT18", "check_in", "2", w->cells.wall_ms);
+    ASSERT_STATE(w, "am.V1", "asked");
+    world_run(w, "2026-09-08", "07:23");
+    ASSERT_SENT(w, "V1", "R4_MISSING", 1); /* the gate is still without her */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -464,6 +521,9 @@ int main(void)
         TEST(forgotten_check_out),
         TEST(standing_in_by_name),
         TEST(my_duties),
+        TEST(stand_in_declines_again),
+        TEST(called_off_after_a_stand_in_was_found),
+        TEST(another_schools_terminal),
         TEST(a_phone_of_two),
         TEST(a_text_that_cannot_be_handled),
     };

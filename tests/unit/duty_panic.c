@@ -258,6 +258,24 @@ static void nobody_on_the_roster(void **state)
     ASSERT_SENT(w, "Z", "O2_PANIC_AGAIN", 1);
 }
 
+/* The leader stands on post himself, is the school's senior officer too, and is in trouble. */
+static void the_leader_himself(void **state)
+{
+    struct world *w = *state;
+    world_sql(w, "UPDATE sponsor SET senior_id = 'L'");
+    world_shift(w, "am", "S17-E", "2026-09-08", "am", "07:20", "08:10", 1);
+    world_assign(w, "am", "L");
+    world_run(w, "2026-09-08", "07:15");
+    world_text(w, "L", "到岗");
+    world_text(w, "L", "报警");
+    ASSERT_SENT(w, "L", "O2_PANIC", 0);
+    ASSERT_SENT(w, "Z", "O2_PANIC", 1); /* not after seven minutes: nobody else is there */
+    char code[5];
+    snprintf(code, sizeof code, "%s", world_code(w, "Z", "O2_PANIC"));
+    text_code(w, "Z", "出警", code);
+    ASSERT_SENT(w, "L", "O2_COMING", 1);
+}
+
 static void nobody_at_all(void **state)
 {
     struct world *w = *state;
@@ -398,6 +416,7 @@ int main(void)
         TEST(unknown_button_reaches_the_leader),
         TEST(nobody_but_the_room),
         TEST(nobody_on_the_roster),
+        TEST(the_leader_himself),
         TEST(nobody_at_all),
         TEST(a_watch_over_midnight),
         TEST(an_old_alarm_swallows_nothing),

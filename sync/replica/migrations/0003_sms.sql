@@ -100,6 +100,7 @@ CREATE TABLE inbox (
     deadline_at INTEGER              -- while waiting: then it is given out with gaps
 ) STRICT;
 CREATE INDEX inbox_waiting ON inbox(deadline_at) WHERE state = 'waiting';
+CREATE INDEX inbox_unhandled ON inbox(seq) WHERE state = 'unhandled';
 CREATE INDEX inbox_concat ON inbox(phone, concat_ref, seq) WHERE concat_ref IS NOT NULL;
 
 -- Every PDU that a modem handed over, once. The sealed form is made from the bytes alone, so equal
