@@ -72,6 +72,7 @@ class World:
         self.broker = Part("broker", folder)
         self.gateway = Part("gateway", folder)
         self.county = Part("county", folder) if county else None
+        self.disk = {}  # environment of the programs that have a database: see slow_disk
         self.link = None
         self.mqtt_port = free_port()
         self.county_db = folder / "county.db"
@@ -119,7 +120,8 @@ class World:
                              self.folder / "token")
         self.county.spawn([self.bin / "touyan-county", "serve", "--db", self.county_db, "--listen",
                            f"127.0.0.1:{self.county_port}", "--cert", self.folder / "county.crt",
-                           "--key", self.folder / "county.key", "--clock", self.clock.path])
+                           "--key", self.folder / "county.key", "--clock", self.clock.path],
+                          self.disk)
         wait_for("the county's port", self.port_open(self.county_port))
 
     @staticmethod
@@ -159,7 +161,7 @@ class World:
 
     def start_gateway(self, wait=True):
         self.gateway.spawn([self.bin / "touyan-gateway", "--config", self.config_path, "--clock",
-                            self.clock.path])
+                            self.clock.path], self.disk)
         if wait:
             wait_for("the gateway's socket", self.answers)
 
@@ -170,6 +172,13 @@ class World:
             return self.api("GET", "/v1/idle") is not None
         except (OSError, ValueError):
             return False
+
+    def slow_disk(self, most_us):
+        """Station and county, when next started, wait for up to most_us at each sync."""
+        options = os.environ.get("ASAN_OPTIONS", "")
+        self.disk = {"LD_PRELOAD": str(self.bin.parent / "tests" / "slowsync.so"),
+                     "SLOWSYNC_US": str(most_us),
+                     "ASAN_OPTIONS": f"{options}:verify_asan_link_order=0".lstrip(":")}
 
     def kill_gateway(self):
         self.gateway.kill()

@@ -38,11 +38,12 @@ GATES = [("SOS1701", "S17", "E"), ("SOS1702", "S17", "N"), ("SOS1401", "S14", "M
 OFFICERS = ["阿拉坦其木格", "周芳"]
 WEIGHTS = {"gateway": 5, "worker": 4, "broker": 2, "county": 3, "plug": 2, "power": 2}
 BREAKS_SENDING = ("gateway", "worker", "plug", "power")
-TRIGGERS = [None, None, None, "accepted", "inbound", "sync"]
+TRIGGERS = [None, None, None, "accepted", "inbound", "sync", "event"]
 TRIGGER_WAIT_S = 1.0
 PAUSE_S = 1.2
 AWAY_S = 0.3
 UP_AGAIN_S = 10
+DISK_US = 20000
 SETTLE_S = 150
 START = "2026-09-09 10:00"
 STEP_MS = 60000
@@ -50,8 +51,8 @@ END_STEPS = 40
 
 
 class Killer:
-    def __init__(self, world, seed, kills):
-        self.world = world
+    def __init__(self, world, gates, seed, kills):
+        self.world, self.gates, self.struck = world, gates, 0
         rnd = random.Random(seed)
         self.plan = [self.draw(rnd) for _ in range(kills)]
         self.count = collections.Counter(which for which, *_ in self.plan)
@@ -81,8 +82,14 @@ class Killer:
         self.world.start_gateway()
         self.slowest = max(self.slowest, time.monotonic() - began)
 
+    @staticmethod
+    def kill(part):
+        if not part.alive():
+            raise Failed(f"{part.name} ended by itself: {part.log_text()[-2000:]}")
+        part.kill()
+
     def gateway(self, away):
-        self.world.kill_gateway()
+        self.kill(self.world.gateway)
         time.sleep(away)
         self.start_gateway()
 
@@ -91,12 +98,12 @@ class Killer:
             os.kill(pid, signal.SIGKILL)
 
     def broker(self, away):
-        self.world.broker.kill()
+        self.kill(self.world.broker)
         time.sleep(away)
         self.world.start_broker()
 
     def county(self, away):
-        self.world.county.kill()
+        self.kill(self.world.county)
         time.sleep(away)
         self.world.start_county(fill=False)
 
@@ -106,9 +113,8 @@ class Killer:
         self.world.modem.plug()
 
     def power(self, away):
-        self.world.gateway.process.kill()
-        self.world.broker.kill()
-        self.world.kill_gateway()
+        self.kill(self.world.gateway)
+        self.kill(self.world.broker)
         time.sleep(away)
         self.world.start_broker()
         self.start_gateway()
@@ -116,6 +122,8 @@ class Killer:
     def counter(self, trigger):
         if trigger == "sync":
             return self.world.link.bytes_up
+        if trigger == "event":
+            return sum(gate.number for gate in self.gates)
         return self.world.modem.stats()[trigger]
 
     def await_trigger(self, trigger):
@@ -130,14 +138,15 @@ class Killer:
                 self.await_trigger(trigger)
             time.sleep(after)
             getattr(self, which)(away)
+            self.struck += 1
 
 
 def at_rest(world):
     """Everything that can move without time passing has moved."""
     stats = world.modem.stats()
     return (world.quiet()[0] and stats["plugged"] and stats["inbound_waiting"] == 0 and
-            stats["inbound_stored"] == 0 and world.api("GET", "/v1/status")["modems"][0]["state"] in
-            ("ready", "sending"))
+            stats["inbound_stored"] == 0 and
+            world.api("GET", "/v1/status")["modems"][0]["state"] == "ready")
 
 
 def finish(world, officers):
@@ -163,7 +172,8 @@ def account(world, killer, gates, parents, args):
     sent = exact.Sent(world)
     problems = (exact.events(world, gates) + exact.received(world) + exact.alarms(world) +
                 sent.against_network() + sent.policy(killer.breaks()) + sent.reports() +
-                sent.answers(parents.asked) + exact.databases(world) + same_rows(world))
+                sent.answers(parents.asked) + exact.databases(world) + exact.sound(world) +
+                same_rows(world))
     if killer.slowest > UP_AGAIN_S:
         problems.append(f"the gateway took {killer.slowest:.1f} s to come up again")
     acked = sum(len(g.acked) for g in gates)
@@ -177,6 +187,7 @@ def account(world, killer, gates, parents, args):
 
 
 def run(world, args):
+    world.slow_disk(DISK_US)
     world.up()
     wait_for("the roster from the county",
              lambda: world.replica("SELECT count(*) n FROM assignment")[0]["n"] > 40, 60)
@@ -187,7 +198,7 @@ def run(world, args):
     officers = Officers(world, args.seed, phones, OFFICERS)
     for actor in gates + [parents, officers]:
         actor.start()
-    killer = Killer(world, args.seed, args.kills)
+    killer = Killer(world, gates, args.seed, args.kills)
     killer.run()
     time.sleep(1)
     officers.quiet = True
