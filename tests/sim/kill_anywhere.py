@@ -9,8 +9,8 @@ county, every message that the network accepted must be in the station's book ex
 alarm must have been taken, and the gateway must have been up again within ten seconds each time.
 
 The kills come from --seed: what, when, and how long it stays away. Half of them wait for something
-to happen (the network takes a message, a text arrives, rows go to the county) and strike just after
-it, where the windows are.
+to happen (the network takes a message, a text leaves the SIM, a gate is acknowledged, rows go to
+the county) and strike just after it, where the windows are; for the same reason the disk is slow.
 
 kill_anywhere.py --build BUILD_DIR [--kills N] [--seed S]
 """
@@ -38,12 +38,14 @@ GATES = [("SOS1701", "S17", "E"), ("SOS1702", "S17", "N"), ("SOS1401", "S14", "M
 OFFICERS = ["阿拉坦其木格", "周芳"]
 WEIGHTS = {"gateway": 5, "worker": 4, "broker": 2, "county": 3, "plug": 2, "power": 2}
 BREAKS_SENDING = ("gateway", "worker", "plug", "power")
-TRIGGERS = [None, None, None, "accepted", "inbound", "sync", "event"]
+TRIGGERS = [None, None, None, None, "accepted", "inbound_taken", "sync", "event"]
+AFTER_S = [0, 0.003, 0.03]
 TRIGGER_WAIT_S = 1.0
 PAUSE_S = 1.2
 AWAY_S = 0.3
 UP_AGAIN_S = 10
-DISK_US = 20000
+DISK_US = 20000     # the longest usual sync
+NETWORK_MS = 50     # between a message that the network took and its answer
 SETTLE_S = 150
 START = "2026-09-09 10:00"
 STEP_MS = 60000
@@ -62,7 +64,7 @@ class Killer:
     def draw(rnd):
         which = rnd.choices(list(WEIGHTS), WEIGHTS.values())[0]
         trigger, pause, away = rnd.choice(TRIGGERS), rnd.uniform(0, PAUSE_S), rnd.uniform(0, AWAY_S)
-        return which, trigger, pause, rnd.choice([0.003, 0.03]) * rnd.random(), away
+        return which, trigger, pause, rnd.choice(AFTER_S) * rnd.random(), away
 
     def breaks(self):
         """How often the sending of a message may have been interrupted."""
@@ -123,7 +125,7 @@ class Killer:
         if trigger == "sync":
             return self.world.link.bytes_up
         if trigger == "event":
-            return sum(gate.number for gate in self.gates)
+            return sum(len(gate.acked) for gate in self.gates)
         return self.world.modem.stats()[trigger]
 
     def await_trigger(self, trigger):
@@ -192,6 +194,7 @@ def run(world, args):
     wait_for("the roster from the county",
              lambda: world.replica("SELECT count(*) n FROM assignment")[0]["n"] > 40, 60)
     world.settle(60)
+    world.modem.command(cmd="network", delay_ms=NETWORK_MS)
     gates = [Gate(world, args.seed, *g) for g in GATES]
     parents = Parents(world, args.seed)
     phones = {p["name"]: p["phone"] for p in table("person")}
