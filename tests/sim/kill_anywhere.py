@@ -8,7 +8,7 @@ the end everything that was acknowledged must be there exactly once at the stati
 county, every message that the network accepted must be in the station's book exactly once, every
 alarm must have been taken, and the gateway must have been up again within ten seconds each time.
 
-The kills come from --seed: what, when, and how long it stays away. Half of them wait for something
+The kills come from --seed: what, when, and how long it stays away. Most of them wait for something
 to happen (the network takes a message, a text leaves the SIM, a gate is acknowledged, rows go to
 the county) and strike just after it, where the windows are; for the same reason the disk is slow.
 
@@ -36,9 +36,17 @@ from world import World  # noqa: E402
 
 GATES = [("SOS1701", "S17", "E"), ("SOS1702", "S17", "N"), ("SOS1401", "S14", "M")]
 OFFICERS = ["阿拉坦其木格", "周芳"]
-WEIGHTS = {"gateway": 5, "worker": 4, "broker": 2, "county": 3, "plug": 2, "power": 2}
+# what is struck: its share of the kills, and what they wait for
+STATION = [None, "accepted", "inbound_taken", "event", "event"]
+TARGETS = {
+    "gateway": (6, STATION),
+    "power": (2, STATION),
+    "worker": (4, [None, "accepted", "inbound_taken"]),
+    "plug": (2, [None, "accepted"]),
+    "broker": (2, [None, "event"]),
+    "county": (3, [None, "sync"]),
+}
 BREAKS_SENDING = ("gateway", "worker", "plug", "power")
-TRIGGERS = [None, None, None, None, "accepted", "inbound_taken", "sync", "event"]
 AFTER_S = [0, 0.003, 0.03]
 TRIGGER_WAIT_S = 1.0
 PAUSE_S = 1.2
@@ -62,8 +70,9 @@ class Killer:
 
     @staticmethod
     def draw(rnd):
-        which = rnd.choices(list(WEIGHTS), WEIGHTS.values())[0]
-        trigger, pause, away = rnd.choice(TRIGGERS), rnd.uniform(0, PAUSE_S), rnd.uniform(0, AWAY_S)
+        which = rnd.choices(list(TARGETS), [share for share, _ in TARGETS.values()])[0]
+        trigger = rnd.choice(TARGETS[which][1])
+        pause, away = rnd.uniform(0, PAUSE_S), rnd.uniform(0, AWAY_S)
         return which, trigger, pause, rnd.choice(AFTER_S) * rnd.random(), away
 
     def breaks(self):
