@@ -7,7 +7,8 @@
 
 enum {
     PROTOCOL_VERSION = 1,       /* "p" */
-    PROTOCOL_SCHEMA = 1,        /* "sv" */
+    PROTOCOL_SCHEMA = 1,        /* "sv", the newest */
+    PROTOCOL_SCHEMA_OLDEST = 1, /* the county serves it and all up to the newest */
     PROTOCOL_PAGE_ROWS = 5000,  /* of one reply */
     PROTOCOL_ROW_BYTES = 65536, /* JSON of one row */
     PROTOCOL_SCOPES = 16,       /* of one request */

@@ -28,6 +28,13 @@ enum {
     LIMIT_ANSWER_BYTES = 8388608,
     LIMIT_CLOCK_AHEAD_MS = 5000, /* a station's stamps count as at most this much later than now */
     LIMIT_REPORT_ERRORS = 50,    /* of an import, told one by one */
+    LIMIT_EPOCHS_NAMED = 64,
+    LIMIT_DIGEST_BUCKETS = 16, /* of one request */
+    LIMIT_DIGEST_IDS = 500,
+    LIMIT_DIGEST_ROWS = 100000, /* of one answer */
+    LIMIT_TOMBSTONE_DAYS = 180,
+    LIMIT_SALVAGE_DAYS = 35, /* stations keep settled marks so long */
+    LIMIT_TIDY_ROWS = 500,   /* forgotten in one transaction */
 };
 
 struct seal;
@@ -49,6 +56,17 @@ struct store_row {
     const char *file; /* for messages */
     int line;
 };
+
+/* One page of a first filling. */
+struct store_boot {
+    int64_t inc;
+    const char *scope, *table, *after;
+    const char *epoch; /* "": the first page of the filling */
+    int64_t v0;
+    int64_t max_bytes;
+};
+
+enum store_release { STORE_RETRY, STORE_DROP };
 
 struct store_import_result {
     int64_t added, changed, unchanged, removed, refused;
@@ -84,6 +102,27 @@ struct store_ops {
     int (*sync)(struct store *store, const struct store_station *station, const char *body,
                 size_t size, struct store_answer *answer, struct err *err);
 
+    /* POST /v1/giveback, POST /v1/digest, GET /v1/boot, in the same way. */
+    int (*giveback)(struct store *store, const struct store_station *station, const char *body,
+                    size_t size, struct store_answer *answer, struct err *err);
+    int (*digest)(struct store *store, const struct store_station *station, const char *body,
+                  size_t size, struct store_answer *answer, struct err *err);
+    int (*boot)(struct store *store, const struct store_station *station,
+                const struct store_boot *boot, struct store_answer *answer, struct err *err);
+
+    /* Forgets some tombstones that nobody needs any more; ret_more: there are others. */
+    int (*tidy)(struct store *store, bool *ret_more, struct err *err);
+
+    /* What the station may see besides its own scope and "*". ERR_NOT_FOUND: no such station, or
+     * nothing to take back. */
+    int (*station_grant)(struct store *store, const char *name, const char *scope, bool granted,
+                         struct err *err);
+
+    /* Takes a row out of quarantine: STORE_RETRY merges it again as a change made now by the
+     * station that sent it (ERR_INVALID: refused again, and says why; it stays). ERR_NOT_FOUND. */
+    int (*quarantine_release)(struct store *store, int64_t n, enum store_release how,
+                              struct err *err);
+
     /* ERR_IO, ERR_BUSY: nothing can be written now. */
     int (*health)(struct store *store, struct err *err);
 
@@ -114,6 +153,7 @@ struct store_options {
     const struct clock *clock;
     struct rnd *rnd;
     const struct seal *seal; /* phones at rest; all of them outlive the store */
+    uint32_t without;        /* enum sync_without: rules not in force, for tests; 0 */
     bool new_epoch;          /* the first store of a starting server: a new life of the database */
 };
 

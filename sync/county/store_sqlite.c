@@ -14,7 +14,7 @@
 
 #include "gateway/base/text.h"
 
-enum { COUNTY_SCHEMA = 1 };
+enum { COUNTY_SCHEMA = 2 };
 
 static const char SCHEMA[] =
     "CREATE TABLE IF NOT EXISTS feed(scope TEXT NOT NULL,v INTEGER NOT NULL,tid INTEGER NOT NULL,"
@@ -22,7 +22,7 @@ static const char SCHEMA[] =
     "PRIMARY KEY(scope,v)) STRICT,WITHOUT ROWID;"
     "CREATE UNIQUE INDEX IF NOT EXISTS feed_pk ON feed(tid,pk,scope);"
     "CREATE TABLE IF NOT EXISTS ctr(v INTEGER NOT NULL) STRICT;"
-    "INSERT INTO ctr SELECT 0 WHERE NOT EXISTS(SELECT 1 FROM ctr);"
+    "INSERT INTO ctr(v) SELECT 0 WHERE NOT EXISTS(SELECT 1 FROM ctr);"
     "CREATE TABLE IF NOT EXISTS epoch(n INTEGER PRIMARY KEY,id TEXT NOT NULL,start_v INTEGER NOT "
     "NULL,at INTEGER NOT NULL) STRICT;"
     "CREATE TABLE IF NOT EXISTS station(name TEXT PRIMARY KEY NOT NULL,scope TEXT NOT NULL,"
@@ -32,6 +32,12 @@ static const char SCHEMA[] =
     "NULL,"
     "last_lseq INTEGER NOT NULL DEFAULT 0,prev_fp TEXT,prev_reply TEXT,seen INTEGER NOT NULL) "
     "STRICT;"
+    "CREATE TABLE IF NOT EXISTS granted(scope TEXT NOT NULL,sees TEXT NOT NULL,at INTEGER NOT "
+    "NULL,revoked_at INTEGER,PRIMARY KEY(scope,sees)) STRICT,WITHOUT ROWID;"
+    "CREATE INDEX IF NOT EXISTS feed_gone ON feed(v) WHERE op<>'U';"
+    "CREATE TABLE IF NOT EXISTS giveback(tid INTEGER NOT NULL,pk TEXT NOT NULL,v INTEGER NOT NULL,"
+    "from_v INTEGER NOT NULL,at INTEGER NOT NULL,scope TEXT NOT NULL,old TEXT,new TEXT NOT NULL,"
+    "PRIMARY KEY(tid,pk,v)) STRICT,WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS conflict(n INTEGER PRIMARY KEY,v INTEGER,at INTEGER,tid INTEGER,"
     "pk TEXT,grp INTEGER,win_o INTEGER,win_h INTEGER,lose_o INTEGER,lose_h INTEGER,win_val TEXT,"
     "lose_val TEXT,why TEXT) STRICT;"
@@ -43,12 +49,25 @@ static const char SCHEMA[] =
     "CREATE TABLE IF NOT EXISTS imported(tid INTEGER NOT NULL,pk TEXT NOT NULL,row TEXT NOT NULL,"
     "gone INTEGER NOT NULL DEFAULT 0,run INTEGER,PRIMARY KEY(tid,pk)) STRICT,WITHOUT ROWID;";
 
+/* Columns that came later. */
+static const struct {
+    const char *table, *column, *type;
+} LATER[] = {
+    {"incarnation", "tok", "TEXT"},
+    {"incarnation", "prev_tok", "TEXT"},
+    {"incarnation", "cursor_v", "INTEGER"},
+    {"incarnation", "state", "INTEGER NOT NULL DEFAULT 0"}, /* 1: given up */
+    {"ctr", "purge_v", "INTEGER NOT NULL DEFAULT 0"},
+};
+
 static const char SCRATCH[] =
     "PRAGMA temp_store=MEMORY;"
     "CREATE TEMP TABLE part(n INTEGER PRIMARY KEY,t,r);"
     "CREATE TEMP TABLE raw(k INTEGER PRIMARY KEY,t,row);"
     "CREATE TEMP TABLE verdict(k INTEGER PRIMARY KEY,lseq,kind TEXT,why TEXT);"
-    "CREATE TEMP TABLE known(t TEXT PRIMARY KEY);"
+    "CREATE TEMP TABLE forgotten(tid INTEGER,pk TEXT,scope TEXT,op TEXT,v INTEGER);"
+    "CREATE TEMP TABLE visible(scope TEXT PRIMARY KEY);"
+    "CREATE TEMP TABLE known(t TEXT PRIMARY KEY,gm INTEGER);"
     "CREATE TEMP TABLE seen(tid INTEGER,pk TEXT,file TEXT,line INTEGER,PRIMARY KEY(tid,pk));";
 
 static struct db *db_of(struct store *store)
@@ -77,34 +96,39 @@ static int check_version(struct db *db, const char *path, struct err *err)
     return ERR_OK;
 }
 
+static int add_column(struct db *db, const char *table, const char *column, const char *type,
+                      struct err *err)
+{
+    int64_t there = 0;
+    int code = db_int(db, &there, err, "SELECT count(*) FROM pragma_table_info(?1) WHERE name=?2",
+                      "ss", table, column);
+    if (code != ERR_OK || there > 0)
+        return code;
+    char sql[256];
+    snprintf(sql, sizeof sql, "ALTER TABLE main.\"%s\" ADD COLUMN \"%s\" %s", table, column, type);
+    return run_script(db, sql, err);
+}
+
 static int add_missing_columns(struct db *db, const struct table *table, struct err *err)
 {
-    for (const struct table_column *c = table->columns; c->name != NULL; c++) {
-        int64_t there = 0;
-        int code =
-            db_int(db, &there, err, "SELECT count(*) FROM pragma_table_info(?1) WHERE name=?2",
-                   "ss", table->name, c->name);
-        if (code != ERR_OK)
-            return code;
-        if (there > 0)
-            continue;
-        char sql[256];
-        snprintf(sql, sizeof sql, "ALTER TABLE main.\"%s\" ADD COLUMN \"%s\" %s", table->name,
-                 c->name, column_sql_type(c));
-        if ((code = run_script(db, sql, err)) != ERR_OK)
-            return code;
-    }
-    return ERR_OK;
+    int code = ERR_OK;
+    for (const struct table_column *c = table->columns; code == ERR_OK && c->name != NULL; c++)
+        code = add_column(db, table->name, c->name, column_sql_type(c), err);
+    return code;
 }
 
 static int make_tables(struct db *db, struct err *err)
 {
     int code = run_script(db, SCHEMA, err);
+    for (size_t i = 0; code == ERR_OK && i < sizeof LATER / sizeof *LATER; i++)
+        code = add_column(db, LATER[i].table, LATER[i].column, LATER[i].type, err);
     for (const struct table *t = tables; code == ERR_OK && t->name != NULL; t++) {
         assert(db->table_count < DB_TABLES_MAX);
         struct table_sql *sql = &db->tables[db->table_count++];
-        table_sql_init(sql, t);
+        table_sql_init(sql, t, db->without);
         code = run_script(db, sql->create, err);
+        if (code == ERR_OK)
+            code = run_script(db, sql->index, err);
         if (code == ERR_OK)
             code = add_missing_columns(db, t, err);
     }
@@ -132,30 +156,9 @@ static int make_scratch(struct db *db, struct err *err)
     for (int i = 0; code == ERR_OK && i < db->table_count; i++)
         code = run_script(db, db->tables[i].create_in, err);
     for (int i = 0; code == ERR_OK && i < db->table_count; i++)
-        code = db_run(db, err, "INSERT INTO temp.known VALUES(?1)", "s", db->tables[i].table->name);
-    return code;
-}
-
-/* Each start of the server is a new epoch: a cursor beyond an epoch's end tells that the database
- * came back from a backup. */
-static int take_epoch(struct db *db, bool new_epoch, struct err *err)
-{
-    int64_t have = 0;
-    int code = db_int(db, &have, err, "SELECT count(*) FROM epoch", "");
-    if (code == ERR_OK && (new_epoch || have == 0)) {
-        unsigned char bytes[8];
-        char id[2 * sizeof bytes + 1];
-        rnd_fill(db->rnd, bytes, sizeof bytes);
-        text_to_hex(bytes, sizeof bytes, id);
-        code = db_run(db, err, "INSERT INTO epoch(id,start_v,at) SELECT ?1,v,?2 FROM ctr", "si", id,
-                      clock_wall_ms(db->clock));
-    }
-    struct buf id;
-    buf_init(&id, sizeof db->epoch - 1);
-    if (code == ERR_OK)
-        code = db_text(db, &id, err, "SELECT id FROM epoch ORDER BY n DESC LIMIT 1", "");
-    text_copy(db->epoch, sizeof db->epoch, buf_text(&id));
-    buf_free(&id);
+        code =
+            db_run(db, err, "INSERT INTO temp.known VALUES(?1,?2)", "si", db->tables[i].table->name,
+                   (int64_t)((1 << table_group_count(db->tables[i].table)) - 1));
     return code;
 }
 
@@ -211,12 +214,30 @@ static int station_revoke(struct store *store, const char *name, struct err *err
     return code != ERR_OK ? code : audit(db, "station.revoke", name, err);
 }
 
+static int station_grant(struct store *store, const char *name, const char *scope, bool granted,
+                         struct err *err)
+{
+    struct db *db = db_of(store);
+    const char *sql = granted
+                          ? "INSERT INTO granted(scope,sees,at) SELECT scope,?2,?3 FROM station "
+                            "WHERE name=?1 ON CONFLICT DO UPDATE SET at=excluded.at,revoked_at=NULL"
+                          : "UPDATE granted SET revoked_at=?3 WHERE revoked_at IS NULL AND sees=?2 "
+                            "AND scope=(SELECT scope FROM station WHERE name=?1)";
+    int code = db_run(db, err, sql, "ssi", name, scope, clock_wall_ms(db->clock));
+    if (code == ERR_OK && sqlite3_changes(db->sqlite) == 0)
+        return err_set(err, ERR_NOT_FOUND, "no station %s, or it was not granted %s", name, scope);
+    return code != ERR_OK ? code
+                          : audit(db, granted ? "station.grant" : "station.ungrant", name, err);
+}
+
 static int station_list(struct store *store, struct buf *ret_json, struct err *err)
 {
     return db_text(db_of(store), ret_json, err,
                    "SELECT json_group_array(json_object('name',name,'scope',scope,'added',added_at,"
                    "'revoked',revoked_at,'seen',(SELECT max(seen) FROM incarnation i WHERE "
-                   "i.scope=station.scope))) FROM (SELECT * FROM station ORDER BY name) AS station",
+                   "i.scope=station.scope),'incarnations',(SELECT count(*) FROM incarnation i "
+                   "WHERE i.scope=station.scope AND i.last_lseq>0))) FROM (SELECT * FROM station "
+                   "ORDER BY name) AS station",
                    "");
 }
 
@@ -257,6 +278,12 @@ static const struct store_ops OPS = {
     .station_list = station_list,
     .station_by_token = station_by_token,
     .sync = sqlite_sync,
+    .giveback = sqlite_giveback,
+    .digest = sqlite_digest,
+    .boot = sqlite_boot,
+    .tidy = sqlite_tidy,
+    .station_grant = station_grant,
+    .quarantine_release = sqlite_quarantine_release,
     .health = sqlite_health,
     .import_begin = sqlite_import_begin,
     .import_rows = sqlite_import_rows,
@@ -289,6 +316,7 @@ int store_sqlite_open(const struct store_options *options, struct store **ret, s
     db->clock = options->clock;
     db->rnd = options->rnd;
     db->seal = options->seal;
+    db->without = options->without;
     int code = open_file(db, options->path, err);
     if (code == ERR_OK)
         code = check_version(db, options->path, err);
@@ -297,7 +325,7 @@ int store_sqlite_open(const struct store_options *options, struct store **ret, s
     if (code == ERR_OK)
         code = make_scratch(db, err);
     if (code == ERR_OK)
-        code = take_epoch(db, options->new_epoch, err);
+        code = epoch_take(db, options->new_epoch, err);
     if (code == ERR_OK)
         *ret = &db->store;
     else

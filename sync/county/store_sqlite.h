@@ -7,7 +7,7 @@
 
 enum {
     DB_TABLES_MAX = 32,
-    DB_STEPS_MAX = 12,
+    DB_STEPS_MAX = 16,
     DB_STATEMENTS_MAX = 1024, /* a power of two */
     DB_SQL_BYTES = 65536,
 };
@@ -15,20 +15,28 @@ enum {
 /* The SQL for one replicated table; owned. */
 struct table_sql {
     const struct table *table;
+    char *index;                   /* by scope and id */
     char *create;                  /* the county's table */
     char *create_in;               /* temp.in_<tid>: rows of one push, typed as they came */
     char *stage;                   /* temp.raw -> in_<tid> */
     char *check;                   /* sets why */
     char *hide;                    /* seals the phones; NULL when the table has none */
     char *steps[DB_STEPS_MAX + 1]; /* the merge, in order; ends with NULL */
+    char *give[DB_STEPS_MAX + 1];  /* the merge of rows given back */
     char *verdict;                 /* in_<tid> -> temp.verdict */
     char *quarantine;              /* in_<tid> -> quarantine */
     char *clear;                   /* empties in_<tid> */
-    char *pull;                    /* ?1 id -> the row as JSON */
-    char *same;     /* import: why = 'same' for what the last import said, gm = what it changed */
-    char *remember; /* import: in_<tid> -> imported */
-    char *skip;     /* import: rows in which nothing is left to push */
-    char *tally;    /* import: added, changed, unchanged */
+    char *boot;                    /* ?1 scope, ?2 after: id and the row as JSON, by id */
+    char *digest;                  /* ?1 scope: id, _v */
+    char *there;                   /* ?1 id, ?2 scope: 1 when it is there and no tombstone */
+    char *there_any; /* ?1 n of the quarantine: 1 when its row is there, be it a tombstone */
+    char *forget;    /* deletes the tombstones in temp.forgotten; NULL: it has none */
+    char *taken;     /* giving back: how many rows of in_<tid> were taken */
+    char *pull;      /* ?1 id -> the row as JSON */
+    char *same;      /* import: why = 'same' for what the last import said, gm = what it changed */
+    char *remember;  /* import: in_<tid> -> imported */
+    char *skip;      /* import: rows in which nothing is left to push */
+    char *tally;     /* import: added, changed, unchanged */
     char
         *dangling; /* import: file, line, what of rows that name a row that is not there; or NULL */
     char *count;   /* rows per scope as a JSON object */
@@ -44,7 +52,12 @@ struct merge_args {
     bool county;       /* ?6: the county's own rows: every table and scope */
     int64_t now_ms;    /* ?7 */
     const char *scope; /* ?8: the only one that a station may write */
+    int64_t f;         /* ?9: rows above it were forgotten (giving back) */
+    bool give;         /* use the steps `give` */
 };
+
+/* A base above all versions: what the county says stands on everything. */
+#define ANY_BASE INT64_C(4611686018427387904)
 
 struct db {
     struct store store; /* first */
@@ -52,6 +65,7 @@ struct db {
     const struct clock *clock;
     struct rnd *rnd;
     const struct seal *seal;
+    uint32_t without; /* enum sync_without */
     char epoch[LIMIT_STATION_BYTES + 1];
     struct table_sql tables[DB_TABLES_MAX];
     int table_count;
@@ -62,7 +76,7 @@ struct db {
 };
 
 /* store_sqlite_sql.c */
-void table_sql_init(struct table_sql *sql, const struct table *table);
+void table_sql_init(struct table_sql *sql, const struct table *table, uint32_t without);
 void table_sql_fini(struct table_sql *sql);
 /* True when the value of a column in a CREATE TABLE follows; for ALTER TABLE. */
 const char *column_sql_type(const struct table_column *column);
@@ -90,18 +104,76 @@ int merge_clear(struct db *db, struct err *err);
 int merge_take_versions(struct db *db, int64_t count, int64_t now_ms, int64_t *ret_v0,
                         struct err *err);
 
+/* store_sqlite_request.c: what the requests have in common. A refusal fills the answer and is
+ * ERR_STATE. */
+struct json;
+int answer_refuse(struct store_answer *answer, int status, const char *sentence);
+/* p, sv and station of a request. */
+int answer_check_head(const struct json *head, const struct store_station *station,
+                      struct store_answer *answer);
+/* The JSON object without one member (the rows, which never leave the engine). */
+int answer_read_head(struct db *db, const char *body, size_t size, const char *without,
+                     struct json **ret, struct store_answer *answer, struct err *err);
+/* `work` in a transaction; a refusal rolls back and is ERR_OK. */
+typedef int db_work(struct db *db, void *ctx, struct store_answer *answer, struct err *err);
+int answer_in_transaction(struct db *db, db_work *work, void *ctx, const char *who,
+                          struct store_answer *answer, struct err *err);
+
+/* store_sqlite_scope.c: what a station may see, and the cursors that it names. */
+struct scope_cursor {
+    char name[LIMIT_STATION_BYTES + 1];
+    bool granted; /* false: it was, once */
+    bool asked;
+    const char *epoch; /* of the request */
+    int64_t v;
+};
+struct scopes {
+    struct scope_cursor at[LIMIT_PULL_SCOPES];
+    size_t count;
+};
+int scopes_read(struct db *db, const struct store_station *station, struct scopes *ret,
+                struct err *err);
+bool scopes_grant(const struct scopes *scopes, const char *name);
+/* Takes up `{"scope": [epoch, v]}` and refuses what is not ours: 400, 403, 409 rewind, 410. */
+int scopes_ask(struct db *db, struct scopes *scopes, const struct json *cursors,
+               struct store_answer *answer, struct err *err);
+/* Appends `"grant":[...]`. */
+void scopes_write(const struct scopes *scopes, struct buf *out);
+
+/* store_sqlite_epoch.c */
+int epoch_take(struct db *db, bool new_epoch, struct err *err);
+/* Is the cursor of an epoch of ours and not beyond its end? v 0 always is. */
+int epoch_check(struct db *db, const char *epoch, int64_t v, bool *ret_good, struct err *err);
+/* Appends the newest epochs as [[id, start], ...]. */
+int epoch_write(struct db *db, struct buf *out, struct err *err);
+int epoch_refuse(struct db *db, struct store_answer *answer, struct err *err);
+int sqlite_giveback(struct store *store, const struct store_station *station, const char *body,
+                    size_t size, struct store_answer *answer, struct err *err);
+
+/* store_sqlite_tidy.c */
+int purge_horizon(struct db *db, int64_t *ret, struct err *err);
+int sqlite_tidy(struct store *store, bool *ret_more, struct err *err);
+
+/* store_sqlite_repair.c */
+int sqlite_digest(struct store *store, const struct store_station *station, const char *body,
+                  size_t size, struct store_answer *answer, struct err *err);
+int sqlite_boot(struct store *store, const struct store_station *station,
+                const struct store_boot *boot, struct store_answer *answer, struct err *err);
+
+/* store_sqlite_look.c */
+int sqlite_show(struct store *store, const char *what, struct buf *ret_json, struct err *err);
+int sqlite_quarantine_release(struct store *store, int64_t n, enum store_release how,
+                              struct err *err);
+
 /* store_sqlite_sync.c, store_sqlite_pull.c, store_sqlite_import.c */
 int sqlite_sync(struct store *store, const struct store_station *station, const char *body,
                 size_t size, struct store_answer *answer, struct err *err);
-struct json;
 struct pull_request {
-    const struct store_station *station;
-    const struct json *cursors; /* {"scope": [epoch, v]} */
+    const struct scopes *scopes;
     int64_t origin;
     int64_t max_bytes;
 };
-/* Appends `"pull":[...],"cur":{...},"more":n`. ERR_DENIED, ERR_INVALID; ERR_STATE: an epoch that is
- * not ours (the cursor is of another database). */
+/* Appends `"pull":[...],"cur":{...},"more":n`. */
 int pull_page(struct db *db, const struct pull_request *request, struct buf *out, struct err *err);
 
 int sqlite_import_begin(struct store *store, struct err *err);
@@ -112,6 +184,5 @@ int sqlite_import_prune(struct store *store, const struct table *table,
 int sqlite_import_check(struct store *store, store_problem_fn *on_problem, void *ctx,
                         struct store_import_result *result, struct err *err);
 int sqlite_import_end(struct store *store, bool keep, struct err *err);
-int sqlite_show(struct store *store, const char *what, struct buf *ret_json, struct err *err);
 
 #endif

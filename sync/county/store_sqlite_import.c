@@ -9,8 +9,6 @@
 #include <sqlite3.h>
 #include <string.h>
 
-static const int64_t ANY_BASE = INT64_C(4611686018427387904);
-
 static const struct table_sql *sql_of(const struct db *db, const struct table *table)
 {
     for (int i = 0; i < db->table_count; i++)
@@ -206,70 +204,4 @@ int sqlite_import_check(struct store *store, store_problem_fn *on_problem, void 
             return err != NULL ? err->code : ERR_IO;
     }
     return ERR_OK;
-}
-
-/* --- looking --- */
-
-static int show_counts(struct db *db, struct buf *out, struct err *err)
-{
-    int code = ERR_OK;
-    buf_add_text(out, "{\"tables\":{");
-    for (int i = 0; code == ERR_OK && i < db->table_count; i++) {
-        buf_printf(out, "%s\"%s\":", i > 0 ? "," : "", db->tables[i].table->name);
-        code = db_text(db, out, err, db->tables[i].count, "");
-    }
-    buf_add_text(out, "},\"conflicts\":");
-    if (code == ERR_OK)
-        code = db_text(db, out, err, "SELECT count(*) FROM conflict", "");
-    buf_add_text(out, ",\"quarantined\":");
-    if (code == ERR_OK)
-        code = db_text(db, out, err, "SELECT count(*) FROM quarantine", "");
-    buf_add_text(out, ",\"incarnations\":");
-    if (code == ERR_OK)
-        code = db_text(db, out, err,
-                       "SELECT json_group_array(json_object('inc',o,'station',scope,'last_lseq',"
-                       "last_lseq,'seen',seen)) FROM incarnation",
-                       "");
-    buf_add_text(out, "}");
-    return code;
-}
-
-static const struct table_sql *view_of(const struct db *db, const char *what)
-{
-    size_t size = strlen(what);
-    for (int i = 0; i < db->table_count; i++) {
-        const char *name = db->tables[i].table->name;
-        size_t length = strlen(name);
-        bool plural = size == length + 1 && what[length] == 's';
-        if ((size == length || plural) && strncmp(name, what, length) == 0)
-            return &db->tables[i];
-    }
-    return NULL;
-}
-
-int sqlite_show(struct store *store, const char *what, struct buf *ret_json, struct err *err)
-{
-    struct db *db = (struct db *)store;
-    const struct table_sql *view = view_of(db, what);
-    if (view != NULL)
-        return db_text(db, ret_json, err, view->list, "");
-    if (strcmp(what, "counts") == 0)
-        return show_counts(db, ret_json, err);
-    if (strcmp(what, "conflicts") == 0)
-        return db_text(
-            db, ret_json, err,
-            "SELECT json_group_array(json_object('at',at,'table',tid,'id',pk,'group',grp,"
-            "'why',why,'won_by',win_o,'lost_by',lose_o,'won',json(win_val),'lost',"
-            "json(lose_val))) FROM (SELECT * FROM conflict ORDER BY n)",
-            "");
-    if (strcmp(what, "quarantine") == 0)
-        return db_text(
-            db, ret_json, err,
-            "SELECT json_group_array(json_object('at',at,'inc',o,'lseq',lseq,'table',tid,"
-            "'why',why)) FROM (SELECT * FROM quarantine ORDER BY n)",
-            "");
-    return err_set(err, ERR_NOT_FOUND,
-                   "no view %s: counts, conflicts, quarantine, or a table (checkins, assignments, "
-                   "alarms, ...)",
-                   what);
 }

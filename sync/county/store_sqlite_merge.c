@@ -11,19 +11,22 @@
 #include <stdio.h>
 
 #include "gateway/base/log.h"
+#include "sync/rules.h"
 
 static int run_step(struct db *db, const struct merge_args *args, const char *sql, struct err *err)
 {
-    return db_run(db, err, sql, "iiiiiiis", args->lo, args->hi, args->origin, args->v0, args->h_max,
-                  (int64_t)args->county, args->now_ms, args->scope);
+    return db_run(db, err, sql, "iiiiiiisi", args->lo, args->hi, args->origin, args->v0,
+                  args->h_max, (int64_t)args->county, args->now_ms, args->scope, args->f);
 }
 
 static int run_table_steps(struct db *db, const struct merge_args *args, struct err *err)
 {
     int code = ERR_OK;
-    for (int i = 0; code == ERR_OK && i < db->table_count; i++)
-        for (char **step = db->tables[i].steps; code == ERR_OK && *step != NULL; step++)
+    for (int i = 0; code == ERR_OK && i < db->table_count; i++) {
+        char **step = args->give ? db->tables[i].give : db->tables[i].steps;
+        for (; code == ERR_OK && *step != NULL; step++)
             code = run_step(db, args, *step, err);
+    }
     return code;
 }
 
@@ -110,8 +113,9 @@ int merge_take_versions(struct db *db, int64_t count, int64_t now_ms, int64_t *r
                         struct err *err)
 {
     int64_t last = 0;
-    int code = db_int(db, &last, err, "UPDATE ctr SET v=max(v+?1,?2) RETURNING v", "ii", count,
-                      now_ms * 1000);
+    int64_t at_least = (db->without & WITHOUT_VCOUNTER) != 0 ? 0 : now_ms * 1000;
+    int code =
+        db_int(db, &last, err, "UPDATE ctr SET v=max(v+?1,?2) RETURNING v", "ii", count, at_least);
     if (code == ERR_OK)
         *ret_v0 = last - count + 1;
     return code;

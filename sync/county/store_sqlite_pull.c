@@ -5,13 +5,7 @@
 #include "sync/county/store_sqlite.h"
 
 #include <sqlite3.h>
-#include <string.h>
 
-#include "gateway/base/json.h"
-#include "gateway/base/text.h"
-#include "sync/protocol.h"
-
-/* The member names of the cursors are what the base's JSON cannot enumerate. */
 struct page {
     struct buf rows[DB_TABLES_MAX]; /* of the scope at hand */
     size_t bytes;
@@ -111,46 +105,22 @@ static void write_scope(struct db *db, struct page *page, const char *scope, str
     }
 }
 
-/* The cursor must lie in an epoch of ours and not beyond its end. */
-static int check_cursor(struct db *db, const char *epoch, int64_t v, struct err *err)
-{
-    if (v == 0)
-        return ERR_OK;
-    int64_t ok = 0;
-    int code = db_int(db, &ok, err,
-                      "SELECT ?2<=coalesce((SELECT start_v FROM epoch n WHERE n.n>e.n ORDER BY n.n "
-                      "LIMIT 1),(SELECT v FROM ctr)) FROM epoch e WHERE e.id=?1",
-                      "si", epoch, v);
-    if (code == ERR_OK && ok == 0)
-        return err_set(err, ERR_STATE, "unknown epoch");
-    return code;
-}
-
 static int pull_scope(struct db *db, const struct pull_request *request, struct page *page,
-                      const char *scope, struct buf *out, struct buf *cursors, bool *first,
-                      struct err *err)
+                      const struct scope_cursor *scope, struct buf *out, struct buf *cursors,
+                      bool *first, struct err *err)
 {
-    const struct json *cursor = json_get(request->cursors, scope);
-    const char *epoch = json_as_text(json_at(cursor, 0), NULL);
-    int64_t v = json_as_int(json_at(cursor, 1), -1);
-    if (json_count(cursor) != 2 || epoch == NULL || strlen(epoch) > PROTOCOL_EPOCH_BYTES || v < 0)
-        return err_set(err, ERR_INVALID, "the cursor of a scope is [epoch, v]");
-    int code = check_cursor(db, epoch, v, err);
-    if (code == ERR_OK)
-        code = read_feed(db, page, scope, request->origin, &v, err);
+    int64_t v = scope->v;
+    int code = read_feed(db, page, scope->name, request->origin, &v, err);
     if (code != ERR_OK)
         return code;
-    write_scope(db, page, scope, out, first);
-    buf_printf(cursors, "%s\"%s\":[\"%s\",%lld]", cursors->size > 0 ? "," : "", scope, db->epoch,
-               (long long)v);
+    write_scope(db, page, scope->name, out, first);
+    buf_printf(cursors, "%s\"%s\":[\"%s\",%lld]", cursors->size > 0 ? "," : "", scope->name,
+               db->epoch, (long long)v);
     return ERR_OK;
 }
 
 int pull_page(struct db *db, const struct pull_request *request, struct buf *out, struct err *err)
 {
-    /* what a station may see: its own scope and the county's */
-    const char *const scopes[] = {"*", request->station->scope};
-    size_t known = 0;
     struct page page = {.max_bytes = (size_t)request->max_bytes};
     struct buf cursors;
     bool first = true;
@@ -159,18 +129,14 @@ int pull_page(struct db *db, const struct pull_request *request, struct buf *out
     for (int i = 0; i < db->table_count; i++)
         buf_init(&page.rows[i], LIMIT_ANSWER_BYTES);
     buf_add_text(out, "\"pull\":[");
-    for (size_t i = 0; code == ERR_OK && i < sizeof scopes / sizeof *scopes; i++) {
-        if (json_get(request->cursors, scopes[i]) == NULL)
-            continue;
-        known++;
-        code = pull_scope(db, request, &page, scopes[i], out, &cursors, &first, err);
+    for (size_t i = 0; code == ERR_OK && i < request->scopes->count; i++) {
+        const struct scope_cursor *scope = &request->scopes->at[i];
+        if (scope->asked && scope->granted)
+            code = pull_scope(db, request, &page, scope, out, &cursors, &first, err);
     }
-    buf_printf(out, "],\"cur\":{%s},\"more\":%d,\"purge\":0", buf_text(&cursors), page.more);
+    buf_printf(out, "],\"cur\":{%s},\"more\":%d", buf_text(&cursors), page.more);
     for (int i = 0; i < db->table_count; i++)
         buf_free(&page.rows[i]);
     buf_free(&cursors);
-    if (code == ERR_OK && json_size(request->cursors) > known)
-        code = err_set(err, ERR_DENIED, "station %s may see the scopes %s and * only",
-                       request->station->name, request->station->scope);
     return code;
 }

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sync/rules.h"
+
 enum { BIT_DEL = 128 };
 
 static const struct table_column scope_column = {"scope", COLUMN_TEXT, 0, true};
@@ -68,6 +70,8 @@ static void make_create(struct table_sql *out, struct buf *b)
                         ",del_h INTEGER NOT NULL DEFAULT 0,del_o INTEGER NOT NULL DEFAULT 0");
     buf_add_text(b, ",_v INTEGER NOT NULL) STRICT");
     out->create = take(b);
+    buf_printf(b, "CREATE INDEX IF NOT EXISTS \"%s_scope\" ON \"%s\"(scope,id)", t->name, t->name);
+    out->index = take(b);
 
     buf_printf(b, "CREATE TEMP TABLE in_%d(k INTEGER PRIMARY KEY,lseq,base,gm,h,n,id", t->tid);
     EACH_COLUMN(d, t)
@@ -126,10 +130,11 @@ static void make_check(struct table_sql *out, struct buf *b)
     if (!is_up(t))
         buf_printf(b,
                    " WHEN typeof(base)<>'integer' OR base<0 THEN 'type base'"
-                   " WHEN typeof(gm)<>'integer' OR gm<1 OR (gm & ~(%d|iif(?6,%d,0)))<>0 THEN 'type "
-                   "gm'"
-                   " WHEN typeof(h)<>'integer' OR h<0 THEN 'type h'",
-                   (1 << table_group_count(t)) - 1, BIT_DEL);
+                   " WHEN typeof(gm)<>'integer' OR gm<1 OR (gm & ~%d)<>0 THEN 'type gm'"
+                   " WHEN typeof(h)<>'integer' OR h<0 THEN 'type h'"
+                   " WHEN gm&%d AND _del IS NULL AND NOT ?6 THEN 'required _del'"
+                   " WHEN gm&%d AND coalesce(_del,0) NOT IN(0,1) THEN 'type _del'",
+                   ((1 << table_group_count(t)) - 1) | BIT_DEL, BIT_DEL, BIT_DEL);
     buf_printf(b,
                " WHEN typeof(id)<>'text' OR NOT text_ok(id) OR length(CAST(id AS BLOB)) NOT BETWEEN"
                " 1 AND %d THEN 'id'",
@@ -153,11 +158,30 @@ static void make_check(struct table_sql *out, struct buf *b)
 
 /* --- the merge of a table with groups --- */
 
-static void add_differ(struct buf *b, const struct table *t, int group)
+/* A column group, or the tombstone, which merges like one. */
+struct group {
+    int index; /* of the columns; -1: the tombstone */
+    int bit;
+    char name[8]; /* of its columns _v _h _o */
+};
+
+static struct group group_at(const struct table *table, int index)
 {
-    buf_printf(b, "((m.gm&%d)<>0 AND (0", 1 << group);
+    if (index == table_group_count(table))
+        return (struct group){-1, BIT_DEL, "del"};
+    struct group group = {index, 1 << index, "g0"};
+    group.name[1] = (char)('0' + index);
+    return group;
+}
+
+static void add_differ(struct buf *b, const struct table *t, const struct group *group,
+                       uint32_t without)
+{
+    buf_printf(b, "((m.gm&%d)<>0 AND (%d", group->bit, (without & WITHOUT_NOOPBUMP) != 0);
+    if (group->index < 0)
+        buf_add_text(b, " OR coalesce(m._del,0)<>t._del");
     EACH_COLUMN(c, t)
-    if (c->group == group)
+    if (c->group == group->index)
         buf_printf(b, " OR m.\"%s\" IS NOT t.\"%s\"", c->name, c->name);
     buf_add_text(b, "))");
 }
@@ -168,46 +192,46 @@ static void add_causal(struct buf *b, const char *group)
     buf_printf(b, "(t.%s_v<=m.base OR t.%s_o=?3)", group, group);
 }
 
-static void add_wins(struct buf *b, const char *group)
+static void add_wins(struct buf *b, const char *group, uint32_t without)
 {
     buf_add_text(b, "(");
-    add_causal(b, group);
+    if ((without & WITHOUT_HLCONLY) != 0)
+        buf_add_text(b, "?6");
+    else
+        add_causal(b, group);
     buf_printf(b, " OR (min(m.h,?5),?3)>(t.%s_h,t.%s_o))", group, group);
 }
 
-static void group_name(char ret[8], int group)
+static void add_judgement(struct buf *acc, struct buf *lose, struct buf *unseen,
+                          const struct table *t, const struct group *group, uint32_t without)
 {
-    ret[0] = 'g';
-    ret[1] = (char)('0' + group);
-    ret[2] = '\0';
+    struct buf *both[] = {acc, lose};
+    for (int i = 0; i < 2; i++) {
+        buf_add_text(both[i], "+(");
+        add_differ(both[i], t, group, without);
+        buf_add_text(both[i], i == 0 ? " AND " : " AND NOT ");
+        add_wins(both[i], group->name, without);
+        buf_printf(both[i], ")*%d", group->bit);
+    }
+    if ((without & WITHOUT_ADOPT) != 0)
+        return;
+    buf_add_text(unseen, "+(NOT ");
+    add_differ(unseen, t, group, without);
+    buf_add_text(unseen, " AND NOT ");
+    add_causal(unseen, group->name);
+    buf_printf(unseen, ")*%d", group->bit);
 }
 
-static char *make_judge(const struct table *t, struct buf *b)
+static char *make_judge(const struct table *t, uint32_t without, struct buf *b)
 {
-    char name[8];
     struct buf acc, lose, unseen;
     buf_init(&acc, DB_SQL_BYTES);
     buf_init(&lose, DB_SQL_BYTES);
     buf_init(&unseen, DB_SQL_BYTES);
-    for (int g = 0; g < table_group_count(t); g++) {
-        group_name(name, g);
-        struct buf *both[] = {&acc, &lose};
-        for (int i = 0; i < 2; i++) {
-            buf_add_text(both[i], "+(");
-            add_differ(both[i], t, g);
-            buf_add_text(both[i], i == 0 ? " AND " : " AND NOT ");
-            add_wins(both[i], name);
-            buf_printf(both[i], ")*%d", 1 << g);
-        }
-        buf_add_text(&unseen, "+(NOT (");
-        add_differ(&unseen, t, g);
-        buf_add_text(&unseen, ") AND NOT ");
-        add_causal(&unseen, name);
-        buf_printf(&unseen, ")*%d", 1 << g);
+    for (int g = 0; g <= table_group_count(t); g++) {
+        struct group group = group_at(t, g);
+        add_judgement(&acc, &lose, &unseen, t, &group, without);
     }
-    buf_printf(&acc, "+((m.gm&%d)<>0 AND coalesce(m._del,0)<>t._del)*%d", BIT_DEL, BIT_DEL);
-    buf_printf(&unseen, "+((m.gm&%d)=0 AND NOT (t.del_v<=m.base OR t.del_o=?3))*%d", BIT_DEL,
-               BIT_DEL);
     buf_printf(b,
                "UPDATE temp.in_%d AS m SET acc=0%s,lose=0%s,unseen=0%s FROM main.\"%s\" AS t"
                " WHERE t.id=m.id AND m._new=0 AND %s",
@@ -223,6 +247,8 @@ static void add_values(struct buf *b, const struct table *t, int group, char sid
 {
     buf_add_text(b, "json_object('_'");
     buf_add_text(b, ",NULL");
+    if (group < 0)
+        buf_printf(b, ",'_del',%c._del", side);
     EACH_COLUMN(c, t)
     if (c->group == group)
         buf_printf(b, ",'%s',%c.\"%s\"", c->name, side, c->name);
@@ -230,28 +256,29 @@ static void add_values(struct buf *b, const struct table *t, int group, char sid
 }
 
 /* Both sides of a concurrent edit, whichever wins. */
-static char *make_conflict(const struct table *t, int group, struct buf *b)
+static char *make_conflict(const struct table *t, const struct group *group, struct buf *b)
 {
-    char name[8];
-    group_name(name, group);
+    int bit = group->bit;
+    const char *name = group->name;
     buf_printf(
         b,
         "INSERT INTO conflict(v,at,tid,pk,grp,win_o,win_h,lose_o,lose_h,lose_val,win_val,why)"
         " SELECT ?4+m.k,?7,%d,m.id,%d,iif(m.acc&%d,?3,t.%s_o),iif(m.acc&%d,min(m.h,?5),t.%s_h)"
         ",iif(m.acc&%d,t.%s_o,?3),iif(m.acc&%d,t.%s_h,min(m.h,?5)),iif(m.acc&%d,",
-        t->tid, group, 1 << group, name, 1 << group, name, 1 << group, name, 1 << group, name,
-        1 << group);
-    add_values(b, t, group, 't');
+        t->tid, group->index < 0 ? 7 : group->index, bit, name, bit, name, bit, name, bit, name,
+        bit);
+    add_values(b, t, group->index, 't');
     buf_add_text(b, ",");
-    add_values(b, t, group, 'm');
-    buf_printf(b, "),iif(m.acc&%d,", 1 << group);
-    add_values(b, t, group, 'm');
+    add_values(b, t, group->index, 'm');
+    buf_printf(b, "),iif(m.acc&%d,", bit);
+    add_values(b, t, group->index, 'm');
     buf_add_text(b, ",");
-    add_values(b, t, group, 't');
+    add_values(b, t, group->index, 't');
     buf_printf(b,
                "),'concurrent' FROM temp.in_%d m JOIN main.\"%s\" t ON t.id=m.id"
-               " WHERE ((m.acc|m.lose)&%d)<>0 AND NOT (t.%s_v<=m.base OR t.%s_o=?3) AND %s",
-               t->tid, t->name, 1 << group, name, name, COND);
+               " WHERE m._new=0 AND ((m.acc|m.lose)&%d)<>0 AND NOT (t.%s_v<=m.base OR t.%s_o=?3)"
+               " AND %s",
+               t->tid, t->name, bit, name, name, COND);
     return take(b);
 }
 
@@ -261,16 +288,19 @@ static char *make_update(const struct table *t, struct buf *b)
     EACH_COLUMN(c, t)
     buf_printf(b, ",\"%s\"=iif(m.acc&%d,m.\"%s\",t.\"%s\")", c->name, 1 << c->group, c->name,
                c->name);
-    for (int g = 0; g < table_group_count(t); g++)
+    for (int g = 0; g <= table_group_count(t); g++) {
+        struct group group = group_at(t, g);
+        const char *n = group.name;
         buf_printf(b,
-                   ",g%d_v=iif(m.acc&%d,?4+m.k,t.g%d_v),g%d_h=iif(m.acc&%d,min(m.h,?5),t.g%d_h)"
-                   ",g%d_o=iif(m.acc&%d,?3,t.g%d_o)",
-                   g, 1 << g, g, g, 1 << g, g, g, 1 << g, g);
+                   ",%s_v=iif(m.acc&%d,?4+m.k,t.%s_v),%s_h=iif(m.acc&%d,min(m.h,?5),t.%s_h)"
+                   ",%s_o=iif(m.acc&%d,?3,t.%s_o)",
+                   n, group.bit, n, n, group.bit, n, n, group.bit, n);
+    }
     buf_printf(b,
-               ",_del=iif(m.acc&%d,coalesce(m._del,0),t._del),del_v=iif(m.acc&%d,?4+m.k,t.del_v)"
-               ",del_h=iif(m.acc&%d,min(m.h,?5),t.del_h),del_o=iif(m.acc&%d,?3,t.del_o)"
-               " FROM temp.in_%d AS m WHERE m.id=t.id AND (m.acc|m.lose|m.unseen)<>0 AND %s",
-               BIT_DEL, BIT_DEL, BIT_DEL, BIT_DEL, t->tid, COND);
+               ",_del=iif(m.acc&%d,coalesce(m._del,0),t._del)"
+               " FROM temp.in_%d AS m WHERE m.id=t.id AND m._new=0 AND"
+               " (m.acc|m.lose|m.unseen)<>0 AND %s",
+               BIT_DEL, t->tid, COND);
     return take(b);
 }
 
@@ -282,14 +312,14 @@ static char *make_insert(const struct table *t, struct buf *b)
     for (int g = 0; !is_up(t) && g < table_group_count(t); g++)
         buf_printf(b, ",g%d_v,g%d_h,g%d_o", g, g, g);
     if (!is_up(t))
-        buf_add_text(b, ",del_v,del_h,del_o");
+        buf_add_text(b, ",_del,del_v,del_h,del_o");
     buf_add_text(b, ") SELECT m.id,?4+m.k");
     EACH_COLUMN(d, t)
     buf_printf(b, ",m.\"%s\"", d->name);
     for (int g = 0; !is_up(t) && g < table_group_count(t); g++)
         buf_add_text(b, ",?4+m.k,min(m.h,?5),?3");
     if (!is_up(t))
-        buf_add_text(b, ",?4+m.k,min(m.h,?5),?3");
+        buf_printf(b, ",iif(m.gm&%d,coalesce(m._del,0),0),?4+m.k,min(m.h,?5),?3", BIT_DEL);
     buf_printf(b, " FROM temp.in_%d AS m WHERE m._new=1 AND %s", t->tid, COND);
     return take(b);
 }
@@ -336,10 +366,10 @@ static int make_admission(struct table_sql *out, struct buf *b)
     if (!is_up(t)) {
         int all = (1 << table_group_count(t)) - 1;
         buf_printf(b,
-                   "UPDATE temp.in_%d AS m SET _new=0,why=iif(m.base>0 AND NOT ?6,'gone',"
-                   "'incomplete new row') WHERE m._new=1 AND ((m.base>0 AND NOT ?6) OR"
-                   " (m.gm&%d)<>%d) AND %s",
-                   t->tid, all, all, COND);
+                   "UPDATE temp.in_%d AS m SET _new=0,why=CASE WHEN m.gm=%d THEN NULL WHEN m.base>0"
+                   " AND NOT ?6 THEN 'gone' ELSE 'incomplete new row' END WHERE m._new=1 AND"
+                   " ((m.base>0 AND NOT ?6) OR (m.gm&%d)<>%d) AND %s",
+                   t->tid, BIT_DEL, all, all, COND);
         out->steps[n++] = take(b);
     }
     return n;
@@ -363,16 +393,18 @@ static char *make_differs(const struct table *t, struct buf *b)
     return take(b);
 }
 
-static void make_steps(struct table_sql *out, struct buf *b)
+static void make_steps(struct table_sql *out, uint32_t without, struct buf *b)
 {
     const struct table *t = out->table;
     int n = make_admission(out, b);
     if (is_up(t)) {
         out->steps[n++] = make_differs(t, b);
     } else {
-        out->steps[n++] = make_judge(t, b);
-        for (int g = 0; g < table_group_count(t); g++)
-            out->steps[n++] = make_conflict(t, g, b);
+        out->steps[n++] = make_judge(t, without, b);
+        for (int g = 0; g <= table_group_count(t); g++) {
+            struct group group = group_at(t, g);
+            out->steps[n++] = make_conflict(t, &group, b);
+        }
         out->steps[n++] = make_update(t, b);
     }
     out->steps[n++] = make_insert(t, b);
@@ -380,6 +412,99 @@ static void make_steps(struct table_sql *out, struct buf *b)
         out->steps[n++] = make_feed_exit(t, b);
     out->steps[n++] = make_feed(t, b);
     assert(n <= DB_STEPS_MAX);
+}
+
+/* Rows that a restored county has forgotten: whose they are, what may be taken, and by what right a
+ * row above ?9 replaces one that the county has had since: only by being newer than another that
+ * was given back. Rows of all stations are only added. */
+static int make_give_admission(struct table_sql *out, struct buf *b)
+{
+    const struct table *t = out->table;
+    int n = 0;
+    buf_printf(b,
+               "UPDATE temp.in_%d AS m SET why=iif(m.base<=?9,'version','scope') WHERE (m.base<=?9"
+               " OR m.scope NOT IN(SELECT scope FROM temp.visible) OR EXISTS(SELECT 1 FROM"
+               " main.\"%s\" t WHERE t.id=m.id AND t.scope NOT IN(SELECT scope FROM temp.visible)))"
+               " AND %s",
+               t->tid, t->name, COND);
+    out->give[n++] = take(b);
+    buf_printf(b,
+               "UPDATE temp.in_%d AS m SET _new=1 WHERE NOT EXISTS(SELECT 1 FROM main.\"%s\" t"
+               " WHERE t.id=m.id) AND %s",
+               t->tid, t->name, COND);
+    out->give[n++] = take(b);
+    if (is_up(t))
+        return n;
+    buf_printf(
+        b,
+        "UPDATE temp.in_%d AS m SET acc=gm|%d,_del=0 FROM main.\"%s\" AS t WHERE t.id=m.id AND"
+        " m._new=0 AND t.scope<>'*' AND m.scope<>'*' AND (t._v<=?9 OR EXISTS(SELECT 1 FROM"
+        " giveback g WHERE g.tid=%d AND g.pk=m.id AND g.v=t._v AND g.from_v<m.base)) AND %s",
+        t->tid, BIT_DEL, t->name, t->tid, COND);
+    out->give[n++] = take(b);
+    return n;
+}
+
+static char *make_give_audit(const struct table *t, struct buf *b)
+{
+    buf_printf(b,
+               "INSERT INTO giveback(tid,pk,v,from_v,at,scope,old,new) SELECT %d,m.id,?4+m.k,m.base"
+               ",?7,?8,(SELECT json_object('_v',t._v",
+               t->tid);
+    EACH_COLUMN(c, t)
+    buf_printf(b, ",'%s',t.\"%s\"", c->name, c->name);
+    buf_printf(b, ") FROM main.\"%s\" t WHERE t.id=m.id),json_object('id',m.id", t->name);
+    EACH_COLUMN(d, t)
+    buf_printf(b, ",'%s',m.\"%s\"", d->name, d->name);
+    buf_printf(b, ") FROM temp.in_%d m WHERE (m._new OR m.acc<>0) AND %s", t->tid, COND);
+    return take(b);
+}
+
+static void make_give(struct table_sql *out, struct buf *b)
+{
+    const struct table *t = out->table;
+    int n = make_give_admission(out, b);
+    out->give[n++] = make_give_audit(t, b);
+    if (!is_up(t))
+        out->give[n++] = make_update(t, b);
+    out->give[n++] = make_insert(t, b);
+    if (!is_up(t))
+        out->give[n++] = make_feed_exit(t, b);
+    out->give[n++] = make_feed(t, b);
+    assert(n <= DB_STEPS_MAX);
+    buf_printf(b, "SELECT coalesce(sum(why IS NULL AND (_new OR acc<>0)),0) FROM temp.in_%d",
+               t->tid);
+    out->taken = take(b);
+}
+
+static void make_repair(struct table_sql *out, struct buf *b)
+{
+    const struct table *t = out->table;
+    const char *alive = is_up(t) ? "" : " AND NOT _del";
+    buf_add_text(b, "SELECT id,json_object('_v',_v,'_op','U','id',id");
+    EACH_COLUMN(c, t)
+    buf_printf(b, c->type == COLUMN_PHONE ? ",'%s',phone_clear(\"%s\")" : ",'%s',\"%s\"", c->name,
+               c->name);
+    buf_printf(b, ") FROM main.\"%s\" WHERE scope=?1 AND id>?2%s ORDER BY id LIMIT %d", t->name,
+               alive, LIMIT_PAGE_ROWS + 1);
+    out->boot = take(b);
+    buf_printf(b, "SELECT id,_v FROM main.\"%s\" WHERE scope=?1%s", t->name, alive);
+    out->digest = take(b);
+    buf_printf(b, "SELECT EXISTS(SELECT 1 FROM main.\"%s\" WHERE id=?1 AND scope=?2%s)", t->name,
+               alive);
+    out->there = take(b);
+    buf_printf(b,
+               "SELECT EXISTS(SELECT 1 FROM quarantine q JOIN main.\"%s\" t ON t.id="
+               "json_extract(q.row,'$.id') WHERE q.n=?1 AND json_valid(q.row))",
+               t->name);
+    out->there_any = take(b);
+    if (is_up(t))
+        return;
+    buf_printf(b,
+               "DELETE FROM main.\"%s\" WHERE _del AND id IN(SELECT pk FROM temp.forgotten WHERE "
+               "tid=%d AND op='D')",
+               t->name, t->tid);
+    out->forget = take(b);
 }
 
 static void make_answers(struct table_sql *out, struct buf *b)
@@ -486,7 +611,7 @@ static void make_views(struct table_sql *out, struct buf *b)
     out->list = take(b);
 }
 
-void table_sql_init(struct table_sql *sql, const struct table *table)
+void table_sql_init(struct table_sql *sql, const struct table *table, uint32_t without)
 {
     struct buf b;
     buf_init(&b, DB_SQL_BYTES);
@@ -494,7 +619,9 @@ void table_sql_init(struct table_sql *sql, const struct table *table)
     make_create(sql, &b);
     make_stage(sql, &b);
     make_check(sql, &b);
-    make_steps(sql, &b);
+    make_steps(sql, without, &b);
+    make_give(sql, &b);
+    make_repair(sql, &b);
     make_answers(sql, &b);
     make_import(sql, &b);
     make_views(sql, &b);
@@ -503,13 +630,16 @@ void table_sql_init(struct table_sql *sql, const struct table *table)
 
 void table_sql_fini(struct table_sql *sql)
 {
-    char *all[] = {sql->create, sql->create_in, sql->stage,      sql->check,
-                   sql->hide,   sql->verdict,   sql->quarantine, sql->clear,
-                   sql->pull,   sql->same,      sql->remember,   sql->skip,
-                   sql->tally,  sql->dangling,  sql->count,      sql->list};
+    char *all[] = {sql->create, sql->index,     sql->create_in,  sql->stage,  sql->check,
+                   sql->hide,   sql->verdict,   sql->quarantine, sql->clear,  sql->pull,
+                   sql->same,   sql->remember,  sql->skip,       sql->tally,  sql->dangling,
+                   sql->count,  sql->list,      sql->boot,       sql->digest, sql->there,
+                   sql->forget, sql->there_any, sql->taken};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]);
-    for (int i = 0; i < DB_STEPS_MAX; i++)
+    for (int i = 0; i < DB_STEPS_MAX; i++) {
         free(sql->steps[i]);
+        free(sql->give[i]);
+    }
     *sql = (struct table_sql){0};
 }

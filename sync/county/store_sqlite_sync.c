@@ -5,17 +5,26 @@
 #include "sync/county/store_sqlite.h"
 
 #include <sqlite3.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "gateway/base/json.h"
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
 #include "sync/protocol.h"
+#include "sync/rules.h"
+
+enum { TOK_RANDOM_BYTES = 16, SEEN_EVERY_MS = 60000 };
 
 struct request {
     struct json *head; /* the request without its rows */
     int64_t inc;
-    const char *fp;
+    const char *fp, *tok;
+    char new_tok[2 * TOK_RANDOM_BYTES + 1]; /* to be given */
+    struct scopes scopes;
+    const struct store_station *station;
+    const char *body;
+    size_t size;
     int64_t rows;
     int64_t first_lseq, last_lseq;
     struct merge_args merge;
@@ -23,60 +32,22 @@ struct request {
 
 static int refuse(struct store_answer *answer, int status, const char *sentence)
 {
-    struct json *body = json_new_object();
-    json_set_text(body, "error", sentence);
-    if (status == 426) {
-        struct json *served = json_new_array();
-        json_add_int(served, PROTOCOL_SCHEMA);
-        json_set(body, "sv", served);
-    }
-    buf_clear(&answer->body);
-    json_write(body, &answer->body);
-    json_free(body);
-    answer->status = status;
-    return ERR_STATE;
-}
-
-/* The store's own trouble, not the request's. */
-static int store_code(const struct err *err)
-{
-    return err->code == ERR_BUSY ? ERR_BUSY : ERR_IO;
-}
-
-static int read_head(struct db *db, const char *body, size_t size, struct request *request,
-                     struct store_answer *answer, struct err *err)
-{
-    int64_t valid = 0;
-    if (!text_utf8_valid(body, size) && memchr(body, '\0', size) != NULL)
-        return refuse(answer, 400, "the body holds a zero byte");
-    int code = db_int(db, &valid, err, "SELECT json_valid(?1) AND json_type(?1)='object'", "t",
-                      body, size);
-    if (code != ERR_OK || valid == 0)
-        return refuse(answer, 400, "the body is not a JSON object");
-    struct buf head;
-    buf_init(&head, 65536);
-    code = db_text(db, &head, err, "SELECT json_remove(?1,'$.push')", "t", body, size);
-    struct err parse = {0};
-    bool ok = code == ERR_OK && !head.failed &&
-              json_parse(buf_text(&head), head.size, &request->head, &parse) == ERR_OK;
-    buf_free(&head);
-    if (code != ERR_OK)
-        return code;
-    return ok ? ERR_OK : refuse(answer, 400, "the members beside push are not JSON (RFC 8259)");
+    return answer_refuse(answer, status, sentence);
 }
 
 static int check_head(struct request *request, const struct store_station *station,
                       struct store_answer *answer)
 {
     const struct json *head = request->head;
-    if (json_int(head, "p", 0) != PROTOCOL_VERSION || json_int(head, "sv", 0) != PROTOCOL_SCHEMA)
-        return refuse(answer, 426, "this county serves p 1 with sv 1 only: update the station");
-    if (!text_equal(json_text(head, "station", NULL), station->scope))
-        return refuse(answer, 401, "the token belongs to another station");
+    int code = answer_check_head(head, station, answer);
+    if (code != ERR_OK)
+        return code;
     request->inc = json_int(head, "inc", -1);
     request->fp = json_text(head, "fp", NULL);
-    if (request->inc < 0 || request->fp == NULL || strlen(request->fp) > PROTOCOL_TOK_BYTES)
-        return refuse(answer, 400, "inc (a whole number) and fp (a text) are needed");
+    request->tok = json_text(head, "tok", "");
+    if (request->inc < 0 || request->fp == NULL || strlen(request->fp) > PROTOCOL_TOK_BYTES ||
+        strlen(request->tok) > PROTOCOL_TOK_BYTES)
+        return refuse(answer, 400, "inc (a whole number), fp and tok (texts) are needed");
     return ERR_OK;
 }
 
@@ -139,23 +110,49 @@ static int stage_rows(struct db *db, const char *body, size_t size, struct reque
 
 /* --- the push --- */
 
-static int take_incarnation(struct db *db, const struct store_station *station,
-                            struct request *request, struct err *err)
+static void make_token(struct db *db, struct request *request)
 {
-    int code = db_run(db, err, "INSERT INTO incarnation(scope,seen) VALUES(?1,?2)", "si",
-                      station->scope, request->merge.now_ms);
-    if (code == ERR_OK)
-        request->inc = sqlite3_last_insert_rowid(db->sqlite);
-    return code;
+    unsigned char bytes[TOK_RANDOM_BYTES];
+    rnd_fill(db->rnd, bytes, sizeof bytes);
+    text_to_hex(bytes, sizeof bytes, request->new_tok);
 }
 
-static int refuse_reinc(struct store_answer *answer, int64_t last)
+/* One that gave up its old incarnation does not hold back the forgetting of tombstones. */
+static int retire_old(struct db *db, const struct request *request, struct err *err)
+{
+    int64_t old = json_int(request->head, "old", 0);
+    if (old <= 0)
+        return ERR_OK;
+    int code = db_run(db, err, "UPDATE incarnation SET state=1 WHERE o=?1 AND scope=?2", "is", old,
+                      request->station->scope);
+    char detail[128];
+    snprintf(detail, sizeof detail, "%s: %lld after %lld, %.16s", request->station->scope,
+             (long long)request->inc, (long long)old, json_text(request->head, "why", "new"));
+    log_warn("county.incarnation", "station=%s inc=%lld old=%lld", request->station->scope,
+             (long long)request->inc, (long long)old);
+    return code != ERR_OK ? code
+                          : db_run(db, err, "INSERT INTO audit(at,what,detail) VALUES(?1,?2,?3)",
+                                   "iss", request->merge.now_ms, "incarnation", detail);
+}
+
+static int take_incarnation(struct db *db, struct request *request, struct err *err)
+{
+    make_token(db, request);
+    int code = db_run(db, err, "INSERT INTO incarnation(scope,seen,tok) VALUES(?1,?2,?3)", "sis",
+                      request->station->scope, request->merge.now_ms, request->new_tok);
+    if (code != ERR_OK)
+        return code;
+    request->inc = sqlite3_last_insert_rowid(db->sqlite);
+    return retire_old(db, request, err);
+}
+
+static int refuse_reinc(struct store_answer *answer, int64_t last, const char *why)
 {
     buf_clear(&answer->body);
     buf_printf(&answer->body,
-               "{\"error\":\"this push repeats old numbers with new content: the station's database"
-               " went back in time or was copied\",\"reinc\":{\"last\":%lld}}",
-               (long long)last);
+               "{\"error\":\"the station's database went back in time or was copied: it needs a "
+               "new incarnation\",\"reinc\":{\"last\":%lld,\"why\":\"%s\"}}",
+               (long long)last, why);
     answer->status = 409;
     return ERR_STATE;
 }
@@ -202,6 +199,17 @@ static int write_verdicts(struct db *db, const struct request *request, struct b
     return code;
 }
 
+static int keep_verdicts(struct db *db, struct request *request, const struct buf *verdicts,
+                         struct err *err)
+{
+    make_token(db, request);
+    return db_run(db, err,
+                  "UPDATE incarnation SET last_lseq=?2,prev_fp=?3,prev_reply=?4,seen=?5,state=0,"
+                  "prev_tok=coalesce(tok,''),tok=?6 WHERE o=?1",
+                  "iissis", request->inc, request->last_lseq, request->fp, buf_text(verdicts),
+                  request->merge.now_ms, request->new_tok);
+}
+
 static int push_new(struct db *db, struct request *request, struct buf *out, struct err *err)
 {
     struct merge_args *args = &request->merge;
@@ -217,116 +225,166 @@ static int push_new(struct db *db, struct request *request, struct buf *out, str
     if (code == ERR_OK)
         code = write_verdicts(db, request, &verdicts, err);
     if (code == ERR_OK)
-        code = db_run(db, err,
-                      "UPDATE incarnation SET last_lseq=?2,prev_fp=?3,prev_reply=?4,seen=?5 WHERE "
-                      "o=?1",
-                      "iissi", request->inc, request->last_lseq, request->fp, buf_text(&verdicts),
-                      args->now_ms);
+        code = keep_verdicts(db, request, &verdicts, err);
     buf_add(out, buf_text(&verdicts), verdicts.size);
     buf_free(&verdicts);
     return code;
 }
 
-static int seen_only(struct db *db, const struct request *request, int64_t last, struct buf *out,
-                     struct err *err)
+static int write_nothing_pushed(int64_t last, struct buf *out)
 {
     buf_printf(out, "\"ack\":%lld,\"v0\":0,\"lost\":[],\"keep\":[],\"bad\":[]", (long long)last);
-    return db_run(db, err, "UPDATE incarnation SET seen=?2 WHERE o=?1 AND abs(?2-seen)>60000", "ii",
-                  request->inc, request->merge.now_ms);
+    return ERR_OK;
 }
 
-static int do_push(struct db *db, const struct store_station *station, struct request *request,
-                   struct store_answer *answer, struct buf *out, struct err *err)
+/* Where the station is, for the forgetting of tombstones; not with each poll. */
+static int note_seen(struct db *db, const struct request *request, struct err *err)
 {
-    if (request->inc == 0) {
-        int code = take_incarnation(db, station, request, err);
-        return code != ERR_OK ? code : seen_only(db, request, 0, out, err);
+    int64_t lowest = INT64_MAX;
+    for (size_t i = 0; i < request->scopes.count; i++)
+        if (request->scopes.at[i].asked && request->scopes.at[i].v < lowest)
+            lowest = request->scopes.at[i].v;
+    if (lowest == INT64_MAX)
+        return ERR_OK;
+    return db_run(db, err,
+                  "UPDATE incarnation SET seen=?2,cursor_v=?3,state=0 WHERE o=?1 AND (state<>0 OR "
+                  "cursor_v IS NULL OR abs(?2-seen)>?4 OR ?3<cursor_v)",
+                  "iiii", request->inc, request->merge.now_ms, lowest, (int64_t)SEEN_EVERY_MS);
+}
+
+/* What the county remembers of an incarnation. */
+struct life {
+    int64_t last;
+    bool known, current, previous; /* the token of the request is so */
+    bool tokenless;                /* of an older county, which gave none */
+    bool repeated;                 /* its push is the last one */
+};
+
+static int read_life(struct db *db, const struct request *request, struct life *ret,
+                     struct err *err)
+{
+    sqlite3_stmt *q =
+        db_query(db, err,
+                 "SELECT last_lseq,coalesce(tok,'')=?3,prev_tok IS ?3,prev_fp IS ?4 AND "
+                 "last_lseq=?5 FROM incarnation WHERE o=?1 AND scope=?2",
+                 "isssi", request->inc, request->station->scope, request->tok, request->fp,
+                 request->last_lseq);
+    int rc = q != NULL ? db_step(db, q, err) : -1;
+    *ret = (struct life){.known = rc > 0};
+    if (rc > 0) {
+        ret->last = sqlite3_column_int64(q, 0);
+        ret->current = sqlite3_column_int(q, 1) != 0;
+        ret->previous = sqlite3_column_int(q, 2) != 0;
+        ret->tokenless = ret->current && request->tok[0] == '\0';
+        ret->repeated = request->rows > 0 && sqlite3_column_int(q, 3) != 0;
+        sqlite3_reset(q);
     }
-    int64_t last = -1, same = 0;
-    int code = db_int(db, &last, err, "SELECT last_lseq FROM incarnation WHERE o=?1 AND scope=?2",
-                      "is", request->inc, station->scope);
-    if (code != ERR_OK)
-        return code;
-    if (last < 0)
-        return refuse_reinc(answer, 0);
-    if (request->rows == 0)
-        return seen_only(db, request, last, out, err);
-    if (request->first_lseq > last)
-        return push_new(db, request, out, err);
-    code = db_int(db, &same, err, "SELECT prev_fp IS ?2 FROM incarnation WHERE o=?1", "is",
-                  request->inc, request->fp);
-    if (code != ERR_OK)
-        return code;
-    if (same == 0 || request->last_lseq != last)
-        return refuse_reinc(answer, last);
+    return rc < 0 ? (err != NULL ? err->code : ERR_IO) : ERR_OK;
+}
+
+static int give_again(struct db *db, const struct request *request, struct buf *out,
+                      struct err *err)
+{
     return db_text(db, out, err, "SELECT prev_reply FROM incarnation WHERE o=?1", "i",
                    request->inc);
 }
 
-/* --- the whole --- */
-
-static int refuse_pull(struct db *db, struct store_answer *answer, int code, const struct err *why)
+/* The token first: a push is new, a repetition, or of a database that is not the one we know. */
+static int do_push(struct db *db, struct request *request, struct store_answer *answer,
+                   struct buf *out, struct err *err)
 {
-    if (code == ERR_DENIED)
-        return refuse(answer, 403, why->text);
-    if (code == ERR_INVALID)
-        return refuse(answer, 400, why->text);
-    buf_clear(&answer->body);
-    buf_add_text(&answer->body, "{\"error\":\"a cursor is not of this county's database: it was "
-                                "restored or replaced\",\"rewind\":{\"eps\":");
-    db_text(db, &answer->body, NULL,
-            "SELECT json_group_array(json_array(id,start_v)) FROM (SELECT id,start_v FROM epoch "
-            "ORDER BY n)",
-            "");
-    buf_add_text(&answer->body, "}}");
-    answer->status = 409;
-    return ERR_STATE;
+    struct life life;
+    if (request->inc == 0) {
+        int code = take_incarnation(db, request, err);
+        return code != ERR_OK ? code : write_nothing_pushed(0, out);
+    }
+    int code = read_life(db, request, &life, err);
+    if (code != ERR_OK)
+        return code;
+    if (!life.known)
+        return refuse_reinc(answer, 0, "unknown");
+    bool lax = (db->without & WITHOUT_TOKEN) != 0;
+    if (life.repeated && (life.tokenless || life.previous || lax))
+        return give_again(db, request, out, err);
+    if (!life.current && !lax)
+        return refuse_reinc(answer, life.last, "token");
+    if (request->rows == 0)
+        return write_nothing_pushed(life.last, out);
+    if (request->first_lseq <= life.last && !lax)
+        return refuse_reinc(answer, life.last, "numbers");
+    return push_new(db, request, out, err);
 }
 
-static int do_pull(struct db *db, const struct store_station *station,
-                   const struct request *request, struct store_answer *answer, struct err *err)
+/* --- the whole --- */
+
+static int write_envelope(struct db *db, const struct request *request, struct buf *out,
+                          struct err *err)
+{
+    bool other = false;
+    int code = ERR_OK;
+    buf_printf(out, "{\"now\":%lld,\"inc\":%lld,\"tok\":\"", (long long)request->merge.now_ms,
+               (long long)request->inc);
+    code = db_text(db, out, err, "SELECT coalesce(tok,'') FROM incarnation WHERE o=?1", "i",
+                   request->inc);
+    buf_printf(out, "\",\"ep\":\"%s\",", db->epoch);
+    for (size_t i = 0; i < request->scopes.count; i++)
+        other = other || (request->scopes.at[i].asked &&
+                          strcmp(request->scopes.at[i].epoch, db->epoch) != 0);
+    if (code == ERR_OK && (other || json_int(request->head, "inc", 0) == 0)) {
+        buf_add_text(out, "\"eps\":");
+        code = epoch_write(db, out, err);
+        buf_add_text(out, ",");
+    }
+    scopes_write(&request->scopes, out);
+    return code;
+}
+
+static int64_t page_bytes(const struct request *request)
 {
     int64_t max = json_int(request->head, "max", LIMIT_SYNC_PAGE_MIN_BYTES);
     if (max < LIMIT_SYNC_PAGE_MIN_BYTES)
-        max = LIMIT_SYNC_PAGE_MIN_BYTES;
-    if (max > LIMIT_SYNC_PAGE_MAX_BYTES)
-        max = LIMIT_SYNC_PAGE_MAX_BYTES;
-    struct pull_request pull = {.station = station,
-                                .cursors = json_get(request->head, "pull"),
-                                .origin = request->inc,
-                                .max_bytes = max};
-    struct err why = {0};
-    int code = pull_page(db, &pull, &answer->body, &why);
-    if (code == ERR_OK)
-        return ERR_OK;
-    if (code == ERR_DENIED || code == ERR_INVALID || code == ERR_STATE)
-        return refuse_pull(db, answer, code, &why);
-    return err_set(err, code, "%s", why.text);
+        return LIMIT_SYNC_PAGE_MIN_BYTES;
+    return max < LIMIT_SYNC_PAGE_MAX_BYTES ? max : LIMIT_SYNC_PAGE_MAX_BYTES;
 }
 
-static int run_request(struct db *db, const struct store_station *station, const char *body,
-                       size_t size, struct request *request, struct store_answer *answer,
-                       struct err *err)
+static int write_answer(struct db *db, const struct request *request, const struct buf *verdicts,
+                        struct buf *out, struct err *err)
 {
+    struct pull_request pull = {
+        .scopes = &request->scopes, .origin = request->inc, .max_bytes = page_bytes(request)};
+    int64_t purged = 0;
+    int code = write_envelope(db, request, out, err);
+    buf_printf(out, ",%s,", buf_text(verdicts));
+    if (code == ERR_OK)
+        code = pull_page(db, &pull, out, err);
+    if (code == ERR_OK)
+        code = purge_horizon(db, &purged, err);
+    buf_printf(out, ",\"purge\":%lld}", (long long)purged);
+    return code;
+}
+
+static int run_request(struct db *db, void *ctx, struct store_answer *answer, struct err *err)
+{
+    struct request *request = ctx;
     int code = merge_clear(db, err);
     if (code == ERR_OK)
-        code = check_push_form(db, body, size, answer, err);
+        code = check_push_form(db, request->body, request->size, answer, err);
     if (code == ERR_OK)
-        code = stage_rows(db, body, size, request, answer, err);
+        code = stage_rows(db, request->body, request->size, request, answer, err);
+    if (code == ERR_OK)
+        code = scopes_read(db, request->station, &request->scopes, err);
+    if (code == ERR_OK)
+        code = scopes_ask(db, &request->scopes, json_get(request->head, "pull"), answer, err);
     if (code != ERR_OK)
         return code;
-    int64_t now_ms = request->merge.now_ms;
     struct buf verdicts;
     buf_init(&verdicts, LIMIT_ANSWER_BYTES);
-    code = do_push(db, station, request, answer, &verdicts, err);
-    if (code == ERR_OK) {
-        buf_printf(&answer->body, "{\"now\":%lld,\"inc\":%lld,\"tok\":\"\",\"ep\":\"%s\",%s,",
-                   (long long)now_ms, (long long)request->inc, db->epoch, buf_text(&verdicts));
-        code = do_pull(db, station, request, answer, err);
-    }
+    code = do_push(db, request, answer, &verdicts, err);
+    if (code == ERR_OK)
+        code = note_seen(db, request, err);
+    if (code == ERR_OK)
+        code = write_answer(db, request, &verdicts, &answer->body, err);
     buf_free(&verdicts);
-    if (code == ERR_OK && !buf_add_text(&answer->body, "}"))
-        code = err_set(err, ERR_LIMIT, "the answer is larger than %d bytes", LIMIT_ANSWER_BYTES);
     return code;
 }
 
@@ -334,11 +392,10 @@ int sqlite_sync(struct store *store, const struct store_station *station, const 
                 size_t size, struct store_answer *answer, struct err *err)
 {
     struct db *db = (struct db *)store;
-    struct request request = {0};
-    struct err mine = {0};
+    struct request request = {.station = station, .body = body, .size = size};
     int64_t now_ms = clock_wall_ms(db->clock);
     answer->status = 200;
-    int code = read_head(db, body, size, &request, answer, &mine);
+    int code = answer_read_head(db, body, size, "$.push", &request.head, answer, err);
     if (code == ERR_OK)
         code = check_head(&request, station, answer);
     if (code == ERR_OK) {
@@ -347,17 +404,8 @@ int sqlite_sync(struct store *store, const struct store_station *station, const 
                                             .h_max = now_ms + LIMIT_CLOCK_AHEAD_MS,
                                             .now_ms = now_ms,
                                             .scope = station->scope};
-        code = db_run(db, &mine, "BEGIN IMMEDIATE", "");
-        if (code == ERR_OK) {
-            code = run_request(db, station, body, size, &request, answer, &mine);
-            if (code == ERR_OK)
-                code = db_run(db, &mine, "COMMIT", "");
-            if (code != ERR_OK)
-                db_run(db, NULL, "ROLLBACK", "");
-        }
+        code = answer_in_transaction(db, run_request, &request, station->scope, answer, err);
     }
     json_free(request.head);
-    if (code == ERR_OK || (code == ERR_STATE && answer->status != 200))
-        return ERR_OK;
-    return err_set(err, store_code(&mine), "sync of %s: %s", station->scope, mine.text);
+    return code == ERR_STATE && answer->status != 200 ? ERR_OK : code;
 }

@@ -222,6 +222,9 @@ static CURLcode call_county(const struct county *c, const struct call *call, str
 }
 
 /* A sync request in zstd; -1: no answer came. */
+/* Session token of the last answer, as a station keeps it. */
+static _Thread_local char tok[64];
+
 static long sync_call(const struct county *c, const char *text, struct answer *answer)
 {
     struct buf packed;
@@ -230,6 +233,8 @@ static long sync_call(const struct county *c, const char *text, struct answer *a
     struct call call = {"/v1/sync", c->token, "zstd", packed.bytes, packed.size};
     CURLcode rc = call_county(c, &call, answer);
     buf_free(&packed);
+    if (rc == CURLE_OK && answer->status == 200)
+        snprintf(tok, sizeof tok, "%s", json_text(answer->json, "tok", ""));
     return rc == CURLE_OK ? answer->status : -1;
 }
 
@@ -241,7 +246,7 @@ static long simple_call(const struct county *c, const char *path, const char *to
     return answer->status;
 }
 
-#define HEAD "{\"p\":1,\"sv\":1,\"station\":\"S0117\",\"tok\":\"\",\"acked\":0,"
+#define HEAD "{\"p\":1,\"sv\":1,\"station\":\"S0117\",\"acked\":0,"
 
 static int64_t take_incarnation(const struct county *c)
 {
@@ -272,9 +277,9 @@ static void make_push(struct buf *out, int64_t inc, int first, int count)
     }
     buf_clear(out);
     buf_printf(out,
-               HEAD "\"inc\":%lld,\"fp\":\"%016llx\",\"push\":[{\"t\":\"checkin\",\"r\":[%s]}],"
-                    "\"pull\":{},\"max\":4096}",
-               (long long)inc, (unsigned long long)fp, buf_text(&rows));
+               HEAD "\"inc\":%lld,\"tok\":\"%s\",\"fp\":\"%016llx\",\"push\":[{\"t\":\"checkin\","
+                    "\"r\":[%s]}],\"pull\":{},\"max\":4096}",
+               (long long)inc, tok, (unsigned long long)fp, buf_text(&rows));
     buf_free(&rows);
 }
 
@@ -378,8 +383,9 @@ static void a_station_fills_itself_and_reports(void **state)
     int64_t inc = take_incarnation(c), rows = 0, more = 1, pages = 0;
     for (; more == 1; pages++) {
         snprintf(request, sizeof request,
-                 HEAD "\"inc\":%lld,\"fp\":\"\",\"push\":[],\"pull\":%s,\"max\":8192}",
-                 (long long)inc, cursors);
+                 HEAD "\"inc\":%lld,\"tok\":\"%s\",\"fp\":\"\",\"push\":[],\"pull\":%s,"
+                      "\"max\":8192}",
+                 (long long)inc, tok, cursors);
         assert_int_equal(sync_call(c, request, &answer), 200);
         const struct json *pull = json_get(answer.json, "pull");
         for (size_t i = 0; i < json_count(pull); i++)
@@ -402,8 +408,9 @@ static void a_station_fills_itself_and_reports(void **state)
     answer_free(&answer);
     buf_free(&push);
     snprintf(request, sizeof request,
-             HEAD "\"inc\":%lld,\"fp\":\"\",\"push\":[],\"pull\":%s,\"max\":8192}", (long long)inc,
-             cursors);
+             HEAD "\"inc\":%lld,\"tok\":\"%s\",\"fp\":\"\",\"push\":[],\"pull\":%s,"
+                  "\"max\":8192}",
+             (long long)inc, tok, cursors);
     assert_int_equal(sync_call(c, request, &answer), 200);
     assert_int_equal(json_count(json_get(answer.json, "pull")), 0);
     answer_free(&answer);

@@ -19,8 +19,12 @@ static const char *next_fp;
 static void open_store(struct county_fixture *f)
 {
     struct err err = {0};
-    struct store_options options = {
-        .path = f->path, .clock = &f->clock, .rnd = &f->rnd, .seal = f->seal, .new_epoch = true};
+    struct store_options options = {.path = f->path,
+                                    .clock = &f->clock,
+                                    .rnd = &f->rnd,
+                                    .seal = f->seal,
+                                    .without = f->without,
+                                    .new_epoch = true};
     if (store_sqlite_open(&options, &f->store, &err) != ERR_OK)
         fail_msg("%s", err.text);
 }
@@ -51,6 +55,7 @@ int county_teardown(void **state)
     f->store->ops->close(f->store);
     json_free(f->reply);
     free(f->report);
+    free(f->sent);
     seal_close(f->seal);
     int rc = folder_remove(f->folder);
     free(f);
@@ -69,31 +74,61 @@ void county_fp(const char *fp)
     next_fp = fp;
 }
 
+static void take_answer(struct county_fixture *f, int code, struct store_answer *answer,
+                        const struct err *why)
+{
+    struct err err = {0};
+    if (code != ERR_OK)
+        fail_msg("%s", why->text);
+    json_free(f->reply);
+    f->reply = NULL;
+    f->status = answer->status;
+    if (json_parse(buf_text(&answer->body), answer->body.size, &f->reply, &err) != ERR_OK)
+        fail_msg("%s in %s", err.text, buf_text(&answer->body));
+    buf_free(&answer->body);
+}
+
+void county_call(struct county_fixture *f, enum county_route route, const char *body)
+{
+    struct err err = {0};
+    struct store_answer answer = {0};
+    const struct store_ops *ops = f->store->ops;
+    buf_init(&answer.body, LIMIT_ANSWER_BYTES);
+    int code = (route == COUNTY_SYNC ? ops->sync
+                : route == COUNTY_GIVEBACK
+                    ? ops->giveback
+                    : ops->digest)(f->store, &f->station, body, strlen(body), &answer, &err);
+    take_answer(f, code, &answer, &err);
+}
+
+void county_boot(struct county_fixture *f, const struct store_boot *boot)
+{
+    struct err err = {0};
+    struct store_answer answer = {0};
+    buf_init(&answer.body, LIMIT_ANSWER_BYTES);
+    int code = f->store->ops->boot(f->store, &f->station, boot, &answer, &err);
+    take_answer(f, code, &answer, &err);
+}
+
 void county_sync(struct county_fixture *f, int inc, const char *push, const char *pull)
 {
     struct buf body;
-    struct err err = {0};
-    struct store_answer answer = {0};
     buf_init(&body, 4 << 20);
-    buf_init(&answer.body, LIMIT_ANSWER_BYTES);
     buf_printf(
         &body,
-        "{\"p\":1,\"sv\":1,\"station\":\"S0117\",\"inc\":%d,\"tok\":\"\",\"acked\":0,\"fp\":", inc);
+        "{\"p\":1,\"sv\":1,\"station\":\"S0117\",\"inc\":%d,\"tok\":\"%s\",\"acked\":0,\"fp\":",
+        inc, inc > 0 && inc < 8 ? f->tok[inc] : "");
     if (next_fp != NULL)
         buf_printf(&body, "\"%s\"", next_fp);
     else
         buf_printf(&body, "\"fp%lld\"", (long long)f->lseq);
     buf_printf(&body, ",\"push\":%s,\"pull\":%s,\"max\":262144}", push, pull);
-    int code =
-        f->store->ops->sync(f->store, &f->station, buf_text(&body), body.size, &answer, &err);
-    if (code != ERR_OK)
-        fail_msg("%s", err.text);
-    json_free(f->reply);
-    f->reply = NULL;
-    f->status = answer.status;
-    if (json_parse(buf_text(&answer.body), answer.body.size, &f->reply, &err) != ERR_OK)
-        fail_msg("%s in %s", err.text, buf_text(&answer.body));
-    buf_free(&answer.body);
+    county_call(f, COUNTY_SYNC, buf_text(&body));
+    int64_t got = json_int(f->reply, "inc", 0);
+    if (f->status == 200 && got > 0 && got < 8)
+        snprintf(f->tok[got], sizeof f->tok[got], "%s", json_text(f->reply, "tok", ""));
+    free(f->sent);
+    f->sent = strdup(buf_text(&body));
     buf_free(&body);
 }
 

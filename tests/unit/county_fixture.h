@@ -20,12 +20,20 @@ struct county_fixture {
     struct seal *seal;
     struct store *store;
     struct store_station station; /* S0117 */
+    uint32_t without;             /* for the next county_reopen() */
     int64_t lseq;                 /* of the next row */
+    char tok[8][40];              /* the token of each incarnation; kept from each 200 */
+    char *sent;                   /* the last request; owned */
     int status;                   /* of the last answer */
     struct json *reply;
     char *report; /* of the last import; owned */
     struct store_import_result result;
 };
+
+enum county_route { COUNTY_SYNC, COUNTY_GIVEBACK, COUNTY_DIGEST };
+/* The body as it is. */
+void county_call(struct county_fixture *f, enum county_route route, const char *body);
+void county_boot(struct county_fixture *f, const struct store_boot *boot);
 
 int county_setup(void **state);
 int county_teardown(void **state);

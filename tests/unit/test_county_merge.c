@@ -201,7 +201,7 @@ static void a_repeated_push_gets_the_same_answer(void **state)
     assert_string_equal(county_verdict(f, 9), "gone");
     int64_t v0 = version(f);
     county_reopen(f);
-    county_sync(f, 1, push, "{}");
+    county_call(f, COUNTY_SYNC, f->sent);
     assert_int_equal(f->status, 200);
     assert_int_equal(version(f), v0);
     assert_string_equal(county_verdict(f, 9), "gone");

@@ -1,0 +1,257 @@
+/* Lives of the county's database. Each start of the server is an epoch; a cursor of an epoch that
+ * is not known, or beyond the epoch's end, tells that the database came back from a backup. Its
+ * stations then give back what was forgotten (sync/PROTOCOL.md 7). */
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway/base/json.h"
+#include "gateway/base/log.h"
+#include "gateway/base/text.h"
+#include "sync/county/store_sqlite.h"
+#include "sync/rules.h"
+
+static const int64_t DAY_MS = INT64_C(86400000);
+
+int epoch_take(struct db *db, bool new_epoch, struct err *err)
+{
+    int64_t have = 0;
+    int code = db_int(db, &have, err, "SELECT count(*) FROM epoch", "");
+    if (code == ERR_OK && (new_epoch || have == 0)) {
+        unsigned char bytes[8];
+        char id[2 * sizeof bytes + 1];
+        rnd_fill(db->rnd, bytes, sizeof bytes);
+        text_to_hex(bytes, sizeof bytes, id);
+        code = db_run(db, err, "INSERT INTO epoch(id,start_v,at) SELECT ?1,v,?2 FROM ctr", "si", id,
+                      clock_wall_ms(db->clock));
+    }
+    struct buf id;
+    buf_init(&id, sizeof db->epoch - 1);
+    if (code == ERR_OK)
+        code = db_text(db, &id, err, "SELECT id FROM epoch ORDER BY n DESC LIMIT 1", "");
+    text_copy(db->epoch, sizeof db->epoch, buf_text(&id));
+    buf_free(&id);
+    return code;
+}
+
+int epoch_check(struct db *db, const char *epoch, int64_t v, bool *ret_good, struct err *err)
+{
+    int64_t good = v == 0;
+    int code = ERR_OK;
+    if (v != 0)
+        code = db_int(db, &good, err,
+                      "SELECT ?2<=coalesce((SELECT start_v FROM epoch n WHERE n.n>e.n ORDER BY n.n "
+                      "LIMIT 1),(SELECT v FROM ctr)) FROM epoch e WHERE e.id=?1",
+                      "si", epoch, v);
+    *ret_good = good != 0;
+    return code;
+}
+
+int epoch_write(struct db *db, struct buf *out, struct err *err)
+{
+    return db_text(db, out, err,
+                   "SELECT json_group_array(json_array(id,start_v)) FROM (SELECT * FROM (SELECT "
+                   "n,id,start_v FROM epoch ORDER BY n DESC LIMIT ?1) ORDER BY n)",
+                   "i", (int64_t)LIMIT_EPOCHS_NAMED);
+}
+
+int epoch_refuse(struct db *db, struct store_answer *answer, struct err *err)
+{
+    buf_clear(&answer->body);
+    buf_add_text(&answer->body, "{\"error\":\"a cursor is not of this county's database: it was "
+                                "restored or replaced\",\"rewind\":{\"eps\":");
+    int code = epoch_write(db, &answer->body, err);
+    buf_add_text(&answer->body, "}}");
+    answer->status = 409;
+    return code != ERR_OK ? code : ERR_STATE;
+}
+
+/* --- giving back --- */
+
+struct giveback {
+    struct json *head;
+    const struct store_station *station;
+    const char *body;
+    size_t size;
+    int64_t f, rows, taken;
+    struct merge_args merge;
+};
+
+/* Everything above *ret_f was forgotten: the start of the epoch after the last common one, or of
+ * that one itself when it is the newest. */
+static int find_fork(struct db *db, struct giveback *give, struct store_answer *answer,
+                     struct err *err)
+{
+    const char *common = json_text(give->head, "common", NULL);
+    if (common == NULL)
+        return answer_refuse(answer, 400, "common (an epoch, or \"\") is needed");
+    sqlite3_stmt *q =
+        db_query(db, err,
+                 "SELECT start_v,at FROM epoch WHERE n=coalesce("
+                 "(SELECT min(n) FROM epoch WHERE n>(SELECT n FROM epoch WHERE id=?1)),"
+                 "(SELECT n FROM epoch WHERE id=?1),"
+                 "iif(?1='',(SELECT min(n) FROM (SELECT n FROM epoch ORDER BY n DESC LIMIT ?2)),"
+                 "NULL))",
+                 "si", common, (int64_t)LIMIT_EPOCHS_NAMED);
+    int rc = q != NULL ? db_step(db, q, err) : -1;
+    if (rc < 0)
+        return err != NULL ? err->code : ERR_IO;
+    if (rc == 0)
+        return answer_refuse(answer, 400, "common is no epoch of this county");
+    give->f = sqlite3_column_int64(q, 0);
+    int64_t began_ms = sqlite3_column_int64(q, 1);
+    sqlite3_reset(q);
+    if (common[0] != '\0' && give->merge.now_ms - began_ms > LIMIT_SALVAGE_DAYS * DAY_MS)
+        return answer_refuse(answer, 410, "that epoch began more than 35 days ago");
+    return ERR_OK;
+}
+
+static int check_form(struct db *db, const struct giveback *give, struct store_answer *answer,
+                      struct err *err)
+{
+    int64_t strange = 1;
+    int code = db_int(db, &strange, err,
+                      "SELECT json_type(?1,'$.rows') IS NOT 'array' OR EXISTS(SELECT 1 FROM "
+                      "json_each(?1,'$.rows') WHERE iif(type='object',json_type(value,'$.t') IS "
+                      "NOT 'text' OR json_type(value,'$.r') IS NOT 'array',1))",
+                      "t", give->body, give->size);
+    if (code == ERR_OK && strange != 0)
+        return answer_refuse(answer, 400, "rows is not an array of {t, r}");
+    return code;
+}
+
+/* A row given back is a change of all its groups on the version that the station knew. */
+static int stage(struct db *db, struct giveback *give, struct store_answer *answer, struct err *err)
+{
+    int code = merge_clear(db, err);
+    if (code == ERR_OK)
+        code = check_form(db, give, answer, err);
+    if (code == ERR_OK)
+        code = db_run(db, err,
+                      "INSERT INTO temp.part(n,t,r) SELECT key,json_extract(value,'$.t'),"
+                      "json_extract(value,'$.r') FROM json_each(?1,'$.rows')",
+                      "t", give->body, give->size);
+    if (code == ERR_OK)
+        code =
+            db_run(db, err,
+                   "INSERT INTO temp.raw(k,t,row) SELECT row_number() OVER (ORDER BY p.n,r.key)"
+                   "-1,p.t,iif(r.type='object',json_set(json_remove(r.value,'$._del'),'$.lseq',1,"
+                   "'$.base',json_extract(r.value,'$._v'),'$.h',json_extract(r.value,'$._v')/"
+                   "1000,'$.gm',(SELECT gm FROM temp.known WHERE t=p.t)),NULL) FROM temp.part p,"
+                   "json_each(p.r) r LIMIT ?1",
+                   "i", (int64_t)LIMIT_SYNC_PUSH_ROWS + 1);
+    int64_t strange = 0;
+    if (code == ERR_OK)
+        code = db_int(db, &give->rows, err, "SELECT count(*) FROM temp.raw", "");
+    if (code == ERR_OK)
+        code = db_int(db, &strange, err,
+                      "SELECT count(*) FROM temp.raw WHERE row IS NULL OR json_type(row,'$.base') "
+                      "IS NOT 'integer'",
+                      "");
+    if (code == ERR_OK && strange != 0)
+        return answer_refuse(answer, 400, "each row is an object with its _v");
+    if (code == ERR_OK && give->rows > LIMIT_SYNC_PUSH_ROWS)
+        return answer_refuse(answer, 413, "at most 1000 rows are given back at a time");
+    return code;
+}
+
+static int name_visible(struct db *db, const struct store_station *station, struct err *err)
+{
+    struct scopes scopes;
+    int code = scopes_read(db, station, &scopes, err);
+    if (code == ERR_OK)
+        code = db_run(db, err, "DELETE FROM temp.visible", "");
+    for (size_t i = 0; code == ERR_OK && i < scopes.count; i++)
+        if (scopes.at[i].granted)
+            code = db_run(db, err, "INSERT INTO temp.visible VALUES(?1)", "s", scopes.at[i].name);
+    return code;
+}
+
+static int merge(struct db *db, struct giveback *give, struct err *err)
+{
+    struct merge_args *args = &give->merge;
+    int code = name_visible(db, give->station, err);
+    if (code == ERR_OK)
+        code = merge_stage(db, args, err);
+    if (code == ERR_OK)
+        code = merge_take_versions(db, give->rows, args->now_ms, &args->v0, err);
+    if (code == ERR_OK)
+        code = merge_apply(db, args, err);
+    for (int i = 0; code == ERR_OK && i < db->table_count; i++) {
+        int64_t taken = 0;
+        code = db_int(db, &taken, err, db->tables[i].taken, "");
+        give->taken += taken;
+    }
+    return code;
+}
+
+static int write_answer(struct db *db, const struct giveback *give, struct buf *out,
+                        struct err *err)
+{
+    int64_t bad = 0;
+    int code = db_int(db, &bad, err,
+                      "SELECT count(*) FROM temp.raw WHERE k IN(SELECT k FROM temp.verdict WHERE "
+                      "kind='bad') OR NOT EXISTS(SELECT 1 FROM temp.known n WHERE n.t=raw.t)",
+                      "");
+    buf_printf(out, "{\"now\":%lld,\"f\":%lld,\"taken\":%lld,\"kept\":%lld,\"bad\":",
+               (long long)give->merge.now_ms, (long long)give->f, (long long)give->taken,
+               (long long)(give->rows - give->taken - bad));
+    if (code == ERR_OK)
+        code = db_text(db, out, err,
+                       "SELECT json_group_array(json_array(id,why)) FROM (SELECT "
+                       "CAST(json_extract(r.row,'$.id') AS TEXT) AS id,coalesce(v.why,'table') AS "
+                       "why FROM temp.raw r LEFT JOIN temp.verdict v ON v.k=r.k AND v.kind='bad' "
+                       "WHERE v.k IS NOT NULL OR NOT EXISTS(SELECT 1 FROM temp.known n WHERE "
+                       "n.t=r.t) ORDER BY r.k)",
+                       "");
+    buf_add_text(out, "}");
+    return code;
+}
+
+static int audit(struct db *db, const struct giveback *give, struct err *err)
+{
+    char detail[160];
+    snprintf(detail, sizeof detail, "%s: %lld of %lld rows above %lld%s", give->station->scope,
+             (long long)give->taken, (long long)give->rows, (long long)give->f,
+             json_int(give->head, "done", 0) != 0 ? ", done" : "");
+    log_warn("county.giveback", "station=%s taken=%lld rows=%lld f=%lld", give->station->scope,
+             (long long)give->taken, (long long)give->rows, (long long)give->f);
+    return db_run(db, err, "INSERT INTO audit(at,what,detail) VALUES(?1,'giveback',?2)", "is",
+                  give->merge.now_ms, detail);
+}
+
+static int run_giveback(struct db *db, void *ctx, struct store_answer *answer, struct err *err)
+{
+    struct giveback *give = ctx;
+    int code = find_fork(db, give, answer, err);
+    if (code == ERR_OK)
+        code = stage(db, give, answer, err);
+    give->merge.f = give->f;
+    if (code == ERR_OK && give->rows > 0 && (db->without & WITHOUT_SALVAGE) == 0)
+        code = merge(db, give, err);
+    if (code == ERR_OK)
+        code = write_answer(db, give, &answer->body, err);
+    return code != ERR_OK ? code : audit(db, give, err);
+}
+
+int sqlite_giveback(struct store *store, const struct store_station *station, const char *body,
+                    size_t size, struct store_answer *answer, struct err *err)
+{
+    struct db *db = (struct db *)store;
+    int64_t now_ms = clock_wall_ms(db->clock);
+    struct giveback give = {.station = station, .body = body, .size = size};
+    give.merge = (struct merge_args){.hi = LIMIT_SYNC_PUSH_ROWS,
+                                     .h_max = now_ms,
+                                     .county = true,
+                                     .now_ms = now_ms,
+                                     .scope = station->scope,
+                                     .give = true};
+    answer->status = 200;
+    int code = answer_read_head(db, body, size, "$.rows", &give.head, answer, err);
+    if (code == ERR_OK)
+        code = answer_check_head(give.head, station, answer);
+    if (code == ERR_OK)
+        code = answer_in_transaction(db, run_giveback, &give, station->scope, answer, err);
+    json_free(give.head);
+    return code == ERR_STATE && answer->status != 200 ? ERR_OK : code;
+}

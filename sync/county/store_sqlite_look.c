@@ -1,0 +1,172 @@
+/* What an operator looks at: counts, tables, conflicts and the quarantine, as JSON; and rows let
+ * out of quarantine. */
+#include <sqlite3.h>
+#include <string.h>
+
+#include "gateway/base/text.h"
+#include "sync/county/store_sqlite.h"
+
+static int show_counts(struct db *db, struct buf *out, struct err *err)
+{
+    int code = ERR_OK;
+    buf_add_text(out, "{\"tables\":{");
+    for (int i = 0; code == ERR_OK && i < db->table_count; i++) {
+        buf_printf(out, "%s\"%s\":", i > 0 ? "," : "", db->tables[i].table->name);
+        code = db_text(db, out, err, db->tables[i].count, "");
+    }
+    buf_add_text(out, "},\"conflicts\":");
+    if (code == ERR_OK)
+        code = db_text(db, out, err, "SELECT count(*) FROM conflict", "");
+    buf_add_text(out, ",\"quarantined\":");
+    if (code == ERR_OK)
+        code = db_text(db, out, err, "SELECT count(*) FROM quarantine", "");
+    buf_add_text(out, ",\"incarnations\":");
+    if (code == ERR_OK)
+        code = db_text(db, out, err,
+                       "SELECT json_group_array(json_object('inc',o,'station',scope,'last_lseq',"
+                       "last_lseq,'seen',seen)) FROM incarnation",
+                       "");
+    buf_add_text(out, "}");
+    return code;
+}
+
+static const struct table_sql *view_of(const struct db *db, const char *what)
+{
+    size_t size = strlen(what);
+    for (int i = 0; i < db->table_count; i++) {
+        const char *name = db->tables[i].table->name;
+        size_t length = strlen(name);
+        bool plural = size == length + 1 && what[length] == 's';
+        if ((size == length || plural) && strncmp(name, what, length) == 0)
+            return &db->tables[i];
+    }
+    return NULL;
+}
+
+int sqlite_show(struct store *store, const char *what, struct buf *ret_json, struct err *err)
+{
+    struct db *db = (struct db *)store;
+    const struct table_sql *view = view_of(db, what);
+    if (view != NULL)
+        return db_text(db, ret_json, err, view->list, "");
+    if (strcmp(what, "counts") == 0)
+        return show_counts(db, ret_json, err);
+    if (strcmp(what, "conflicts") == 0)
+        return db_text(
+            db, ret_json, err,
+            "SELECT json_group_array(json_object('n',n,'at',at,'table',tid,'id',pk,'group',grp,"
+            "'why',why,'won_by',win_o,'lost_by',lose_o,'won',json(win_val),'lost',"
+            "json(lose_val))) FROM (SELECT * FROM conflict ORDER BY n)",
+            "");
+    if (strcmp(what, "quarantine") == 0)
+        return db_text(
+            db, ret_json, err,
+            "SELECT json_group_array(json_object('n',n,'at',at,'inc',o,'lseq',lseq,'table',tid,"
+            "'id',CASE WHEN json_valid(row) THEN json_extract(row,'$.id') END,'why',why)) FROM "
+            "(SELECT * FROM quarantine ORDER BY n)",
+            "");
+    return err_set(err, ERR_NOT_FOUND,
+                   "no view %s: counts, conflicts, quarantine, or a table (checkins, assignments, "
+                   "alarms, ...)",
+                   what);
+}
+
+/* --- the quarantine --- */
+
+/* What the row of the quarantine was, and whose. */
+struct held {
+    const struct table *table;
+    char scope[LIMIT_STATION_BYTES + 1];
+};
+
+static int find_held(struct db *db, int64_t n, struct held *ret, struct err *err)
+{
+    sqlite3_stmt *q = db_query(db, err,
+                               "SELECT q.tid,coalesce(i.scope,'') FROM quarantine q LEFT JOIN "
+                               "incarnation i ON i.o=q.o WHERE q.n=?1",
+                               "i", n);
+    int rc = q != NULL ? db_step(db, q, err) : -1;
+    if (rc < 0)
+        return err != NULL ? err->code : ERR_IO;
+    if (rc == 0)
+        return err_set(err, ERR_NOT_FOUND, "no row %lld in quarantine", (long long)n);
+    ret->table = table_by_tid(sqlite3_column_int(q, 0));
+    text_copy(ret->scope, sizeof ret->scope, (const char *)sqlite3_column_text(q, 1));
+    sqlite3_reset(q);
+    return ERR_OK;
+}
+
+/* As a change of today by the county for that station: it stands on whatever is there, and the
+ * station hears of it. */
+static int merge_held(struct db *db, int64_t n, const struct held *held, struct merge_args *args,
+                      struct err *err)
+{
+    int64_t there = 0, staged = 0;
+    int code = merge_clear(db, err);
+    for (int i = 0; code == ERR_OK && i < db->table_count; i++)
+        if (db->tables[i].table == held->table)
+            code = db_int(db, &there, err, db->tables[i].there_any, "i", n);
+    if (code == ERR_OK)
+        code = db_run(db, err,
+                      "INSERT INTO temp.raw(k,t,row) SELECT 0,?2,json_set(row,'$.lseq',1,'$.base',"
+                      "?3,'$.h',?4) FROM quarantine WHERE n=?1 AND json_valid(row)",
+                      "isii", n, held->table->name, there != 0 ? ANY_BASE : 0, args->now_ms);
+    if (code == ERR_OK)
+        code = db_int(db, &staged, err, "SELECT count(*) FROM temp.raw", "");
+    if (code == ERR_OK && staged == 0)
+        return err_set(err, ERR_INVALID, "the row was too long to be kept whole");
+    if (code == ERR_OK)
+        code = merge_stage(db, args, err);
+    if (code == ERR_OK)
+        code = merge_take_versions(db, 1, args->now_ms, &args->v0, err);
+    return code != ERR_OK ? code : merge_apply(db, args, err);
+}
+
+static int retry_held(struct db *db, int64_t n, struct err *err)
+{
+    struct held held;
+    struct buf why;
+    int64_t now_ms = clock_wall_ms(db->clock);
+    int code = find_held(db, n, &held, err);
+    if (code == ERR_OK && held.table == NULL)
+        return err_set(err, ERR_INVALID, "the row is of a table that this county does not have");
+    struct merge_args args = {
+        .h_max = now_ms + LIMIT_CLOCK_AHEAD_MS, .now_ms = now_ms, .scope = held.scope};
+    if (code == ERR_OK)
+        code = merge_held(db, n, &held, &args, err);
+    buf_init(&why, 1024);
+    if (code == ERR_OK)
+        code = db_text(db, &why, err, "SELECT why FROM temp.verdict WHERE kind='bad'", "");
+    if (code == ERR_OK && why.size > 0)
+        code = err_set(err, ERR_INVALID, "refused again: %s", buf_text(&why));
+    buf_free(&why);
+    return code;
+}
+
+static int release(struct db *db, int64_t n, enum store_release how, struct err *err)
+{
+    struct held held;
+    int code = how == STORE_RETRY ? retry_held(db, n, err) : find_held(db, n, &held, err);
+    if (code == ERR_OK)
+        code = db_run(db, err,
+                      "INSERT INTO audit(at,what,detail) SELECT ?2,?3,json_object('tid',"
+                      "tid,'o',o,'lseq',lseq,'row',row,'why',why) FROM quarantine WHERE "
+                      "n=?1",
+                      "iis", n, clock_wall_ms(db->clock),
+                      how == STORE_RETRY ? "quarantine.retry" : "quarantine.drop");
+    return code != ERR_OK ? code : db_run(db, err, "DELETE FROM quarantine WHERE n=?1", "i", n);
+}
+
+int sqlite_quarantine_release(struct store *store, int64_t n, enum store_release how,
+                              struct err *err)
+{
+    struct db *db = (struct db *)store;
+    int code = db_run(db, err, "BEGIN IMMEDIATE", "");
+    if (code != ERR_OK)
+        return code;
+    code = release(db, n, how, err);
+    if (code == ERR_OK)
+        return db_run(db, err, "COMMIT", "");
+    db_run(db, NULL, "ROLLBACK", "");
+    return code;
+}

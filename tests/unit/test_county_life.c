@@ -1,0 +1,441 @@
+/* Tokens, copies and restored disks of stations, and a county that comes back from a backup:
+ * sync/PROTOCOL.md 6 and 7. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "sync/rules.h"
+#include "tests/unit/county_fixture.h"
+
+#define NOW ((int64_t)FIXTURE_NOW * 1000)
+
+static const char DUTY[] =
+    "\"id\":\"a1\",\"scope\":\"S0117\",\"shift_id\":\"s1\",\"person_id\":\"p1\",\"role\":0,"
+    "\"state\":\"planned\"";
+
+static int64_t version(struct county_fixture *f)
+{
+    return json_int(f->reply, "v0", 0);
+}
+
+static void checkin(struct county_fixture *f, int inc, const char *id)
+{
+    char members[128];
+    snprintf(members, sizeof members,
+             "\"id\":\"%s\",\"scope\":\"S0117\",\"kind\":\"in\",\"channel\":\"sms\"", id);
+    county_push(f, inc, "checkin", 0, 1, NOW, members);
+}
+
+static void keep_token(struct county_fixture *f, int inc, char ret[40])
+{
+    snprintf(ret, 40, "%s", f->tok[inc]);
+}
+
+static void use_token(struct county_fixture *f, int inc, const char *tok)
+{
+    snprintf(f->tok[inc], sizeof f->tok[inc], "%s", tok);
+}
+
+static void assert_reinc(struct county_fixture *f, const char *why)
+{
+    assert_int_equal(f->status, 409);
+    assert_string_equal(json_text(json_get(f->reply, "reinc"), "why", ""), why);
+}
+
+/* --- tokens --- */
+
+static void a_token_changes_with_pushes_only(void **state)
+{
+    struct county_fixture *f = *state;
+    char first[40], second[40];
+    keep_token(f, 1, first);
+    assert_true(strlen(first) >= 16);
+    county_sync(f, 1, "[]", "{}");
+    assert_string_equal(f->tok[1], first);
+    checkin(f, 1, "c1");
+    keep_token(f, 1, second);
+    assert_string_not_equal(first, second);
+    county_sync(f, 1, "[]", "{}");
+    assert_string_equal(f->tok[1], second);
+}
+
+static void a_lost_answer_is_given_again_with_its_token(void **state)
+{
+    struct county_fixture *f = *state;
+    checkin(f, 1, "c1");
+    char given[40], *request = strdup(f->sent);
+    int64_t v0 = version(f);
+    keep_token(f, 1, given);
+    for (int i = 0; i < 3; i++) {
+        county_reopen(f);
+        county_call(f, COUNTY_SYNC, request);
+        assert_int_equal(f->status, 200);
+        assert_string_equal(json_text(f->reply, "tok", ""), given);
+        assert_int_equal(version(f), v0);
+    }
+    free(request);
+    checkin(f, 1, "c2"); /* and on it goes */
+    assert_int_equal(county_int(f, "SELECT count(*) FROM checkin"), 2);
+}
+
+static void a_restored_disk_is_found_out(void **state)
+{
+    struct county_fixture *f = *state;
+    char backup[40];
+    keep_token(f, 1, backup);
+    int64_t lseq = f->lseq;
+    checkin(f, 1, "c1");
+    use_token(f, 1, backup);
+    county_sync(f, 1, "[]", "{\"S0117\":[\"\",0]}");
+    assert_reinc(f, "token"); /* before it passes its own lost rows by */
+    f->lseq = lseq;
+    county_sync(f, 1,
+                "[{\"t\":\"checkin\",\"r\":[{\"lseq\":7,\"id\":\"c2\",\"scope\":\"S0117\","
+                "\"kind\":\"in\",\"channel\":\"sms\"}]}]",
+                "{}");
+    assert_reinc(f, "token");
+    checkin(f, 2, "older"); /* two pushes later the token is not even the last one */
+    use_token(f, 2, backup);
+    county_sync(f, 2, "[]", "{}");
+    assert_reinc(f, "token");
+    assert_int_equal(county_int(f, "SELECT count(*) FROM checkin"), 2);
+}
+
+static void of_two_copies_the_second_to_push_is_told(void **state)
+{
+    struct county_fixture *f = *state;
+    char shared[40];
+    keep_token(f, 1, shared);
+    checkin(f, 1, "of-the-first");
+    char first[40];
+    keep_token(f, 1, first);
+    use_token(f, 1, shared);
+    f->lseq += 5;
+    county_sync(f, 1,
+                "[{\"t\":\"checkin\",\"r\":[{\"lseq\":99,\"id\":\"of-the-second\",\"scope\":"
+                "\"S0117\",\"kind\":\"in\",\"channel\":\"sms\"}]}]",
+                "{}");
+    assert_reinc(f, "token");
+    /* it becomes another, hears what the first did, and is heard */
+    county_call(f, COUNTY_SYNC,
+                "{\"p\":1,\"sv\":1,\"station\":\"S0117\",\"inc\":0,\"old\":1,\"why\":\"reinc\","
+                "\"tok\":\"\",\"acked\":0,\"fp\":\"\",\"push\":[],\"pull\":{\"S0117\":[\"\",0]},"
+                "\"max\":4096}");
+    assert_int_equal(f->status, 200);
+    int inc = (int)json_int(f->reply, "inc", 0);
+    assert_int_equal(inc, 3);
+    assert_non_null(county_pulled(f, "of-the-first"));
+    use_token(f, inc, json_text(f->reply, "tok", ""));
+    checkin(f, inc, "of-the-second");
+    use_token(f, 1, first);
+    county_sync(f, 1, "[]", "{\"S0117\":[\"\",0]}");
+    assert_int_equal(f->status, 200);
+    assert_non_null(county_pulled(f, "of-the-second"));
+    assert_int_equal(county_int(f, "SELECT count(*) FROM audit WHERE what='incarnation'"), 1);
+    struct buf list;
+    buf_init(&list, 65536);
+    assert_int_equal(f->store->ops->show(f->store, "counts", &list, NULL), ERR_OK);
+    assert_non_null(strstr(buf_text(&list), "\"inc\":3"));
+    buf_free(&list);
+}
+
+static void numbers_are_not_used_twice(void **state)
+{
+    struct county_fixture *f = *state;
+    checkin(f, 1, "c1");
+    f->lseq--;
+    county_sync(f, 1,
+                "[{\"t\":\"checkin\",\"r\":[{\"lseq\":1,\"id\":\"c2\",\"scope\":\"S0117\","
+                "\"kind\":\"in\",\"channel\":\"sms\"}]}]",
+                "{}");
+    assert_reinc(f, "numbers");
+    assert_int_equal(json_int(json_get(f->reply, "reinc"), "last", 0), 1);
+    county_sync(f, 7, "[]", "{}");
+    assert_reinc(f, "unknown");
+}
+
+/* Stations that got their incarnation from a county without tokens go on as they are. */
+static void an_incarnation_without_a_token_gets_one(void **state)
+{
+    struct county_fixture *f = *state;
+    county_exec(f, "UPDATE incarnation SET tok=NULL,prev_tok=NULL");
+    use_token(f, 1, "");
+    county_sync(f, 1, "[]", "{}");
+    assert_int_equal(f->status, 200);
+    assert_string_equal(f->tok[1], "");
+    checkin(f, 1, "c1");
+    char *request = strdup(f->sent);
+    assert_string_not_equal(f->tok[1], "");
+    county_call(f, COUNTY_SYNC, request);
+    assert_int_equal(f->status, 200);
+    assert_string_equal(json_text(f->reply, "tok", ""), f->tok[1]);
+    free(request);
+}
+
+static void without_the_rule_a_copy_passes(void **state)
+{
+    struct county_fixture *f = *state;
+    f->without = WITHOUT_TOKEN;
+    county_reopen(f);
+    char shared[40];
+    keep_token(f, 1, shared);
+    checkin(f, 1, "c1");
+    use_token(f, 1, shared);
+    checkin(f, 1, "c2");
+    assert_int_equal(f->status, 200);
+}
+
+/* --- epochs --- */
+
+/* Copies the county's file away, as a backup does. */
+static void copy(struct county_fixture *f, bool back)
+{
+    char sql[256], other[128];
+    snprintf(other, sizeof other, "%s/backup.db", f->folder);
+    if (!back) {
+        snprintf(sql, sizeof sql, "VACUUM INTO '%s'", other);
+        county_exec(f, sql);
+        return;
+    }
+    char wal[128];
+    f->store->ops->close(f->store);
+    snprintf(wal, sizeof wal, "%s-wal", f->path);
+    remove(wal);
+    snprintf(wal, sizeof wal, "%s-shm", f->path);
+    remove(wal);
+    assert_int_equal(rename(other, f->path), 0);
+    struct err err = {0};
+    struct store_options options = {.path = f->path,
+                                    .clock = &f->clock,
+                                    .rnd = &f->rnd,
+                                    .seal = f->seal,
+                                    .without = f->without,
+                                    .new_epoch = true};
+    assert_int_equal(store_sqlite_open(&options, &f->store, &err), ERR_OK);
+}
+
+static void pull_from(struct county_fixture *f, int inc, const char *epoch, int64_t v)
+{
+    char pull[96];
+    snprintf(pull, sizeof pull, "{\"S0117\":[\"%s\",%lld]}", epoch, (long long)v);
+    county_sync(f, inc, "[]", pull);
+}
+
+static void each_start_is_an_epoch_and_old_cursors_stay_good(void **state)
+{
+    struct county_fixture *f = *state;
+    char first[40];
+    snprintf(first, sizeof first, "%s", json_text(f->reply, "ep", ""));
+    assert_int_equal(json_count(json_get(f->reply, "eps")), 1);
+    checkin(f, 1, "c1");
+    int64_t v = version(f);
+    county_reopen(f);
+    pull_from(f, 2, first, v);
+    assert_int_equal(f->status, 200);
+    assert_string_not_equal(json_text(f->reply, "ep", ""), first);
+    assert_int_equal(json_count(json_get(f->reply, "eps")), 2);
+    pull_from(f, 2, json_text(json_get(f->reply, "none"), "", first), v + 1000000);
+    assert_int_equal(f->status, 409); /* beyond its end */
+    pull_from(f, 2, "ffff", v);
+    assert_int_equal(f->status, 409);
+    assert_int_equal(json_count(json_get(json_get(f->reply, "rewind"), "eps")), 2);
+    pull_from(f, 2, "", 0);
+    assert_int_equal(f->status, 200);
+}
+
+/* A row, a backup, a later edit and a new row, all after which the county forgets. */
+struct fork {
+    char common[40];
+    int64_t f, lost_v, event_v;
+};
+
+static void fork_county(struct county_fixture *f, struct fork *fork)
+{
+    int64_t lseq = county_push(f, 1, "assignment", 0, 3, NOW, DUTY);
+    assert_string_equal(county_verdict(f, lseq), "ok");
+    fork->f = version(f);
+    snprintf(fork->common, sizeof fork->common, "%s", json_text(f->reply, "ep", ""));
+    copy(f, false);
+    county_push(f, 1, "assignment", fork->f, 2, NOW, "\"id\":\"a1\",\"state\":\"confirmed\"");
+    fork->lost_v = version(f);
+    checkin(f, 1, "c1");
+    fork->event_v = version(f);
+    county_reopen(f); /* an epoch that the backup does not know */
+    copy(f, true);
+}
+
+static void give(struct county_fixture *f, const struct fork *fork, const char *rows)
+{
+    char body[1024];
+    snprintf(body, sizeof body,
+             "{\"p\":1,\"sv\":1,\"station\":\"S0117\",\"common\":\"%s\",\"rows\":%s,\"done\":1}",
+             fork->common, rows);
+    county_call(f, COUNTY_GIVEBACK, body);
+}
+
+static void give_duty(struct county_fixture *f, const struct fork *fork, const char *state,
+                      int64_t v)
+{
+    char rows[512];
+    snprintf(rows, sizeof rows,
+             "[{\"t\":\"assignment\",\"r\":[{\"_v\":%lld,\"id\":\"a1\",\"scope\":\"S0117\","
+             "\"shift_id\":\"s1\",\"person_id\":\"p1\",\"role\":0,\"state\":\"%s\"}]}]",
+             (long long)v, state);
+    give(f, fork, rows);
+}
+
+static void a_restored_county_gets_its_rows_back(void **state)
+{
+    struct county_fixture *f = *state;
+    struct fork fork;
+    char rows[512];
+    fork_county(f, &fork);
+    pull_from(f, 1, fork.common, fork.lost_v);
+    assert_int_equal(f->status, 409);
+    assert_non_null(json_get(f->reply, "rewind"));
+    snprintf(rows, sizeof rows,
+             "[{\"t\":\"assignment\",\"r\":[{\"_v\":%lld,\"id\":\"a1\",\"scope\":\"S0117\","
+             "\"shift_id\":\"s1\",\"person_id\":\"p1\",\"role\":0,\"state\":\"confirmed\"}]},"
+             "{\"t\":\"checkin\",\"r\":[{\"_v\":%lld,\"id\":\"c1\",\"scope\":\"S0117\",\"kind\":"
+             "\"in\",\"channel\":\"sms\"},{\"_v\":1,\"id\":\"old\",\"scope\":\"S0117\",\"kind\":"
+             "\"in\",\"channel\":\"sms\"}]},{\"t\":\"nothing\",\"r\":[{\"_v\":%lld,\"id\":\"n\","
+             "\"scope\":\"S0117\"}]}]",
+             (long long)fork.lost_v, (long long)fork.event_v, (long long)fork.event_v);
+    give(f, &fork, rows);
+    assert_int_equal(f->status, 200);
+    assert_int_equal(json_int(f->reply, "f", 0), fork.f);
+    assert_int_equal(json_int(f->reply, "taken", 0), 2);
+    assert_int_equal(json_int(f->reply, "kept", 9), 0);
+    const struct json *bad = json_get(f->reply, "bad");
+    assert_int_equal(json_count(bad), 2);
+    assert_string_equal(json_as_text(json_at(json_at(bad, 0), 1), ""), "version");
+    assert_string_equal(json_as_text(json_at(json_at(bad, 1), 1), ""), "table");
+    assert_string_equal(county_text(f, "SELECT state FROM assignment"), "confirmed");
+    assert_int_equal(county_int(f, "SELECT count(*) FROM checkin"), 1);
+    assert_string_equal(county_text(f, "SELECT json_extract(old,'$.state') FROM giveback "
+                                       "WHERE pk='a1'"),
+                        "planned");
+    pull_from(f, 2, fork.common, fork.f);
+    assert_string_equal(json_text(county_pulled(f, "a1"), "state", ""), "confirmed");
+    assert_non_null(county_pulled(f, "c1"));
+    give(f, &fork, rows); /* once more after a lost answer */
+    assert_int_equal(json_int(f->reply, "taken", 9), 0);
+}
+
+static void of_two_givers_the_newer_wins(void **state)
+{
+    struct county_fixture *f = *state;
+    struct fork fork;
+    fork_county(f, &fork);
+    give_duty(f, &fork, "asked", fork.lost_v);
+    assert_int_equal(json_int(f->reply, "taken", 0), 1);
+    give_duty(f, &fork, "confirmed", fork.event_v); /* known at a later version */
+    assert_int_equal(json_int(f->reply, "taken", 0), 1);
+    give_duty(f, &fork, "asked", fork.lost_v);
+    assert_int_equal(json_int(f->reply, "kept", 0), 1);
+    assert_string_equal(county_text(f, "SELECT state FROM assignment"), "confirmed");
+}
+
+static void what_has_happened_since_is_not_overwritten(void **state)
+{
+    struct county_fixture *f = *state;
+    struct fork fork;
+    fork_county(f, &fork);
+    f->cells.wall_ms += 1000;
+    county_sync(f, 0, "[]", "{}");
+    int inc = (int)json_int(f->reply, "inc", 0);
+    county_push(f, inc, "assignment", fork.f, 2, NOW, "\"id\":\"a1\",\"state\":\"declined\"");
+    give_duty(f, &fork, "confirmed", fork.lost_v);
+    assert_int_equal(json_int(f->reply, "kept", 0), 1);
+    assert_string_equal(county_text(f, "SELECT state FROM assignment"), "declined");
+}
+
+static void giving_back_is_for_ones_own_scope_and_for_a_time(void **state)
+{
+    struct county_fixture *f = *state;
+    struct fork fork;
+    fork_county(f, &fork);
+    char rows[256];
+    snprintf(rows, sizeof rows,
+             "[{\"t\":\"person\",\"r\":[{\"_v\":%lld,\"id\":\"p\",\"scope\":\"S0118\",\"kind\":"
+             "\"guard\",\"name\":\"n\"}]}]",
+             (long long)fork.event_v);
+    give(f, &fork, rows);
+    assert_string_equal(json_as_text(json_at(json_at(json_get(f->reply, "bad"), 0), 1), ""),
+                        "scope");
+    f->cells.wall_ms += INT64_C(36) * 86400000;
+    give_duty(f, &fork, "confirmed", fork.lost_v);
+    assert_int_equal(f->status, 410);
+    snprintf(fork.common, sizeof fork.common, "nonsense");
+    give_duty(f, &fork, "confirmed", fork.lost_v);
+    assert_int_equal(f->status, 400);
+    county_call(f, COUNTY_GIVEBACK, "{\"p\":1,\"sv\":1,\"station\":\"S0118\"}");
+    assert_int_equal(f->status, 401);
+}
+
+/* An edit that was made on a forgotten version is no conflict loser to what came back with it. */
+static void an_edit_on_top_of_a_forgotten_version_survives(void **state)
+{
+    struct county_fixture *f = *state;
+    struct fork fork;
+    fork_county(f, &fork);
+    give_duty(f, &fork, "confirmed", fork.lost_v);
+    county_sync(f, 0, "[]", "{}");
+    int inc = (int)json_int(f->reply, "inc", 0);
+    int64_t lseq = county_push(f, inc, "assignment", fork.f, 2, fork.lost_v / 1000 + 10,
+                               "\"id\":\"a1\",\"state\":\"declined\"");
+    assert_string_equal(county_verdict(f, lseq), "keep"); /* it has not seen the rest */
+    assert_string_equal(county_text(f, "SELECT state FROM assignment"), "declined");
+}
+
+static void without_epochs_nobody_is_told(void **state)
+{
+    struct county_fixture *f = *state;
+    struct fork fork;
+    f->without = WITHOUT_EPOCH | WITHOUT_SALVAGE;
+    county_reopen(f);
+    fork_county(f, &fork);
+    pull_from(f, 1, fork.common, fork.f + 1);
+    assert_null(json_get(f->reply, "rewind"));
+    give_duty(f, &fork, "confirmed", fork.lost_v);
+    assert_int_equal(json_int(f->reply, "taken", 9), 0);
+    assert_string_equal(county_text(f, "SELECT state FROM assignment"), "planned");
+}
+
+static void versions_count_only_when_told_to(void **state)
+{
+    struct county_fixture *f = *state;
+    f->without = WITHOUT_VCOUNTER;
+    county_reopen(f);
+    checkin(f, 1, "c1");
+    assert_int_equal(version(f), 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, county_setup, county_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest all[] = {
+        TEST(a_token_changes_with_pushes_only),
+        TEST(a_lost_answer_is_given_again_with_its_token),
+        TEST(a_restored_disk_is_found_out),
+        TEST(of_two_copies_the_second_to_push_is_told),
+        TEST(numbers_are_not_used_twice),
+        TEST(an_incarnation_without_a_token_gets_one),
+        TEST(without_the_rule_a_copy_passes),
+        TEST(each_start_is_an_epoch_and_old_cursors_stay_good),
+        TEST(a_restored_county_gets_its_rows_back),
+        TEST(of_two_givers_the_newer_wins),
+        TEST(what_has_happened_since_is_not_overwritten),
+        TEST(giving_back_is_for_ones_own_scope_and_for_a_time),
+        TEST(an_edit_on_top_of_a_forgotten_version_survives),
+        TEST(without_epochs_nobody_is_told),
+        TEST(versions_count_only_when_told_to),
+    };
+    return cmocka_run_group_tests(all, NULL, NULL);
+}
