@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -138,6 +139,7 @@ static int run(const struct arguments *arguments, struct config *config, struct 
         options.fast_time = true;
     }
     log_set_level((enum log_level)config->log.level);
+    umask(077); /* names of people; the socket's mode is set by hand */
     return gateway_run(&options, err);
 }
 
