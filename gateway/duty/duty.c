@@ -94,6 +94,15 @@ static void feedback(struct duty *duty, const struct incoming *in)
     answer(duty, in, TEXT_P10_FEEDBACK, &none);
 }
 
+/* To whoever is at the desk, in the words of who wrote. */
+static void hazard(struct duty *duty, const struct incoming *in)
+{
+    struct text_fields none = {0};
+    desk_put(duty, "text", in->text->phone, in->known ? in->person.id : NULL, in->text->id,
+             in->text->body);
+    answer(duty, in, TEXT_A12_HAZARD_PASSED, &none);
+}
+
 static void appeal(struct duty *duty, const struct incoming *in)
 {
     struct text_fields none = {0};
@@ -113,6 +122,7 @@ static void (*const handlers[COMMAND_COUNT])(struct duty *, const struct incomin
     [COMMAND_CHECK_IN] = checkin_text,
     [COMMAND_STAND_IN] = checkin_stand_in,
     [COMMAND_CHECK_OUT] = checkout_text,
+    [COMMAND_HAZARD] = hazard,
     [COMMAND_MY_DUTIES] = desk_my_duties,
     [COMMAND_APPEAL] = appeal,
     [COMMAND_QUERY] = parents_query,
