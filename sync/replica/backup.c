@@ -150,6 +150,8 @@ int replica_checkpoint(const char *path, struct err *err)
 {
     sqlite3 *db = NULL;
     int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL);
+    if (rc == SQLITE_OK) /* a connection that has read nothing does not know of the log */
+        rc = sqlite3_exec(db, "PRAGMA schema_version", NULL, NULL, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     if (rc != SQLITE_OK)

@@ -292,6 +292,18 @@ static void write_page(struct world *w, int64_t number)
     assert_true(replica_commit(w->replica));
 }
 
+static void test_checkpoint_lets_the_log_start_over(void **state)
+{
+    struct world *w = *state;
+    struct err err = {0};
+    for (int64_t i = 0; i < 50; i++)
+        write_page(w, i);
+    assert_true(replica_wal_pages(w->replica) > 50);
+    assert_int_equal(replica_checkpoint(w->path, &err), ERR_OK);
+    write_page(w, 50);
+    assert_true(replica_wal_pages(w->replica) < 20);
+}
+
 /* A turn that is open while the thread is at it keeps the log from starting over. */
 static void test_log_starts_over_after_the_rest(void **state)
 {
@@ -332,6 +344,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_full_disk_is_said_and_survived, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sealed_numbers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ids_are_in_order, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_checkpoint_lets_the_log_start_over, setup, teardown),
         cmocka_unit_test_setup_teardown(test_log_starts_over_after_the_rest, setup, teardown),
         cmocka_unit_test_setup_teardown(test_log_is_bounded_without_help, setup, teardown),
     };
