@@ -51,6 +51,7 @@ struct gateway {
     /* upkeep.c */
     uv_work_t checkpoint_work;
     bool checkpoint_running;
+    int64_t checkpoint_mono_ms; /* not before */
     bool checkpoint_rest; /* the thread is through: what came meanwhile is done between two turns */
     uv_timer_t upkeep_timer;
     uv_work_t backup_work;

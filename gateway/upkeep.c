@@ -17,10 +17,11 @@ enum {
     UPKEEP_MS = 10000,
     RETRY_MS = 3600000,
     BACKUPS_KEPT = 14,
-    /* 16 MiB. A page that is written over and over goes into the database once each time, and each
+    /* 32 MiB. A page that is written over and over goes into the database once each time, and each
      * time the disk is busy: not too often. Reading slows down with the length of the log: not too
      * rarely either. */
-    WAL_PAGES = 4096,
+    WAL_PAGES = 8192,
+    CHECKPOINT_MS = 500, /* apart: a reader may keep the log from starting over for a while */
 };
 
 void upkeep_tell(const char *state)
@@ -123,14 +124,16 @@ static void on_checkpoint_done(uv_work_t *work, int status)
 
 void upkeep_after_turn(struct gateway *gateway)
 {
+    int64_t now = clock_mono_ms(&gateway->clock);
     if (gateway->checkpoint_rest) {
         gateway->checkpoint_rest = false;
         replica_checkpoint_rest(gateway->replica);
         return;
     }
     if (gateway->checkpoint_running || gateway->stopping ||
-        replica_wal_pages(gateway->replica) < WAL_PAGES)
+        replica_wal_pages(gateway->replica) < WAL_PAGES || now < gateway->checkpoint_mono_ms)
         return;
+    gateway->checkpoint_mono_ms = now + CHECKPOINT_MS;
     gateway->checkpoint_work.data = gateway;
     gateway->checkpoint_running = uv_queue_work(&gateway->loop, &gateway->checkpoint_work,
                                                 run_checkpoint, on_checkpoint_done) == 0;

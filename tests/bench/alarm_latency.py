@@ -28,6 +28,7 @@ from world import STATION, World, quietly  # noqa: E402
 
 DAY = "2026-09-08"
 BATCH_ROWS = 100000
+POSTS_A_SCHOOL = 5
 LOAD_PER_S = 1000
 LOAD_DEVICES = 20
 LOAD_SHARE = 0.9  # of the messages must have come
@@ -44,18 +45,28 @@ def write_csv(folder, name, columns, rows):
         out.writerows(rows)
 
 
+def school(number):
+    return f"S{number // POSTS_A_SCHOOL}"
+
+
+def post(number):
+    return f"{school(number)}-{number}"
+
+
 def write_county(folder, panics):
-    """One school with as many posts as panics, an officer on each, a leader and a senior officer."""
+    """As many posts as panics, an officer on each, a leader and a senior officer for all schools."""
     folder.mkdir()
     ids = range(panics)
+    schools = range(max(panics, LOAD_DEVICES) // POSTS_A_SCHOOL + 1)
     scope = STATION
     write_csv(folder, "org", ["id", "scope", "kind", "name", "short", "area_code", "parent_id",
                               "public_phone"], [[scope, "*", "station", "城东派出所", "城东所", "0482", "", ""]])
     write_csv(folder, "school", ["scope", "code", "name", "short", "kind", "township", "station_id"],
-              [[scope, "S17", "突泉县第二实验小学", "第二实验小学", "primary", "突泉镇", scope]])
+              [[scope, f"S{i}", f"突泉县第{i}小学", f"第{i}小学", "primary", "突泉镇", scope]
+               for i in schools])
     write_csv(folder, "post", ["id", "scope", "school_id", "name", "short", "kind", "need", "active"],
-              [[f"S17-{i}", scope, "S17", f"{i}号岗", f"{i}号岗", "gate", 1, 1] for i in ids])
-    people = [[f"P{i}", scope, "police", f"民警{i}", scope, "S17", 0, f"+86100001{i:05d}", "zh-CN", 1]
+              [[post(i), scope, school(i), f"{i}号岗", f"{i}号岗", "gate", 1, 1] for i in ids])
+    people = [[f"P{i}", scope, "police", f"民警{i}", scope, school(i), 0, f"+86100001{i:05d}", "zh-CN", 1]
               for i in ids]
     people += [["L", scope, "police", "王建国", scope, "", 0, "+8610000299001", "zh-CN", 1],
                ["G", scope, "police", "陈国栋", scope, "", 1, "+8610000299002", "zh-CN", 1]]
@@ -64,16 +75,16 @@ def write_county(folder, panics):
     write_csv(folder, "duty_lead", ["scope", "org_id", "date", "from_min", "to_min", "person_id",
                                     "level"], [[scope, scope, DAY, "00:00", "1440", "L", 2]])
     write_csv(folder, "sponsor", ["scope", "senior_id", "school_id", "min_visits_week", "valid_from",
-                                  "valid_to"], [[scope, "G", "S17", 2, "2026-09-01", "2027-01-15"]])
+                                  "valid_to"], [[scope, "G", f"S{i}", 2, "2026-09-01", "2027-01-15"] for i in schools])
     write_csv(folder, "shift", ["scope", "post_id", "date", "peak", "start_at", "end_at", "need",
                                 "state"],
-              [[scope, f"S17-{i}", DAY, "am", f"{DAY} 07:20", f"{DAY} 23:10", 1, "published"]
+              [[scope, post(i), DAY, "am", f"{DAY} 07:20", f"{DAY} 23:10", 1, "published"]
                for i in ids])
     write_csv(folder, "assignment", ["scope", "shift_id", "person_id", "role", "state"],
-              [[scope, f"S17-{i}.{DAY}.am", f"P{i}", 1, "on_post"] for i in ids])
+              [[scope, f"{post(i)}.{DAY}.am", f"P{i}", 1, "on_post"] for i in ids])
     write_csv(folder, "device", ["id", "scope", "school_id", "post_id", "product", "kind", "name"],
-              [[f"SOS{i}", scope, "S17", f"S17-{i}", "touyan", "sos", ""] for i in ids] +
-              [[f"TEL{i}", scope, "S17", "", "touyan", "sensor", ""] for i in range(LOAD_DEVICES)])
+              [[f"SOS{i}", scope, school(i), post(i), "touyan", "sos", ""] for i in ids] +
+              [[f"TEL{i}", scope, school(i), "", "touyan", "sensor", ""] for i in range(LOAD_DEVICES)])
 
 
 def write_batch(path, turn):
@@ -93,7 +104,7 @@ def load_messages(port, per_s):
     while True:
         while number < (time.monotonic() - began) * per_s:
             gate = number % LOAD_DEVICES
-            gates[gate].publish(f"sc/{STATION}/S17/E/TEL{gate}/evt", {
+            gates[gate].publish(f"sc/{STATION}/{school(gate)}/E/TEL{gate}/evt", {
                 "id": f"1-{number}", "ts": int(time.time() * 1000), "k": "door", "c": "open",
                 "note": "x" * 90}, wait=False)
             number += 1
@@ -187,7 +198,7 @@ def measure(world, panics, may_press):
         button = Mqtt(world.mqtt_port, f"SOS{i}", f"SOS{i}", world.device_password(f"SOS{i}"))
         wait_for("the modem to be free in the right moment",
                  lambda: modem_free(world, replica) and may_press(), 300)
-        at = button.publish(f"sc/{STATION}/S17/E/SOS{i}/evt",
+        at = button.publish(f"sc/{STATION}/{school(i)}/E/SOS{i}/evt",
                             {"id": f"1-{i}", "ts": world.clock.now(), "k": "sos"}, wait=False)
         latencies.append((book.after(at) - at) / 1000)
         button.close()
