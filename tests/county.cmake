@@ -3,6 +3,9 @@ touyan_test(test_county_merge SOURCES unit/test_county_merge.c unit/county_fixtu
             LIBS touyan_county_core PkgConfig::SQLITE)
 touyan_test(test_county_life SOURCES unit/test_county_life.c unit/county_fixture.c lib/folder.c
             LIBS touyan_county_core PkgConfig::SQLITE)
+touyan_test(test_county_repair SOURCES unit/test_county_repair.c unit/county_fixture.c
+            lib/folder.c LIBS touyan_county_core PkgConfig::SQLITE)
+touyan_test(test_county_meter SOURCES unit/test_county_meter.c LIBS touyan_county_core)
 touyan_test(test_county_import SOURCES unit/test_county_import.c unit/county_fixture.c lib/folder.c
             LIBS touyan_county_core PkgConfig::SQLITE)
 touyan_test(test_county_server SOURCES e2e/test_county_server.c lib/folder.c LABEL e2e TIMEOUT 180

@@ -1,15 +1,22 @@
-/* Routes of the county server: which request means what. Pure but for the store. */
+/* Routes of the county server: which request means what. Any thread, with a store of its own. */
 #ifndef TOUYAN_COUNTY_API_H
 #define TOUYAN_COUNTY_API_H
 
 #include "sync/county/http.h"
+#include "sync/county/meter.h"
 #include "sync/county/store.h"
 
-/* With the headers only: route and token. False: the answer is final. */
-bool api_admit(struct store *store, struct http_request *request, struct http_answer *answer);
+struct api {
+    const struct clock *clock;
+    struct meter *meter;
+};
+
+/* With the headers only: route, token and quota. False: the answer is final. */
+bool api_admit(const struct api *api, struct store *store, struct http_request *request,
+               struct http_answer *answer);
 
 /* The whole request, admitted before. */
-void api_handle(struct store *store, const struct clock *clock, const struct http_request *request,
+void api_handle(const struct api *api, struct store *store, const struct http_request *request,
                 struct http_answer *answer);
 
 #endif

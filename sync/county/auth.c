@@ -47,14 +47,21 @@ static bool plain(const char *text, size_t max)
     return true;
 }
 
+int auth_check_scope(const char *scope, struct err *err)
+{
+    if (!plain(scope, LIMIT_STATION_BYTES) || strcmp(scope, "*") == 0)
+        return err_set(err, ERR_INVALID,
+                       "a scope is a station's id such as S0117, at most 32 characters, and not *");
+    return ERR_OK;
+}
+
 int auth_add_station(struct store *store, struct rnd *rnd, const char *name, const char *scope,
                      char ret_token[AUTH_TOKEN_DIGITS + 1], struct err *err)
 {
     if (!plain(name, LIMIT_STATION_NAME_BYTES))
         return err_set(err, ERR_INVALID, "a station's name is 1 to 64 ASCII characters");
-    if (!plain(scope, LIMIT_STATION_BYTES) || strcmp(scope, "*") == 0)
-        return err_set(err, ERR_INVALID,
-                       "a scope is a station's id such as S0117, at most 32 characters, and not *");
+    if (auth_check_scope(scope, err) != ERR_OK)
+        return err->code;
     char token[AUTH_TOKEN_DIGITS + 1], hash[SEAL_HASH_DIGITS + 1];
     auth_new_token(rnd, token);
     seal_hash(token, strlen(token), hash);

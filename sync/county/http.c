@@ -125,6 +125,25 @@ static const char *header(struct MHD_Connection *connection, const char *name)
     return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
 }
 
+const char *http_query(const struct http_request *request, const char *name)
+{
+    return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+static bool is_local(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *peer = info != NULL ? info->client_addr : NULL;
+    if (peer == NULL)
+        return false;
+    if (peer->sa_family == AF_INET)
+        return ntohl(((const struct sockaddr_in *)(const void *)peer)->sin_addr.s_addr) >> 24 ==
+               127;
+    return peer->sa_family == AF_INET6 &&
+           IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr);
+}
+
 static void answer_error(struct http_answer *answer, int status, const char *sentence)
 {
     answer->status = status;
@@ -168,7 +187,8 @@ static enum MHD_Result send_answer(struct http *http, struct MHD_Connection *con
         answer->body.size, answer->body.bytes, MHD_RESPMEM_MUST_COPY);
     if (response == NULL)
         return MHD_NO;
-    MHD_add_response_header(response, "Content-Type", "application/json");
+    MHD_add_response_header(response, "Content-Type",
+                            answer->type != NULL ? answer->type : "application/json");
     if (packed)
         MHD_add_response_header(response, "Content-Encoding", "zstd");
     if (answer->retry_after_s > 0) {
@@ -217,6 +237,8 @@ static enum MHD_Result begin(struct http *http, struct MHD_Connection *connectio
     transfer->request.method = method;
     transfer->request.path = url;
     transfer->request.authorization = header(connection, "Authorization");
+    transfer->request.connection = connection;
+    transfer->request.local = is_local(connection);
     set_deadline(http, connection, transfer->start_ms + LIMIT_HTTP_DEADLINE_MS);
     if (admit(http, connection, transfer))
         return MHD_YES;

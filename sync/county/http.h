@@ -28,11 +28,17 @@ struct http_request {
     const char *authorization; /* NULL: none */
     const char *body;          /* unpacked */
     size_t size;
+    bool local;                   /* the client is on this machine */
+    void *connection;             /* http.c's */
     struct store_station station; /* admit() fills it, handle() reads it */
 };
 
+/* The decoded value of a query parameter; NULL when there is none. Valid during the request. */
+const char *http_query(const struct http_request *request, const char *name);
+
 struct http_answer {
     int status;
+    const char *type;  /* of the body; NULL: application/json */
     int retry_after_s; /* 0: no such header */
     struct buf body;   /* JSON; packed on its way out if the client takes that */
 };

@@ -11,6 +11,7 @@
 
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"
+#include "gateway/base/text.h"
 #include "sync/county/auth.h"
 #include "sync/county/import.h"
 #include "sync/county/server.h"
@@ -23,6 +24,9 @@ static const char USAGE[] =
     "  touyan-county import --db FILE [--dry-run] [--delete-missing] FOLDER|FILE...\n"
     "  touyan-county station add NAME --db FILE [--scope S0117] [--token-file FILE]\n"
     "  touyan-county station list|revoke [NAME] --db FILE\n"
+    "  touyan-county station grant|ungrant NAME SCOPE --db FILE\n"
+    "  touyan-county conflicts --db FILE\n"
+    "  touyan-county quarantine list|retry|drop [NUMBER] --db FILE\n"
     "  touyan-county show counts|conflicts|quarantine|checkins|assignments|... --db FILE\n"
     "\n"
     "  --seal-key FILE    key that seals phone numbers at rest (default: the database and .key)\n"
@@ -222,8 +226,16 @@ static int run_station(struct county *county, struct store *store, const struct 
     }
     if (name != NULL && strcmp(what, "revoke") == 0)
         return store->ops->station_revoke(store, name, err);
+    bool grant = strcmp(what, "grant") == 0;
+    if (line->count > 2 && (grant || strcmp(what, "ungrant") == 0)) {
+        int code = auth_check_scope(line->words[2], err);
+        return code != ERR_OK ? code
+                              : store->ops->station_grant(store, name, line->words[2], grant, err);
+    }
     if (name == NULL || strcmp(what, "add") != 0)
-        return err_set(err, ERR_STATE, "station add NAME, station revoke NAME or station list");
+        return err_set(err, ERR_STATE,
+                       "station add NAME, station revoke NAME, station grant NAME SCOPE, station "
+                       "ungrant NAME SCOPE or station list");
     char token[AUTH_TOKEN_DIGITS + 1];
     int code = auth_add_station(store, &county->rnd, name, line->scope != NULL ? line->scope : name,
                                 token, err);
@@ -236,8 +248,29 @@ static int run_show(struct store *store, const struct command_line *line, struct
 {
     struct buf json;
     buf_init(&json, 64 * LIMIT_ANSWER_BYTES);
-    return print_json(
-        store->ops->show(store, line->count > 0 ? line->words[0] : "counts", &json, err), &json);
+    return print_json(store->ops->show(store,
+                                       strcmp(line->verb, "conflicts") == 0 ? "conflicts"
+                                       : line->count > 0                    ? line->words[0]
+                                                                            : "counts",
+                                       &json, err),
+                      &json);
+}
+
+static int run_quarantine(struct store *store, const struct command_line *line, struct err *err)
+{
+    const char *what = line->count > 0 ? line->words[0] : "list";
+    int64_t n = 0;
+    if (strcmp(what, "list") == 0) {
+        struct buf json;
+        buf_init(&json, 64 * LIMIT_ANSWER_BYTES);
+        return print_json(store->ops->show(store, "quarantine", &json, err), &json);
+    }
+    bool retry = strcmp(what, "retry") == 0;
+    if ((!retry && strcmp(what, "drop") != 0) || line->count < 2 ||
+        !text_to_int64(line->words[1], 1, INT64_MAX, &n))
+        return err_set(err, ERR_STATE,
+                       "quarantine list, quarantine retry NUMBER or quarantine drop NUMBER");
+    return store->ops->quarantine_release(store, n, retry ? STORE_RETRY : STORE_DROP, err);
 }
 
 static int run_with_store(struct county *county, const struct command_line *line, struct err *err)
@@ -251,6 +284,8 @@ static int run_with_store(struct county *county, const struct command_line *line
         code = run_import(store, line, err);
     else if (strcmp(line->verb, "station") == 0)
         code = run_station(county, store, line, err);
+    else if (strcmp(line->verb, "quarantine") == 0)
+        code = run_quarantine(store, line, err);
     else
         code = run_show(store, line, err);
     store->ops->close(store);
@@ -266,8 +301,10 @@ static const char *missing(const struct command_line *line)
                    : "serve needs --listen, --cert and --key";
     if (strcmp(line->verb, "import") == 0)
         return line->count > 0 ? NULL : "import needs a folder or files";
-    if (strcmp(line->verb, "station") == 0 || strcmp(line->verb, "show") == 0)
-        return NULL;
+    static const char *const OTHERS[] = {"station", "show", "conflicts", "quarantine"};
+    for (size_t i = 0; i < sizeof OTHERS / sizeof *OTHERS; i++)
+        if (strcmp(line->verb, OTHERS[i]) == 0)
+            return NULL;
     return "no such verb";
 }
 

@@ -15,7 +15,7 @@
 
 struct server {
     struct http *http;
-    const struct clock *clock;
+    struct api api;
     pthread_mutex_t lock;
     pthread_cond_t returned;
     struct store *all[COUNTY_THREADS];
@@ -44,8 +44,9 @@ static void give_back(struct server *server, struct store *store)
 
 static bool on_admit(void *ctx, struct http_request *request, struct http_answer *answer)
 {
-    struct store *store = borrow(ctx);
-    bool ok = api_admit(store, request, answer);
+    struct server *server = ctx;
+    struct store *store = borrow(server);
+    bool ok = api_admit(&server->api, store, request, answer);
     give_back(ctx, store);
     return ok;
 }
@@ -54,7 +55,7 @@ static void on_handle(void *ctx, const struct http_request *request, struct http
 {
     struct server *server = ctx;
     struct store *store = borrow(server);
-    api_handle(store, server->clock, request, answer);
+    api_handle(&server->api, store, request, answer);
     give_back(server, store);
 }
 
@@ -78,7 +79,9 @@ int server_start(const struct server_options *options, struct server **ret, int 
     struct server *server = calloc(1, sizeof *server);
     if (server == NULL)
         return err_set(err, ERR_NOMEM, "out of memory");
-    server->clock = options->store.clock;
+    server->api = (struct api){.clock = options->store.clock, .meter = meter_new()};
+    if (server->api.meter == NULL)
+        abort();
     pthread_mutex_init(&server->lock, NULL);
     pthread_cond_init(&server->returned, NULL);
     struct http_options http = {.listen = options->listen,
@@ -103,6 +106,7 @@ void server_stop(struct server *server)
     for (int i = 0; i < COUNTY_THREADS; i++)
         if (server->all[i] != NULL)
             server->all[i]->ops->close(server->all[i]);
+    meter_free(server->api.meter);
     pthread_cond_destroy(&server->returned);
     pthread_mutex_destroy(&server->lock);
     free(server);

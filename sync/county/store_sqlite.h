@@ -19,6 +19,7 @@ struct table_sql {
     char *create;                  /* the county's table */
     char *create_in;               /* temp.in_<tid>: rows of one push, typed as they came */
     char *stage;                   /* temp.raw -> in_<tid> */
+    char *fill, *fill_null;        /* columns that the row does not name */
     char *check;                   /* sets why */
     char *hide;                    /* seals the phones; NULL when the table has none */
     char *steps[DB_STEPS_MAX + 1]; /* the merge, in order; ends with NULL */

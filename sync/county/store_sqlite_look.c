@@ -30,6 +30,27 @@ static int show_counts(struct db *db, struct buf *out, struct err *err)
     return code;
 }
 
+/* In the Prometheus text format. */
+static int show_metrics(struct db *db, struct buf *out, struct err *err)
+{
+    return db_text(
+        db, out, err,
+        "SELECT '# TYPE touyan_county_conflicts_total counter'||char(10)||"
+        "'touyan_county_conflicts_total '||(SELECT coalesce(max(n),0) FROM conflict)||char(10)||"
+        "'# TYPE touyan_county_quarantined gauge'||char(10)||"
+        "'touyan_county_quarantined '||(SELECT count(*) FROM quarantine)||char(10)||"
+        "'# TYPE touyan_county_tombstones gauge'||char(10)||"
+        "'touyan_county_tombstones '||(SELECT count(*) FROM feed WHERE op<>'U')||char(10)||"
+        "'# TYPE touyan_county_epochs_total counter'||char(10)||"
+        "'touyan_county_epochs_total '||(SELECT count(*) FROM epoch)||char(10)||"
+        "'# TYPE touyan_county_station_seen_seconds gauge'||char(10)||"
+        "coalesce((SELECT group_concat('touyan_county_station_seen_seconds{station=\"'||scope||"
+        "'\"} '||max(0,(?1-seen)/1000)||char(10),'') FROM (SELECT scope,max(seen) AS seen FROM "
+        "incarnation WHERE scope IN(SELECT scope FROM station WHERE revoked_at IS NULL) GROUP BY "
+        "scope)),'')",
+        "i", clock_wall_ms(db->clock));
+}
+
 static const struct table_sql *view_of(const struct db *db, const char *what)
 {
     size_t size = strlen(what);
@@ -51,6 +72,8 @@ int sqlite_show(struct store *store, const char *what, struct buf *ret_json, str
         return db_text(db, ret_json, err, view->list, "");
     if (strcmp(what, "counts") == 0)
         return show_counts(db, ret_json, err);
+    if (strcmp(what, "metrics") == 0)
+        return show_metrics(db, ret_json, err);
     if (strcmp(what, "conflicts") == 0)
         return db_text(
             db, ret_json, err,

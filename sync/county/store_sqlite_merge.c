@@ -42,6 +42,10 @@ int merge_stage(struct db *db, const struct merge_args *args, struct err *err)
             continue;
         code = run_step(db, args, sql->stage, err);
         if (code == ERR_OK)
+            code = run_step(db, args, sql->fill, err);
+        if (code == ERR_OK)
+            code = run_step(db, args, sql->fill_null, err);
+        if (code == ERR_OK)
             code = run_step(db, args, sql->check, err);
         if (code == ERR_OK && sql->hide != NULL)
             code = run_step(db, args, sql->hide, err);

@@ -187,7 +187,8 @@ static int run_digest(struct db *db, void *ctx, struct store_answer *answer, str
         code = write_listing(db, part, buckets, answer, err);
     else
         code = write_hashes(db, part, &answer->body, err);
-    buf_add_text(&answer->body, "}");
+    if (code == ERR_OK)
+        buf_add_text(&answer->body, "}");
     return code;
 }
 

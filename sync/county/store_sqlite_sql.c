@@ -85,13 +85,37 @@ static void make_create(struct table_sql *out, struct buf *b)
 
 /* A member of the row with its type; what no column can hold becomes a blob, which no check lets
  * pass. */
-static void add_member(struct buf *b, const char *name)
+static void add_member(struct buf *b, const char *name, const char *absent)
 {
     buf_printf(b,
-               ",CASE coalesce(json_type(row,'$.%s'),'null') WHEN 'text' THEN "
+               ",CASE coalesce(json_type(row,'$.%s'),'') WHEN 'text' THEN "
                "json_extract(row,'$.%s') WHEN 'integer' THEN json_extract(row,'$.%s') "
-               "WHEN 'null' THEN NULL ELSE x'00' END",
-               name, name, name);
+               "WHEN 'null' THEN NULL WHEN '' THEN %s ELSE x'00' END",
+               name, name, name, absent);
+}
+
+/* What a push does not name: a station of an older schema must not take away what it does not
+ * know. The county's own rows name all that they have. */
+static void make_fill(struct table_sql *out, struct buf *b)
+{
+    const struct table *t = out->table;
+    struct buf some;
+    buf_init(&some, DB_SQL_BYTES);
+    EACH_COLUMN(c, t)
+    buf_printf(&some, "%sm.\"%s\" IS x'01'", some.size > 0 ? " OR " : "", c->name);
+    buf_printf(b, "UPDATE temp.in_%d AS m SET ", t->tid);
+    EACH_COLUMN(d, t)
+    buf_printf(b, "%s\"%s\"=iif(m.\"%s\" IS x'01',t.\"%s\",m.\"%s\")", d_at > 0 ? "," : "", d->name,
+               d->name, d->name, d->name);
+    buf_printf(b, " FROM main.\"%s\" AS t WHERE t.id=m.id AND NOT ?6 AND (%s)", t->name,
+               buf_text(&some));
+    out->fill = take(b);
+    buf_printf(b, "UPDATE temp.in_%d AS m SET ", t->tid);
+    EACH_COLUMN(e, t)
+    buf_printf(b, "%s\"%s\"=nullif(m.\"%s\",x'01')", e_at > 0 ? "," : "", e->name, e->name);
+    buf_printf(b, " WHERE %s", buf_text(&some));
+    out->fill_null = take(b);
+    buf_free(&some);
 }
 
 static void make_stage(struct table_sql *out, struct buf *b)
@@ -103,9 +127,9 @@ static void make_stage(struct table_sql *out, struct buf *b)
     buf_add_text(b, ",n,why) SELECT k");
     static const char *const MARKS[] = {"lseq", "base", "gm", "h", "id", "_del"};
     for (size_t i = 0; i < sizeof MARKS / sizeof *MARKS; i++)
-        add_member(b, MARKS[i]);
+        add_member(b, MARKS[i], "NULL");
     EACH_COLUMN(d, t)
-    add_member(b, d->name);
+    add_member(b, d->name, "x'01'");
     buf_printf(b,
                ",row_number() OVER (PARTITION BY json_extract(row,'$.id') ORDER BY k)"
                ",CASE WHEN length(CAST(row AS BLOB))>%d THEN 'size' WHEN has_nul_escape(row) THEN"
@@ -618,6 +642,7 @@ void table_sql_init(struct table_sql *sql, const struct table *table, uint32_t w
     *sql = (struct table_sql){.table = table};
     make_create(sql, &b);
     make_stage(sql, &b);
+    make_fill(sql, &b);
     make_check(sql, &b);
     make_steps(sql, without, &b);
     make_give(sql, &b);
@@ -634,7 +659,7 @@ void table_sql_fini(struct table_sql *sql)
                    sql->hide,   sql->verdict,   sql->quarantine, sql->clear,  sql->pull,
                    sql->same,   sql->remember,  sql->skip,       sql->tally,  sql->dangling,
                    sql->count,  sql->list,      sql->boot,       sql->digest, sql->there,
-                   sql->forget, sql->there_any, sql->taken};
+                   sql->forget, sql->there_any, sql->taken,      sql->fill,   sql->fill_null};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]);
     for (int i = 0; i < DB_STEPS_MAX; i++) {

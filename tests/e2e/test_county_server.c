@@ -186,14 +186,17 @@ static void read_answer(CURL *curl, struct answer *answer)
         buf_add(&clear, buf_text(&answer->raw), answer->raw.size);
     }
     struct err err = {0};
-    if (json_parse(buf_text(&clear), clear.size, &answer->json, &err) != ERR_OK)
+    if (strncmp(buf_text(&clear), "# TYPE ", 7) == 0) { /* metrics */
+        answer->json = json_new_object();
+        json_set_text(answer->json, "text", buf_text(&clear));
+    } else if (json_parse(buf_text(&clear), clear.size, &answer->json, &err) != ERR_OK)
         fail_msg("%s in \"%s\"", err.text, buf_text(&clear));
     buf_free(&clear);
 }
 
 static CURLcode call_county(const struct county *c, const struct call *call, struct answer *answer)
 {
-    char url[128], cert[256];
+    char url[512], cert[256];
     CURL *curl = curl_easy_init();
     struct curl_slist *headers = headers_of(call);
     *answer = (struct answer){0};
@@ -221,10 +224,10 @@ static CURLcode call_county(const struct county *c, const struct call *call, str
     return rc;
 }
 
-/* A sync request in zstd; -1: no answer came. */
 /* Session token of the last answer, as a station keeps it. */
 static _Thread_local char tok[64];
 
+/* A sync request in zstd; -1: no answer came. */
 static long sync_call(const struct county *c, const char *text, struct answer *answer)
 {
     struct buf packed;
@@ -492,6 +495,58 @@ static void many_at_once_while_a_file_is_imported(void **state)
     assert_int_equal(WEXITSTATUS(stop(c, SIGTERM)), 0);
 }
 
+/* The paths beside /v1/sync, over the wire. */
+static void it_fills_repairs_and_counts(void **state)
+{
+    struct county *c = *state;
+    struct answer answer;
+    char path[256];
+    int64_t inc = take_incarnation(c);
+    snprintf(
+        path, sizeof path,
+        "/v1/boot?p=1&sv=1&station=S0117&inc=%lld&s=S0117&t=person&after=%%E4%%B8%%AD&max=8192",
+        (long long)inc);
+    assert_int_equal(simple_call(c, path, c->token, NULL, NULL, &answer), 200);
+    assert_int_equal(json_int(answer.json, "more", 9), 0); /* nothing sorts after a CJK letter */
+    answer_free(&answer);
+    snprintf(path, sizeof path,
+             "/v1/boot?p=1&sv=1&station=S0117&inc=%lld&s=S0117&t=person&max=4096", (long long)inc);
+    assert_int_equal(simple_call(c, path, c->token, NULL, NULL, &answer), 200);
+    assert_int_equal(json_int(answer.json, "more", 9), 1);
+    assert_true(json_int(answer.json, "v0", 0) > 0);
+    answer_free(&answer);
+    assert_int_equal(simple_call(c, path, NULL, NULL, NULL, &answer), 401);
+    answer_free(&answer);
+    assert_int_equal(simple_call(c, "/v1/boot?p=1&sv=1&max=x", c->token, NULL, NULL, &answer), 400);
+    answer_free(&answer);
+    assert_int_equal(simple_call(c, "/v1/boot?p=1&sv=99", c->token, NULL, NULL, &answer), 426);
+    answer_free(&answer);
+    assert_int_equal(simple_call(c, "/v1/digest", c->token, NULL,
+                                 HEAD "\"inc\":1,\"s\":\"S0117\",\"t\":\"person\"}", &answer),
+                     200);
+    assert_int_equal(json_count(json_get(answer.json, "b")), 256);
+    answer_free(&answer);
+    assert_int_equal(simple_call(c, "/v1/giveback", c->token, NULL,
+                                 HEAD "\"common\":\"\",\"rows\":[],\"done\":1}", &answer),
+                     200);
+    answer_free(&answer);
+    char *grant[] = {"touyan-county", "station", "grant", "S0117", "T03", "--db", c->db, NULL};
+    assert_int_equal(run(c, grant), 0);
+    char *drop[] = {"touyan-county", "quarantine", "drop", "1", "--db", c->db, NULL};
+    assert_int_equal(run(c, drop), 1);
+    char *conflicts[] = {"touyan-county", "conflicts", "--db", c->db, NULL};
+    assert_int_equal(run(c, conflicts), 0);
+    struct call call = {"/metrics", NULL, NULL, NULL, 0};
+    assert_int_equal(call_county(c, &call, &answer), CURLE_OK);
+    assert_int_equal(answer.status, 200);
+    const char *text = json_text(answer.json, "text", "");
+    assert_non_null(strstr(text, "touyan_county_quarantined 0\n"));
+    assert_non_null(strstr(text, "touyan_county_station_seen_seconds{station=\"S0117\"} "));
+    assert_non_null(
+        strstr(text, "touyan_county_requests_total{route=\"boot\",status=\"2xx\"} 2\n"));
+    answer_free(&answer);
+}
+
 static void a_revoked_token_opens_nothing(void **state)
 {
     struct county *c = *state;
@@ -538,13 +593,10 @@ int main(void)
 {
     curl_global_init(CURL_GLOBAL_DEFAULT);
     const struct CMUnitTest all[] = {
-        TEST(it_is_healthy_and_asks_for_a_token),
-        TEST(bodies_are_bounded),
-        TEST(a_station_fills_itself_and_reports),
-        TEST(a_kill_loses_nothing_and_doubles_nothing),
-        TEST(many_at_once_while_a_file_is_imported),
-        TEST(a_revoked_token_opens_nothing),
-        TEST(a_slow_client_is_cut_off),
+        TEST(it_is_healthy_and_asks_for_a_token),    TEST(bodies_are_bounded),
+        TEST(a_station_fills_itself_and_reports),    TEST(a_kill_loses_nothing_and_doubles_nothing),
+        TEST(many_at_once_while_a_file_is_imported), TEST(it_fills_repairs_and_counts),
+        TEST(a_revoked_token_opens_nothing),         TEST(a_slow_client_is_cut_off),
     };
     int rc = cmocka_run_group_tests(all, NULL, NULL);
     curl_global_cleanup();

@@ -1,0 +1,160 @@
+/* Counters and quotas; see meter.h. A station has a slot, found by a hash of its name; the minute
+ * begins with its first request. When the slots near its hash are all taken by others that are in
+ * their minute, it is not limited: a quota protects the others, and is not worth refusing one. */
+#include "sync/county/meter.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/base/limits.h"
+#include "gateway/base/text.h"
+
+enum { SLOTS = 4096, PROBES = 16, STATUS_CLASSES = 6 };
+
+struct slot {
+    char station[LIMIT_STATION_BYTES + 1];
+    int64_t began_ms, requests, bytes;
+};
+
+struct route {
+    int64_t requests[STATUS_CLASSES]; /* by the first digit of the status */
+    int64_t bytes_in, bytes_out, took_us;
+};
+
+struct meter {
+    pthread_mutex_t lock; /* all below */
+    struct slot slots[SLOTS];
+    struct route routes[METER_ROUTES];
+    int64_t over_quota;
+    int64_t due_ms;
+    bool due_known;
+};
+
+static const char *const ROUTE_NAMES[METER_ROUTES] = {"sync", "giveback", "digest", "boot",
+                                                      "other"};
+
+struct meter *meter_new(void)
+{
+    struct meter *meter = calloc(1, sizeof *meter);
+    if (meter != NULL)
+        pthread_mutex_init(&meter->lock, NULL);
+    return meter;
+}
+
+void meter_free(struct meter *meter)
+{
+    if (meter == NULL)
+        return;
+    pthread_mutex_destroy(&meter->lock);
+    free(meter);
+}
+
+/* The station's slot with its minute brought up to date; NULL: none is free. */
+static struct slot *slot_of(struct meter *meter, const char *station, int64_t now_ms)
+{
+    unsigned hash = 2166136261U;
+    struct slot *free_slot = NULL;
+    for (const char *c = station; *c != '\0'; c++)
+        hash = (hash ^ (unsigned char)*c) * 16777619U;
+    for (unsigned i = 0; i < PROBES; i++) {
+        struct slot *slot = &meter->slots[(hash + i) % SLOTS];
+        bool over = slot->station[0] == '\0' || now_ms - slot->began_ms >= QUOTA_WINDOW_MS;
+        if (text_equal(slot->station, station)) {
+            if (over)
+                *slot = (struct slot){.began_ms = now_ms};
+            text_copy(slot->station, sizeof slot->station, station);
+            return slot;
+        }
+        if (over && free_slot == NULL)
+            free_slot = slot;
+    }
+    if (free_slot != NULL) {
+        *free_slot = (struct slot){.began_ms = now_ms};
+        text_copy(free_slot->station, sizeof free_slot->station, station);
+    }
+    return free_slot;
+}
+
+int64_t meter_admit(struct meter *meter, const char *station, int64_t now_ms)
+{
+    int64_t wait_ms = 0;
+    pthread_mutex_lock(&meter->lock);
+    struct slot *slot = slot_of(meter, station, now_ms);
+    if (slot != NULL) {
+        slot->requests++;
+        if (slot->requests > LIMIT_QUOTA_REQUESTS || slot->bytes > LIMIT_QUOTA_BYTES)
+            wait_ms = slot->began_ms + QUOTA_WINDOW_MS - now_ms;
+    }
+    meter->over_quota += wait_ms > 0;
+    pthread_mutex_unlock(&meter->lock);
+    return wait_ms;
+}
+
+void meter_charge(struct meter *meter, const char *station, size_t bytes, int64_t now_ms)
+{
+    pthread_mutex_lock(&meter->lock);
+    struct slot *slot = slot_of(meter, station, now_ms);
+    if (slot != NULL)
+        slot->bytes += (int64_t)bytes;
+    pthread_mutex_unlock(&meter->lock);
+}
+
+void meter_count(struct meter *meter, enum meter_route route, int status, size_t bytes_in,
+                 size_t bytes_out, int64_t took_us)
+{
+    pthread_mutex_lock(&meter->lock);
+    struct route *r = &meter->routes[route];
+    int class = status / 100;
+    r->requests[class > 0 && class < STATUS_CLASSES ? class : 0]++;
+    r->bytes_in += (int64_t)bytes_in;
+    r->bytes_out += (int64_t)bytes_out;
+    r->took_us += took_us;
+    pthread_mutex_unlock(&meter->lock);
+}
+
+bool meter_is_due(struct meter *meter, int64_t now_ms, int64_t period_ms)
+{
+    pthread_mutex_lock(&meter->lock);
+    bool due = meter->due_known && now_ms >= meter->due_ms;
+    if (due || !meter->due_known)
+        meter->due_ms = now_ms + period_ms;
+    meter->due_known = true;
+    pthread_mutex_unlock(&meter->lock);
+    return due;
+}
+
+void meter_due_again(struct meter *meter)
+{
+    pthread_mutex_lock(&meter->lock);
+    meter->due_ms = INT64_MIN;
+    pthread_mutex_unlock(&meter->lock);
+}
+
+static void write_route(const struct route *r, const char *name, struct buf *out)
+{
+    for (int class = 0; class < STATUS_CLASSES; class ++)
+        if (r->requests[class] > 0)
+            buf_printf(out, "touyan_county_requests_total{route=\"%s\",status=\"%dxx\"} %lld\n",
+                       name, class, (long long)r->requests[class]);
+    buf_printf(out, "touyan_county_received_bytes_total{route=\"%s\"} %lld\n", name,
+               (long long)r->bytes_in);
+    buf_printf(out, "touyan_county_sent_bytes_total{route=\"%s\"} %lld\n", name,
+               (long long)r->bytes_out);
+    buf_printf(out, "touyan_county_handled_seconds_total{route=\"%s\"} %lld.%06lld\n", name,
+               (long long)(r->took_us / 1000000), (long long)(r->took_us % 1000000));
+}
+
+void meter_write(struct meter *meter, struct buf *out)
+{
+    buf_add_text(out, "# TYPE touyan_county_requests_total counter\n"
+                      "# TYPE touyan_county_received_bytes_total counter\n"
+                      "# TYPE touyan_county_sent_bytes_total counter\n"
+                      "# TYPE touyan_county_handled_seconds_total counter\n"
+                      "# TYPE touyan_county_over_quota_total counter\n");
+    pthread_mutex_lock(&meter->lock);
+    for (int i = 0; i < METER_ROUTES; i++)
+        write_route(&meter->routes[i], ROUTE_NAMES[i], out);
+    buf_printf(out, "touyan_county_over_quota_total %lld\n", (long long)meter->over_quota);
+    pthread_mutex_unlock(&meter->lock);
+}
