@@ -295,6 +295,7 @@ int64_t duty_tick(struct duty *duty)
         part_touch(duty, PART_CHECKIN);
     }
     next = times_min(next, offer_tick(duty));
+    next = times_min(next, dismissal_tick(duty));
     run_parts(duty);
     for (int i = 0; i < DUTY_PARTS; i++)
         next = times_min(next, duty->part_due_ms[i]);

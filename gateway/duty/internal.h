@@ -191,6 +191,9 @@ int64_t remind_tick(struct duty *duty);
 void notice_put(struct duty *duty, const struct slot *slot);
 void notice_drop(struct duty *duty, const char *assignment_id);
 
+/* --- dismissal.c --- */
+int64_t dismissal_tick(struct duty *duty);
+
 /* --- standin.c --- */
 /* Returns how many people were asked at once. code NULL: a new one. */
 int offer_open(struct duty *duty, const struct slot *slot, const char *cause, const char *code,

@@ -82,6 +82,35 @@ static void which_day(void **state)
     ASSERT_SENT(w, STRANGER, "P2_DISMISSAL", 2);
 }
 
+static void changed_dismissal_is_pushed_once(void **state)
+{
+    struct world *w = *state;
+    bells(w);
+    world_text(w, STRANGER, "订阅S17");
+    world_text(w, STRANGER, "1");
+    world_text(w, "+8610000999992", "订阅S18");
+    world_text(w, "+8610000999992", "1");
+    world_sql(w, "INSERT INTO school_day(id, scope, school_id, date, kind, at_min, reason) VALUES"
+                 " ('e', 'S0117', 'S17', '2026-09-10', 'early', 930, '大风')");
+    world_run(w, "2026-09-10", "06:29");
+    ASSERT_SENT(w, STRANGER, "P3_CHANGED", 0); /* neither days before nor in the quiet hours */
+    world_run(w, "2026-09-10", "07:00");
+    ASSERT_SENT(w, STRANGER, "P3_CHANGED", 1);
+    assert_non_null(strstr(world_last(w, STRANGER, "P3_CHANGED"), "大风"));
+    assert_non_null(strstr(world_last(w, STRANGER, "P3_CHANGED"), "15:30"));
+    ASSERT_SENT(w, "+8610000999992", "P3_CHANGED", 0);
+    world_restart(w);
+    world_run(w, "2026-09-10", "10:00");
+    ASSERT_SENT(w, STRANGER, "P3_CHANGED", 1);
+    world_sql(w, "UPDATE school_day SET at_min = 900 WHERE id = 'e'");
+    world_tick(w);
+    ASSERT_SENT(w, STRANGER, "P3_CHANGED", 2);
+    world_at(w, "2026-09-10", "15:10");
+    world_sql(w, "UPDATE school_day SET at_min = 905 WHERE id = 'e'"); /* 15:05 has passed */
+    world_run(w, "2026-09-11", "12:00");
+    ASSERT_SENT(w, STRANGER, "P3_CHANGED", 2);
+}
+
 static void stop_of_a_parent(void **state)
 {
     struct world *w = *state;
@@ -241,6 +270,7 @@ int main(void)
         TEST(dismissal),
         TEST(query_shows_guards_to_registered_only),
         TEST(which_day),
+        TEST(changed_dismissal_is_pushed_once),
         TEST(stop_of_a_parent),
         TEST(stop_of_a_volunteer),
         TEST(stop_does_not_lose_a_change),
