@@ -106,7 +106,7 @@ class Parents(Actor):
         number = f"+86100000{20000 + len(self.asked):05d}"
         self.world.modem.inbound(number, f"放学{school}")
         self.asked.append(number)
-        time.sleep(self.random.uniform(0.1, 0.4))
+        time.sleep(self.random.uniform(0.2, 0.6))
 
 
 class Officers(Actor):

@@ -49,11 +49,11 @@ TARGETS = {
 BREAKS_SENDING = ("gateway", "worker", "plug", "power")
 AFTER_S = [0, 0.003, 0.03]
 TRIGGER_WAIT_S = 1.0
-PAUSE_S = 1.2
+PAUSE_S = 1.0
 AWAY_S = 0.3
 UP_AGAIN_S = 10
 DISK_US = 20000     # the longest usual sync
-NETWORK_MS = 50     # between a message that the network took and its answer
+NETWORK_MS = 40     # between a message that the network took and its answer
 SETTLE_S = 150
 START = "2026-09-09 10:00"
 STEP_MS = 60000
@@ -164,6 +164,7 @@ def finish(world, officers):
     """What waits for its next try gets it: minutes pass, one by one, until nothing is open."""
     open_parts = ("SELECT count(*) n FROM outbox_part WHERE state IN ('queued', 'claimed',"
                   " 'submitted')")
+    world.modem.command(cmd="network", delay_ms=0)
     open_alarms = "SELECT count(*) n FROM alarm WHERE state <> 'resolved'"
     for _ in range(END_STEPS):
         wait_for("everything to be at rest", lambda: at_rest(world), SETTLE_S)
