@@ -5,9 +5,10 @@
  * all PUBACKs at once. A lost turn drops the connection instead. The acknowledgements that devices
  * want from us are registered by ingest after it and so are written after the PUBACKs.
  *
- * The subscriptions are remembered (kv 'mqtt.filters'): as long as the broker has our session and
- * they are the same, nothing is subscribed again, because each SUBSCRIBE brings all retained
- * messages once more. */
+ * Each connection subscribes anew, also when the broker has our session: that it has one does not
+ * say that it has our subscriptions. A session begins with CONNECT, and whoever dies between that
+ * and its SUBSCRIBE finds it empty the next time. The price is all retained messages once more. The
+ * last subscriptions are remembered (kv 'mqtt.filters') to end those that no rule needs any more. */
 #include "mqtt/mqtt.h"
 
 #include <errno.h>
@@ -116,7 +117,7 @@ static void unsubscribe_old(struct mqtt *mqtt, char *old)
             client_unsubscribe(mqtt->client, filter);
 }
 
-static void subscribe(struct mqtt *mqtt, bool session_present)
+static void subscribe(struct mqtt *mqtt, bool at_any_rate)
 {
     char *old = calloc(1, FILTERS_BYTES);
     if (old == NULL)
@@ -124,7 +125,7 @@ static void subscribe(struct mqtt *mqtt, bool session_present)
     list_filters(mqtt);
     replica_get_text(mqtt->replica, old, FILTERS_BYTES, "SELECT v FROM kv WHERE k = 'mqtt.filters'",
                      "");
-    if (!session_present || strcmp(old, buf_text(&mqtt->wanted)) != 0) {
+    if (at_any_rate || strcmp(old, buf_text(&mqtt->wanted)) != 0) {
         int count;
         const char *const *filters = ingest_filters(mqtt->ingest, &count);
         unsubscribe_old(mqtt, old);
@@ -154,7 +155,7 @@ void mqtt_reload_rules(struct mqtt *mqtt)
     if (ingest_reload_rules(mqtt->ingest, &err) != ERR_OK)
         log_error("mqtt.rules", "%s", err.text);
     else if (client_is_online(mqtt->client))
-        subscribe(mqtt, true);
+        subscribe(mqtt, false);
 }
 
 /* --- the connection --- */
@@ -174,7 +175,7 @@ static void on_online(void *ctx, bool session_present)
     int message_id;
     log_info("mqtt.online", "session=%s", session_present ? "kept" : "new");
     mqtt->status.reconnects++;
-    subscribe(mqtt, session_present);
+    subscribe(mqtt, true);
     client_publish(mqtt->client, mqtt->state_topic, "online", 6, 1, true, &message_id, NULL);
     mqtt_outbox_on_online(&mqtt->outbox);
     note_state(mqtt, true, "connected");

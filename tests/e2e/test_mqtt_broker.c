@@ -172,6 +172,33 @@ static void test_killed_before_the_commit(void **state)
     assert_rows(w, 10);
 }
 
+/* One connection in the station's name that begins a session and subscribes to nothing. */
+static void begin_session(struct world *w, bool clean)
+{
+    struct mosquitto *mosq = mosquitto_new("touyan-S0117", clean, NULL);
+    assert_non_null(mosq);
+    assert_int_equal(mosquitto_connect(mosq, w->broker.socket_path, 0, 60), MOSQ_ERR_SUCCESS);
+    for (int i = 0; i < 5; i++)
+        mosquitto_loop(mosq, 50, 1);
+    mosquitto_disconnect(mosq);
+    mosquitto_loop(mosq, 50, 1);
+    mosquitto_destroy(mosq);
+}
+
+/* Killed between CONNECT and SUBSCRIBE of a new session: the broker has it, empty. */
+static void test_session_without_subscriptions(void **state)
+{
+    struct world *w = *state;
+    close_station(w);
+    begin_session(w, true);
+    begin_session(w, false);
+    open_station(w);
+    run_until(w, is_ready, 0);
+    publish(w, 1, 2);
+    run_until(w, has_rows, 2);
+    assert_rows(w, 2);
+}
+
 static bool was_lost_and_came_back(void *ctx)
 {
     struct world *w = ctx;
@@ -448,6 +475,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(test_events_arrive),
+        T(test_session_without_subscriptions),
         T(test_killed_before_the_commit),
         T(test_commit_fails),
         T(test_broker_restarts),
