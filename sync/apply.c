@@ -14,6 +14,7 @@
 
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
+#include "sync/rules.h"
 #include "sync/wire.h"
 #include "sync/wire_sql.h"
 
@@ -46,8 +47,9 @@ static bool run_rows(const struct batch *batch, int64_t own_groups)
     struct buf text;
     buf_init(&text, LIMIT_SYNC_BODY_BYTES + 2);
     write_rows(batch, &text);
-    bool ok = !text.failed && replica_run(batch->wire->replica, batch->sql->store, "si",
-                                          buf_text(&text), own_groups) >= 0;
+    bool ok =
+        !text.failed && replica_run(batch->wire->replica, batch->sql->store, "sii", buf_text(&text),
+                                    own_groups, (int64_t)batch->wire->force) >= 0;
     buf_free(&text);
     return ok;
 }
@@ -119,24 +121,50 @@ static int64_t own_groups(const struct batch *batch, const char *id)
     return mask;
 }
 
-static bool settle_awaited(const struct batch *batch, const char *id)
+/* A row of version v came: it is the one that a mark lost to when it is not older than the loss. */
+static bool settle_awaited(const struct batch *batch, const char *id, int64_t v)
 {
+    if ((batch->wire->without & WITHOUT_SUSONCE) != 0)
+        v = INT64_MAX;
     return replica_run(batch->wire->replica,
                        "UPDATE sync_out SET st = 2 WHERE tid = ?1 AND tid <> 18 AND pk = ?2 AND st "
-                       "<> 2 AND st <> 4 AND st = 3",
-                       "is", (int64_t)batch->group->table->tid, id) >= 0 &&
+                       "<> 2 AND st <> 4 AND st = 3 AND coalesce(v, 0) <= ?3",
+                       "isi", (int64_t)batch->group->table->tid, id, v) >= 0 &&
            replica_run(batch->wire->replica,
                        "UPDATE sync_conflict SET settled_at = now_ms() WHERE tid = ?1 AND pk = ?2 "
                        "AND settled_at IS NULL",
                        "is", (int64_t)batch->group->table->tid, id) >= 0;
 }
 
-static bool store_marked(const struct batch *batch, size_t at, const char *id)
+/* Takes a rule away: open marks are taken for changes of the row that comes. */
+static bool refresh_bases(const struct batch *batch, const char *id, int64_t v)
+{
+    return (batch->wire->without & WITHOUT_BASEPULL) == 0 ||
+           replica_run(batch->wire->replica,
+                       "UPDATE OR IGNORE sync_out SET base = ?3 WHERE tid = ?1 AND tid <> 18 AND "
+                       "pk = ?2 AND st <> 2 AND st <> 4 AND base < ?3",
+                       "isi", (int64_t)batch->group->table->tid, id, v) >= 0;
+}
+
+static bool is_here(const struct batch *batch, const char *id)
+{
+    struct query *query = replica_query(batch->wire->replica, batch->sql->show);
+    query_text(query, 1, id);
+    bool here = query_row(query);
+    query_done(query);
+    return here;
+}
+
+static bool store_marked(const struct batch *batch, size_t at, const char *id, int64_t v)
 {
     struct batch one = *batch;
     one.rows[0] = batch->rows[at];
     one.count = 1;
-    return run_rows(&one, own_groups(batch, id)) && forgive(&one) && settle_awaited(batch, id);
+    int64_t own = own_groups(batch, id);
+    if ((own & PROTOCOL_GROUP_DELETED) != 0 && !is_here(batch, id))
+        return settle_awaited(batch, id, v); /* deleted here, and the county does not know yet */
+    return run_rows(&one, own) && forgive(&one) && settle_awaited(batch, id, v) &&
+           refresh_bases(batch, id, v);
 }
 
 /* What the station changed in a row that is taken from it is kept for a person to look at. */
@@ -176,17 +204,22 @@ static bool still_in_scope(const struct batch *batch, const char *id, const char
     return same;
 }
 
-static bool take_away(const struct batch *batch, const char *id, bool exit_only, bool marked)
+static bool take_away(const struct batch *batch, const char *id, const char *scope, bool marked,
+                      int64_t v, const char *why)
 {
-    const char *scope = exit_only ? batch->group->scope : NULL;
-    if (exit_only && !still_in_scope(batch, id, scope))
+    if (scope != NULL && !still_in_scope(batch, id, scope))
         return true;
-    if (marked && (!set_marks_aside(batch, id,
-                                    exit_only ? "the row left the station's scope"
-                                              : "the county deleted the row") ||
-                   !settle_awaited(batch, id)))
+    if (marked && (!set_marks_aside(batch, id, why) || !settle_awaited(batch, id, v)))
         return false;
     return replica_run(batch->wire->replica, batch->sql->drop, "ss", id, scope) >= 0;
+}
+
+bool wire_drop_row(struct wire *wire, const struct table *table, const char *id, const char *scope,
+                   const char *why)
+{
+    struct page_group group = {.table = table};
+    struct batch batch = {.wire = wire, .group = &group, .sql = wire_sql_of(table)};
+    return take_away(&batch, id, scope, table->direction != TABLE_DOWN, INT64_MAX, why);
 }
 
 /* --- a batch --- */
@@ -204,9 +237,13 @@ static bool treat_named(const struct batch *batch, struct query *query)
     if (why != NULL)
         return quarantine(batch->wire, batch->page, batch->rows[at], id, query_get_int(query, 4),
                           why);
+    int64_t v = query_get_int(query, 4);
     if (op[0] == 'U')
-        return store_marked(batch, at, id);
-    return take_away(batch, id, op[0] == 'X', marked);
+        return store_marked(batch, at, id, v);
+    if (op[0] == 'X')
+        return take_away(batch, id, batch->group->scope, marked, v,
+                         "the row left the station's scope");
+    return take_away(batch, id, NULL, marked, v, "the county deleted the row");
 }
 
 /* Treats the rows that are named and leaves the plain ones in the batch. */

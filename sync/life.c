@@ -49,13 +49,13 @@ bool life_begin(struct wire *wire, const struct machine *machine)
     note_start(wire, machine);
     bool ok = true;
     if (is_elsewhere(wire, machine))
-        ok = life_reincarnate(wire, "the database lies on another machine than before");
+        ok = life_reincarnate(wire, "copy", "the database lies on another machine than before");
     if (ok && replica_was_restored(wire->replica))
-        ok = life_reincarnate(wire, "the database was taken from a backup");
+        ok = life_reincarnate(wire, "reinc", "the database was taken from a backup");
     return ok;
 }
 
-bool life_reincarnate(struct wire *wire, const char *why)
+bool life_reincarnate(struct wire *wire, const char *code, const char *why)
 {
     struct replica *replica = wire->replica;
     int64_t before = state_int(replica, "inc");
@@ -68,6 +68,7 @@ bool life_reincarnate(struct wire *wire, const char *why)
            state_set_int(replica, "acked", 0) && state_set_int(replica, "reinc_from", before) &&
            state_set_int(replica, "reincs", state_int(replica, "reincs") + 1) &&
            state_set_text(replica, "reinc_why", why) &&
+           state_set_text(replica, "reinc_code", code) &&
            replica_run(replica,
                        "INSERT INTO sync_state(k, v) VALUES ('reinc_at', now_ms()) "
                        "ON CONFLICT(k) DO UPDATE SET v = excluded.v",

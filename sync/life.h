@@ -15,9 +15,9 @@
 bool life_begin(struct wire *wire, const struct machine *machine);
 
 /* A new incarnation: the county gives it a number with the next request. What is not settled is
- * pushed again under it; what was in flight gets new marks of the same content. `why` is for the
- * operator. Also ends replica_was_restored(). */
-bool life_reincarnate(struct wire *wire, const char *why);
+ * pushed again under it. `code` is for the county (PROTOCOL.md 2.1), `why` for the operator. Also
+ * ends replica_was_restored(). */
+bool life_reincarnate(struct wire *wire, const char *code, const char *why);
 
 /* county_ms: the county's clock now. */
 bool life_note_time(struct wire *wire, int64_t county_ms);

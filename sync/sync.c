@@ -1,5 +1,8 @@
 /* The station's end of sync, driven on the loop; see sync.h.
  *
+ * Requests other than the round of pushing and pulling, and the local work between them, are
+ * course.h's.
+ *
  * Happy path of a round: the engine wants a request -> the marks to be pushed are claimed and the
  * request is written in one handler -> after its commit it is sent -> the reply is taken apart,
  * verdicts and token are stored in one handler -> after its commit the pulled rows are applied
@@ -25,6 +28,7 @@
 
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
+#include "sync/course.h"
 #include "sync/engine.h"
 #include "sync/internal.h"
 #include "sync/life.h"
@@ -46,6 +50,7 @@ enum {
     SLICE_ROWS_FIRST = 100,
     PUSH_ROWS_FIRST = 250,
     REINC_PAUSE_MS = 60000,
+    WORK_PAUSE_MS = 1000, /* after local work that could not be committed */
 };
 
 /* Why a push is being tried in smaller parts. */
@@ -63,6 +68,9 @@ struct sync {
     char url[LIMIT_PATH_BYTES];
     struct engine engine;
     struct wire wire;
+    struct course course;
+    bool work;             /* local work is due */
+    int64_t work_after_ms; /* not before */
 
     uv_timer_t timer; /* when to look again */
     uv_idle_t idle;   /* the next slice */
@@ -192,13 +200,30 @@ static bool ack_came(struct sync *sync)
 
 /* --- applying --- */
 
+/* Looks what there is to do beside news; only what this module does changes that. */
+static void look_ahead(struct sync *sync)
+{
+    sync->work = course_work_due(&sync->course);
+    if (course_pending(&sync->course)) {
+        sync->engine.more = true;
+        sync->status.caught_up = false;
+    }
+}
+
 static void on_round_done(struct sync *sync)
 {
     drop_page(sync);
+    look_ahead(sync);
     engine_applied(&sync->engine, mono_ms(sync));
     sync->status.last_progress_ms = wall_ms(sync);
     set_link(sync, SYNC_LINK_UP, "");
     look(sync);
+}
+
+static void on_not_committed(struct sync *sync)
+{
+    course_work_lost(&sync->course);
+    fail(sync, -1, "the station's database could not be written");
 }
 
 static void on_slice_committed(void *ctx, int64_t rows, bool committed)
@@ -207,7 +232,7 @@ static void on_slice_committed(void *ctx, int64_t rows, bool committed)
     if (ack_came(sync))
         return;
     if (!committed) {
-        fail(sync, -1, "the station's database could not be written");
+        on_not_committed(sync);
         return;
     }
     sync->slice_rows =
@@ -222,6 +247,13 @@ static void on_slice_committed(void *ctx, int64_t rows, bool committed)
         on_round_done(sync);
 }
 
+/* With the last slice. */
+static bool store_end(struct sync *sync)
+{
+    return sync->course.ask == ASK_SYNC ? wire_store_cursors(&sync->wire, &sync->page)
+                                        : course_store(&sync->course);
+}
+
 /* One slice; the cursors go with the last. */
 static void apply_slice(struct sync *sync)
 {
@@ -232,7 +264,7 @@ static void apply_slice(struct sync *sync)
     wait_for_commit(sync, on_slice_committed, (int64_t)rows);
     bool ok = wire_apply(&sync->wire, &sync->page, from, from + rows);
     if (ok && rows == left)
-        ok = wire_store_cursors(&sync->wire, &sync->page);
+        ok = store_end(sync);
     replica_leave(sync->replica, ok);
 }
 
@@ -256,7 +288,7 @@ static void on_settled(void *ctx, int64_t arg, bool committed)
     if (ack_came(sync))
         return;
     if (!committed) {
-        fail(sync, -1, "the station's database could not be written");
+        on_not_committed(sync);
         return;
     }
     sync->push_rows =
@@ -284,31 +316,55 @@ static void settle(struct sync *sync, int64_t county_ms)
 {
     begin_handler(sync);
     wait_for_commit(sync, on_settled, 0);
-    bool ok = wire_settle(&sync->wire, &sync->page) && settle_blame(sync);
+    bool ok = sync->course.ask != ASK_SYNC ||
+              (wire_settle(&sync->wire, &sync->page) && settle_blame(sync));
     if (ok && sync->page.row_count == 0)
-        ok = wire_store_cursors(&sync->wire, &sync->page);
-    ok = ok && life_note_time(&sync->wire, county_ms);
+        ok = store_end(sync);
+    if (ok && county_ms > 0)
+        ok = life_note_time(&sync->wire, county_ms);
     replica_leave(sync->replica, ok);
+}
+
+static int64_t county_now(struct sync *sync, int64_t said_ms, const struct transport_reply *reply)
+{
+    int64_t county_ms = said_ms > 0 ? said_ms + reply->took_ms / 2 : 0;
+    if (county_ms > 0)
+        sync->status.off_ms = county_ms - wall_ms(sync);
+    return county_ms;
+}
+
+static void note_reply(struct sync *sync, const struct transport_reply *reply, bool more)
+{
+    engine_replied(&sync->engine, more, sync->request.size + reply->size,
+                   reply->sent_bytes + reply->received_bytes, reply->took_ms);
+    sync->status.caught_up = !more;
+}
+
+static int read_sync(struct sync *sync, const struct transport_reply *reply, int64_t *ret_now_ms,
+                     bool *ret_more, struct err *err)
+{
+    int code = page_read(&sync->page, reply->body, reply->size, err);
+    if (code == ERR_OK)
+        code = wire_check_reply(&sync->wire, &sync->page, sync->pushed, err);
+    *ret_now_ms = json_int(sync->page.envelope, "now", 0);
+    *ret_more = json_int(sync->page.envelope, "more", 0) != 0;
+    return code;
 }
 
 static void on_good_reply(struct sync *sync, const struct transport_reply *reply)
 {
     struct err err = {0};
-    int code = page_read(&sync->page, reply->body, reply->size, &err);
-    if (code == ERR_OK)
-        code = wire_check_reply(&sync->wire, &sync->page, sync->pushed, &err);
+    int64_t now_ms = 0;
+    bool more = true;
+    int code = sync->course.ask == ASK_SYNC ? read_sync(sync, reply, &now_ms, &more, &err)
+                                            : course_read(&sync->course, reply->body, reply->size,
+                                                          &sync->page, &now_ms, &err);
     if (code != ERR_OK) {
         fail(sync, -1, err.text);
         return;
     }
-    const struct json *envelope = sync->page.envelope;
-    bool more = json_int(envelope, "more", 0) != 0;
-    engine_replied(&sync->engine, more, sync->request.size + reply->size,
-                   reply->sent_bytes + reply->received_bytes, reply->took_ms);
-    sync->status.caught_up = !more;
-    int64_t county_ms = json_int(envelope, "now", 0) + reply->took_ms / 2;
-    sync->status.off_ms = county_ms - wall_ms(sync);
-    settle(sync, county_ms);
+    note_reply(sync, reply, more);
+    settle(sync, county_now(sync, now_ms, reply));
 }
 
 /* --- refusals --- */
@@ -332,11 +388,11 @@ static void on_unclaimed(void *ctx, int64_t arg, bool committed)
     ack_came(ctx);
 }
 
-static bool reincarnate(struct sync *sync, const char *why)
+static bool reincarnate(struct sync *sync, const char *code, const char *why)
 {
     begin_handler(sync);
     wait_for_commit(sync, on_unclaimed, 0);
-    return replica_leave(sync->replica, life_reincarnate(&sync->wire, why));
+    return replica_leave(sync->replica, life_reincarnate(&sync->wire, code, why));
 }
 
 /* The county has seen another life of this station. Twice in a minute is no second copy but a
@@ -345,7 +401,7 @@ static void on_reinc(struct sync *sync, const char *problem)
 {
     bool again = sync->reinc_ms > 0 && mono_ms(sync) - sync->reinc_ms < REINC_PAUSE_MS;
     sync->reinc_ms = mono_ms(sync);
-    bool done = reincarnate(sync, problem);
+    bool done = reincarnate(sync, "reinc", problem);
     fail(sync, -1, problem);
     if (done && !again) {
         engine_retry_now(&sync->engine, mono_ms(sync));
@@ -364,27 +420,44 @@ static void split_push(struct sync *sync, const char *problem)
     replica_leave(sync->replica, wire_unclaim(&sync->wire));
 }
 
-static void on_conflict_status(struct sync *sync, const struct transport_reply *reply,
-                               const char *problem)
+/* A refusal that says what to do: it is prepared, and the next request comes at once. A county
+ * that keeps refusing is asked at the pace of a failing one. */
+static bool remedy(struct sync *sync, const struct transport_reply *reply, const char *problem)
 {
     struct json *body = NULL;
     json_parse(reply->body, reply->size, &body, NULL);
-    bool reinc = json_get(body, "reinc") != NULL;
+    bool reinc = reply->status == 409 && json_get(body, "reinc") != NULL;
+    bool done = false;
+    if (!reinc) {
+        begin_handler(sync);
+        wait_for_commit(sync, on_unclaimed, 0);
+        done = course_refused(&sync->course, reply->status, body);
+        done = replica_leave(sync->replica, done) && done;
+    }
     json_free(body);
     if (reinc) {
         on_reinc(sync, problem);
-        return;
+    } else if (done) {
+        bool first = sync->engine.failures == 0;
+        fail(sync, -1, problem);
+        if (first)
+            engine_retry_now(&sync->engine, mono_ms(sync));
+        look_ahead(sync);
+        look(sync);
     }
-    sync->status.failures++;
-    hold(sync, problem);
+    return reinc || done;
 }
 
 static void on_bad_status(struct sync *sync, const struct transport_reply *reply)
 {
     char problem[LIMIT_ERR_TEXT];
     error_of(reply, problem, sizeof problem);
+    bool remediable = reply->status == 404 || reply->status == 409 || reply->status == 410;
+    if (remediable && remedy(sync, reply, problem))
+        return;
     if (reply->status == 409 || reply->status == 410) {
-        on_conflict_status(sync, reply, problem);
+        sync->status.failures++;
+        hold(sync, problem);
         return;
     }
     bool refused = (reply->status == 400 || reply->status == 413) && sync->pushed > 0;
@@ -410,6 +483,12 @@ static void on_reply(void *ctx, const struct transport_reply *reply)
 
 /* --- the request --- */
 
+static void send_to(struct sync *sync, const char *path)
+{
+    sync->transport.send(sync->transport.impl, path, buf_text(&sync->request), sync->request.size,
+                         engine_link_is_fast(&sync->engine), on_reply, sync);
+}
+
 static void on_claimed(void *ctx, int64_t arg, bool committed)
 {
     (void)arg;
@@ -417,13 +496,12 @@ static void on_claimed(void *ctx, int64_t arg, bool committed)
     if (ack_came(sync))
         return;
     if (!committed) {
-        fail(sync, -1, "the station's database could not be written");
+        on_not_committed(sync);
         return;
     }
     sync->push_rows =
         adapt(sync->push_rows, sync->pushed, handler_took_us(sync), LIMIT_SYNC_PUSH_ROWS);
-    sync->transport.send(sync->transport.impl, buf_text(&sync->request), sync->request.size,
-                         engine_link_is_fast(&sync->engine), on_reply, sync);
+    send_to(sync, "/v1/sync");
 }
 
 static size_t max_rows(struct sync *sync)
@@ -433,13 +511,9 @@ static size_t max_rows(struct sync *sync)
     return sync->push_rows < sync->refused_limit ? sync->push_rows : sync->refused_limit;
 }
 
-static void request(struct sync *sync)
+static void request_sync(struct sync *sync)
 {
     struct err err = {0};
-    engine_requested(&sync->engine);
-    sync->status.requests++;
-    buf_clear(&sync->request);
-    sync->pushed = 0;
     begin_handler(sync);
     int code = wire_build(&sync->wire, engine_page_bytes(&sync->engine), max_rows(sync),
                           &sync->request, &sync->pushed, &err);
@@ -452,6 +526,58 @@ static void request(struct sync *sync)
         fail(sync, -1, err.text);
 }
 
+static void request_other(struct sync *sync)
+{
+    struct err err = {0};
+    char path[COURSE_PATH_BYTES];
+    if (course_build(&sync->course, engine_page_bytes(&sync->engine), path, &sync->request, &err) ==
+        ERR_OK)
+        send_to(sync, path);
+    else
+        fail(sync, -1, err.text);
+}
+
+static void request(struct sync *sync, bool marks)
+{
+    engine_requested(&sync->engine);
+    sync->status.requests++;
+    buf_clear(&sync->request);
+    sync->pushed = 0;
+    if (course_choose(&sync->course, marks) == ASK_SYNC)
+        request_sync(sync);
+    else
+        request_other(sync);
+}
+
+/* --- local work --- */
+
+static void on_worked(void *ctx, int64_t arg, bool committed)
+{
+    (void)arg;
+    struct sync *sync = ctx;
+    if (ack_came(sync))
+        return;
+    if (!committed) {
+        course_work_lost(&sync->course);
+        sync->work_after_ms = mono_ms(sync) + WORK_PAUSE_MS;
+    }
+    look_ahead(sync);
+    look(sync);
+}
+
+static bool may_work(const struct sync *sync)
+{
+    int phase = sync->engine.sm.now;
+    return sync->work && (phase == ENGINE_IDLE || phase == ENGINE_WAITING);
+}
+
+static void work(struct sync *sync)
+{
+    begin_handler(sync);
+    wait_for_commit(sync, on_worked, 0);
+    replica_leave(sync->replica, course_work(&sync->course));
+}
+
 /* --- looking --- */
 
 /* A backup took the database's place. */
@@ -459,7 +585,7 @@ static void check_restored(struct sync *sync)
 {
     int phase = sync->engine.sm.now;
     if (replica_was_restored(sync->replica) && (phase == ENGINE_IDLE || phase == ENGINE_WAITING))
-        reincarnate(sync, "the database was taken from a backup");
+        reincarnate(sync, "reinc", "the database was taken from a backup");
 }
 
 static void prune(struct sync *sync)
@@ -478,8 +604,14 @@ static void on_timer(uv_timer_t *timer)
     if (replica_failing(sync->replica) == NULL) {
         check_restored(sync);
         prune(sync);
-        if (engine_wants_request(&sync->engine, mono_ms(sync), wire_has_marks(&sync->wire))) {
-            request(sync);
+        bool marks = wire_has_marks(&sync->wire);
+        if (may_work(sync)) {
+            if (mono_ms(sync) >= sync->work_after_ms) {
+                work(sync);
+                return;
+            }
+        } else if (engine_wants_request(&sync->engine, mono_ms(sync), marks)) {
+            request(sync, marks);
             return;
         }
     }
@@ -493,7 +625,11 @@ static void look(struct sync *sync)
         return;
     int64_t wait = LOOK_MS;
     if (replica_failing(sync->replica) == NULL) {
-        int64_t next = engine_next_in(&sync->engine, mono_ms(sync), wire_has_marks(&sync->wire));
+        int64_t next = may_work(sync) ? sync->work_after_ms - mono_ms(sync)
+                                      : engine_next_in(&sync->engine, mono_ms(sync),
+                                                       wire_has_marks(&sync->wire));
+        if (may_work(sync) && next < 0)
+            next = 0;
         if (next >= 0 && next < wait)
             wait = next;
     }
@@ -516,7 +652,14 @@ static int open_wire(struct sync *sync, const struct sync_options *options, stru
     struct machine machine;
     machine_read(&machine, options->machine_file, replica_path(sync->replica));
     replica_enter(sync->replica);
-    int code = wire_init(&sync->wire, sync->replica, options->station, scopes, &machine, err);
+    struct wire_options wire = {
+        .station = options->station,
+        .scopes = scopes,
+        .scopes_fixed = options->scopes[0] != NULL,
+        .machine = &machine,
+        .without = options->without,
+    };
+    int code = wire_init(&sync->wire, sync->replica, &wire, err);
     bool kept = replica_leave(sync->replica, code == ERR_OK);
     if (code == ERR_OK && !kept)
         code = err_set(err, ERR_IO, "sync: %s", replica_problem(sync->replica));
@@ -585,6 +728,7 @@ int sync_init_with(struct sync **ret, uv_loop_t *loop, struct replica *replica, 
         free(sync);
         return code;
     }
+    course_init(&sync->course, &sync->wire);
     set_up(sync, rnd);
     *ret = sync;
     return ERR_OK;
@@ -599,6 +743,7 @@ int sync_init(struct sync **ret, uv_loop_t *loop, struct replica *replica, struc
 void sync_start(struct sync *sync)
 {
     sync->started = true;
+    look_ahead(sync);
     look(sync);
 }
 
@@ -608,6 +753,7 @@ static void try_finish_close(struct sync *sync)
         return;
     page_free(&sync->page);
     buf_free(&sync->request);
+    course_fini(&sync->course);
     void (*closed)(void *ctx) = sync->closed;
     sync->closed = NULL;
     if (closed != NULL)

@@ -34,6 +34,7 @@ struct sync_options {
     const char *station;      /* "S0117" */
     const char *machine_file; /* stands for the machine instead of its serial numbers; NULL */
     const char *scopes[PROTOCOL_SCOPES + 1]; /* ends with NULL; empty: the station and "*" */
+    uint32_t without;                        /* tests only: rules that are not in force (rules.h) */
     int64_t poll_ms;        /* between requests when there is nothing to push; 0: 60 s */
     int64_t backoff_min_ms; /* 0: 5 s */
     int64_t backoff_max_ms; /* 0: 15 min */

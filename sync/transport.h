@@ -26,10 +26,11 @@ typedef void transport_reply_fn(void *ctx, const struct transport_reply *reply);
 
 struct transport {
     void *impl;
-    /* POSTs `body` (copied). `fast`: the link is good, compress cheaply. on_reply runs exactly
-     * once, later, never inside send(). A second send() before that is a bug of the caller. */
-    void (*send)(void *impl, const char *body, size_t size, bool fast, transport_reply_fn *on_reply,
-                 void *ctx);
+    /* POSTs `body` to `path`, or GETs when size is 0 (both copied). `fast`: the link is good,
+     * compress cheaply. on_reply runs exactly once, later, never inside send(). A second send()
+     * before that is a bug of the caller. */
+    void (*send)(void *impl, const char *path, const char *body, size_t size, bool fast,
+                 transport_reply_fn *on_reply, void *ctx);
     /* Ends the running request: on_reply comes later with ERR_STATE. Nothing runs: does nothing. */
     void (*abort)(void *impl);
     /* Ends a running request without its on_reply, closes all handles, then calls done once; impl
@@ -38,7 +39,7 @@ struct transport {
 };
 
 struct transport_curl_options {
-    const char *url;        /* without path; /v1/sync is added. http:// only to loopback */
+    const char *url;        /* without path. http:// only to loopback */
     const char *ca_file;    /* NULL: the system's */
     const char *pin;        /* NULL or curl's "sha256//…" */
     const char *token_file; /* read before each request */

@@ -26,7 +26,8 @@
 #include "sync/zip.h"
 
 enum {
-    URL_BYTES = 512,
+    BASE_BYTES = 512,
+    URL_BYTES = 2560, /* with the path and its parameters */
     PIN_BYTES = 256,
     LOW_SPEED_BYTES_PER_S = 1,
     LOW_SPEED_S = 90,
@@ -55,7 +56,8 @@ struct curl_transport {
     uv_work_t work;
     size_t handles; /* still open: timers and watches */
 
-    char url[URL_BYTES];
+    char base[BASE_BYTES];
+    char url[URL_BYTES]; /* of the running request */
     char ca_file[LIMIT_PATH_BYTES];
     char pin[PIN_BYTES];
     char token_file[LIMIT_PATH_BYTES];
@@ -316,6 +318,8 @@ static void pack(uv_work_t *work)
     int size = snprintf(self->authorization, sizeof self->authorization, "Authorization: Bearer %s",
                         token);
     assert(size > 0 && (size_t)size < sizeof self->authorization);
+    if (self->plain.size == 0)
+        return;
     zip_pack(self->plain.bytes, self->plain.size, self->fast ? ZIP_LEVEL_FAST : ZIP_LEVEL_SLOW_LINK,
              &self->packed, &self->pack_err);
 }
@@ -328,17 +332,25 @@ static bool add_header(struct curl_transport *self, const char *header)
     return more != NULL;
 }
 
-static bool begin_transfer(struct curl_transport *self)
+static bool set_body(struct curl_transport *self)
 {
-    if (!add_header(self, self->authorization) ||
-        !add_header(self, "Content-Type: application/json") ||
-        !add_header(self, "Content-Encoding: zstd") || !add_header(self, "Accept-Encoding: zstd") ||
-        !add_header(self, "Expect:"))
-        return false;
-    self->curl_error[0] = '\0';
-    curl_easy_setopt(self->easy, CURLOPT_HTTPHEADER, self->headers);
+    if (self->plain.size == 0)
+        return curl_easy_setopt(self->easy, CURLOPT_HTTPGET, 1L) == CURLE_OK;
+    curl_easy_setopt(self->easy, CURLOPT_POST, 1L);
     curl_easy_setopt(self->easy, CURLOPT_POSTFIELDS, self->packed.bytes);
     curl_easy_setopt(self->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)self->packed.size);
+    return add_header(self, "Content-Type: application/json") &&
+           add_header(self, "Content-Encoding: zstd") && add_header(self, "Expect:");
+}
+
+static bool begin_transfer(struct curl_transport *self)
+{
+    if (!add_header(self, self->authorization) || !add_header(self, "Accept-Encoding: zstd") ||
+        !set_body(self))
+        return false;
+    self->curl_error[0] = '\0';
+    curl_easy_setopt(self->easy, CURLOPT_URL, self->url);
+    curl_easy_setopt(self->easy, CURLOPT_HTTPHEADER, self->headers);
     return curl_multi_add_handle(self->multi, self->easy) == CURLM_OK;
 }
 
@@ -368,7 +380,7 @@ static void after_pack(uv_work_t *work, int status)
 
 /* --- the vtable --- */
 
-static void impl_send(void *impl, const char *body, size_t size, bool fast,
+static void impl_send(void *impl, const char *path, const char *body, size_t size, bool fast,
                       transport_reply_fn *on_reply, void *ctx)
 {
     struct curl_transport *self = impl;
@@ -381,7 +393,9 @@ static void impl_send(void *impl, const char *body, size_t size, bool fast,
     buf_clear(&self->plain);
     buf_clear(&self->packed);
     buf_clear(&self->received);
-    if (!buf_add(&self->plain, body, size)) {
+    int length = snprintf(self->url, sizeof self->url, "%s%s", self->base, path);
+    bool fits = length > 0 && (size_t)length < sizeof self->url;
+    if (!fits || (size > 0 && !buf_add(&self->plain, body, size))) {
         self->phase = PHASE_REPORTING;
         uv_timer_start(&self->report, on_report, 0, 0);
         return;
@@ -479,7 +493,7 @@ static int check_url(const char *url, struct err *err)
 static int copy_options(struct curl_transport *self, const struct transport_curl_options *options,
                         struct err *err)
 {
-    char base[URL_BYTES - 16];
+    char base[BASE_BYTES];
     int code = check_url(options->url, err);
     if (code != ERR_OK)
         return code;
@@ -495,7 +509,7 @@ static int copy_options(struct curl_transport *self, const struct transport_curl
     size_t size = strlen(base);
     while (size > 0 && base[size - 1] == '/')
         base[--size] = '\0';
-    snprintf(self->url, sizeof self->url, "%s/v1/sync", base);
+    text_copy(self->base, sizeof self->base, base);
     return ERR_OK;
 }
 
@@ -512,8 +526,6 @@ static void set_trust(struct curl_transport *self)
 static void set_easy(struct curl_transport *self)
 {
     CURL *easy = self->easy;
-    curl_easy_setopt(easy, CURLOPT_URL, self->url);
-    curl_easy_setopt(easy, CURLOPT_POST, 1L);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https,http");
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_PROXY, "");

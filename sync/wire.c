@@ -14,6 +14,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
 #include "sync/life.h"
+#include "sync/rules.h"
 #include "sync/state.h"
 #include "sync/wire_sql.h"
 
@@ -56,23 +57,53 @@ static int check_station(struct wire *wire, struct err *err)
     return ERR_OK;
 }
 
-int wire_init(struct wire *wire, struct replica *replica, const char *station,
-              const char *const *scopes, const struct machine *machine, struct err *err)
+static bool follows(const struct wire *wire, const char *scope)
 {
-    *wire = (struct wire){.replica = replica, .row_bytes = ROW_BYTES_FIRST};
-    if (!text_copy(wire->station, sizeof wire->station, station) || station[0] == '\0')
+    for (size_t i = 0; i < wire->scope_count; i++)
+        if (text_equal(wire->scopes[i], scope))
+            return true;
+    return false;
+}
+
+static void follow(struct wire *wire, const char *scope)
+{
+    if (scope == NULL || follows(wire, scope) || wire->scope_count == PROTOCOL_SCOPES ||
+        !text_copy(wire->scopes[wire->scope_count], sizeof wire->scopes[0], scope))
+        return;
+    wire->scope_count++;
+}
+
+/* What was granted before this start: a cursor is there, or a filling has begun. */
+static void follow_known(struct wire *wire)
+{
+    struct query *query = replica_query(
+        wire->replica, "SELECT substr(k, instr(k, ':') + 1) FROM sync_state WHERE k GLOB 'cur:*'");
+    while (!wire->scopes_fixed && query_row(query))
+        follow(wire, query_get_text(query, 0));
+    query_done(query);
+}
+
+int wire_init(struct wire *wire, struct replica *replica, const struct wire_options *options,
+              struct err *err)
+{
+    *wire = (struct wire){.replica = replica,
+                          .row_bytes = ROW_BYTES_FIRST,
+                          .scopes_fixed = options->scopes_fixed,
+                          .without = options->without};
+    if (!text_copy(wire->station, sizeof wire->station, options->station) ||
+        options->station[0] == '\0')
         return err_set(err, ERR_INVALID, "sync: the station's id is empty or longer than %d bytes",
                        LIMIT_STATION_BYTES);
-    for (; scopes[wire->scope_count] != NULL; wire->scope_count++)
+    for (const char *const *scope = options->scopes; *scope != NULL; scope++)
         if (wire->scope_count == PROTOCOL_SCOPES ||
-            !text_copy(wire->scopes[wire->scope_count], sizeof wire->scopes[0],
-                       scopes[wire->scope_count]))
+            !text_copy(wire->scopes[wire->scope_count++], sizeof wire->scopes[0], *scope))
             return err_set(err, ERR_INVALID, "sync: a scope is too long, or there are more than %d",
                            PROTOCOL_SCOPES);
     int code = check_station(wire, err);
     if (code != ERR_OK)
         return code;
-    if (!life_begin(wire, machine))
+    follow_known(wire);
+    if (!life_begin(wire, options->machine))
         return err_set(err, ERR_IO, "sync: %s", replica_problem(replica));
     wire->aside_in =
         replica_get_int(replica, 0, "SELECT count(*) FROM sync_quarantine WHERE way = 'in'", "");
@@ -218,6 +249,7 @@ static void add_row(struct push *push, struct query *query, const struct table *
 static bool add_table(struct push *push, const struct table *table)
 {
     struct query *query = replica_query(push->wire->replica, wire_sql_of(table)->push);
+    query_text(query, 1, push->wire->station);
     bool first = true;
     while (query_row(query)) {
         const char *why = push->again ? NULL : poison_of(query_get_text(query, 3));
@@ -245,21 +277,48 @@ static bool drop_poison(struct push *push)
     return true;
 }
 
+bool wire_get_cursor(struct wire *wire, const char *scope, char ret_epoch[PROTOCOL_EPOCH_BYTES + 1],
+                     int64_t *ret_v)
+{
+    struct query *query =
+        replica_query(wire->replica, "SELECT v->>0, v->>1 FROM sync_state WHERE k = 'cur:' || ?1");
+    query_text(query, 1, scope);
+    bool known = query_row(query);
+    if (known) {
+        const char *epoch = query_get_text(query, 0);
+        text_copy(ret_epoch, PROTOCOL_EPOCH_BYTES + 1, epoch != NULL ? epoch : "");
+        *ret_v = query_get_int(query, 1);
+    }
+    query_done(query);
+    return known;
+}
+
+/* A scope without a cursor is filled by pages of its own. */
 static void add_cursors(struct wire *wire, struct json *request)
 {
     struct json *pull = json_new_object();
     for (size_t i = 0; i < wire->scope_count; i++) {
+        char epoch[PROTOCOL_EPOCH_BYTES + 1];
+        int64_t v = 0;
+        if (!wire_get_cursor(wire, wire->scopes[i], epoch, &v))
+            continue;
         struct json *cursor = json_new_array();
-        struct query *query = replica_query(
-            wire->replica, "SELECT v->>0, v->>1 FROM sync_state WHERE k = 'cur:' || ?1");
-        query_text(query, 1, wire->scopes[i]);
-        bool known = query_row(query);
-        json_add_text(cursor, known ? query_get_text(query, 0) : "");
-        json_add_int(cursor, known ? query_get_int(query, 1) : 0);
-        query_done(query);
+        json_add_text(cursor, epoch);
+        json_add_int(cursor, v);
         json_set(pull, wire->scopes[i], cursor);
     }
     json_set(request, "pull", pull);
+}
+
+/* A station that gave up its incarnation says which one and why. */
+static void add_past(struct wire *wire, struct json *head)
+{
+    int64_t old = state_int(wire->replica, "reinc_from");
+    char code[16];
+    state_text(wire->replica, "reinc_code", code, sizeof code);
+    if (old != 0)
+        json_set_int(head, "old", old);
+    json_set_text(head, "why", old != 0 ? code : "new");
 }
 
 /* All but push and fp, and without the closing bracket. */
@@ -272,6 +331,8 @@ static bool add_head(struct wire *wire, int64_t inc, size_t page_bytes, struct b
     json_set_int(head, "sv", PROTOCOL_SCHEMA);
     json_set_text(head, "station", wire->station);
     json_set_int(head, "inc", inc);
+    if (inc == 0)
+        add_past(wire, head);
     json_set_text(head, "tok", tok);
     json_set_int(head, "acked", state_int(wire->replica, "acked"));
     json_set_int(head, "max", (int64_t)page_bytes);
@@ -296,7 +357,7 @@ static int build_push(struct push *push, struct err *err)
     push->fp = PROTOCOL_FP_START;
     buf_add_text(push->out, ",\"push\":[");
     for (const struct table *table = tables; table->name != NULL; table++)
-        if (table->direction != TABLE_DOWN && !add_table(push, table))
+        if (table->direction != TABLE_DOWN && !push->wire->pull_only && !add_table(push, table))
             return err_set(err, ERR_LIMIT, "sync: the push is longer than %d bytes",
                            LIMIT_SYNC_BODY_BYTES);
     char fp[17] = "";
@@ -317,6 +378,7 @@ int wire_build(struct wire *wire, size_t page_bytes, size_t max_rows, struct buf
 {
     int64_t inc = wire_incarnation(wire);
     struct push push = {.wire = wire, .out = out, .again = wire_in_flight(wire) > 0};
+    wire->pull_only = push.again && (wire->without & WITHOUT_PULLINFLIGHT) != 0 && !wire->pull_only;
     size_t rows = inc != 0 && max_rows > 0 ? rows_for(wire, page_bytes, max_rows) : 0;
     if (!push.again && !claim(wire, rows))
         return err_set(err, ERR_IO, "sync: %s", replica_problem(wire->replica));
@@ -333,6 +395,29 @@ int wire_build(struct wire *wire, size_t page_bytes, size_t max_rows, struct buf
 static int bad_reply(struct err *err, const char *what)
 {
     return err_set(err, ERR_INVALID, "the county's reply: %s", what);
+}
+
+/* True when the list is missing: a county that grants nothing by itself. */
+static bool is_granted(const struct json *reply, const char *scope)
+{
+    const struct json *grant = json_get(reply, "grant");
+    for (size_t i = 0; i < json_count(grant); i++)
+        if (text_equal(json_as_text(json_at(grant, i), ""), scope))
+            return true;
+    return grant == NULL;
+}
+
+/* Of a scope that was asked for and may be seen. */
+static bool cursor_is_good(struct wire *wire, const struct json *reply, const char *scope)
+{
+    char epoch[PROTOCOL_EPOCH_BYTES + 1];
+    int64_t v;
+    if (!wire_get_cursor(wire, scope, epoch, &v) || !is_granted(reply, scope))
+        return true;
+    const struct json *cursor = json_get(json_get(reply, "cur"), scope);
+    const char *ep = json_as_text(json_at(cursor, 0), NULL);
+    return json_count(cursor) == 2 && ep != NULL && strlen(ep) <= PROTOCOL_EPOCH_BYTES &&
+           json_as_int(json_at(cursor, 1), -1) >= 0;
 }
 
 int wire_check_reply(struct wire *wire, const struct page *page, size_t pushed, struct err *err)
@@ -352,12 +437,9 @@ int wire_check_reply(struct wire *wire, const struct page *page, size_t pushed, 
                         "SELECT max(lseq) FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 1", "");
     if (pushed > 0 && (json_int(reply, "ack", 0) < highest || json_int(reply, "v0", 0) < 1))
         return bad_reply(err, "the push is not acknowledged");
-    for (size_t i = 0; i < wire->scope_count; i++) {
-        const struct json *cursor = json_get(json_get(reply, "cur"), wire->scopes[i]);
-        if (json_count(cursor) != 2 || json_as_text(json_at(cursor, 0), NULL) == NULL ||
-            json_as_int(json_at(cursor, 1), -1) < 0)
+    for (size_t i = 0; i < wire->scope_count; i++)
+        if (!cursor_is_good(wire, reply, wire->scopes[i]))
             return bad_reply(err, "the cursor of a scope is missing");
-    }
     return ERR_OK;
 }
 
@@ -435,14 +517,25 @@ static bool settle_lost(struct wire *wire, const struct json *reply)
         int64_t lseq = json_as_int(json_at(lost, i), 0);
         int64_t changed = replica_run(
             wire->replica,
-            "UPDATE sync_out SET st = 3 WHERE lseq = ?1 AND st <> 2 AND st <> 4 AND st = 1", "i",
-            lseq);
+            "UPDATE sync_out SET st = ?2 WHERE lseq = ?1 AND st <> 2 AND st <> 4 AND st = 1", "ii",
+            lseq, (int64_t)((wire->without & WITHOUT_ADVANCE) != 0 ? 2 : 3));
         if (changed < 0 || (changed > 0 && !log_conflict(wire, lseq)))
             return false;
         conflicts += changed;
     }
     return conflicts == 0 || state_set_int(wire->replica, "conflicts",
                                            state_int(wire->replica, "conflicts") + conflicts);
+}
+
+/* A row that the county has deleted and forgotten: what was changed is kept, the row goes. */
+static bool follow_gone(struct wire *wire, int64_t lseq)
+{
+    char id[PROTOCOL_PK_BYTES + 1] = "";
+    replica_get_text(wire->replica, id, sizeof id, "SELECT pk FROM sync_out WHERE lseq = ?1", "i",
+                     lseq);
+    const struct table *table = table_by_tid((int)replica_get_int(
+        wire->replica, 0, "SELECT tid FROM sync_out WHERE lseq = ?1", "i", lseq));
+    return table == NULL || wire_drop_row(wire, table, id, NULL, "gone");
 }
 
 static bool settle_bad(struct wire *wire, const struct json *reply)
@@ -457,50 +550,117 @@ static bool settle_bad(struct wire *wire, const struct json *reply)
         bool ours =
             replica_get_int(wire->replica, 0, "SELECT 1 FROM sync_out WHERE lseq = ?1 AND st = 1",
                             "i", lseq) != 0;
-        if (ours && !set_aside_stored(wire, lseq, why))
+        if (ours && (!set_aside_stored(wire, lseq, why) ||
+                     (text_equal(why, "gone") && !follow_gone(wire, lseq))))
             return false;
     }
     return true;
 }
 
-/* The marks that are neither lost nor bad, each with the version that the county gave: if the
- * county ever forgets it, they are pushed again. */
+/* Every mark gets the version that the county gave its row: if the county ever forgets it, it is
+ * pushed again, and a mark that lost waits for a row that is not older. Those that are neither lost
+ * nor bad are settled. */
 static int64_t settle_good(struct wire *wire, const struct json *reply)
 {
     struct buf list;
     buf_init(&list, LIMIT_JSON_BYTES);
-    int64_t settled = -1;
+    int64_t numbered = -1;
     if (list_exceptions(reply, false, &list))
-        settled = replica_run(
+        numbered = replica_run(
             wire->replica,
-            "UPDATE sync_out SET st = 2, v = ?1 + m.k FROM (SELECT lseq, row_number() OVER (ORDER "
-            "BY tid, lseq) - 1 AS k FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 1) AS m WHERE "
-            "sync_out.lseq = m.lseq AND sync_out.lseq NOT IN (SELECT value FROM json_each(?2))",
+            "UPDATE sync_out SET st = CASE WHEN sync_out.lseq IN (SELECT value FROM json_each(?2)) "
+            "THEN 1 ELSE 2 END, v = ?1 + m.k FROM (SELECT lseq, row_number() OVER (ORDER BY tid, "
+            "lseq) - 1 AS k FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 1) AS m WHERE "
+            "sync_out.lseq = m.lseq",
             "is", json_int(reply, "v0", 0), buf_text(&list));
     buf_free(&list);
-    return settled;
+    return numbered;
+}
+
+/* Takes a rule away: an edit made meanwhile is held for sent. */
+static bool forget_edits(struct wire *wire)
+{
+    return (wire->without & WITHOUT_REMARK) == 0 ||
+           replica_run(wire->replica,
+                       "DELETE FROM sync_out WHERE st = 0 AND tid <> 18 AND (tid, pk) IN (SELECT "
+                       "tid, pk FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 1)",
+                       "") >= 0;
 }
 
 static bool settle_marks(struct wire *wire, const struct json *reply)
 {
-    int64_t settled = -1;
+    int64_t numbered = -1;
     replica_set_applying(wire->replica, true);
-    if (adopt_versions(wire, reply))
-        settled = settle_good(wire, reply);
-    bool ok = settled >= 0 && settle_lost(wire, reply) && settle_bad(wire, reply);
+    if (forget_edits(wire) && adopt_versions(wire, reply))
+        numbered = settle_good(wire, reply);
+    bool ok = numbered >= 0 && settle_lost(wire, reply) && settle_bad(wire, reply);
     replica_set_applying(wire->replica, false);
-    wire->rows_pushed += ok ? settled : 0;
+    int64_t refused =
+        (int64_t)(json_count(json_get(reply, "lost")) + json_count(json_get(reply, "bad")));
+    wire->rows_pushed += ok && numbered > refused ? numbered - refused : 0;
+    return ok;
+}
+
+/* The rows of the scope are deleted bit by bit (course.h); from here on it is not asked for. */
+static bool unfollow(struct wire *wire, size_t at)
+{
+    const char *scope = wire->scopes[at];
+    log_warn("sync.revoked", "scope=%s", scope);
+    bool ok = replica_run(wire->replica,
+                          "DELETE FROM sync_state WHERE k IN ('cur:' || ?1, 'boot:' || ?1, "
+                          "'digest:' || ?1)",
+                          "s", scope) >= 0 &&
+              replica_run(wire->replica,
+                          "INSERT INTO sync_state(k, v) VALUES ('drop:' || ?1, 1) "
+                          "ON CONFLICT DO NOTHING",
+                          "s", scope) >= 0;
+    wire->scope_count--;
+    memmove(wire->scopes[at], wire->scopes[at + 1],
+            (wire->scope_count - at) * sizeof wire->scopes[0]);
+    return ok;
+}
+
+static bool settle_grants(struct wire *wire, const struct json *reply)
+{
+    const struct json *grant = json_get(reply, "grant");
+    bool ok = true;
+    for (size_t i = wire->scope_count; ok && i > 0; i--)
+        if (!is_granted(reply, wire->scopes[i - 1]))
+            ok = unfollow(wire, i - 1);
+    for (size_t i = 0; !wire->scopes_fixed && i < json_count(grant); i++)
+        follow(wire, json_as_text(json_at(grant, i), NULL));
+    return ok;
+}
+
+static bool settle_epochs(struct wire *wire, const struct json *reply)
+{
+    const struct json *eps = json_get(reply, "eps");
+    bool ok = state_set_text(wire->replica, "ep", json_text(reply, "ep", ""));
+    if (eps == NULL)
+        return ok;
+    struct buf text;
+    buf_init(&text, LIMIT_JSON_BYTES);
+    ok = ok && json_write(eps, &text) && state_set_text(wire->replica, "eps", buf_text(&text));
+    buf_free(&text);
     return ok;
 }
 
 bool wire_settle(struct wire *wire, const struct page *page)
 {
     const struct json *reply = page->envelope;
-    bool ok = wire_in_flight(wire) == 0 || settle_marks(wire, reply);
-    return ok && state_set_int(wire->replica, "inc", json_int(reply, "inc", 0)) &&
+    bool ok = wire->pull_only || wire_in_flight(wire) == 0 || settle_marks(wire, reply);
+    return ok && settle_grants(wire, reply) && settle_epochs(wire, reply) &&
+           state_set_int(wire->replica, "inc", json_int(reply, "inc", 0)) &&
            state_set_text(wire->replica, "tok", json_text(reply, "tok", "")) &&
-           state_set_text(wire->replica, "ep", json_text(reply, "ep", "")) &&
            state_set_int(wire->replica, "acked", json_int(reply, "ack", 0));
+}
+
+bool wire_store_cursor(struct wire *wire, const char *scope, const char *epoch, int64_t v)
+{
+    return replica_run(wire->replica,
+                       "INSERT INTO sync_state(k, v) VALUES ('cur:' || ?1, json_array(?2, ?3)) "
+                       "ON CONFLICT(k) DO UPDATE SET v = excluded.v",
+                       "ssi", scope, epoch, v) >= 0;
 }
 
 bool wire_store_cursors(struct wire *wire, const struct page *page)
@@ -508,11 +668,9 @@ bool wire_store_cursors(struct wire *wire, const struct page *page)
     const struct json *cursors = json_get(page->envelope, "cur");
     for (size_t i = 0; i < wire->scope_count; i++) {
         const struct json *cursor = json_get(cursors, wire->scopes[i]);
-        if (replica_run(wire->replica,
-                        "INSERT INTO sync_state(k, v) VALUES ('cur:' || ?1, json_array(?2, ?3)) "
-                        "ON CONFLICT(k) DO UPDATE SET v = excluded.v",
-                        "ssi", wire->scopes[i], json_as_text(json_at(cursor, 0), ""),
-                        json_as_int(json_at(cursor, 1), 0)) < 0)
+        if (cursor != NULL &&
+            !wire_store_cursor(wire, wire->scopes[i], json_as_text(json_at(cursor, 0), ""),
+                               json_as_int(json_at(cursor, 1), 0)))
             return false;
     }
     return true;

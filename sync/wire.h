@@ -27,6 +27,10 @@ struct wire {
     char station[LIMIT_STATION_BYTES + 1];
     char scopes[PROTOCOL_SCOPES][LIMIT_STATION_BYTES + 1];
     size_t scope_count;
+    bool scopes_fixed;
+    uint32_t without;
+    bool force;           /* rows to be applied count whatever their version: a repair */
+    bool pull_only;       /* tests only: the request under way leaves the marks in flight alone */
     size_t row_bytes;     /* mean of the last pushes */
     int64_t boot;         /* of this start, in sync_boot */
     int64_t rows_applied; /* since the start */
@@ -34,9 +38,17 @@ struct wire {
     int64_t aside_in; /* rows of the county in quarantine now */
 };
 
+struct wire_options {
+    const char *station;
+    const char *const *scopes; /* ends with NULL */
+    bool scopes_fixed;         /* the configuration names them: grants add none */
+    const struct machine *machine;
+    uint32_t without; /* tests only: rules.h */
+};
+
 /* Notes this start; ERR_STATE when the replica belongs to another station. In a handler. */
-int wire_init(struct wire *wire, struct replica *replica, const char *station,
-              const char *const *scopes, const struct machine *machine, struct err *err);
+int wire_init(struct wire *wire, struct replica *replica, const struct wire_options *options,
+              struct err *err);
 
 bool wire_has_marks(struct wire *wire);
 int64_t wire_incarnation(struct wire *wire);
@@ -50,13 +62,23 @@ int wire_build(struct wire *wire, size_t page_bytes, size_t max_rows, struct buf
 
 /* ERR_INVALID: the envelope is not an answer to what was asked (`pushed` rows in flight). */
 int wire_check_reply(struct wire *wire, const struct page *page, size_t pushed, struct err *err);
-/* Settles the marks in flight, takes versions over, stores incarnation, token and epoch. */
+/* Settles the marks in flight, takes versions over, stores incarnation, token and epochs, and
+ * begins and ends to follow scopes as the county grants them. */
 bool wire_settle(struct wire *wire, const struct page *page);
 bool wire_store_cursors(struct wire *wire, const struct page *page);
+bool wire_store_cursor(struct wire *wire, const char *scope, const char *epoch, int64_t v);
+/* False: there is none, the scope is yet to be filled. */
+bool wire_get_cursor(struct wire *wire, const char *scope, char ret_epoch[PROTOCOL_EPOCH_BYTES + 1],
+                     int64_t *ret_v);
 
 /* Applies rows [from, to). A row that cannot be applied goes to quarantine. False: the replica
  * failed, nothing is to be believed. */
 bool wire_apply(struct wire *wire, const struct page *page, size_t from, size_t to);
+
+/* Takes a row away without marking it; what the station changed in it is set aside. `scope`: only
+ * when it is still in that one; NULL: in any case. */
+bool wire_drop_row(struct wire *wire, const struct table *table, const char *id, const char *scope,
+                   const char *why);
 
 /* The county refused the push as a whole: unclaim it ... */
 bool wire_unclaim(struct wire *wire);

@@ -31,11 +31,16 @@ static const char *make_push(const struct table *table)
     struct buf sql;
     buf_init(&sql, SQL_BYTES_MAX);
     buf_printf(&sql,
-               "SELECT m.lseq, m.pk, m.h, CASE WHEN t.id IS NULL THEN NULL ELSE json_object(%s, ",
+               "SELECT m.lseq, m.pk, m.h, CASE WHEN t.id IS NULL AND m.gm & 128 THEN "
+               "json_object('lseq', m.lseq, 'base', m.base, 'gm', 128, 'h', m.h, 'id', m.pk, "
+               "'scope', ?1, '_del', 1) WHEN t.id IS NULL THEN NULL WHEN m.gm & 128 THEN "
+               "json_object(%s, '_del', 0, ",
                mark);
     add_object(&sql, table);
+    buf_printf(&sql, ") ELSE json_object(%s, ", mark);
+    add_object(&sql, table);
     buf_printf(&sql,
-               ") END, json_object(%s, 'scope', '') FROM sync_out m LEFT JOIN %s t ON t.id = m.pk "
+               ") END, json_object(%s, 'scope', ?1) FROM sync_out m LEFT JOIN %s t ON t.id = m.pk "
                "WHERE m.st <> 2 AND m.st <> 4 AND m.st = 1 AND m.tid = %d ORDER BY m.lseq",
                mark, table->name, table->tid);
     return finish(&sql);
@@ -158,7 +163,7 @@ static const char *make_store(const struct table *table)
     add_kept(&sql, "scope", 0);
     for (const struct table_column *c = table->columns; c->name != NULL; c++)
         add_kept(&sql, c->name, c->group);
-    buf_add_text(&sql, "_v = excluded._v WHERE excluded._v >= _v");
+    buf_add_text(&sql, "_v = excluded._v WHERE excluded._v >= _v OR ?3");
     return finish(&sql);
 }
 
@@ -180,6 +185,34 @@ static const char *make_show(const struct table *table)
     return finish(&sql);
 }
 
+static const char *make_scan(const struct table *table)
+{
+    struct buf sql;
+    buf_init(&sql, SQL_BYTES_MAX);
+    buf_printf(&sql, "SELECT id, scope, _v FROM %s WHERE id > ?1 ORDER BY id LIMIT ?2",
+               table->name);
+    return finish(&sql);
+}
+
+static const char *make_give(const struct table *table)
+{
+    struct buf sql;
+    buf_init(&sql, SQL_BYTES_MAX);
+    buf_add_text(&sql,
+                 "SELECT t.id, CASE WHEN t._v > ?3 THEN json_object('_v', t._v, 'id', t.id, ");
+    add_object(&sql, table);
+    buf_printf(&sql, ") END FROM %s t WHERE t.id > ?1 ORDER BY t.id LIMIT ?2", table->name);
+    return finish(&sql);
+}
+
+static const char *make_lower(const struct table *table)
+{
+    struct buf sql;
+    buf_init(&sql, SQL_BYTES_MAX);
+    buf_printf(&sql, "UPDATE %s SET _v = ?3 WHERE id > ?1 AND id <= ?2 AND _v > ?3", table->name);
+    return finish(&sql);
+}
+
 const struct wire_sql *wire_sql_of(const struct table *table)
 {
     static struct wire_sql made[TABLES_MAX];
@@ -187,6 +220,7 @@ const struct wire_sql *wire_sql_of(const struct table *table)
     assert(at < TABLES_MAX);
     if (made[at].push == NULL)
         made[at] = (struct wire_sql){make_push(table),  make_adopt(table), make_check(table),
-                                     make_store(table), make_drop(table),  make_show(table)};
+                                     make_store(table), make_drop(table),  make_show(table),
+                                     make_scan(table),  make_give(table),  make_lower(table)};
     return &made[at];
 }

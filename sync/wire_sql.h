@@ -8,19 +8,26 @@
 
 struct wire_sql {
     /* -> lseq, pk, h, the row as a JSON object (NULL when it is gone), the bare row; in-flight
-     * marks of this table by lseq */
+     * marks of this table by lseq. ?1 the station */
     const char *push;
     /* ?1 v0, ?2 JSON array of lseq that do not take their version over */
     const char *adopt;
     /* ?1 JSON array of objects -> key, why (NULL: good), op, id, v, marked; only those that are not
      * plain rows to be stored */
     const char *check;
-    /* ?1 JSON array of good rows, ?2 mask of groups whose own value stays */
+    /* ?1 JSON array of good rows, ?2 mask of groups whose own value stays, ?3 1: also over a newer
+     * row */
     const char *store;
     /* ?1 id, ?2 scope or NULL for any */
     const char *drop;
     /* ?1 id -> the row as a JSON object, numbers unsealed */
     const char *show;
+    /* ?1 id, ?2 limit -> id, scope, _v of the rows after it, by id */
+    const char *scan;
+    /* ?1 id, ?2 limit, ?3 v -> id, the row as a JSON object or NULL when its _v is not above v */
+    const char *give;
+    /* ?1 id after, ?2 id to, ?3 v: none of these rows has a _v above v any more */
+    const char *lower;
 };
 
 const struct wire_sql *wire_sql_of(const struct table *table);

@@ -16,25 +16,67 @@
 #include "gateway/base/buf.h"
 #include "sync/replica/tables.h"
 
-enum { TRIGGERS_BYTES_MAX = 262144 };
+enum { TRIGGERS_BYTES_MAX = 262144, DELETED = 128 /* the bit of gm */ };
 
 static void begin_trigger(struct buf *sql, const struct table *table, const char *suffix)
 {
     buf_printf(sql, "CREATE TRIGGER mark_%s_%s ", table->name, suffix);
 }
 
-static void add_mark(struct buf *sql, const struct table *table, int groups)
+/* The base of a new mark of these groups: the lowest of the row's open marks that share one, else
+ * the row's version. */
+static void add_base(struct buf *sql, const struct table *table, int groups, const char *row,
+                     bool row_bases)
 {
-    buf_printf(
-        sql,
-        "BEGIN INSERT INTO sync_out(tid, pk, base, gm, h, bt, boot) VALUES (%d, NEW.id, "
-        "coalesce((SELECT min(base) FROM sync_out WHERE tid = %d AND tid <> 18 AND pk = NEW.id AND "
-        "st <> 2 AND st <> 4 AND gm & %d), NEW._v), %d, now_ms(), boot_ms(), "
-        "(SELECT max(boot) FROM sync_boot)) "
-        "ON CONFLICT(tid, pk, base) WHERE st = 0 AND tid <> 18 "
-        "DO UPDATE SET gm = gm | excluded.gm, h = excluded.h, bt = excluded.bt, "
-        "boot = excluded.boot; END;\n",
-        table->tid, table->tid, groups, groups);
+    buf_printf(sql,
+               "coalesce((SELECT min(base) FROM sync_out WHERE tid = %d AND tid <> 18 AND pk = "
+               "%s.id AND st <> 2 AND st <> 4 AND gm & %d), %s._v)",
+               table->tid, row, row_bases ? 255 : groups, row);
+}
+
+static void add_mark_head(struct buf *sql, const struct table *table, int groups, const char *row,
+                          bool row_bases)
+{
+    buf_printf(sql,
+               "BEGIN INSERT INTO sync_out(tid, pk, base, gm, h, bt, boot) VALUES (%d, %s.id, ",
+               table->tid, row);
+    add_base(sql, table, groups, row, row_bases);
+}
+
+static void add_mark_tail(struct buf *sql)
+{
+    buf_add_text(sql, ", now_ms(), boot_ms(), (SELECT max(boot) FROM sync_boot)) "
+                      "ON CONFLICT(tid, pk, base) WHERE st = 0 AND tid <> 18 "
+                      "DO UPDATE SET gm = gm | excluded.gm, h = excluded.h, bt = excluded.bt, "
+                      "boot = excluded.boot; END;\n");
+}
+
+static void add_mark(struct buf *sql, const struct table *table, int groups, bool row_bases)
+{
+    add_mark_head(sql, table, groups, "NEW", row_bases);
+    buf_printf(sql, ", %d", groups);
+    add_mark_tail(sql);
+}
+
+/* A row that comes back before its deletion was settled says so with the bit of the deletion. */
+static void add_insert_mark(struct buf *sql, const struct table *table, bool row_bases)
+{
+    int groups = (1 << table_group_count(table)) - 1;
+    add_mark_head(sql, table, groups | DELETED, "NEW", row_bases);
+    buf_printf(sql,
+               ", %d | coalesce((SELECT %d FROM sync_out WHERE tid = %d AND tid <> 18 AND pk = "
+               "NEW.id AND st <> 2 AND st <> 4 AND gm & %d LIMIT 1), 0)",
+               groups, DELETED, table->tid, DELETED);
+    add_mark_tail(sql);
+}
+
+static void add_delete(struct buf *sql, const struct table *table, bool row_bases)
+{
+    begin_trigger(sql, table, "d");
+    buf_printf(sql, "AFTER DELETE ON %s WHEN sync_local() ", table->name);
+    add_mark_head(sql, table, DELETED, "OLD", row_bases);
+    buf_printf(sql, ", %d", DELETED);
+    add_mark_tail(sql);
 }
 
 /* An event is written once and never changed, so it can have no earlier mark to look for. Hundreds
@@ -47,14 +89,14 @@ static void add_event_mark(struct buf *sql, const struct table *table)
                table->tid);
 }
 
-static void add_insert(struct buf *sql, const struct table *table)
+static void add_insert(struct buf *sql, const struct table *table, bool row_bases)
 {
     begin_trigger(sql, table, "i");
     buf_printf(sql, "AFTER INSERT ON %s WHEN sync_local() ", table->name);
     if (table->direction == TABLE_UP)
         add_event_mark(sql, table);
     else
-        add_mark(sql, table, (1 << table_group_count(table)) - 1);
+        add_insert_mark(sql, table, row_bases);
 }
 
 /* "a, b" or "OLD.a IS NOT NEW.a OR OLD.b IS NOT NEW.b" of the group's columns. */
@@ -79,7 +121,7 @@ static void add_columns(struct buf *sql, const struct table *table, int group, b
             add_column(sql, c->name, compare, &first);
 }
 
-static void add_update(struct buf *sql, const struct table *table, int group)
+static void add_update(struct buf *sql, const struct table *table, int group, bool row_bases)
 {
     char suffix[] = "u0";
     suffix[1] = (char)('0' + group);
@@ -89,7 +131,7 @@ static void add_update(struct buf *sql, const struct table *table, int group)
     buf_printf(sql, " ON %s WHEN sync_local() AND (", table->name);
     add_columns(sql, table, group, true);
     buf_add_text(sql, ") ");
-    add_mark(sql, table, 1 << group);
+    add_mark(sql, table, 1 << group, row_bases);
 }
 
 static void add_refusal(struct buf *sql, const struct table *table, const char *suffix,
@@ -100,19 +142,20 @@ static void add_refusal(struct buf *sql, const struct table *table, const char *
                event, table->name, table->name, why);
 }
 
-static void add_table(struct buf *sql, const struct table *table)
+static void add_table(struct buf *sql, const struct table *table, bool row_bases)
 {
     if (table->direction == TABLE_DOWN)
         return;
-    add_insert(sql, table);
-    if (table->direction == TABLE_UP)
-        add_refusal(sql, table, "u", "UPDATE", "events are append-only");
-    else
-        for (int group = 0; group < table_group_count(table); group++)
-            add_update(sql, table, group);
+    add_insert(sql, table, row_bases);
     add_refusal(sql, table, "k", "UPDATE OF id", "a key does not change");
-    add_refusal(sql, table, "d", "DELETE",
-                "replicated rows are not deleted here, give them a state");
+    if (table->direction == TABLE_UP) {
+        add_refusal(sql, table, "u", "UPDATE", "events are append-only");
+        add_refusal(sql, table, "d", "DELETE", "events are kept");
+        return;
+    }
+    for (int group = 0; group < table_group_count(table); group++)
+        add_update(sql, table, group, row_bases);
+    add_delete(sql, table, row_bases);
 }
 
 /* The first column of the first row as text compared with `text`; false when there is none. */
@@ -169,12 +212,12 @@ static int rearm(sqlite3 *db, const char *triggers, struct err *err)
     return code;
 }
 
-int marks_arm(sqlite3 *db, struct err *err)
+int marks_arm(sqlite3 *db, bool row_bases, struct err *err)
 {
     struct buf wanted; /* all triggers one after the other, each followed by ";\n" */
     buf_init(&wanted, TRIGGERS_BYTES_MAX);
     for (const struct table *table = tables; table->name != NULL; table++)
-        add_table(&wanted, table);
+        add_table(&wanted, table, row_bases);
     int code = ERR_OK;
     if (wanted.failed)
         code = err_set(err, ERR_LIMIT, "change marks: the table list is too long");

@@ -116,15 +116,16 @@ static int check_quickly(struct replica *replica, struct err *err)
     return code;
 }
 
-static int open_file(struct replica *replica, int migrate_to, struct err *err)
+static int open_file(struct replica *replica, const struct replica_options *options,
+                     struct err *err)
 {
     int code = replica_connect(replica, err);
     if (code == ERR_OK)
         code = check_quickly(replica, err);
     if (code == ERR_OK)
-        code = replica_migrate(replica->db, migrate_to, err);
-    if (code == ERR_OK && migrate_to == 0)
-        code = marks_arm(replica->db, err);
+        code = replica_migrate(replica->db, options->migrate_to, err);
+    if (code == ERR_OK && options->migrate_to == 0)
+        code = marks_arm(replica->db, options->row_bases, err);
     if (code != ERR_OK)
         replica_disconnect(replica);
     return code;
@@ -173,7 +174,7 @@ static int replace_damaged(struct replica *replica, const struct replica_options
         log_warn("replica.restored", "from=%s", backup);
     else
         log_warn("replica.empty", "no sound backup in %s: starting empty", options->backup_dir);
-    int code = open_file(replica, options->migrate_to, err);
+    int code = open_file(replica, options, err);
     if (code == ERR_OK)
         code = replica_set_restored(replica, true);
     return code;
@@ -201,7 +202,7 @@ int replica_open(const struct replica_options *options, struct replica **ret, st
     replica->seal = options->seal;
     uuid_source_init(&replica->ids, options->clock, options->rnd);
     struct err local = {0};
-    int code = open_file(replica, options->migrate_to, &local);
+    int code = open_file(replica, options, &local);
     if (code == ERR_CORRUPT && options->backup_dir != NULL)
         code = replace_damaged(replica, options, &local);
     if (code != ERR_OK) {

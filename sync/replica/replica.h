@@ -38,6 +38,7 @@ struct replica_options {
     int wal_pages_max;         /* a commit that leaves more pages in the -wal checkpoints by itself,
                                   which takes long; 0: 1000. See replica_checkpoint() */
     int migrate_to;            /* tests only: stop at this schema version; 0: the newest */
+    bool row_bases;            /* tests only: one base for all groups of a row (marks.h) */
 };
 
 /* Opens, migrates in order, arms the change marks. ERR_NEWER: made by a newer program (says both

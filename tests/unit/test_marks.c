@@ -92,7 +92,7 @@ static int set_up(void **state)
     run_file(f, "0006_sync.sql");
     run_file(f, "0007_sync_more.sql");
     struct err err = {0};
-    if (marks_arm(f->db, &err) != ERR_OK)
+    if (marks_arm(f->db, false, &err) != ERR_OK)
         fail_msg("%s", err.text);
     *state = f;
     return 0;
@@ -200,14 +200,26 @@ static void assert_refused(struct fixture *f, const char *sql, const char *why)
     sqlite3_free(message);
 }
 
+static void a_deletion_is_a_group_of_its_own(void **state)
+{
+    struct fixture *f = *state;
+    f->local = 0;
+    insert_shift(f);
+    run(f, "UPDATE shift SET _v=50");
+    f->local = 1;
+    run(f, "DELETE FROM shift");
+    assert_string_equal(ask(f, marks), "1:13:a:50:128:1000:-:0");
+    insert_shift(f); /* back before anybody heard of it */
+    assert_string_equal(ask(f, marks), "1:13:a:50:131:1000:-:0");
+}
+
 static void writes_that_could_not_be_told_are_refused(void **state)
 {
     struct fixture *f = *state;
     insert_shift(f);
     run(f, "INSERT INTO checkin(id,scope,kind,channel) VALUES ('c','S1','in','sms')");
     assert_refused(f, "UPDATE checkin SET kind='out'", "append-only");
-    assert_refused(f, "DELETE FROM checkin", "not deleted");
-    assert_refused(f, "DELETE FROM shift", "not deleted");
+    assert_refused(f, "DELETE FROM checkin", "events are kept");
     assert_refused(f, "UPDATE shift SET id='b'", "key");
 }
 
@@ -236,11 +248,11 @@ static void arming_again_writes_only_when_something_differs(void **state)
     struct fixture *f = *state;
     char before[32];
     snprintf(before, sizeof before, "%s", ask(f, "PRAGMA schema_version"));
-    assert_int_equal(marks_arm(f->db, NULL), ERR_OK);
+    assert_int_equal(marks_arm(f->db, false, NULL), ERR_OK);
     assert_string_equal(ask(f, "PRAGMA schema_version"), before);
     run(f, "DROP TRIGGER mark_shift_u1");
     run(f, "CREATE TRIGGER mark_old AFTER INSERT ON school BEGIN SELECT 1; END");
-    assert_int_equal(marks_arm(f->db, NULL), ERR_OK);
+    assert_int_equal(marks_arm(f->db, false, NULL), ERR_OK);
     assert_string_equal(ask(f, "SELECT count(*) FROM sqlite_schema WHERE name='mark_old'"), "0");
     assert_string_equal(ask(f, "SELECT count(*) FROM sqlite_schema WHERE name='mark_shift_u1'"),
                         "1");
@@ -257,6 +269,7 @@ int main(void)
         TEST(a_lost_mark_still_gives_the_base),
         TEST(rows_of_the_county_are_not_marked),
         TEST(writes_that_could_not_be_told_are_refused),
+        TEST(a_deletion_is_a_group_of_its_own),
         TEST(a_program_without_our_functions_cannot_write),
         TEST(a_new_column_marks_nothing),
         TEST(arming_again_writes_only_when_something_differs),

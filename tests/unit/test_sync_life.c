@@ -45,8 +45,9 @@ static void open_all(struct fixture *f)
     if (replica_open(&options, &f->replica, &err) != ERR_OK)
         fail_msg("%s", err.text);
     static const char *const scopes[] = {"S1", NULL};
+    struct wire_options wire = {.station = "S1", .scopes = scopes, .machine = &f->machine};
     replica_enter(f->replica);
-    assert_int_equal(wire_init(&f->wire, f->replica, "S1", scopes, &f->machine, &err), ERR_OK);
+    assert_int_equal(wire_init(&f->wire, f->replica, &wire, &err), ERR_OK);
     assert_true(replica_leave(f->replica, true));
     assert_true(replica_commit(f->replica));
 }

@@ -167,7 +167,7 @@ static void answer(struct fixture *f, const char *head, const void *body, size_t
 static void exchange(struct fixture *f, const char *body)
 {
     int before = f->replies;
-    f->transport.send(f->transport.impl, body, strlen(body), false, on_reply, f);
+    f->transport.send(f->transport.impl, "/v1/sync", body, strlen(body), false, on_reply, f);
     assert_int_equal(f->replies, before);
     while (f->replies == before)
         uv_run(&f->loop, UV_RUN_ONCE);
@@ -242,7 +242,7 @@ static void a_running_request_can_be_aborted_or_closed(void **state)
     struct fixture *f = *state;
     buf_clear(&f->server.answer); /* says nothing */
     for (int turns = 0; turns < 12; turns += 3) {
-        f->transport.send(f->transport.impl, "{}", 2, true, on_reply, f);
+        f->transport.send(f->transport.impl, "/v1/sync", "{}", 2, true, on_reply, f);
         for (int i = 0; i < turns; i++)
             uv_run(&f->loop, i == 0 ? UV_RUN_ONCE : UV_RUN_NOWAIT);
         int before = f->replies;
@@ -253,7 +253,7 @@ static void a_running_request_can_be_aborted_or_closed(void **state)
         assert_int_equal(f->reply.code, ERR_STATE);
     }
     f->transport.abort(f->transport.impl);                            /* nothing runs */
-    f->transport.send(f->transport.impl, "{}", 2, true, on_reply, f); /* closed by tear_down */
+    f->transport.send(f->transport.impl, "/v1/sync", "{}", 2, true, on_reply, f); /* closed by tear_down */
 }
 
 static void a_dead_server_and_a_bad_token_are_said(void **state)

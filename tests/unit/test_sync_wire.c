@@ -46,8 +46,14 @@ static void open_all(struct fixture *f)
     if (replica_open(&options, &f->replica, &err) != ERR_OK)
         fail_msg("%s", err.text);
     static const char *const scopes[] = {"S1", "*", NULL};
+    struct wire_options wire = {.station = "S1", .scopes = scopes, .machine = &f->machine};
     replica_enter(f->replica);
-    assert_int_equal(wire_init(&f->wire, f->replica, "S1", scopes, &f->machine, &err), ERR_OK);
+    assert_int_equal(wire_init(&f->wire, f->replica, &wire, &err), ERR_OK);
+    for (int i = 0; i < 2; i++) /* as after a filling */
+        replica_run(f->replica,
+                    "INSERT INTO sync_state(k, v) VALUES ('cur:' || ?1, '[\"\",0]') "
+                    "ON CONFLICT DO NOTHING",
+                    "s", scopes[i]);
     assert_true(replica_leave(f->replica, true));
     assert_true(replica_commit(f->replica));
 }
@@ -299,7 +305,7 @@ static void verdicts_settle_the_marks(void **state)
     ASSERT_TEXT(f, "SELECT group_concat(st,'') FROM (SELECT st FROM sync_out ORDER BY lseq)",
                 "2324");
     ASSERT_TEXT(f, "SELECT group_concat(_v,' ') FROM (SELECT _v FROM shift ORDER BY id)",
-                "500 0 0 0");
+                "500 0 0"); /* s3 is gone at the county and here */
     ASSERT_TEXT(f, "SELECT why FROM sync_quarantine WHERE lseq=4", "gone");
     ASSERT_TEXT(f, "SELECT unseal(row)->>'$.id' FROM sync_quarantine WHERE lseq=4", "s3");
     assert_int_equal(ask(f, "SELECT v FROM sync_state WHERE k='conflicts'"), 1);
@@ -372,7 +378,7 @@ static void what_was_sent_is_sent_again_even_when_its_row_is_gone(void **state)
     build(f, 100);
     assert_int_equal(f->rows, 2);
     assert_string_equal(json_text(f->sent, "fp", ""), fp);
-    assert_string_equal(json_text(sent_row(f, 0, 0), "scope", "-"), "");
+    assert_string_equal(json_text(sent_row(f, 0, 0), "scope", "-"), "S1");
     free(fp);
 }
 
@@ -598,7 +604,7 @@ static void a_crash_between_slices_loses_and_doubles_nothing(void **state)
         page_free(&page);
         replica_leave(f->replica, true);
         crash(f);
-        assert_int_equal(ask(f, "SELECT count(*) FROM sync_state WHERE k GLOB 'cur:*'"), 0);
+        assert_int_equal(ask(f, "SELECT sum(v->>1) FROM sync_state WHERE k GLOB 'cur:*'"), 0);
     }
     get(f, NO_VERDICTS, buf_text(&rows));
     buf_free(&rows);
@@ -611,13 +617,104 @@ static void a_crash_between_slices_loses_and_doubles_nothing(void **state)
     ASSERT_TEXT(f, "SELECT v FROM sync_state WHERE k='cur:*'", "[\"e1\",800]");
 }
 
+static void a_deletion_is_pushed_as_a_group_of_its_own(void **state)
+{
+    struct fixture *f = *state;
+    meet(f);
+    get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "10", "1", "planned")));
+    run(f, "DELETE FROM shift WHERE id='a'");
+    build(f, 100);
+    assert_int_equal(f->rows, 1);
+    assert_int_equal(json_int(sent_row(f, 0, 0), "gm", 0), 128);
+    assert_int_equal(json_int(sent_row(f, 0, 0), "base", 0), 10);
+    assert_int_equal(json_int(sent_row(f, 0, 0), "_del", 0), 1);
+    assert_string_equal(json_text(sent_row(f, 0, 0), "scope", ""), "S1");
+    get(f, "\"ack\":1,\"v0\":500,\"lost\":[],\"keep\":[],\"bad\":[]", "[]");
+    assert_int_equal(ask(f, "SELECT count(*) FROM shift"), 0);
+}
+
+static void an_edit_of_another_does_not_raise_what_was_deleted_here(void **state)
+{
+    struct fixture *f = *state;
+    meet(f);
+    get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "10", "1", "planned")));
+    run(f, "DELETE FROM shift WHERE id='a'");
+    get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "20", "2", "planned")));
+    assert_int_equal(ask(f, "SELECT count(*) FROM shift"), 0);
+    build(f, 100);
+    /* but when the deletion lost, the row comes back */
+    get(f, "\"ack\":1,\"v0\":500,\"lost\":[1],\"keep\":[],\"bad\":[]",
+        GROUP("shift", SHIFT("a", "500", "2", "planned")));
+    assert_int_equal(ask(f, "SELECT _v FROM shift WHERE id='a'"), 500);
+}
+
+static void a_row_that_comes_back_says_so(void **state)
+{
+    struct fixture *f = *state;
+    meet(f);
+    get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "10", "1", "planned")));
+    run(f, "DELETE FROM shift WHERE id='a'");
+    run(f, "INSERT INTO shift(id,scope,post_id,date,peak,need,state) VALUES "
+           "('a','S1','p','2026-09-01','am',5,'planned')");
+    build(f, 100);
+    assert_int_equal(f->rows, 1);
+    assert_int_equal(json_int(sent_row(f, 0, 0), "gm", 0), 131);
+    assert_int_equal(json_int(sent_row(f, 0, 0), "_del", 9), 0);
+    assert_int_equal(json_int(sent_row(f, 0, 0), "need", 0), 5);
+}
+
+static void a_mark_that_lost_waits_for_a_row_that_is_not_older(void **state)
+{
+    struct fixture *f = *state;
+    meet(f);
+    get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "10", "1", "planned")));
+    run(f, "UPDATE shift SET need=7 WHERE id='a'");
+    build(f, 100);
+    get(f, "\"ack\":1,\"v0\":500,\"lost\":[1],\"keep\":[],\"bad\":[]", "[]");
+    ASSERT_TEXT(f, "SELECT unseal(mine)->>'$.need' FROM sync_conflict", "7");
+    build(f, 100);
+    get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "490", "2", "planned")));
+    assert_int_equal(ask(f, "SELECT st FROM sync_out"), 3);
+    get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "500", "3", "planned")));
+    assert_int_equal(ask(f, "SELECT st FROM sync_out"), 2);
+    assert_int_equal(ask(f, "SELECT need FROM shift"), 3);
+    assert_int_equal(ask(f, "SELECT settled_at > 0 FROM sync_conflict"), 1);
+}
+
+static void a_scope_that_is_granted_is_followed_and_one_that_is_not_is_left(void **state)
+{
+    struct fixture *f = *state;
+    meet(f);
+    get(f, NO_VERDICTS ",\"grant\":[\"S1\",\"*\",\"S9\"]", "[]");
+    assert_int_equal(f->wire.scope_count, 3);
+    build(f, 100);
+    assert_null(json_get(json_get(f->sent, "pull"), "S9")); /* it is filled first */
+    get(f, NO_VERDICTS ",\"grant\":[\"S1\",\"S9\"]", "[]");
+    assert_int_equal(f->wire.scope_count, 2);
+    assert_int_equal(ask(f, "SELECT count(*) FROM sync_state WHERE k='cur:*'"), 0);
+    assert_int_equal(ask(f, "SELECT count(*) FROM sync_state WHERE k='drop:*'"), 1);
+}
+
+static void columns_of_other_versions_do_no_harm(void **state)
+{
+    struct fixture *f = *state;
+    meet(f);
+    get(f, NO_VERDICTS,
+        GROUP("shift",
+              "{\"_v\":10,\"_op\":\"U\",\"id\":\"a\",\"scope\":\"S1\",\"post_id\":\"p\","
+              "\"date\":\"d\",\"peak\":\"am\",\"state\":\"planned\",\"of_later\":{\"x\":1}}"));
+    assert_int_equal(ask(f, "SELECT count(*) FROM shift WHERE id='a' AND need IS NULL"), 1);
+    assert_int_equal(ask(f, "SELECT count(*) FROM sync_quarantine"), 0);
+}
+
 static void another_stations_database_is_refused(void **state)
 {
     struct fixture *f = *state;
     static const char *const scopes[] = {"S2", NULL};
+    struct wire_options options = {.station = "S2", .scopes = scopes, .machine = &f->machine};
     struct wire other;
     struct err err = {0};
-    assert_int_equal(wire_init(&other, f->replica, "S2", scopes, &f->machine, &err), ERR_STATE);
+    assert_int_equal(wire_init(&other, f->replica, &options, &err), ERR_STATE);
     assert_non_null(strstr(err.text, "S1"));
 }
 
@@ -657,6 +754,12 @@ int main(void)
         TEST(our_changes_to_a_row_that_is_taken_away_are_kept_for_a_person),
         TEST(unknown_tables_are_passed_over),
         TEST(a_crash_between_slices_loses_and_doubles_nothing),
+        TEST(a_deletion_is_pushed_as_a_group_of_its_own),
+        TEST(an_edit_of_another_does_not_raise_what_was_deleted_here),
+        TEST(a_row_that_comes_back_says_so),
+        TEST(a_mark_that_lost_waits_for_a_row_that_is_not_older),
+        TEST(a_scope_that_is_granted_is_followed_and_one_that_is_not_is_left),
+        TEST(columns_of_other_versions_do_no_harm),
         TEST(another_stations_database_is_refused),
         TEST(settled_marks_are_forgotten_after_35_days),
     };

@@ -14,14 +14,6 @@ ALTER TABLE sync_boot ADD COLUMN boot_off_ms INTEGER;
 ALTER TABLE sync_boot ADD COLUMN cap_ms INTEGER;
 CREATE INDEX sync_boot_id ON sync_boot(boot_id);
 
--- Lives of the county's database that were heard of, newest last.
-CREATE TABLE sync_epoch (
-    n INTEGER PRIMARY KEY,
-    id TEXT NOT NULL UNIQUE,
-    start_v INTEGER, -- NULL: not said
-    heard_at INTEGER NOT NULL
-) STRICT;
-
 -- Changes that lost to another one at the county. mine is what was pushed, sealed; the row itself
 -- has the county's word once settled_at is set.
 CREATE TABLE sync_conflict (

@@ -1,0 +1,57 @@
+/* The county came back from a backup: the station finds what both still know, gives back what the
+ * county forgot, and goes on as a new incarnation (PROTOCOL.md 7). */
+#ifndef TOUYAN_SYNC_REWIND_H
+#define TOUYAN_SYNC_REWIND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "gateway/base/buf.h"
+#include "gateway/base/err.h"
+#include "gateway/base/json.h"
+#include "sync/protocol.h"
+#include "sync/wire.h"
+
+enum rewind_step {
+    REWIND_LOAD,   /* nothing is in memory yet */
+    REWIND_GATHER, /* local: rows for the next request */
+    REWIND_ASK,    /* the request is ready */
+    REWIND_LOWER,  /* local: versions of rows */
+    REWIND_MARKS,  /* local: marks that are to be sent again */
+    REWIND_FINISH, /* local: cursors and incarnation */
+};
+
+struct rewind {
+    struct wire *wire;
+    enum rewind_step step;
+    char common[PROTOCOL_EPOCH_BYTES + 1];
+    int64_t f;
+    size_t table;
+    char after[PROTOCOL_PK_BYTES + 1];
+    struct buf rows; /* the groups of the next request */
+    size_t count;
+    bool group_open;
+    bool last;    /* the next request is the last */
+    int64_t lseq; /* marks up to here are done */
+    int64_t lseq_end;
+    int64_t given, taken;
+};
+
+void rewind_init(struct rewind *rewind, struct wire *wire);
+void rewind_fini(struct rewind *rewind);
+void rewind_restart(struct rewind *rewind);
+
+/* eps: the county's epochs, oldest first, [id, start] each. In a handler. */
+bool rewind_begin(struct rewind *rewind, const struct json *eps);
+bool rewind_pending(struct rewind *rewind);
+bool rewind_work_due(struct rewind *rewind);
+bool rewind_work(struct rewind *rewind);
+
+bool rewind_build(struct rewind *rewind, struct buf *body);
+int rewind_read(struct rewind *rewind, const struct json *reply, struct err *err);
+bool rewind_store(struct rewind *rewind);
+/* The county takes nothing back any more: only what is ours remains to be sent again. */
+bool rewind_give_up(struct rewind *rewind);
+
+#endif
