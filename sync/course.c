@@ -22,7 +22,7 @@ enum { DROP_ROWS = 200, SCAN_ROWS = 1000, NOT_FOUND = 404, CONFLICT = 409, EXPIR
 
 void course_init(struct course *course, struct wire *wire)
 {
-    *course = (struct course){.wire = wire};
+    *course = (struct course){.wire = wire, .detour = true};
     digest_init(&course->digest, wire);
     rewind_init(&course->rewind, wire);
 }

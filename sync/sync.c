@@ -49,6 +49,7 @@ enum {
     SLICE_ROWS_MIN = 10,
     SLICE_ROWS_FIRST = 100,
     PUSH_ROWS_FIRST = 250,
+    REMEDIES_IN_A_ROW = PROTOCOL_SCOPES + 4, /* each scope may need one */
     REINC_PAUSE_MS = 60000,
     WORK_PAUSE_MS = 1000, /* after local work that could not be committed */
 };
@@ -91,6 +92,7 @@ struct sync {
     size_t push_rows;  /* rows that a push may have, for the same reason */
     int64_t handler_began_us;
 
+    int remedies;     /* since a request was answered well */
     int64_t reinc_ms; /* last time that the county asked for a new incarnation; 0: never */
     enum blame blame;
     size_t refused_limit; /* rows a push may have after one was refused */
@@ -213,6 +215,7 @@ static void look_ahead(struct sync *sync)
 static void on_round_done(struct sync *sync)
 {
     drop_page(sync);
+    sync->remedies = 0;
     look_ahead(sync);
     engine_applied(&sync->engine, mono_ms(sync));
     sync->status.last_progress_ms = wall_ms(sync);
@@ -420,6 +423,20 @@ static void split_push(struct sync *sync, const char *problem)
     replica_leave(sync->replica, wire_unclaim(&sync->wire));
 }
 
+/* After a refusal with a remedy: the link is well, unless refusals follow one another. */
+static void go_on(struct sync *sync, const char *problem)
+{
+    bool few = ++sync->remedies <= REMEDIES_IN_A_ROW;
+    if (!few)
+        set_link(sync, SYNC_LINK_DOWN, problem);
+    drop_page(sync);
+    engine_failed(&sync->engine, mono_ms(sync), -1);
+    if (few)
+        engine_retry_now(&sync->engine, mono_ms(sync));
+    look_ahead(sync);
+    look(sync);
+}
+
 /* A refusal that says what to do: it is prepared, and the next request comes at once. A county
  * that keeps refusing is asked at the pace of a failing one. */
 static bool remedy(struct sync *sync, const struct transport_reply *reply, const char *problem)
@@ -438,12 +455,7 @@ static bool remedy(struct sync *sync, const struct transport_reply *reply, const
     if (reinc) {
         on_reinc(sync, problem);
     } else if (done) {
-        bool first = sync->engine.failures == 0;
-        fail(sync, -1, problem);
-        if (first)
-            engine_retry_now(&sync->engine, mono_ms(sync));
-        look_ahead(sync);
-        look(sync);
+        go_on(sync, problem);
     }
     return reinc || done;
 }

@@ -3,6 +3,7 @@ target_compile_definitions(test_marks PRIVATE TOUYAN_SOURCE_DIR="${CMAKE_SOURCE_
 touyan_test(test_sync_engine SOURCES unit/test_sync_engine.c LIBS touyan_sync)
 touyan_test(test_sync_page SOURCES unit/test_sync_page.c LIBS touyan_sync)
 touyan_test(test_sync_life SOURCES unit/test_sync_life.c LIBS touyan_sync)
+touyan_test(test_sync_course SOURCES unit/test_sync_course.c LIBS touyan_sync)
 touyan_test(test_sync_wire SOURCES unit/test_sync_wire.c LIBS touyan_sync)
 touyan_test(test_sync_transport SOURCES unit/test_sync_transport.c LIBS touyan_sync)
 touyan_test(test_sync_round SOURCES unit/test_sync_round.c LIBS touyan_sync)
