@@ -143,7 +143,7 @@ void scopes_write(const struct scopes *scopes, struct buf *out);
 
 /* store_sqlite_epoch.c */
 int epoch_take(struct db *db, bool new_epoch, struct err *err);
-/* Is the cursor of an epoch of ours and not beyond its end? v 0 always is. */
+/* Is the cursor of an epoch of ours and not beyond its end? ("", 0) is. */
 int epoch_check(struct db *db, const char *epoch, int64_t v, bool *ret_good, struct err *err);
 /* Appends the newest epochs as [[id, start], ...]. */
 int epoch_write(struct db *db, struct buf *out, struct err *err);

@@ -36,9 +36,9 @@ int epoch_take(struct db *db, bool new_epoch, struct err *err)
 
 int epoch_check(struct db *db, const char *epoch, int64_t v, bool *ret_good, struct err *err)
 {
-    int64_t good = v == 0;
+    int64_t good = v == 0 && epoch[0] == '\0';
     int code = ERR_OK;
-    if (v != 0)
+    if (good == 0)
         code = db_int(db, &good, err,
                       "SELECT ?2<=coalesce((SELECT start_v FROM epoch n WHERE n.n>e.n ORDER BY n.n "
                       "LIMIT 1),(SELECT v FROM ctr)) FROM epoch e WHERE e.id=?1",
@@ -197,13 +197,14 @@ static int write_answer(struct db *db, const struct giveback *give, struct buf *
                (long long)give->merge.now_ms, (long long)give->f, (long long)give->taken,
                (long long)(give->rows - give->taken - bad));
     if (code == ERR_OK)
-        code = db_text(db, out, err,
-                       "SELECT json_group_array(json_array(id,why)) FROM (SELECT "
-                       "CAST(json_extract(r.row,'$.id') AS TEXT) AS id,coalesce(v.why,'table') AS "
-                       "why FROM temp.raw r LEFT JOIN temp.verdict v ON v.k=r.k AND v.kind='bad' "
-                       "WHERE v.k IS NOT NULL OR NOT EXISTS(SELECT 1 FROM temp.known n WHERE "
-                       "n.t=r.t) ORDER BY r.k)",
-                       "");
+        code =
+            db_text(db, out, err,
+                    "SELECT json_group_array(json_array(iif(text_ok(id),id,'?'),why)) FROM (SELECT "
+                    "CAST(json_extract(r.row,'$.id') AS TEXT) AS id,coalesce(v.why,'table') AS "
+                    "why FROM temp.raw r LEFT JOIN temp.verdict v ON v.k=r.k AND v.kind='bad' "
+                    "WHERE v.k IS NOT NULL OR NOT EXISTS(SELECT 1 FROM temp.known n WHERE "
+                    "n.t=r.t) ORDER BY r.k)",
+                    "");
     buf_add_text(out, "}");
     return code;
 }

@@ -85,7 +85,8 @@ int sqlite_show(struct store *store, const char *what, struct buf *ret_json, str
         return db_text(
             db, ret_json, err,
             "SELECT json_group_array(json_object('n',n,'at',at,'inc',o,'lseq',lseq,'table',tid,"
-            "'id',CASE WHEN json_valid(row) THEN json_extract(row,'$.id') END,'why',why)) FROM "
+            "'id',CASE WHEN json_valid(row) AND text_ok(json_extract(row,'$.id')) THEN "
+            "json_extract(row,'$.id') END,'why',why)) FROM "
             "(SELECT * FROM quarantine ORDER BY n)",
             "");
     return err_set(err, ERR_NOT_FOUND,

@@ -244,6 +244,8 @@ static void each_start_is_an_epoch_and_old_cursors_stay_good(void **state)
     pull_from(f, 2, "ffff", v);
     assert_int_equal(f->status, 409);
     assert_int_equal(json_count(json_get(json_get(f->reply, "rewind"), "eps")), 2);
+    pull_from(f, 2, "ffff", 0); /* a scope without a row, of a life that is forgotten */
+    assert_int_equal(f->status, 409);
     pull_from(f, 2, "", 0);
     assert_int_equal(f->status, 200);
 }
