@@ -75,7 +75,8 @@ def write_county(folder, panics):
     write_csv(folder, "duty_lead", ["scope", "org_id", "date", "from_min", "to_min", "person_id",
                                     "level"], [[scope, scope, DAY, "00:00", "1440", "L", 2]])
     write_csv(folder, "sponsor", ["scope", "senior_id", "school_id", "min_visits_week", "valid_from",
-                                  "valid_to"], [[scope, "G", f"S{i}", 2, "2026-09-01", "2027-01-15"] for i in schools])
+                                  "valid_to"],
+              [[scope, "G", f"S{i}", 2, "2026-09-01", "2027-01-15"] for i in schools])
     write_csv(folder, "shift", ["scope", "post_id", "date", "peak", "start_at", "end_at", "need",
                                 "state"],
               [[scope, post(i), DAY, "am", f"{DAY} 07:20", f"{DAY} 23:10", 1, "published"]
@@ -222,20 +223,23 @@ class BenchWorld(World):
         return super().adapt_broker_config(text).replace("log_type all", "log_type error")
 
 
-def bring_up(folder, bin_dir, panics):
+def make_world(folder, bin_dir, panics):
     devices = [f"SOS{i}" for i in range(panics)] + [f"TEL{i}" for i in range(LOAD_DEVICES)]
     folder.mkdir(parents=True, exist_ok=True)
     world = BenchWorld(folder, bin_dir, f"{DAY} 08:00", devices=devices, poll="1s", level="warn",
                        data=folder / "data")
     write_county(folder / "data", panics)
     world.county_db = world.elsewhere / "county.db"
+    return world
+
+
+def start(world, panics):
     world.up()
     os.setpriority(os.PRIO_PROCESS, world.county.process.pid, OTHER_MACHINE)
     wait_for("the roster and the devices", lambda: world.replica(
         "SELECT (SELECT count(*) FROM assignment) + (SELECT count(*) FROM device) n")[0]["n"] ==
-        panics + len(devices), 60)
+        panics + len(world.devices), 60)
     time.sleep(1)
-    return world
 
 
 class Load:
@@ -280,9 +284,10 @@ class Load:
 
 
 def one_run(folder, bin_dir, panics, busy):
-    world = bring_up(folder, bin_dir, panics)
+    world = make_world(folder, bin_dir, panics)
     load = Load(world)
     try:
+        start(world, panics)
         if busy:
             load.start()
             values = measure(world, panics, Applying(Replica(world.replica_db)).look)
