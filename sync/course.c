@@ -18,7 +18,14 @@
 #include "sync/state.h"
 #include "sync/wire_sql.h"
 
-enum { DROP_ROWS = 200, SCAN_ROWS = 1000, NOT_FOUND = 404, CONFLICT = 409, EXPIRED = 410 };
+enum {
+    DROP_ROWS = 200,
+    SCAN_ROWS = 1000,
+    FORBIDDEN = 403,
+    NOT_FOUND = 404,
+    CONFLICT = 409,
+    EXPIRED = 410
+};
 
 void course_init(struct course *course, struct wire *wire)
 {
@@ -240,7 +247,7 @@ static enum course_ask choose(struct course *course, bool marks)
     if (rewind_pending(&course->rewind))
         return ASK_GIVEBACK;
     if (wire_in_flight(course->wire) > 0 || wire_incarnation(course->wire) == 0 ||
-        (marks && course->detour))
+        course->news_first || (marks && course->detour))
         return ASK_SYNC;
     if (digest_pending(&course->digest))
         return ASK_DIGEST;
@@ -255,6 +262,7 @@ enum course_ask course_choose(struct course *course, bool marks)
 {
     course->ask = choose(course, marks);
     course->detour = course->ask != ASK_SYNC;
+    course->news_first = course->news_first && course->detour;
     course->wire->force = course->ask == ASK_DIGEST;
     return course->ask;
 }
@@ -351,6 +359,10 @@ bool course_refused(struct course *course, int status, const struct json *body)
         return (status == EXPIRED || status == NOT_FOUND) && rewind_give_up(&course->rewind);
     if (status == NOT_FOUND && course->ask != ASK_SYNC)
         return read_from_zero(course);
+    if (status == FORBIDDEN && course->ask != ASK_SYNC) {
+        course->news_first = true; /* it says what is granted */
+        return true;
+    }
     if (status == EXPIRED && course->ask == ASK_BOOT) /* begin the filling again */
         return replica_run(course->wire->replica, "DELETE FROM sync_state WHERE k = 'boot:' || ?1",
                            "s", course->boot.scope) >= 0;

@@ -39,6 +39,7 @@ struct course {
     struct wire *wire;
     enum course_ask ask; /* of the request under way */
     bool detour;         /* the last request was no sync */
+    bool news_first;     /* the next one has to be a sync */
     struct boot boot;
     struct digest digest;
     struct rewind rewind;
@@ -71,7 +72,7 @@ int course_read(struct course *course, const char *body, size_t size, struct pag
 /* In the handler of the last slice of the rows (or alone): the request counts as answered. */
 bool course_store(struct course *course);
 
-/* A refusal (404, 409 rewind, 410) that has a remedy: prepares it, in a handler. False: it has
+/* A refusal (403, 404, 409 rewind, 410) that has a remedy: prepares it, in a handler. False: it has
  * none, or the replica failed. */
 bool course_refused(struct course *course, int status, const struct json *body);
 

@@ -388,7 +388,8 @@ static void on_bad_status(struct sync *sync, const struct transport_reply *reply
 {
     char problem[LIMIT_ERR_TEXT];
     error_of(reply, problem, sizeof problem);
-    bool remediable = reply->status == 404 || reply->status == 409 || reply->status == 410;
+    bool remediable = reply->status == 403 || reply->status == 404 || reply->status == 409 ||
+                      reply->status == 410;
     if (remediable && remedy(sync, reply, problem))
         return;
     if (reply->status == 409 || reply->status == 410) {

@@ -77,7 +77,9 @@ static void follow(struct wire *wire, const char *scope)
 static void follow_known(struct wire *wire)
 {
     struct query *query = replica_query(
-        wire->replica, "SELECT substr(k, instr(k, ':') + 1) FROM sync_state WHERE k GLOB 'cur:*'");
+        wire->replica,
+        "SELECT substr(k, instr(k, ':') + 1) FROM sync_state WHERE k GLOB 'cur:*' OR k "
+        "GLOB 'boot:*' OR k GLOB 'digest:*'");
     while (!wire->scopes_fixed && query_row(query))
         follow(wire, query_get_text(query, 0));
     query_done(query);

@@ -15,7 +15,7 @@ _touyan() {
     'sms ') words='list show send simulate' ;;
     'sms list') words='in out' ;;
     'desk ') words='list done' ;;
-    'sync ') words='status now pending conflicts quarantine' ;;
+    'sync ') words='status' ;;
     'device ') words='list' ;;
     esac
     case $cur in

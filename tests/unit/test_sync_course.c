@@ -344,6 +344,41 @@ static void a_county_that_knows_no_filling_is_read_from_zero(void **state)
 
 /* --- scopes --- */
 
+static void a_grant_that_ends_in_the_middle_of_its_filling_is_noticed(void **state)
+{
+    struct fixture *f = *state;
+    sync_start(f->sync);
+    wait_request(f, "/v1/sync");
+    answer_sync(f, "", ",\"grant\":[\"*\",\"S1\",\"S7\"]");
+    wait_request(f, "/v1/boot?");
+    fill_rest(f, "S1");
+    fill_rest(f, "%2A");
+    assert_non_null(strstr(f->path, "&s=S7&"));
+    for (int i = 1; i < 7; i++) {
+        answer_boot(f, "", "", 0);
+        wait_request(f, "/v1/boot?");
+    }
+    answer(
+        f, 200,
+        "{\"now\":1700000000000,\"ep\":\"e1\",\"v0\":700,\"pull\":[{\"t\":\"person\",\"s\":\"S7\","
+        "\"r\":[{\"_v\":5,\"_op\":\"U\",\"id\":\"x\",\"scope\":\"S7\",\"kind\":\"guard\","
+        "\"name\":\"n\"}]}],\"next\":\"x\",\"more\":1}");
+    wait_request(f, "/v1/boot?");
+    assert_int_equal(ask(f, "SELECT count(*) FROM person WHERE scope='S7'"), 1);
+    close_all(f); /* also when the program was started anew since */
+    open_all(f);
+    sync_start(f->sync);
+    wait_request(f, "/v1/boot?");
+    assert_non_null(strstr(f->path, "&s=S7&"));
+    answer(f, 403, "{\"error\":\"this scope is not granted to the station\"}");
+    wait_request(f, "/v1/sync");
+    answer_sync(f, BOTH("700"), ",\"grant\":[\"*\",\"S1\"]");
+    sync_retry_now(f->sync);
+    wait_request(f, "/v1/sync");
+    assert_int_equal(ask(f, "SELECT count(*) FROM person WHERE scope='S7'"), 0);
+    assert_int_equal(ask(f, "SELECT count(*) FROM sync_state WHERE k GLOB '*:S7'"), 0);
+}
+
 static void what_is_not_granted_any_more_is_taken_away_without_marks(void **state)
 {
     struct fixture *f = *state;
@@ -583,6 +618,7 @@ int main(void)
         TEST(an_empty_station_is_filled_table_by_table),
         TEST(an_alarm_does_not_wait_for_the_filling),
         TEST(a_county_that_knows_no_filling_is_read_from_zero),
+        TEST(a_grant_that_ends_in_the_middle_of_its_filling_is_noticed),
         TEST(what_is_not_granted_any_more_is_taken_away_without_marks),
         TEST(an_expired_station_compares_and_repairs),
         TEST(what_is_new_here_survives_the_comparison),

@@ -1,0 +1,11 @@
+# Simulations in virtual time.
+add_executable(sync_sim sim/sync_sim.c sim/sync/loop.c sim/sync/net.c sim/sync/files.c
+               sim/sync/sim_station.c sim/sync/sim_county.c sim/sync/history.c sim/sync/check.c
+               sim/sync/story.c lib/folder.c)
+target_link_libraries(sync_sim PRIVATE touyan_sync touyan_county_core PkgConfig::SQLITE
+                      Threads::Threads)
+# The functions that would read the machine's own clock and serial numbers.
+target_link_options(sync_sim PRIVATE LINKER:--wrap=clock_mono_us LINKER:--wrap=machine_read)
+set_target_properties(sync_sim PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+add_test(NAME sync_sim COMMAND sync_sim --seeds 300 --faults 8175)
+set_tests_properties(sync_sim PROPERTIES LABELS sim TIMEOUT 300 PROCESSORS 2)

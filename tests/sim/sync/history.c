@@ -1,0 +1,202 @@
+/* Who wrote what on top of what. Each edit of a column group has a number, which is its value, and
+ * knows the value that its author saw: so later and concurrent can be told apart afterwards without
+ * any clock and any version of the protocol. */
+#include "tests/sim/sync/world.h"
+
+#include <ctype.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int history_add_row(struct world *world, bool assignment, const char *home)
+{
+    struct history *history = &world->history;
+    int at = history->row_count++;
+    struct row *row = &history->rows[at];
+    *row = (struct row){.assignment = assignment};
+    snprintf(row->id, sizeof row->id, "r%d", at);
+    snprintf(row->home, sizeof row->home, "%s", home);
+    return at;
+}
+
+int history_find_row(const struct world *world, const char *id)
+{
+    for (int i = 0; i < world->history.row_count; i++)
+        if (strcmp(world->history.rows[i].id, id) == 0)
+            return i;
+    return -1;
+}
+
+int history_add_edit(struct world *world, int row, int group, int parent, int by)
+{
+    struct history *history = &world->history;
+    history->edits[history->edit_count] =
+        (struct edit){.row = row, .group = group, .parent = parent, .by = by};
+    return history->edit_count++;
+}
+
+int edit_of_text(const char *text)
+{
+    if (text == NULL || text[0] != 'e' || !isdigit((unsigned char)text[1]))
+        return -1;
+    return (int)strtol(text + 1, NULL, 10);
+}
+
+bool edit_is_ancestor(const struct world *world, int of, int ancestor)
+{
+    for (; of >= 0; of = world->history.edits[of].parent)
+        if (of == ancestor)
+            return true;
+    return false;
+}
+
+void history_tokens(struct world *world, const char *text, void (*fn)(struct edit *edit))
+{
+    for (const char *at = text; at != NULL && (at = strstr(at, "\"e")) != NULL; at++) {
+        int edit = edit_of_text(at + 1);
+        if (edit >= 0 && edit < world->history.edit_count)
+            fn(&world->history.edits[edit]);
+    }
+}
+
+/* --- looking into the databases --- */
+
+static const char VALUES_SQL[] = "SELECT id, post_id, state FROM shift UNION ALL "
+                                 "SELECT id, person_id, state FROM assignment";
+static const char EVENTS_SQL[] = "SELECT id FROM checkin";
+
+static void note_values(struct world *world, struct sample *sample, const char *id, const char *a,
+                        const char *b)
+{
+    int row = history_find_row(world, id);
+    if (row < 0)
+        return;
+    sample->value[row][0] = edit_of_text(a);
+    sample->value[row][1] = edit_of_text(b);
+}
+
+static void note_event(struct sample *sample, const char *id)
+{
+    const char *digits = id + strcspn(id, "0123456789");
+    long event = strtol(digits, NULL, 10);
+    if (event >= 0 && event < EVENTS_MAX)
+        sample->event[event] = true;
+}
+
+static void forget(struct sample *sample)
+{
+    memset(sample->value, -1, sizeof sample->value);
+    memset(sample->event, 0, sizeof sample->event);
+}
+
+static void look_into_station(struct station *station)
+{
+    forget(&station->sample);
+    struct query *query = replica_query(station->replica, VALUES_SQL);
+    while (query_row(query))
+        note_values(station->world, &station->sample, query_get_text(query, 0),
+                    query_get_text(query, 1), query_get_text(query, 2));
+    query_done(query);
+    query = replica_query(station->replica, EVENTS_SQL);
+    while (query_row(query))
+        note_event(&station->sample, query_get_text(query, 0));
+    query_done(query);
+}
+
+static const char *text_at(sqlite3_stmt *query, int column)
+{
+    return (const char *)sqlite3_column_text(query, column);
+}
+
+static void look_into_county(struct world *world)
+{
+    struct county *county = &world->county;
+    sqlite3_stmt *query = NULL;
+    forget(&county->sample);
+    sqlite3_prepare_v2(county->look, VALUES_SQL, -1, &query, NULL);
+    while (sqlite3_step(query) == SQLITE_ROW)
+        note_values(world, &county->sample, text_at(query, 0), text_at(query, 1),
+                    text_at(query, 2));
+    sqlite3_finalize(query);
+    sqlite3_prepare_v2(county->look, EVENTS_SQL, -1, &query, NULL);
+    while (sqlite3_step(query) == SQLITE_ROW)
+        note_event(&county->sample, text_at(query, 0));
+    sqlite3_finalize(query);
+}
+
+static void note_aside(struct edit *edit)
+{
+    edit->set_aside = true;
+}
+
+static void look_at_quarantine(struct station *station)
+{
+    struct query *query = replica_query(
+        station->replica, "SELECT unseal(row) FROM sync_quarantine WHERE way = 'out'");
+    while (query_row(query))
+        history_tokens(station->world, query_get_text(query, 0), note_aside);
+    query_done(query);
+}
+
+void history_look(struct world *world)
+{
+    for (int i = 0; i < world->station_count; i++)
+        if (world->stations[i].on) {
+            look_into_station(&world->stations[i]);
+            look_at_quarantine(&world->stations[i]);
+        }
+    if (world->county.look != NULL)
+        look_into_county(world);
+}
+
+/* --- loss --- */
+
+static void add_sample(struct sample *all, bool alive[EDITS_MAX], const struct world *world,
+                       const struct sample *one)
+{
+    for (int row = 0; row < world->history.row_count; row++)
+        for (int group = 0; group < GROUPS; group++)
+            for (int e = one->value[row][group]; e >= 0 && !alive[e];
+                 e = world->history.edits[e].parent)
+                alive[e] = true;
+    for (int i = 0; i < EVENTS_MAX; i++)
+        all->event[i] = all->event[i] || one->event[i];
+}
+
+/* What some database has, as its value or below it. */
+static void gather(const struct world *world, struct sample *ret, bool alive[EDITS_MAX])
+{
+    *ret = (struct sample){0};
+    memset(alive, 0, EDITS_MAX * sizeof *alive);
+    add_sample(ret, alive, world, &world->county.sample);
+    for (int i = 0; i < world->station_count; i++)
+        add_sample(ret, alive, world, &world->stations[i].sample);
+}
+
+void history_before_loss(struct world *world, struct sample *ret)
+{
+    bool alive[EDITS_MAX];
+    history_look(world);
+    county_note_conflicts(world);
+    gather(world, ret, alive);
+}
+
+void history_after_loss(struct world *world, const struct sample *before)
+{
+    bool alive[EDITS_MAX];
+    struct sample now;
+    gather(world, &now, alive);
+    for (int i = 0; i < world->history.event_count; i++)
+        if (before->event[i] && !now.event[i] && !world->history.events[i].dead) {
+            world->history.events[i].dead = true;
+            say(world, "event %d is lost with the disk", i);
+        }
+    for (int e = 0; e < world->history.edit_count; e++) {
+        struct edit *edit = &world->history.edits[e];
+        if (!alive[e] && !edit->logged && !edit->set_aside && !edit->dead) {
+            edit->dead = true;
+            say(world, "edit e%d is lost with the disk", e);
+        }
+    }
+}

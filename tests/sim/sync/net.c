@@ -1,0 +1,206 @@
+/* The network between stations and county: it loses requests and replies, delivers some twice and
+ * some long after the station has given up and sent others. */
+#include "tests/sim/sync/world.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    HOP_MS = 5,
+    HOP_SPREAD_MS = 250,
+    TIMEOUT_MS = 2000,
+    TIMEOUT_SPREAD_MS = 3000,
+    LATE_SPREAD_MS = 15000,
+    REFUSED_MS = 20,
+};
+
+static struct message *new_message(struct world *world)
+{
+    for (int i = 0; i < MESSAGES_MAX; i++)
+        if (world->messages[i].kind == MESSAGE_NONE)
+            return &world->messages[i];
+    give_up("more than %d messages under way", MESSAGES_MAX);
+}
+
+static void *copy_of(const void *bytes, size_t size)
+{
+    char *copy = malloc(size + 1);
+    if (copy == NULL)
+        give_up("out of memory");
+    memcpy(copy, bytes, size);
+    copy[size] = '\0';
+    return copy;
+}
+
+static void drop(struct message *message)
+{
+    free(message->body);
+    free(message->path);
+    *message = (struct message){0};
+}
+
+static int hop(struct world *world)
+{
+    return HOP_MS + (world->calm ? 0 : below(world, HOP_SPREAD_MS));
+}
+
+static bool unlucky(struct world *world, int per_mille)
+{
+    return !world->calm && (world->faults & FAULT_NETWORK) != 0 && chance(world, per_mille);
+}
+
+static void post(struct station *station, int64_t due, const char *path, const char *body,
+                 size_t size)
+{
+    struct message *message = new_message(station->world);
+    *message = (struct message){.kind = MESSAGE_REQUEST,
+                                .due = due,
+                                .call = station->call,
+                                .station = station->index,
+                                .path = copy_of(path, strlen(path)),
+                                .body = copy_of(body, size),
+                                .size = size};
+}
+
+static void send_request(void *impl, const char *path, const char *body, size_t size, bool fast,
+                         transport_reply_fn *on_reply, void *ctx)
+{
+    (void)fast;
+    struct station *station = impl;
+    struct world *world = station->world;
+    if (station->call != 0)
+        give_up("two requests of one station at once");
+    station->call = ++world->calls;
+    station->called_at = world->now;
+    station->on_reply = on_reply;
+    station->reply_ctx = ctx;
+    int64_t patience = TIMEOUT_MS + below(world, TIMEOUT_SPREAD_MS);
+    bool cut = !world->calm && world->now < station->link_down_until;
+    *new_message(world) = (struct message){.kind = MESSAGE_TIMEOUT,
+                                           .due = world->now + (cut ? REFUSED_MS : patience),
+                                           .call = station->call,
+                                           .station = station->index};
+    say(world, "station %d sends call %llu: %s %.*s", station->index,
+        (unsigned long long)station->call, path, (int)size, body);
+    if (cut || unlucky(world, world->loss))
+        return;
+    int64_t due = world->now + hop(world);
+    if (unlucky(world, world->lateness))
+        due = world->now + patience + below(world, LATE_SPREAD_MS);
+    post(station, due, path, body, size);
+    if (unlucky(world, world->doubling))
+        post(station, due + below(world, chance(world, 500) ? HOP_SPREAD_MS : LATE_SPREAD_MS), path,
+             body, size);
+}
+
+static void abort_call(void *impl)
+{
+    struct station *station = impl;
+    struct world *world = station->world;
+    for (int i = 0; i < MESSAGES_MAX; i++)
+        if (world->messages[i].kind == MESSAGE_TIMEOUT && world->messages[i].call == station->call)
+            world->messages[i].due = world->now;
+}
+
+/* The patience with a call that has been answered. */
+static void drop_timeout(struct world *world, uint64_t call)
+{
+    for (int i = 0; i < MESSAGES_MAX; i++)
+        if (world->messages[i].kind == MESSAGE_TIMEOUT && world->messages[i].call == call)
+            drop(&world->messages[i]);
+}
+
+static void close_transport(void *impl, void (*done)(void *ctx), void *ctx)
+{
+    struct station *station = impl;
+    drop_timeout(station->world, station->call);
+    station->call = 0;
+    done(ctx);
+}
+
+void net_transport(struct station *station, struct transport *ret)
+{
+    *ret = (struct transport){station, send_request, abort_call, close_transport};
+}
+
+static void give(struct station *station, const struct message *message)
+{
+    struct world *world = station->world;
+    bool replied = message->kind == MESSAGE_REPLY;
+    struct transport_reply reply = {.code = replied ? ERR_OK : ERR_IO,
+                                    .status = message->status,
+                                    .retry_after_ms = -1,
+                                    .body = replied ? message->body : "",
+                                    .size = message->size,
+                                    .took_ms = world->now - station->called_at};
+    if (!replied)
+        err_set(&reply.err, ERR_IO, "no answer");
+    station->call = 0;
+    drop_timeout(world, message->call);
+    if (replied && message->status == 200)
+        station->replies++;
+    say(world, "station %d gets %d for call %llu: %.*s", station->index, message->status,
+        (unsigned long long)message->call, (int)reply.size, reply.body);
+    station->on_reply(station->reply_ctx, &reply);
+    station_turn_ended(station);
+}
+
+static void serve(struct world *world, struct message *request)
+{
+    if (world->county.store == NULL)
+        return;
+    struct message reply = {.kind = MESSAGE_REPLY, .call = request->call};
+    county_answer(world, request, &reply.status, &reply.body, &reply.size);
+    bool awaited = world->stations[request->station].call == request->call;
+    if (!awaited || unlucky(world, world->loss)) {
+        say(world, "the reply %d to call %llu is lost", reply.status,
+            (unsigned long long)reply.call);
+        free(reply.body);
+        return;
+    }
+    reply.station = request->station;
+    reply.due = world->now + hop(world);
+    *new_message(world) = reply;
+}
+
+static void deliver(struct world *world, struct message *message)
+{
+    struct message mine = *message;
+    *message = (struct message){0};
+    struct station *station = &world->stations[mine.station];
+    if (mine.kind == MESSAGE_REQUEST)
+        serve(world, &mine);
+    else if (station->on && station->call == mine.call)
+        give(station, &mine);
+    drop(&mine);
+}
+
+int64_t net_next(const struct world *world)
+{
+    int64_t next = INT64_MAX;
+    for (int i = 0; i < MESSAGES_MAX; i++)
+        if (world->messages[i].kind != MESSAGE_NONE && world->messages[i].due < next)
+            next = world->messages[i].due;
+    return next;
+}
+
+void net_run_due(struct world *world)
+{
+    for (int i = 0; i < MESSAGES_MAX; i++)
+        if (world->messages[i].kind != MESSAGE_NONE && world->messages[i].due <= world->now)
+            deliver(world, &world->messages[i]);
+}
+
+void net_clear(struct world *world)
+{
+    for (int i = 0; i < MESSAGES_MAX; i++)
+        drop(&world->messages[i]);
+}
+
+bool net_quiet(const struct world *world)
+{
+    for (int i = 0; i < MESSAGES_MAX; i++)
+        if (world->messages[i].kind == MESSAGE_REQUEST)
+            return false;
+    return true;
+}

@@ -1,0 +1,296 @@
+/* A simulated station: the real replica in a file of its own, the real sync on top of it, a clock
+ * that may be decades off, and somebody who edits. */
+#include "tests/sim/sync/world.h"
+
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway/base/text.h"
+#include "sync/machine.h"
+#include "sync/rules.h"
+
+#define DAYS_MS INT64_C(86400000)
+
+enum {
+    POLL_MS = 4000,
+    BACKOFF_MIN_MS = 300,
+    BACKOFF_MAX_MS = 4000,
+    TURNS = 6,
+};
+
+/* --- its clocks and its hardware --- */
+
+static int64_t wall_ms(void *ctx)
+{
+    const struct station *station = ctx;
+    return SIM_EPOCH_MS + station->world->now + station->wall_off;
+}
+
+static int64_t boot_ms(void *ctx)
+{
+    const struct station *station = ctx;
+    return 1000 + station->world->now - station->booted_at;
+}
+
+void __wrap_machine_read(struct machine *ret, const char *file, const char *db_path);
+void __wrap_machine_read(struct machine *ret, const char *file, const char *db_path)
+{
+    (void)db_path;
+    const struct station *station = &sim_world->stations[file[0] - '0'];
+    *ret = (struct machine){0};
+    snprintf(ret->boot_id, sizeof ret->boot_id, "boot-%d-%d", station->index, station->boot);
+    snprintf(ret->parts[0], sizeof ret->parts[0], "machine%d", station->machine);
+}
+
+/* --- on and off --- */
+
+static void on_closed(void *ctx)
+{
+    ((struct station *)ctx)->closed = true;
+}
+
+static void open_sync(struct station *station)
+{
+    struct world *world = station->world;
+    struct err err = {0};
+    struct transport transport;
+    char machine[2] = {(char)('0' + station->index), '\0'};
+    struct sync_options options = {.url = "https://county.example",
+                                   .station = station->name,
+                                   .machine_file = machine,
+                                   .without = world->without,
+                                   .poll_ms = POLL_MS,
+                                   .backoff_min_ms = BACKOFF_MIN_MS,
+                                   .backoff_max_ms = BACKOFF_MAX_MS};
+    net_transport(station, &transport);
+    if (sync_init_with(&station->sync, &station->loop, station->replica, &station->rnd, &options,
+                       &transport, &err) != ERR_OK)
+        give_up("%s", err.text);
+    sync_start(station->sync);
+    station_turn_ended(station);
+    say(world, "station %d (%s) is on, its clock is %lld s off", station->index, station->name,
+        (long long)(station->wall_off / 1000));
+}
+
+void station_switch_on(struct station *station)
+{
+    struct world *world = station->world;
+    struct replica_options options = {
+        .path = station->path, .clock = &station->clock, .rnd = &station->rnd, .seal = world->seal};
+    struct err err = {0};
+    if (replica_open(&options, &station->replica, &err) != ERR_OK)
+        give_up("station %d: %s", station->index, err.text);
+    station->on = true;
+    open_sync(station);
+}
+
+/* Pulls the plug: what the last turn has committed is there, nothing else. */
+void station_crash(struct station *station)
+{
+    if (!station->on)
+        return;
+    say(station->world, "station %d stops", station->index);
+    history_look(station->world);
+    station->closed = false;
+    sync_close(station->sync, on_closed, station);
+    if (!station->closed)
+        give_up("station %d does not close", station->index);
+    sync_free(station->sync);
+    replica_close(station->replica);
+    loop_clear(station);
+    station->sync = NULL;
+    station->replica = NULL;
+    station->on = false;
+}
+
+void station_turn_ended(struct station *station)
+{
+    for (int i = 0; i < TURNS && replica_in_turn(station->replica); i++)
+        if (!replica_commit(station->replica))
+            give_up("station %d: %s", station->index, replica_problem(station->replica));
+}
+
+bool station_rests(struct station *station)
+{
+    struct sync_status status;
+    if (!station->on)
+        return false;
+    sync_get_status(station->sync, &status);
+    return status.caught_up && !status.busy && status.pending == 0 && status.lost_open == 0 &&
+           status.link == SYNC_LINK_UP;
+}
+
+/* The next replica of a station of this name; there may be several. */
+void station_make(struct world *world, const char *name)
+{
+    struct station *station = &world->stations[world->station_count];
+    *station =
+        (struct station){.world = world,
+                         .index = world->station_count,
+                         .machine = world->station_count,
+                         .rnd = rnd_seeded(world->seed * 31 + (uint64_t)world->station_count),
+                         .booted_at = world->now};
+    world->station_count++;
+    snprintf(station->name, sizeof station->name, "%s", name);
+    snprintf(station->path, sizeof station->path, "%.64s/s%d.db", world->folder, station->index);
+    station->loop.data = station;
+    station->clock = (struct clock){station, wall_ms, boot_ms, boot_ms};
+    memset(station->sample.value, -1, sizeof station->sample.value);
+    file_write_template(world, station->path);
+}
+
+void station_fini(struct station *station)
+{
+    station_crash(station);
+    for (int i = 0; i < COPIES_MAX; i++)
+        sqlite3_free(station->copies[i].bytes);
+    file_remove_db(station->path);
+}
+
+/* --- somebody edits --- */
+
+static bool run(struct station *station, const char *sql, const char *id, const char *scope,
+                const char *a, const char *b)
+{
+    replica_enter(station->replica);
+    bool ok = replica_run(station->replica, sql, "ssss", id, scope, a, b) >= 0;
+    ok = replica_leave(station->replica, ok);
+    station_turn_ended(station);
+    if (station->on && chance(station->world, 700))
+        sync_poke(station->sync);
+    return ok;
+}
+
+static void note_edit(struct station *station, int row, int group, char ret[16])
+{
+    int parent = station->sample.value[row][group];
+    int edit = history_add_edit(station->world, row, group, parent, station->index);
+    snprintf(ret, 16, "e%d", edit);
+    say(station->world, "station %d edits %s group %d: %s on e%d", station->index,
+        station->world->history.rows[row].id, group, ret, parent);
+}
+
+/* A station writes its own scope only. */
+static bool is_ours(struct station *station, int row)
+{
+    const struct row *it = &station->world->history.rows[row];
+    return station->sample.value[row][0] >= 0 &&
+           replica_get_int(station->replica, 0,
+                           it->assignment ? "SELECT 1 FROM assignment WHERE id = ?1 AND scope = ?2"
+                                          : "SELECT 1 FROM shift WHERE id = ?1 AND scope = ?2",
+                           "ss", it->id, station->name) != 0;
+}
+
+void station_edit(struct station *station)
+{
+    struct world *world = station->world;
+    int here[ROWS_MAX];
+    int count = 0;
+    history_look(world);
+    for (int i = 0; i < world->history.row_count; i++)
+        if (is_ours(station, i))
+            here[count++] = i;
+    if (count == 0 || world->history.edit_count + GROUPS > EDITS_MAX)
+        return;
+    int row = here[below(world, count)];
+    int groups = below(world, 10); /* most edits are of one group */
+    char a[16] = "";
+    char b[16] = "";
+    if (groups != 0)
+        note_edit(station, row, groups == 1 ? 0 : groups % 2,
+                  groups == 1 || groups % 2 == 0 ? a : b);
+    if (groups <= 1)
+        note_edit(station, row, groups, groups == 0 ? a : b);
+    const struct row *it = &world->history.rows[row];
+    bool ok = run(station,
+                  it->assignment
+                      ? "UPDATE assignment SET person_id = iif(?3 = '', person_id, ?3), state = "
+                        "iif(?4 = '', state, ?4) WHERE id = ?1 AND ?2 = ?2"
+                      : "UPDATE shift SET post_id = iif(?3 = '', post_id, ?3), state = "
+                        "iif(?4 = '', state, ?4) WHERE id = ?1 AND ?2 = ?2",
+                  it->id, station->name, a, b);
+    if (!ok)
+        fail(world, "station %d cannot edit %s", station->index, it->id);
+}
+
+void station_insert(struct station *station)
+{
+    struct world *world = station->world;
+    if (world->history.row_count == ROWS_MAX || world->history.edit_count + GROUPS > EDITS_MAX)
+        return;
+    int row = history_add_row(world, chance(world, 500), station->name);
+    char a[16];
+    char b[16];
+    station->sample.value[row][0] = -1;
+    station->sample.value[row][1] = -1;
+    note_edit(station, row, 0, a);
+    note_edit(station, row, 1, b);
+    const struct row *it = &world->history.rows[row];
+    bool ok = run(station,
+                  it->assignment ? "INSERT INTO assignment(id, scope, person_id, state, shift_id) "
+                                   "VALUES (?1, ?2, ?3, ?4, 's')"
+                                 : "INSERT INTO shift(id, scope, post_id, state, date, peak) "
+                                   "VALUES (?1, ?2, ?3, ?4, 'd', 'am')",
+                  it->id, station->name, a, b);
+    if (!ok)
+        fail(world, "station %d cannot insert %s", station->index, it->id);
+}
+
+void station_event(struct station *station, bool poison)
+{
+    struct world *world = station->world;
+    struct history *history = &world->history;
+    if (history->event_count == EVENTS_MAX)
+        return;
+    int event = history->event_count++;
+    history->events[event] = (struct event){.by = station->index, .poison = poison};
+    char id[16];
+    snprintf(id, sizeof id, "%s%d", poison ? "poison" : "v", event);
+    say(world, "station %d writes event %s", station->index, id);
+    if (!run(station,
+             "INSERT INTO checkin(id, scope, kind, channel) VALUES (?1, ?2, ?3, "
+             "iif(?4 = 'bad', CAST(X'61FF62' AS TEXT), ?4))",
+             id, station->name, "in", poison ? "bad" : "sms"))
+        fail(world, "station %d cannot write %s", station->index, id);
+}
+
+/* --- copies --- */
+
+void station_copy(struct station *station, struct copy *ret)
+{
+    history_look(station->world);
+    sqlite3_free(ret->bytes);
+    ret->bytes = file_serialize(station->path, &ret->size);
+    ret->sample = station->sample;
+    ret->taken_at = station->world->now;
+}
+
+void station_put_back(struct station *station, const struct copy *copy)
+{
+    station_crash(station);
+    file_remove_db(station->path);
+    file_write(station->path, copy->bytes, copy->size);
+    station->sample = copy->sample;
+}
+
+/* --- what is in it --- */
+
+void station_dump(struct station *station, struct buf *out)
+{
+    static const char *const tables_sql[] = {
+        "SELECT 'shift ' || id || ' ' || scope || ' ' || post_id || ' ' || state FROM shift ORDER "
+        "BY id",
+        "SELECT 'assignment ' || id || ' ' || scope || ' ' || person_id || ' ' || state FROM "
+        "assignment ORDER BY id",
+        "SELECT 'checkin ' || id || ' ' || scope || ' ' || channel FROM checkin WHERE id NOT LIKE "
+        "'poison%' ORDER BY id",
+        "SELECT 'person ' || id || ' ' || scope || ' ' || name FROM person ORDER BY id",
+    };
+    for (size_t i = 0; i < sizeof tables_sql / sizeof *tables_sql; i++) {
+        struct query *query = replica_query(station->replica, tables_sql[i]);
+        while (query_row(query))
+            buf_printf(out, "%s\n", query_get_text(query, 0));
+        query_done(query);
+    }
+}

@@ -1,0 +1,291 @@
+/* The sync protocol under faults, in virtual time: the real station and the real county, everything
+ * else made up from one seed (sync/world.h).
+ *
+ *   sync_sim [--seeds N] [--first N] [--jobs N] [--without RULE]... [--rules]
+ *   sync_sim --seed N [--verbose] [--without RULE]...
+ *
+ * Without a rule removed a seed that fails is a defect: exit 1. With one removed the simulation
+ * must notice: it stops at the first seed that fails and exits 1 as well; exit 0 means that all
+ * seeds passed. */
+#include "tests/sim/sync/world.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "gateway/base/log.h"
+#include "sync/replica/seal.h"
+#include "sync/rules.h"
+#include "tests/lib/folder.h"
+
+enum { JOBS_MAX = 64, REPORTED_MAX = 10 };
+
+struct world *sim_world;
+
+struct options {
+    uint64_t first, seeds;
+    int jobs;
+    bool one, verbose;
+    uint32_t without;
+    uint32_t faults; /* that may occur */
+};
+
+/* What the jobs tell each other. */
+struct shared {
+    uint64_t done, failed;
+    bool stop;
+};
+
+/* --- for all files --- */
+
+void say(struct world *world, const char *fmt, ...)
+{
+    if (!world->verbose)
+        return;
+    va_list args;
+    va_start(args, fmt);
+    printf("%9.3f ", (double)world->now / 1000);
+    vprintf(fmt, args);
+    putchar('\n');
+    va_end(args);
+}
+
+void fail(struct world *world, const char *fmt, ...)
+{
+    char text[sizeof world->failure];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    say(world, "FAILED: %s", text);
+    if (world->failure[0] == '\0')
+        memcpy(world->failure, text, sizeof text);
+}
+
+static void tell_seed(int signal_number)
+{
+    char text[64];
+    int size = snprintf(text, sizeof text, "seed %llu: aborted\n",
+                        sim_world != NULL ? (unsigned long long)sim_world->seed : 0ULL);
+    if (write(STDERR_FILENO, text, (size_t)size) < 0)
+        _exit(2);
+    signal(signal_number, SIG_DFL);
+    raise(signal_number);
+}
+
+void give_up(const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    vfprintf(stderr, fmt, args);
+    va_end(args);
+    fputc('\n', stderr);
+    abort();
+}
+
+int below(struct world *world, int bound)
+{
+    return (int)rnd_below(&world->rnd, (uint64_t)bound);
+}
+
+bool chance(struct world *world, int per_mille)
+{
+    return below(world, 1000) < per_mille;
+}
+
+static void on_log(void *ctx, enum log_level level, const char *line)
+{
+    (void)ctx;
+    (void)level;
+    if (sim_world != NULL && sim_world->verbose)
+        say(sim_world, "  log: %s", line);
+}
+
+/* --- a seed --- */
+
+static void begin(struct world *world, const struct options *options, uint64_t seed,
+                  const char *folder, struct seal *seal)
+{
+    *world = (struct world){.seed = seed,
+                            .verbose = options->verbose,
+                            .without = options->without,
+                            .rnd = rnd_seeded(seed),
+                            .strain = seed,
+                            .seal = seal};
+    snprintf(world->folder, sizeof world->folder, "%s", folder);
+    for (uint32_t fault = 1; fault < FAULT_ALL; fault <<= 1)
+        if (chance(world, 600))
+            world->faults |= fault & options->faults;
+    world->loss = below(world, 300);
+    world->lateness = below(world, 100);
+    world->doubling = below(world, 100);
+}
+
+static bool run_seed(const struct options *options, uint64_t seed, const char *folder,
+                     struct seal *seal)
+{
+    static struct world world;
+    begin(&world, options, seed, folder, seal);
+    sim_world = &world;
+    story_run(&world);
+    for (int i = 0; i < world.station_count; i++)
+        station_fini(&world.stations[i]);
+    county_fini(&world);
+    net_clear(&world);
+    sim_world = NULL;
+    if (world.failure[0] != '\0')
+        printf("seed %llu: %s\n", (unsigned long long)seed, world.failure);
+    else if (options->one)
+        printf("seed %llu: well, %d edits, %d events, %d conflicts\n", (unsigned long long)seed,
+               world.history.edit_count, world.history.event_count, world.history.conflict_count);
+    fflush(stdout);
+    return world.failure[0] == '\0';
+}
+
+static bool make_folder(char ret[PATH_MAX_BYTES])
+{
+    snprintf(ret, PATH_MAX_BYTES, "/dev/shm/touyan-sim-XXXXXX");
+    if (mkdtemp(ret) != NULL)
+        return true;
+    snprintf(ret, PATH_MAX_BYTES, "/tmp/touyan-sim-XXXXXX");
+    return mkdtemp(ret) != NULL;
+}
+
+static int run_job(const struct options *options, int job, struct shared *shared)
+{
+    char folder[PATH_MAX_BYTES];
+    if (!make_folder(folder))
+        give_up("no temporary folder: %s", strerror(errno));
+    struct seal *seal = seal_for_test();
+    for (uint64_t i = (uint64_t)job; i < options->seeds && !shared->stop;
+         i += (uint64_t)options->jobs) {
+        bool good = run_seed(options, options->first + i, folder, seal);
+        __atomic_add_fetch(&shared->done, 1, __ATOMIC_RELAXED);
+        if (good)
+            continue;
+        uint64_t failed = __atomic_add_fetch(&shared->failed, 1, __ATOMIC_RELAXED);
+        if (options->without != 0 || failed >= REPORTED_MAX)
+            shared->stop = true;
+    }
+    seal_close(seal);
+    folder_remove(folder);
+    return 0;
+}
+
+/* --- all seeds --- */
+
+static bool run_jobs(const struct options *options, struct shared *shared)
+{
+    pid_t jobs[JOBS_MAX];
+    bool whole = true;
+    for (int i = 0; i < options->jobs; i++) {
+        jobs[i] = fork();
+        if (jobs[i] == 0)
+            exit(run_job(options, i, shared));
+        whole = whole && jobs[i] > 0;
+    }
+    for (int i = 0; i < options->jobs; i++) {
+        int status = 0;
+        if (jobs[i] > 0)
+            whole = waitpid(jobs[i], &status, 0) == jobs[i] && status == 0 && whole;
+    }
+    return whole;
+}
+
+static void print_rules(void)
+{
+    for (unsigned bit = 0; sync_without_name(bit) != NULL; bit++)
+        puts(sync_without_name(bit));
+}
+
+static int usage(const char *what)
+{
+    fprintf(stderr,
+            "sync_sim: %s\nusage: sync_sim [--seeds N] [--first N] [--jobs N] [--without RULE] | "
+            "--seed N [--verbose] | --rules\n",
+            what);
+    return 64;
+}
+
+static bool number(const char *text, uint64_t *ret)
+{
+    char *end = NULL;
+    errno = 0;
+    *ret = text != NULL ? strtoull(text, &end, 10) : 0;
+    return text != NULL && end != text && *end == '\0' && errno == 0;
+}
+
+static const char *take_option(struct options *options, const char *name, const char *value)
+{
+    uint64_t count = 0;
+    if (strcmp(name, "--without") == 0)
+        return value != NULL && sync_without_add(value, &options->without)
+                   ? NULL
+                   : "no such rule (--rules names them)";
+    if (!number(value, &count))
+        return "a number is missing";
+    if (strcmp(name, "--seeds") == 0) {
+        options->seeds = count;
+    } else if (strcmp(name, "--first") == 0) {
+        options->first = count;
+    } else if (strcmp(name, "--faults") == 0) {
+        options->faults = (uint32_t)count;
+    } else if (strcmp(name, "--jobs") == 0) {
+        options->jobs = count >= 1 && count <= JOBS_MAX ? (int)count : 1;
+    } else if (strcmp(name, "--seed") == 0) {
+        options->first = count;
+        options->seeds = 1;
+        options->jobs = 1;
+        options->one = true;
+    } else {
+        return "unknown option";
+    }
+    return NULL;
+}
+
+static int run(const struct options *options)
+{
+    struct shared *shared =
+        mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED)
+        give_up("no memory");
+    signal(SIGABRT, tell_seed);
+    log_set_sink(on_log, NULL);
+    log_set_level(options->verbose ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR);
+    int64_t began_ms = clock_mono_ms(clock_real());
+    bool whole = options->one ? run_job(options, 0, shared) == 0 : run_jobs(options, shared);
+    double seconds = (double)(clock_mono_ms(clock_real()) - began_ms) / 1000;
+    if (!options->one)
+        printf("%llu seeds, %llu failed, %.1f s, %.1f seeds/s\n", (unsigned long long)shared->done,
+               (unsigned long long)shared->failed, seconds, (double)shared->done / seconds);
+    return whole && shared->failed == 0 ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = {.first = 1, .seeds = 300, .faults = FAULT_ALL};
+    options.jobs = (int)sysconf(_SC_NPROCESSORS_ONLN);
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--rules") == 0) {
+            print_rules();
+            return 0;
+        }
+        if (strcmp(argv[i], "--verbose") == 0) {
+            options.verbose = true;
+            continue;
+        }
+        const char *problem = take_option(&options, argv[i], i + 1 < argc ? argv[i + 1] : NULL);
+        if (problem != NULL)
+            return usage(problem);
+        i++;
+    }
+    if (options.jobs < 1 || options.jobs > JOBS_MAX)
+        options.jobs = 1;
+    return run(&options);
+}
