@@ -196,7 +196,7 @@ static void a_repeated_push_gets_the_same_answer(void **state)
                        "\"state\":\"planned\"}]},{\"t\":\"checkin\",\"r\":[{\"lseq\":10,\"base\":0,"
                        "\"gm\":1,\"h\":1,\"id\":\"c9\",\"scope\":\"S0117\",\"kind\":\"in\","
                        "\"channel\":\"sms\"}]}]";
-    county_fp("aa");
+    county_fp("00000000000000aa");
     county_sync(f, 1, push, "{}");
     assert_string_equal(county_verdict(f, 9), "gone");
     int64_t v0 = version(f);
@@ -208,7 +208,7 @@ static void a_repeated_push_gets_the_same_answer(void **state)
     assert_int_equal(json_int(f->reply, "ack", 0), 10);
     assert_int_equal(county_int(f, "SELECT count(*) FROM quarantine"), 1);
     assert_int_equal(county_int(f, "SELECT _v FROM checkin"), v0 + 1);
-    county_fp("bb"); /* old numbers, new content */
+    county_fp("00000000000000bb"); /* old numbers, new content */
     county_sync(f, 1, push, "{}");
     assert_int_equal(f->status, 409);
     assert_int_equal(json_int(json_get(f->reply, "reinc"), "last", 0), 10);
