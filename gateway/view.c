@@ -187,6 +187,11 @@ static void check_county(struct gateway *gateway, struct json *list)
     find(list, "county", level, status.problem, status.since_ms);
     if (status.quarantined > 0)
         find(list, "quarantine", 1, "", 0);
+    if (status.time_q == 1)
+        find(list, "clock", 1, "", 0);
+    int64_t week_ago = clock_wall_ms(&gateway->clock) - 7 * (int64_t)CALTIME_DAY_MS;
+    if (status.reincarnations > 0 && status.reincarnated_ms > week_ago)
+        find(list, "identity", 1, status.reincarnated_why, status.reincarnated_ms);
 }
 
 static void check_store(struct gateway *gateway, struct json *list, int64_t now)

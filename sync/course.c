@@ -21,10 +21,10 @@
 enum {
     DROP_ROWS = 200,
     SCAN_ROWS = 1000,
-    FORBIDDEN = 403,
+    DENIED = 403,
     NOT_FOUND = 404,
     CONFLICT = 409,
-    EXPIRED = 410
+    EXPIRED = 410,
 };
 
 void course_init(struct course *course, struct wire *wire)
@@ -247,7 +247,7 @@ static enum course_ask choose(struct course *course, bool marks)
     if (rewind_pending(&course->rewind))
         return ASK_GIVEBACK;
     if (wire_in_flight(course->wire) > 0 || wire_incarnation(course->wire) == 0 ||
-        course->news_first || (marks && course->detour))
+        (course->detour && (marks || course->failed)))
         return ASK_SYNC;
     if (digest_pending(&course->digest))
         return ASK_DIGEST;
@@ -261,8 +261,7 @@ static enum course_ask choose(struct course *course, bool marks)
 enum course_ask course_choose(struct course *course, bool marks)
 {
     course->ask = choose(course, marks);
-    course->detour = course->ask != ASK_SYNC;
-    course->news_first = course->news_first && course->detour;
+    course->detour = course->failed = course->ask != ASK_SYNC;
     course->wire->force = course->ask == ASK_DIGEST;
     return course->ask;
 }
@@ -312,6 +311,7 @@ int course_read(struct course *course, const char *body, size_t size, struct pag
 
 bool course_store(struct course *course)
 {
+    course->failed = false;
     if (course->ask == ASK_BOOT)
         return store_boot(course);
     return course->ask == ASK_GIVEBACK ? rewind_store(&course->rewind)
@@ -326,6 +326,7 @@ static bool read_from_zero(struct course *course)
     if (course->ask == ASK_GIVEBACK)
         return rewind_give_up(&course->rewind);
     const char *scope = course->ask == ASK_BOOT ? course->boot.scope : course->digest.scope;
+    course->failed = false;
     bool ok = replica_run(course->wire->replica,
                           "DELETE FROM sync_state WHERE k IN ('digest:' || ?1, 'boot:' || ?1)", "s",
                           scope) >= 0 &&
@@ -359,9 +360,9 @@ bool course_refused(struct course *course, int status, const struct json *body)
         return (status == EXPIRED || status == NOT_FOUND) && rewind_give_up(&course->rewind);
     if (status == NOT_FOUND && course->ask != ASK_SYNC)
         return read_from_zero(course);
-    if (status == FORBIDDEN && course->ask != ASK_SYNC) {
-        course->news_first = true; /* it says what is granted */
-        return true;
+    if (status == DENIED && course->ask == ASK_DIGEST) { /* its scope was taken away meanwhile */
+        digest_restart(&course->digest);
+        return false;
     }
     if (status == EXPIRED && course->ask == ASK_BOOT) /* begin the filling again */
         return replica_run(course->wire->replica, "DELETE FROM sync_state WHERE k = 'boot:' || ?1",

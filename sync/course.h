@@ -39,7 +39,7 @@ struct course {
     struct wire *wire;
     enum course_ask ask; /* of the request under way */
     bool detour;         /* the last request was no sync */
-    bool news_first;     /* the next one has to be a sync */
+    bool failed;         /* and nobody answered it well */
     struct boot boot;
     struct digest digest;
     struct rewind rewind;
@@ -59,7 +59,8 @@ void course_work_lost(struct course *course);
 /* There is more to ask than news. */
 bool course_pending(struct course *course);
 /* Chooses and remembers the next request. With marks, every other one is a sync: an alarm does not
- * wait until a scope is filled. */
+ * wait until a scope is filled. So it is after one that failed: what the county refuses here must
+ * not keep the news away. */
 enum course_ask course_choose(struct course *course, bool marks);
 
 /* A request that is no sync: its path, and its body (empty: GET). */

@@ -342,6 +342,21 @@ static void a_county_that_knows_no_filling_is_read_from_zero(void **state)
     assert_int_equal(json_as_int(json_at(json_get(json_get(f->sent, "pull"), "*"), 1), -1), 0);
 }
 
+static void a_filling_that_is_refused_does_not_keep_the_news_away(void **state)
+{
+    struct fixture *f = *state;
+    sync_start(f->sync);
+    wait_request(f, "/v1/sync");
+    answer_sync(f, "", "");
+    for (int i = 0; i < 3; i++) {
+        wait_request(f, "/v1/boot?");
+        answer(f, 403, "{\"error\":\"not yours\"}");
+        assert_int_equal(status_of(f).link, SYNC_LINK_DOWN);
+        wait_request(f, "/v1/sync");
+        answer_sync(f, "", "");
+    }
+}
+
 /* --- scopes --- */
 
 static void a_grant_that_ends_in_the_middle_of_its_filling_is_noticed(void **state)
@@ -619,6 +634,7 @@ int main(void)
         TEST(an_alarm_does_not_wait_for_the_filling),
         TEST(a_county_that_knows_no_filling_is_read_from_zero),
         TEST(a_grant_that_ends_in_the_middle_of_its_filling_is_noticed),
+        TEST(a_filling_that_is_refused_does_not_keep_the_news_away),
         TEST(what_is_not_granted_any_more_is_taken_away_without_marks),
         TEST(an_expired_station_compares_and_repairs),
         TEST(what_is_new_here_survives_the_comparison),
