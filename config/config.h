@@ -85,6 +85,7 @@ struct config_sync {
     char *token_file;
     int poll_s;
     struct config_texts scopes; /* "*" and station ids */
+    char *machine_file;         /* tells machines apart instead of serial numbers; "": those */
 };
 
 struct config_http {

@@ -166,6 +166,10 @@ const struct option option_table[] = {
      .max = LIMIT_STATION_BYTES, .offset = IN_CONFIG(sync.scopes),
      .help_zh = "要哪些范围的数据；留空即全县公用的和本站的",
      .help_en = "what to replicate; empty: what the whole county shares and this station's own"},
+    {.section = "sync", .name = "machine_file", .type = OPTION_PATH, .preset = "",
+     .max = LIMIT_PATH_BYTES, .offset = IN_CONFIG(sync.machine_file),
+     .help_zh = "用这个文件的内容辨认本机（虚拟机等没有序列号的）；留空则用机器的序列号",
+     .help_en = "a file that tells this machine apart, where there are no serial numbers; empty: those"},
 
     {.section = "http", .name = "socket", .type = OPTION_PATH, .preset = "/run/touyan/touyan.sock",
      .min = 1, .max = 107, .offset = IN_CONFIG(http.socket),

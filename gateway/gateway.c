@@ -198,6 +198,7 @@ static int init_sync(struct gateway *gateway, struct err *err)
         .pin = config->public_key[0] != '\0' ? config->public_key : NULL,
         .token_file = config->token_file,
         .station = gateway->config->station.id,
+        .machine_file = config->machine_file,
         .poll_ms = (int64_t)config->poll_s * 1000,
         .on_applied = on_rows_applied,
         .ctx = gateway,

@@ -60,11 +60,11 @@ struct json *view_sync(void *ctx)
     struct sync_status status;
     sync_get_status(gateway->sync, &status);
     struct json *json = json_new_object();
+    json_set_int(json, "as_of", status.last_progress_ms);
     json_set_text(json, "link", sync_link_name(status.link));
     json_set_text(json, "phase", status.phase);
     json_set_text(json, "problem", status.problem);
     json_set_int(json, "since", status.since_ms);
-    json_set_int(json, "as_of", status.last_progress_ms);
     json_set_int(json, "next_in_ms", status.next_in_ms);
     json_set_int(json, "incarnation", status.incarnation);
     json_set_int(json, "pending", status.pending);
@@ -74,6 +74,11 @@ struct json *view_sync(void *ctx)
     json_set_int(json, "rows_pushed", status.rows_pushed);
     json_set_int(json, "rows_applied", status.rows_applied);
     json_set_int(json, "failures", status.failures);
+    json_set_int(json, "time_q", status.time_q);
+    json_set_int(json, "clock_off_ms", status.off_ms);
+    json_set_int(json, "reincarnations", status.reincarnations);
+    json_set_int(json, "reincarnated", status.reincarnated_ms);
+    json_set_text(json, "reincarnated_why", status.reincarnated_why);
     json_set_bool(json, "caught_up", status.caught_up);
     return json;
 }

@@ -8,7 +8,8 @@
  * Each connection subscribes anew, also when the broker has our session: that it has one does not
  * say that it has our subscriptions. A session begins with CONNECT, and whoever dies between that
  * and its SUBSCRIBE finds it empty the next time. The price is all retained messages once more. The
- * last subscriptions are remembered (kv 'mqtt.filters') to end those that no rule needs any more. */
+ * last subscriptions are remembered (kv 'mqtt.filters') to end those that no rule needs any more.
+ */
 #include "mqtt/mqtt.h"
 
 #include <errno.h>

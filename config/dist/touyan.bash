@@ -15,7 +15,7 @@ _touyan() {
     'sms ') words='list show send simulate' ;;
     'sms list') words='in out' ;;
     'desk ') words='list done' ;;
-    'sync ') words='status' ;;
+    'sync ') words='status now pending conflicts quarantine' ;;
     'device ') words='list' ;;
     esac
     case $cur in

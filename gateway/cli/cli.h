@@ -74,7 +74,8 @@ void cli_format_time(int64_t at_ms, char ret[16]);
 
 typedef int cli_command_fn(const struct cli *cli);
 cli_command_fn command_status, command_check, command_sms_list, command_sms_show, command_sms_send,
-    command_sms_simulate, command_sync_status, command_device_list, command_desk_list,
+    command_sms_simulate, command_sync_status, command_sync_now, command_sync_pending,
+    command_sync_conflicts, command_sync_quarantine, command_device_list, command_desk_list,
     command_desk_done;
 
 /* The findings that are not good, each with what to do next; returns their number. Printed last. */

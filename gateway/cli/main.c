@@ -23,6 +23,9 @@ static const char help_zh[] =
     "  touyan desk list                 待人工处理的事项：没看懂的短信、要打的电话、缺岗、报警\n"
     "  touyan desk done 编号            已处理\n"
     "  touyan sync status               与县平台的同步\n"
+    "  touyan sync now                  马上联系县平台\n"
+    "  touyan sync pending|conflicts|quarantine\n"
+    "                                   待上传的、与县里冲突的、搁置的记录（--limit 条数）\n"
     "  touyan device list               校门设备\n"
     "  touyan version | help\n"
     "\n"
@@ -46,6 +49,9 @@ static const char help_en[] =
     "  touyan desk list                    what waits for a person\n"
     "  touyan desk done ID                 it is seen to\n"
     "  touyan sync status                  sync with the county\n"
+    "  touyan sync now                     ask the county at once\n"
+    "  touyan sync pending|conflicts|quarantine\n"
+    "                                      rows to send, that lost, put aside (--limit N)\n"
     "  touyan device list                  devices at the gates\n"
     "  touyan version | help\n"
     "\n"
@@ -91,6 +97,10 @@ static const struct command commands[] = {
     {"desk", "list", 0, 0, "desk list", command_desk_list},
     {"desk", "done", 1, 1, "desk done ID", command_desk_done},
     {"sync", "status", 0, 0, "sync status", command_sync_status},
+    {"sync", "now", 0, 0, "sync now", command_sync_now},
+    {"sync", "pending", 0, 0, "sync pending [--limit N]", command_sync_pending},
+    {"sync", "conflicts", 0, 0, "sync conflicts [--limit N]", command_sync_conflicts},
+    {"sync", "quarantine", 0, 0, "sync quarantine [--limit N]", command_sync_quarantine},
     {"device", "list", 0, 0, "device list", command_device_list},
     {"version", NULL, 0, 0, "version", print_version},
     {"help", NULL, 0, 9, "help", print_help},

@@ -81,6 +81,30 @@ static void post_sync_now(struct console *console, const struct http_request *re
     reply(ret, OK, json_new_object());
 }
 
+static void get_sync_pending(struct console *console, const struct http_request *request,
+                             struct http_answer *ret)
+{
+    struct json *json = json_new_object();
+    json_set(json, "pending", console_sync_pending(console->replica, request));
+    reply(ret, OK, json);
+}
+
+static void get_sync_conflicts(struct console *console, const struct http_request *request,
+                               struct http_answer *ret)
+{
+    struct json *json = json_new_object();
+    json_set(json, "conflicts", console_sync_conflicts(console->replica, request));
+    reply(ret, OK, json);
+}
+
+static void get_sync_quarantine(struct console *console, const struct http_request *request,
+                                struct http_answer *ret)
+{
+    struct json *json = json_new_object();
+    json_set(json, "quarantine", console_sync_quarantine(console->replica, request));
+    reply(ret, OK, json);
+}
+
 static void get_sms(struct console *console, const struct http_request *request,
                     struct http_answer *ret)
 {
@@ -209,6 +233,9 @@ static const struct route routes[] = {
     {"GET", "/v1/devices", get_devices},
     {"GET", "/v1/sync", get_sync},
     {"POST", "/v1/sync/now", post_sync_now},
+    {"GET", "/v1/sync/pending", get_sync_pending},
+    {"GET", "/v1/sync/conflicts", get_sync_conflicts},
+    {"GET", "/v1/sync/quarantine", get_sync_quarantine},
     {"GET", "/v1/idle", get_idle},
 };
 

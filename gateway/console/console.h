@@ -12,6 +12,9 @@
  *   POST /v1/desk/done        {"id"}
  *   GET  /v1/devices          and the last messages that no rule understood
  *   GET  /v1/sync               POST /v1/sync/now
+ *   GET  /v1/sync/pending       rows to be sent      ?limit=
+ *   GET  /v1/sync/conflicts     changes that lost to the county's
+ *   GET  /v1/sync/quarantine    rows set aside, both ways
  *   GET  /v1/idle               {"idle","next_due_ms"}: nothing is under way (fast time)
  */
 #ifndef TOUYAN_CONSOLE_CONSOLE_H
@@ -45,6 +48,9 @@ void console_respond(void *ctx, const struct http_request *request, struct http_
 struct json *console_sms_list(struct replica *replica, const struct http_request *request);
 struct json *console_sms_one(struct replica *replica, const char *id); /* NULL: no such message */
 struct json *console_device_list(struct replica *replica);
+struct json *console_sync_pending(struct replica *replica, const struct http_request *request);
+struct json *console_sync_conflicts(struct replica *replica, const struct http_request *request);
+struct json *console_sync_quarantine(struct replica *replica, const struct http_request *request);
 struct json *console_raw_list(struct replica *replica); /* kept raw, with the reason */
 struct json *console_desk_list(struct replica *replica);
 bool console_desk_done(struct replica *replica, const char *id); /* false: not there, or done */

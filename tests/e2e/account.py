@@ -8,7 +8,8 @@ import unicodedata
 
 SENT = ("sent", "delivered")
 COMPARED = ("shift", "assignment", "checkin", "alarm", "alarm_event", "device_event")
-MARK = re.compile(r"\(再发\d+\)|\(copy \d+\)")
+MARK = re.compile(r"\(再发\d+\)|\(copy \d+\)")  # sent again because the answer was lost
+AGAIN = re.compile(r"紧急第\d+次")  # sent again because nobody took the alarm
 
 
 def width(text):
@@ -39,7 +40,7 @@ class Account:
     def __init__(self, world, devices_published=0, events=()):
         self.world = world
         self.devices_published, self.events = devices_published, events
-        self.lines, self.problems = [], []
+        self.lines, self.problems, self.copies = [], [], []
 
     def line(self, what, ours, theirs, whose, ok, note=""):
         self.lines.append((what, ours, theirs, whose, ok, note))
@@ -69,10 +70,12 @@ class Account:
                                      if not MARK.search(m["text"]))
         lost, doubled = self.without_erased(ours, theirs, [r for r in sent if not r["text"]])
         self.line("发出短信 sent", len(sent), sum(theirs.values()), "移动网络", not lost and
-                  not doubled, f"丢失 lost {lost}，重复 doubled {doubled}，告警再发 numbered copies "
-                  f"{len(copies)}")
+                  not doubled, f"丢失 lost {lost}，重复 doubled {doubled}")
+        copies += [m for m in self.world.modem.messages() if AGAIN.search(m["text"])]
+        self.line("其中告警编号再发 copies", len(copies), len(copies), "移动网络", True,
+                  "numbered alarm copies:" if copies else "")
         for m in copies:
-            self.lines.append(("  再发 copy", m["text"], "", "", True, ""))
+            self.copies.append(f"      *{m['to'][-3:]} {m['text']}")
         delivered = sum(r["state"] == "delivered" for r in rows)
         reports = {(e["to"], e["mr"], e["us"]) for e in self.world.modem.book()
                    if e["event"] == "report"}
@@ -136,6 +139,8 @@ class Account:
         for what, ours, theirs, whose, ok, note in self.lines:
             head = what + " " * max(1, 26 - width(what))
             print(f"  {'✓' if ok else '✗'} {head}{ours!s:>6} | {theirs!s:<6} {whose}  {note}".rstrip())
+            if "copies" in what and self.copies:
+                print("\n".join(self.copies))
         for problem in self.problems:
             print(f"  ✗ {problem}")
         print("  ✓ 账目全部相符 (all books agree)" if not self.problems else

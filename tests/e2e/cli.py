@@ -124,6 +124,11 @@ class Cli(unittest.TestCase):
     def test_sync_and_devices(self):
         self.assertIn("断开，本站照常工作", self.out("sync", "status"))
         self.assertIn("sync: HTTP 503", self.out("sync", "status").splitlines()[-1])
+        self.assertTrue(self.out("sync", "status").startswith("县里的数据截至"))
+        self.assertIn("touyan sync status", self.out("sync", "now"))
+        for what in ("pending", "conflicts", "quarantine"):
+            self.assertEqual(self.out("sync", what).strip(), "没有")
+            self.assertEqual(json.loads(self.out("sync", what, "--json"))[what], [])
         self.assertIn("编号", self.out("device", "list"))
 
     def test_what_is_not_stored_is_later(self):

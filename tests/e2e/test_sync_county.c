@@ -426,6 +426,163 @@ static void closing_at_any_moment_leaves_nothing_open(void **state)
     }
 }
 
+/* --- disks that go back in time, and copies of them --- */
+
+static void copy_file(struct world *w, const char *from, const char *to)
+{
+    char side[PATH_MAX_BYTES + 8];
+    RUN(w, "cp", from, to);
+    static const char *const suffixes[] = {"-wal", "-shm"};
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(side, sizeof side, "%s%s", to, suffixes[i]);
+        unlink(side);
+    }
+}
+
+static void add_checkin(struct station *s, const char *id)
+{
+    replica_enter(s->replica);
+    replica_run(s->replica,
+                "INSERT INTO checkin(id,scope,kind,channel) VALUES (?1,'S0117','in','sms')", "s",
+                id);
+    assert_true(replica_leave(s->replica, true));
+    assert_true(replica_commit(s->replica));
+    sync_poke(s->sync);
+}
+
+/* At rest: everything said, everything heard, no repair under way, two polls without news. */
+static void come_to_rest(struct station *s)
+{
+    int64_t applied;
+    int64_t until_us = clock_mono_us() + 3 * WAIT_MS * 1000;
+    do {
+        applied = s->applied;
+        int64_t requests = status_of(s).requests;
+        wait_for(s, is_caught_up, "caught up");
+        while (status_of(s).requests < requests + 3 && clock_mono_us() < until_us) {
+            uv_run(&s->loop, UV_RUN_NOWAIT);
+            clock_sleep_ms(1);
+        }
+        wait_for(s, is_caught_up, "caught up");
+    } while (applied != s->applied && clock_mono_us() < until_us);
+}
+
+static int64_t at_county(struct world *w, const char *what)
+{
+    char text[262144];
+    int64_t count = 0;
+    RUN(w, COUNTY, "show", "checkins", "--db", w->db);
+    read_file(w, "out", text, sizeof text);
+    for (const char *at = text; (at = strstr(at, what)) != NULL; at += strlen(what))
+        count++;
+    return count;
+}
+
+static void reopen(struct station *s, struct world *w, const char *name)
+{
+    open_station(s, w, name);
+    start_sync(s);
+}
+
+static void a_station_restored_from_an_old_copy_loses_nothing(void **state)
+{
+    struct world *w = *state;
+    struct station s;
+    char copy[PATH_MAX_BYTES];
+    snprintf(copy, sizeof copy, "%s/copy.db", w->dir);
+    reopen(&s, w, "a");
+    add_checkin(&s, "before");
+    come_to_rest(&s);
+    close_station(&s);
+    copy_file(w, s.path, copy);
+    reopen(&s, w, "a");
+    add_checkin(&s, "forgotten");
+    write_local(&s, "UPDATE shift SET state='after'");
+    come_to_rest(&s);
+    close_station(&s);
+    copy_file(w, copy, s.path); /* the disk of yesterday */
+    reopen(&s, w, "a");
+    add_checkin(&s, "later");
+    come_to_rest(&s);
+    assert_int_equal(status_of(&s).reincarnations, 1);
+    assert_int_equal(ask(&s, "SELECT count(*) FROM checkin"), 3);
+    assert_true(ask(&s, "SELECT count(*) FROM shift WHERE state='after'") > 0);
+    assert_int_equal(status_of(&s).quarantined, 0);
+    close_station(&s);
+    assert_int_equal(at_county(w, "\"later\""), 1);
+}
+
+static void two_copies_of_a_station_become_two(void **state)
+{
+    struct world *w = *state;
+    struct station a;
+    struct station b;
+    char copy[PATH_MAX_BYTES];
+    snprintf(copy, sizeof copy, "%s/b.db", w->dir);
+    reopen(&a, w, "a");
+    come_to_rest(&a);
+    close_station(&a);
+    copy_file(w, a.path, copy);
+    reopen(&a, w, "a");
+    reopen(&b, w, "b");
+    add_checkin(&a, "of-a");
+    write_local(&a, "UPDATE shift SET need=5");
+    come_to_rest(&a);
+    add_checkin(&b, "of-b");
+    write_local(&b, "UPDATE shift SET state='by-b'");
+    come_to_rest(&b);
+    come_to_rest(&a);
+    assert_int_equal(status_of(&a).reincarnations + status_of(&b).reincarnations, 1);
+    static const char both[] = "SELECT count(*) FROM checkin WHERE id IN ('of-a','of-b')";
+    static const char merged[] = "SELECT count(*) FROM shift WHERE need=5 AND state='by-b'";
+    assert_int_equal(ask(&a, both), 2);
+    assert_int_equal(ask(&b, both), 2);
+    assert_true(ask(&a, merged) > 0);
+    assert_int_equal(ask(&a, merged), ask(&b, merged));
+    close_station(&a);
+    close_station(&b);
+}
+
+static void a_county_restored_from_an_old_copy_gets_everything_back(void **state)
+{
+    struct world *w = *state;
+    struct station s;
+    char copy[PATH_MAX_BYTES];
+    snprintf(copy, sizeof copy, "%s/county-copy.db", w->dir);
+    reopen(&s, w, "a");
+    add_checkin(&s, "before");
+    come_to_rest(&s);
+    stop_county(w, SIGTERM);
+    copy_file(w, w->db, copy);
+    start_county(w);
+    add_checkin(&s, "forgotten");
+    write_local(&s, "UPDATE shift SET state='after'");
+    come_to_rest(&s);
+    stop_county(w, SIGTERM);
+    assert_int_equal(at_county(w, "\"forgotten\""), 1);
+    copy_file(w, copy, w->db); /* the county of yesterday */
+    assert_int_equal(at_county(w, "\"forgotten\""), 0);
+    start_county(w);
+    add_checkin(&s, "later");
+    come_to_rest(&s);
+    assert_int_equal(status_of(&s).reincarnations, 1);
+    assert_int_equal(ask(&s, "SELECT count(*) FROM checkin"), 3);
+    assert_true(ask(&s, "SELECT count(*) FROM shift WHERE state='after'") > 0);
+    assert_int_equal(status_of(&s).quarantined, 0);
+    stop_county(w, SIGTERM);
+    assert_int_equal(at_county(w, "\"forgotten\""), 1);
+    assert_int_equal(at_county(w, "\"later\""), 1);
+    start_county(w);
+    struct station other; /* what a new disk learns from the county */
+    reopen(&other, w, "other");
+    come_to_rest(&other);
+    assert_int_equal(ask(&other, "SELECT count(*) FROM checkin"), 3);
+    assert_int_equal(ask(&other, "SELECT count(*) FROM shift WHERE state='after'"),
+                     ask(&s, "SELECT count(*) FROM shift WHERE state='after'"));
+    close_station(&other);
+    close_station(&s);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -435,6 +592,9 @@ int main(void)
         TEST(concurrent_edits_converge_and_the_loser_is_told),
         TEST(a_wrong_token_or_certificate_is_said),
         TEST(closing_at_any_moment_leaves_nothing_open),
+        TEST(a_station_restored_from_an_old_copy_loses_nothing),
+        TEST(two_copies_of_a_station_become_two),
+        TEST(a_county_restored_from_an_old_copy_gets_everything_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -122,11 +122,51 @@ static struct json *ask(struct world *world, const char *method, const char *pat
     return json;
 }
 
+static void test_what_sync_has_open(void **state)
+{
+    struct world *world = *state;
+    replica_enter(world->replica);
+    replica_run(world->replica,
+                "INSERT INTO shift(id,scope,post_id,date,peak,state) VALUES "
+                "('s1','S1','p','d','am','planned')",
+                "");
+    replica_run(world->replica,
+                "INSERT INTO sync_conflict(at,tid,pk,gm,mine) VALUES "
+                "(7,13,'s2',2,seal('{\"state\":\"done\"}'))",
+                "");
+    replica_run(world->replica,
+                "INSERT INTO sync_quarantine(at,way,tid,pk,v,row,why) VALUES (8,'in',7,'p1',5,"
+                "seal('{\"id\":\"p1\",\"phone\":\"+8613800000001\"}'),'required name'),"
+                "(9,'in',7,'p2',6,seal('{broken'),'no object')",
+                "");
+    assert_true(replica_leave(world->replica, true));
+    struct json *json = ask(world, "GET", "/v1/sync/pending", "", 200, false);
+    const struct json *one = json_at(json_get(json, "pending"), 0);
+    assert_string_equal(json_text(one, "table", ""), "shift");
+    assert_string_equal(json_text(one, "state", ""), "unsent");
+    assert_null(json_get(one, "time_q"));
+    json_free(json);
+    json = ask(world, "GET", "/v1/sync/conflicts", "", 200, false);
+    one = json_at(json_get(json, "conflicts"), 0);
+    assert_string_equal(json_text(json_get(one, "mine"), "state", ""), "done");
+    json_free(json);
+    json = ask(world, "GET", "/v1/sync/quarantine", "", 200, false);
+    const struct json *list = json_get(json, "quarantine");
+    assert_int_equal(json_count(list), 2);
+    assert_null(json_get(json_at(list, 0), "row"));
+    assert_null(strstr(json_text(json_get(json_at(list, 1), "row"), "phone", ""), "0000"));
+    assert_string_equal(json_text(json_at(list, 1), "why", ""), "required name");
+    json_free(json);
+}
+
 static void test_routes(void **state)
 {
     struct world *world = *state;
-    static const char *const paths[] = {"/v1/status", "/v1/check",   "/v1/sync", "/v1/idle",
-                                        "/v1/sms",    "/v1/devices", "/v1/desk"};
+    static const char *const paths[] = {
+        "/v1/status",         "/v1/check",        "/v1/sync",
+        "/v1/idle",           "/v1/sms",          "/v1/devices",
+        "/v1/desk",           "/v1/sync/pending", "/v1/sync/conflicts",
+        "/v1/sync/quarantine"};
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
         json_free(ask(world, "GET", paths[i], "", 200, false));
         json_free(ask(world, "DELETE", paths[i], "", 405, false));
@@ -224,6 +264,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_routes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_sync_has_open, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_messages_are_masked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_devices, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_desk, set_up, tear_down),
