@@ -15,7 +15,7 @@
 #include "sync/sync.h"
 
 enum {
-    UPKEEP_WAL_PAGES_MAX = 16384, /* 64 MiB: no thread got through; the loop does it itself */
+    UPKEEP_WAL_PAGES_MAX = 32768, /* 128 MiB: no thread got through; the loop does it itself */
 };
 
 struct gateway {

@@ -17,10 +17,10 @@ enum {
     UPKEEP_MS = 10000,
     RETRY_MS = 3600000,
     BACKUPS_KEPT = 14,
-    /* 32 MiB. A page that is written over and over goes into the database once each time, and each
+    /* 64 MiB. A page that is written over and over goes into the database once each time, and each
      * time the disk is busy: not too often. Reading slows down with the length of the log: not too
      * rarely either. */
-    WAL_PAGES = 8192,
+    WAL_PAGES = 16384,
     CHECKPOINT_MS = 500, /* apart: a reader may keep the log from starting over for a while */
 };
 
