@@ -529,15 +529,20 @@ static bool settle_lost(struct wire *wire, const struct json *reply)
                                            state_int(wire->replica, "conflicts") + conflicts);
 }
 
-/* A row that the county has deleted and forgotten: what was changed is kept, the row goes. */
-static bool follow_gone(struct wire *wire, int64_t lseq)
+/* A row that the county has deleted and forgotten, or that is another station's by now: what was
+ * changed is kept, the row goes. (A row that is the whole county's here too only may not be changed
+ * by a station: it stays.) */
+static bool follow_refusal(struct wire *wire, int64_t lseq, const char *why)
 {
+    bool moved = text_equal(why, "scope");
+    if (!moved && !text_equal(why, "gone"))
+        return true;
     char id[PROTOCOL_PK_BYTES + 1] = "";
     replica_get_text(wire->replica, id, sizeof id, "SELECT pk FROM sync_out WHERE lseq = ?1", "i",
                      lseq);
     const struct table *table = table_by_tid((int)replica_get_int(
         wire->replica, 0, "SELECT tid FROM sync_out WHERE lseq = ?1", "i", lseq));
-    return table == NULL || wire_drop_row(wire, table, id, NULL, "gone");
+    return table == NULL || wire_drop_row(wire, table, id, moved ? wire->station : NULL, why);
 }
 
 static bool settle_bad(struct wire *wire, const struct json *reply)
@@ -552,8 +557,7 @@ static bool settle_bad(struct wire *wire, const struct json *reply)
         bool ours =
             replica_get_int(wire->replica, 0, "SELECT 1 FROM sync_out WHERE lseq = ?1 AND st = 1",
                             "i", lseq) != 0;
-        if (ours && (!set_aside_stored(wire, lseq, why) ||
-                     (text_equal(why, "gone") && !follow_gone(wire, lseq))))
+        if (ours && (!set_aside_stored(wire, lseq, why) || !follow_refusal(wire, lseq, why)))
             return false;
     }
     return true;

@@ -681,6 +681,23 @@ static void a_mark_that_lost_waits_for_a_row_that_is_not_older(void **state)
     assert_int_equal(ask(f, "SELECT settled_at > 0 FROM sync_conflict"), 1);
 }
 
+static void a_row_that_is_anothers_by_now_goes_and_our_change_is_kept(void **state)
+{
+    struct fixture *f = *state;
+    meet(f);
+    get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "10", "1", "planned")));
+    replica_set_applying(f->replica, true);
+    run(f, "INSERT INTO shift(id,scope,post_id,date,peak,state,_v) VALUES "
+           "('all','*','p','d','am','planned',9)");
+    replica_set_applying(f->replica, false);
+    run(f, "UPDATE shift SET state='published'");
+    build(f, 100);
+    get(f, "\"ack\":2,\"v0\":500,\"lost\":[],\"keep\":[],\"bad\":[[1,\"scope\"],[2,\"scope\"]]",
+        "[]");
+    ASSERT_TEXT(f, "SELECT group_concat(id) FROM shift", "all");
+    assert_int_equal(ask(f, "SELECT count(*) FROM sync_quarantine WHERE why='scope'"), 2);
+}
+
 static void a_scope_that_is_granted_is_followed_and_one_that_is_not_is_left(void **state)
 {
     struct fixture *f = *state;
@@ -758,6 +775,7 @@ int main(void)
         TEST(an_edit_of_another_does_not_raise_what_was_deleted_here),
         TEST(a_row_that_comes_back_says_so),
         TEST(a_mark_that_lost_waits_for_a_row_that_is_not_older),
+        TEST(a_row_that_is_anothers_by_now_goes_and_our_change_is_kept),
         TEST(a_scope_that_is_granted_is_followed_and_one_that_is_not_is_left),
         TEST(columns_of_other_versions_do_no_harm),
         TEST(another_stations_database_is_refused),
