@@ -222,6 +222,48 @@ bool wire_drop_row(struct wire *wire, const struct table *table, const char *id,
     return take_away(&batch, id, scope, table->direction != TABLE_DOWN, INT64_MAX, why);
 }
 
+enum { UNFED_ROWS = 200 };
+
+struct unfed {
+    int tid;
+    char id[PROTOCOL_PK_BYTES + 1];
+};
+
+static size_t find_unfed(struct wire *wire, int64_t v, struct unfed *ret)
+{
+    struct query *query = replica_query(
+        wire->replica, "SELECT tid, pk FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 3 AND "
+                       "coalesce(v, 0) <= ?1 ORDER BY lseq LIMIT ?2");
+    query_int(query, 1, v);
+    query_int(query, 2, UNFED_ROWS);
+    size_t count = 0;
+    while (count < UNFED_ROWS && query_row(query)) {
+        ret[count].tid = (int)query_get_int(query, 0);
+        text_copy(ret[count++].id, sizeof ret->id, query_get_text(query, 1));
+    }
+    query_done(query);
+    return count;
+}
+
+bool wire_settle_unfed(struct wire *wire, const char *scope, int64_t v)
+{
+    static struct unfed unfed[UNFED_ROWS];
+    size_t count = find_unfed(wire, v, unfed);
+    bool ok = true;
+    replica_set_applying(wire->replica, true);
+    for (size_t i = 0; ok && i < count; i++) {
+        const struct table *table = table_by_tid(unfed[i].tid);
+        if (table == NULL)
+            continue;
+        struct page_group group = {.table = table};
+        struct batch batch = {.wire = wire, .group = &group, .sql = wire_sql_of(table)};
+        if (!is_here(&batch, unfed[i].id) || still_in_scope(&batch, unfed[i].id, scope))
+            ok = wire_drop_row(wire, table, unfed[i].id, NULL, "gone");
+    }
+    replica_set_applying(wire->replica, false);
+    return ok;
+}
+
 /* --- a batch --- */
 
 /* One row that the check named. */

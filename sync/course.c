@@ -127,12 +127,24 @@ static int read_boot(struct course *course, const struct page *page, struct err 
     return ERR_OK;
 }
 
+/* What this station had pushed before, and what was moved or deleted at the county since, comes
+ * neither with the pages nor with the feed from there on: then the scope is compared as well. */
+static bool compare_after_filling(struct course *course)
+{
+    return replica_run(course->wire->replica,
+                       "INSERT INTO sync_state(k, v) SELECT 'digest:' || ?1, 1 WHERE EXISTS "
+                       "(SELECT 1 FROM sync_out WHERE st = 2 AND v IS NOT NULL LIMIT 1) "
+                       "ON CONFLICT DO NOTHING",
+                       "s", course->boot.scope) >= 0;
+}
+
 static bool finish_boot(struct course *course)
 {
     struct wire *wire = course->wire;
     const struct boot *boot = &course->boot;
     log_info("sync.filled", "scope=%s", boot->scope);
-    bool ok = wire_store_cursor(wire, boot->scope, boot->ep, boot->v0) &&
+    bool ok = wire_settle_unfed(wire, boot->scope, boot->v0) && compare_after_filling(course) &&
+              wire_store_cursor(wire, boot->scope, boot->ep, boot->v0) &&
               replica_run(wire->replica, "DELETE FROM sync_state WHERE k = 'boot:' || ?1", "s",
                           boot->scope) >= 0;
     if (ok && unfilled(wire) == NULL)

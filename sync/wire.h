@@ -80,6 +80,10 @@ bool wire_apply(struct wire *wire, const struct page *page, size_t from, size_t 
 bool wire_drop_row(struct wire *wire, const struct table *table, const char *id, const char *scope,
                    const char *why);
 
+/* The scope was just filled as of version v: a mark of it that lost at v or before, and whose row
+ * did not come, has a row that is not the scope's any more. At most 200 at a time. */
+bool wire_settle_unfed(struct wire *wire, const char *scope, int64_t v);
+
 /* The county refused the push as a whole: unclaim it ... */
 bool wire_unclaim(struct wire *wire);
 /* ... or, when it has come down to one row, set that aside. */

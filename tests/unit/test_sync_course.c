@@ -326,6 +326,27 @@ static void an_alarm_does_not_wait_for_the_filling(void **state)
     assert_int_equal(status_of(f).pending, 0);
 }
 
+static void what_left_the_scope_before_its_filling_goes(void **state)
+{
+    struct fixture *f = *state;
+    replica_set_applying(f->replica, true);
+    run(f, "INSERT INTO shift(id,scope,post_id,date,peak,state,_v) VALUES "
+           "('lost','S1','p','d','am','x',0),('later','S1','p','d','am','x',0)");
+    replica_set_applying(f->replica, false);
+    run(f, "INSERT INTO sync_out(tid,pk,base,gm,h,st,v) VALUES (13,'lost',0,3,1,3,600),"
+           "(13,'later',0,3,1,3,800),(13,'other',0,3,1,2,500)");
+    run(f, "INSERT INTO sync_state(k,v) VALUES ('cur:*','[\"e1\",1]')");
+    sync_start(f->sync);
+    wait_request(f, "/v1/sync");
+    answer_sync(f, "\"*\":[\"e1\",1]", "");
+    wait_request(f, "/v1/boot?");
+    fill_rest(f, "S1");
+    assert_string_equal(f->path, "/v1/digest"); /* it has pushed before */
+    assert_int_equal(ask(f, "SELECT count(*) FROM shift WHERE id='lost'"), 0);
+    assert_int_equal(ask(f, "SELECT count(*) FROM shift WHERE id='later'"), 1);
+    assert_int_equal(ask(f, "SELECT group_concat(pk) = 'later' FROM sync_out WHERE st=3"), 1);
+}
+
 static void a_county_that_knows_no_filling_is_read_from_zero(void **state)
 {
     struct fixture *f = *state;
@@ -632,6 +653,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(an_empty_station_is_filled_table_by_table),
         TEST(an_alarm_does_not_wait_for_the_filling),
+        TEST(what_left_the_scope_before_its_filling_goes),
         TEST(a_county_that_knows_no_filling_is_read_from_zero),
         TEST(a_grant_that_ends_in_the_middle_of_its_filling_is_noticed),
         TEST(a_filling_that_is_refused_does_not_keep_the_news_away),
