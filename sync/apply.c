@@ -207,8 +207,8 @@ static bool still_in_scope(const struct batch *batch, const char *id, const char
 static bool take_away(const struct batch *batch, const char *id, const char *scope, bool marked,
                       int64_t v, const char *why)
 {
-    if (scope != NULL && !still_in_scope(batch, id, scope))
-        return true;
+    if (scope != NULL && !still_in_scope(batch, id, scope)) /* the other scope has its row */
+        return !marked || is_here(batch, id) || settle_awaited(batch, id, v);
     if (marked && (!set_marks_aside(batch, id, why) || !settle_awaited(batch, id, v)))
         return false;
     return replica_run(batch->wire->replica, batch->sql->drop, "ss", id, scope) >= 0;

@@ -698,6 +698,17 @@ static void a_row_that_is_anothers_by_now_goes_and_our_change_is_kept(void **sta
     assert_int_equal(ask(f, "SELECT count(*) FROM sync_quarantine WHERE why='scope'"), 2);
 }
 
+static void an_exit_settles_what_lost_even_when_the_row_is_gone(void **state)
+{
+    struct fixture *f = *state;
+    meet(f);
+    run(f, "INSERT INTO sync_out(tid,pk,base,gm,h,st,v) VALUES (13,'a',5,3,1,3,40)");
+    get(f, NO_VERDICTS, GROUP("shift", "{\"_v\":39,\"_op\":\"X\",\"id\":\"a\"}"));
+    assert_int_equal(ask(f, "SELECT st FROM sync_out"), 3);
+    get(f, NO_VERDICTS, GROUP("shift", "{\"_v\":41,\"_op\":\"X\",\"id\":\"a\"}"));
+    assert_int_equal(ask(f, "SELECT st FROM sync_out"), 2);
+}
+
 static void a_scope_that_is_granted_is_followed_and_one_that_is_not_is_left(void **state)
 {
     struct fixture *f = *state;
@@ -776,6 +787,7 @@ int main(void)
         TEST(a_row_that_comes_back_says_so),
         TEST(a_mark_that_lost_waits_for_a_row_that_is_not_older),
         TEST(a_row_that_is_anothers_by_now_goes_and_our_change_is_kept),
+        TEST(an_exit_settles_what_lost_even_when_the_row_is_gone),
         TEST(a_scope_that_is_granted_is_followed_and_one_that_is_not_is_left),
         TEST(columns_of_other_versions_do_no_harm),
         TEST(another_stations_database_is_refused),
