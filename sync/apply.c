@@ -8,6 +8,7 @@
  * A row that the database refuses although no rule named it is found by halving: each half in a
  * savepoint, until one row is left, which goes to quarantine. If even that cannot be written, the
  * replica itself has failed and the slice is given up. */
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -171,6 +172,7 @@ static bool store_marked(const struct batch *batch, size_t at, const char *id, i
 static bool set_marks_aside(const struct batch *batch, const char *id, const char *why)
 {
     struct replica *replica = batch->wire->replica;
+    assert(batch->group != NULL && batch->group->table != NULL);
     struct query *query = replica_query(replica, batch->sql->show);
     query_text(query, 1, id);
     const char *row = query_row(query) ? query_get_text(query, 0) : NULL;

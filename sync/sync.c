@@ -3,13 +3,14 @@
  *
  * Closing ends a running transfer, then waits for its handles and for commits that were registered
  * with the replica; then it calls back once. */
-#include "sync/core.h"
+#include "sync/sync.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "gateway/base/text.h"
+#include "sync/core.h"
 #include "sync/internal.h"
 #include "sync/life.h"
 #include "sync/machine.h"

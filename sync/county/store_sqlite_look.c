@@ -148,7 +148,7 @@ static int merge_held(struct db *db, int64_t n, const struct held *held, struct 
 
 static int retry_held(struct db *db, int64_t n, struct err *err)
 {
-    struct held held;
+    struct held held = {.table = NULL};
     struct buf why;
     int64_t now_ms = clock_wall_ms(db->clock);
     int code = find_held(db, n, &held, err);

@@ -70,10 +70,12 @@ void fail(struct world *world, const char *fmt, ...)
 
 static void tell_seed(int signal_number)
 {
-    char text[64];
-    int size = snprintf(text, sizeof text, "seed %llu: aborted\n",
-                        sim_world != NULL ? (unsigned long long)sim_world->seed : 0ULL);
-    if (write(STDERR_FILENO, text, (size_t)size) < 0)
+    /* only what is safe in a signal handler: the digits by hand, from the last */
+    char text[] = "seed 00000000000000000000: aborted\n";
+    unsigned long long seed = sim_world != NULL ? sim_world->seed : 0;
+    for (size_t at = sizeof "seed 0000000000000000000" - 1; seed > 0; seed /= 10)
+        text[at--] = (char)('0' + seed % 10);
+    if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
         _exit(2);
     signal(signal_number, SIG_DFL);
     raise(signal_number);

@@ -252,8 +252,9 @@ static void a_running_request_can_be_aborted_or_closed(void **state)
             uv_run(&f->loop, UV_RUN_ONCE);
         assert_int_equal(f->reply.code, ERR_STATE);
     }
-    f->transport.abort(f->transport.impl);                            /* nothing runs */
-    f->transport.send(f->transport.impl, "/v1/sync", "{}", 2, true, on_reply, f); /* closed by tear_down */
+    f->transport.abort(f->transport.impl); /* nothing runs */
+    f->transport.send(f->transport.impl, "/v1/sync", "{}", 2, true, on_reply,
+                      f); /* closed by tear_down */
 }
 
 static void a_dead_server_and_a_bad_token_are_said(void **state)
