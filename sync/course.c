@@ -258,7 +258,7 @@ static enum course_ask choose(struct course *course, bool marks)
 {
     if (rewind_pending(&course->rewind))
         return ASK_GIVEBACK;
-    if (wire_in_flight(course->wire) > 0 || wire_incarnation(course->wire) == 0 ||
+    if (wire_in_flight(course->wire) > 0 || wire_incarnation(course->wire) == 0 || course->unsure ||
         (course->detour && (marks || course->failed)))
         return ASK_SYNC;
     if (digest_pending(&course->digest))
@@ -274,6 +274,7 @@ enum course_ask course_choose(struct course *course, bool marks)
 {
     course->ask = choose(course, marks);
     course->detour = course->failed = course->ask != ASK_SYNC;
+    course->unsure = course->unsure && course->detour;
     course->wire->force = course->ask == ASK_DIGEST;
     return course->ask;
 }
@@ -321,6 +322,18 @@ int course_read(struct course *course, const char *body, size_t size, struct pag
     return code;
 }
 
+bool course_note_seen(struct course *course, const struct json *reply)
+{
+    if (course->ask != ASK_SYNC && json_get(reply, "v") != NULL &&
+        replica_get_int(course->wire->replica, 0,
+                        "SELECT 1 FROM sync_state WHERE k = 'seen' AND v->>0 <> ?1", "s",
+                        json_text(reply, "ep", "")) != 0) {
+        course->unsure = true;
+        return true;
+    }
+    return wire_note_seen(course->wire, reply);
+}
+
 bool course_store(struct course *course)
 {
     course->failed = false;
@@ -353,13 +366,7 @@ static bool begin_digest(struct course *course, const struct json *scopes)
     for (size_t i = 0; ok && i < json_count(scopes); i++) {
         const char *scope = json_as_text(json_at(scopes, i), "");
         log_warn("sync.expired", "scope=%s", scope);
-        ok = replica_run(course->wire->replica,
-                         "DELETE FROM sync_state WHERE k IN ('cur:' || ?1, 'boot:' || ?1)", "s",
-                         scope) >= 0 &&
-             replica_run(course->wire->replica,
-                         "INSERT INTO sync_state(k, v) VALUES ('digest:' || ?1, 1) "
-                         "ON CONFLICT DO NOTHING",
-                         "s", scope) >= 0;
+        ok = wire_compare(course->wire, scope);
     }
     return ok;
 }

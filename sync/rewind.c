@@ -206,6 +206,7 @@ int rewind_read(struct rewind *rewind, const struct json *reply, struct err *err
     if (json_get(reply, "taken") == NULL)
         return err_set(err, ERR_INVALID, "the county's reply: nothing is said of what was taken");
     rewind->taken += json_int(reply, "taken", 0);
+    rewind->refused = json_count(json_get(reply, "bad")) > 0;
     return ERR_OK;
 }
 
@@ -214,6 +215,9 @@ bool rewind_store(struct rewind *rewind)
     rewind->given += (int64_t)rewind->count;
     rewind->count = 0;
     buf_clear(&rewind->rows);
+    /* a row that the county has in another scope now, or will not have at all */
+    if (rewind->refused && !wire_compare_all(rewind->wire))
+        return false;
     if (!rewind->last) {
         rewind->step = REWIND_GATHER;
         return true;
@@ -319,7 +323,7 @@ static bool finish(struct rewind *rewind)
                           "'rewind_eps' ON CONFLICT(k) DO UPDATE SET v = excluded.v",
                           "") >= 0 &&
               state_set_text(replica, "ep", rewind->common) && state_forget(replica, "rewind") &&
-              state_forget(replica, "rewind_eps") &&
+              state_forget(replica, "rewind_eps") && state_forget(replica, "seen") &&
               life_reincarnate(rewind->wire, "rewind", "the county came back from a backup");
     rewind_restart(rewind);
     return ok;

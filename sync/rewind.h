@@ -36,6 +36,7 @@ struct rewind {
     int64_t lseq; /* marks up to here are done */
     int64_t lseq_end;
     int64_t given, taken;
+    bool refused; /* rows of the last request */
 };
 
 void rewind_init(struct rewind *rewind, struct wire *wire);

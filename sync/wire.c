@@ -296,6 +296,19 @@ bool wire_get_cursor(struct wire *wire, const char *scope, char ret_epoch[PROTOC
 }
 
 /* A scope without a cursor is filled by pages of its own. */
+static void add_seen(struct wire *wire, struct json *head)
+{
+    struct query *query =
+        replica_query(wire->replica, "SELECT v->>0, v->>1 FROM sync_state WHERE k = 'seen'");
+    if (query_row(query)) {
+        struct json *seen = json_new_array();
+        json_add_text(seen, query_get_text(query, 0));
+        json_add_int(seen, query_get_int(query, 1));
+        json_set(head, "seen", seen);
+    }
+    query_done(query);
+}
+
 static void add_cursors(struct wire *wire, struct json *request)
 {
     struct json *pull = json_new_object();
@@ -338,6 +351,7 @@ static bool add_head(struct wire *wire, int64_t inc, size_t page_bytes, struct b
     json_set_text(head, "tok", tok);
     json_set_int(head, "acked", state_int(wire->replica, "acked"));
     json_set_int(head, "max", (int64_t)page_bytes);
+    add_seen(wire, head);
     add_cursors(wire, head);
     bool ok = json_write(head, out);
     json_free(head);
@@ -545,6 +559,25 @@ static bool follow_refusal(struct wire *wire, int64_t lseq, const char *why)
     return table == NULL || wire_drop_row(wire, table, id, moved ? wire->station : NULL, why);
 }
 
+bool wire_compare(struct wire *wire, const char *scope)
+{
+    return replica_run(wire->replica,
+                       "DELETE FROM sync_state WHERE k IN ('cur:' || ?1, 'boot:' || ?1)", "s",
+                       scope) >= 0 &&
+           replica_run(wire->replica,
+                       "INSERT INTO sync_state(k, v) VALUES ('digest:' || ?1, 1) "
+                       "ON CONFLICT DO NOTHING",
+                       "s", scope) >= 0;
+}
+
+bool wire_compare_all(struct wire *wire)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && i < wire->scope_count; i++)
+        ok = wire_compare(wire, wire->scopes[i]);
+    return ok;
+}
+
 static bool settle_bad(struct wire *wire, const struct json *reply)
 {
     const struct json *bad = json_get(reply, "bad");
@@ -649,6 +682,17 @@ static bool settle_epochs(struct wire *wire, const struct json *reply)
     ok = ok && json_write(eps, &text) && state_set_text(wire->replica, "eps", buf_text(&text));
     buf_free(&text);
     return ok;
+}
+
+bool wire_note_seen(struct wire *wire, const struct json *reply)
+{
+    const char *ep = json_text(reply, "ep", "");
+    int64_t v = json_int(reply, "v", 0);
+    return v <= 0 || ep[0] == '\0' || strlen(ep) > PROTOCOL_EPOCH_BYTES ||
+           replica_run(wire->replica,
+                       "INSERT INTO sync_state(k, v) VALUES ('seen', json_array(?1, ?2)) "
+                       "ON CONFLICT(k) DO UPDATE SET v = excluded.v",
+                       "si", ep, v) >= 0;
 }
 
 bool wire_settle(struct wire *wire, const struct page *page)

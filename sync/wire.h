@@ -65,6 +65,9 @@ int wire_check_reply(struct wire *wire, const struct page *page, size_t pushed, 
 /* Settles the marks in flight, takes versions over, stores incarnation, token and epochs, and
  * begins and ends to follow scopes as the county grants them. */
 bool wire_settle(struct wire *wire, const struct page *page);
+/* Remembers how far the county was when it wrote this reply, before any of its rows is applied. A
+ * county that has forgotten some of it is found out by the next request. */
+bool wire_note_seen(struct wire *wire, const struct json *reply);
 bool wire_store_cursors(struct wire *wire, const struct page *page);
 bool wire_store_cursor(struct wire *wire, const char *scope, const char *epoch, int64_t v);
 /* False: there is none, the scope is yet to be filled. */
@@ -74,6 +77,10 @@ bool wire_get_cursor(struct wire *wire, const char *scope, char ret_epoch[PROTOC
 /* Applies rows [from, to). A row that cannot be applied goes to quarantine. False: the replica
  * failed, nothing is to be believed. */
 bool wire_apply(struct wire *wire, const struct page *page, size_t from, size_t to);
+
+/* The scope is compared with the county's (PROTOCOL.md 9) instead of followed, then followed. */
+bool wire_compare(struct wire *wire, const char *scope);
+bool wire_compare_all(struct wire *wire);
 
 /* Takes a row away without marking it; what the station changed in it is set aside. `scope`: only
  * when it is still in that one; NULL: in any case. */

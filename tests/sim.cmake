@@ -8,4 +8,4 @@ target_link_libraries(sync_sim PRIVATE touyan_sync touyan_county_core PkgConfig:
 target_link_options(sync_sim PRIVATE LINKER:--wrap=clock_mono_us LINKER:--wrap=machine_read)
 set_target_properties(sync_sim PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 add_test(NAME sync_sim COMMAND sync_sim --seeds 300 --faults 8175)
-set_tests_properties(sync_sim PROPERTIES LABELS sim TIMEOUT 300 PROCESSORS 2)
+set_tests_properties(sync_sim PROPERTIES LABELS sim TIMEOUT 600 PROCESSORS 2)

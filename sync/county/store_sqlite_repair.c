@@ -270,18 +270,22 @@ static int run_boot(struct db *db, void *ctx, struct store_answer *answer, struc
 {
     struct part *part = ctx;
     struct buf *out = &answer->body, next, quoted;
-    int64_t v0 = 0;
+    int64_t v0 = 0, v = 0;
     bool more = false;
     int code = find_part(db, part, part->boot->scope, part->boot->table, answer, err);
     if (code == ERR_OK)
         code = check_filling(db, part->boot, &v0, answer, err);
+    if (code == ERR_OK)
+        code = db_int(db, &v, err, "SELECT v FROM ctr", "");
     if (code != ERR_OK)
         return code;
     buf_init(&next, 4 * LIMIT_ROW_ID_BYTES);
     buf_init(&quoted, 64 * LIMIT_ROW_ID_BYTES);
-    buf_printf(
-        out, "{\"now\":%lld,\"ep\":\"%s\",\"v0\":%lld,\"pull\":[{\"t\":\"%s\",\"s\":\"%s\",\"r\":[",
-        (long long)part->now_ms, db->epoch, (long long)v0, part->sql->table->name, part->scope);
+    buf_printf(out,
+               "{\"now\":%lld,\"ep\":\"%s\",\"v\":%lld,\"v0\":%lld,\"pull\":[{\"t\":\"%s\",\"s\":"
+               "\"%s\",\"r\":[",
+               (long long)part->now_ms, db->epoch, (long long)v, (long long)v0,
+               part->sql->table->name, part->scope);
     code = write_page(db, part, out, &next, &more, err);
     if (code == ERR_OK)
         code = db_text(db, &quoted, err, "SELECT json_quote(?1)", "t", buf_text(&next), next.size);

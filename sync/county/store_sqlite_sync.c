@@ -339,6 +339,23 @@ static int write_envelope(struct db *db, const struct request *request, struct b
     return code;
 }
 
+/* The highest version that the station was ever told of is checked like a cursor: it may have rows
+ * and verdicts of a life of this database that none of its cursors has reached. */
+static int check_seen(struct db *db, const struct request *request, struct store_answer *answer,
+                      struct err *err)
+{
+    const struct json *seen = json_get(request->head, "seen");
+    const char *epoch = json_as_text(json_at(seen, 0), NULL);
+    int64_t v = json_as_int(json_at(seen, 1), -1);
+    bool good = true;
+    if (seen == NULL || (db->without & WITHOUT_EPOCH) != 0)
+        return ERR_OK;
+    if (json_count(seen) != 2 || epoch == NULL || strlen(epoch) > PROTOCOL_EPOCH_BYTES || v < 0)
+        return refuse(answer, 400, "seen is [epoch, v]");
+    int code = epoch_check(db, epoch, v, &good, err);
+    return code == ERR_OK && !good ? epoch_refuse(db, answer, err) : code;
+}
+
 static int64_t page_bytes(const struct request *request)
 {
     int64_t max = json_int(request->head, "max", LIMIT_SYNC_PAGE_MIN_BYTES);
@@ -352,9 +369,11 @@ static int write_answer(struct db *db, const struct request *request, const stru
 {
     struct pull_request pull = {
         .scopes = &request->scopes, .origin = request->inc, .max_bytes = page_bytes(request)};
-    int64_t purged = 0;
+    int64_t purged = 0, v = 0;
     int code = write_envelope(db, request, out, err);
-    buf_printf(out, ",%s,", buf_text(verdicts));
+    if (code == ERR_OK)
+        code = db_int(db, &v, err, "SELECT v FROM ctr", "");
+    buf_printf(out, ",\"v\":%lld,%s,", (long long)v, buf_text(verdicts));
     if (code == ERR_OK)
         code = pull_page(db, &pull, out, err);
     if (code == ERR_OK)
@@ -375,6 +394,8 @@ static int run_request(struct db *db, void *ctx, struct store_answer *answer, st
         code = scopes_read(db, request->station, &request->scopes, err);
     if (code == ERR_OK)
         code = scopes_ask(db, &request->scopes, json_get(request->head, "pull"), answer, err);
+    if (code == ERR_OK)
+        code = check_seen(db, request, answer, err);
     if (code != ERR_OK)
         return code;
     struct buf verdicts;

@@ -250,6 +250,44 @@ static void each_start_is_an_epoch_and_old_cursors_stay_good(void **state)
     assert_int_equal(f->status, 200);
 }
 
+/* A request whose cursors are all good, of a station that was told of version v of the epoch. */
+static void sync_seen(struct county_fixture *f, const char *epoch, int64_t v)
+{
+    char body[512];
+    snprintf(
+        body, sizeof body,
+        "{\"p\":1,\"sv\":1,\"station\":\"S0117\",\"inc\":0,\"tok\":\"\",\"acked\":0,\"fp\":\"\","
+        "\"push\":[],\"pull\":{\"S0117\":[\"\",0]},\"max\":262144,\"seen\":[\"%s\",%lld]}",
+        epoch, (long long)v);
+    county_call(f, COUNTY_SYNC, body);
+}
+
+static void what_a_station_was_told_is_checked_like_a_cursor(void **state)
+{
+    struct county_fixture *f = *state;
+    char first[40];
+    checkin(f, 1, "c1");
+    int64_t v = json_int(f->reply, "v", 0);
+    snprintf(first, sizeof first, "%s", json_text(f->reply, "ep", ""));
+    assert_int_equal(v, version(f));
+    copy(f, false);
+    checkin(f, 1, "c2");
+    int64_t forgotten = json_int(f->reply, "v", 0);
+    assert_true(forgotten > v);
+    sync_seen(f, first, forgotten);
+    assert_int_equal(f->status, 200);
+    copy(f, true);
+    sync_seen(f, first, v);
+    assert_int_equal(f->status, 200);
+    sync_seen(f, first, forgotten);
+    assert_int_equal(f->status, 409);
+    assert_non_null(json_get(f->reply, "rewind"));
+    sync_seen(f, "ffff", 1);
+    assert_int_equal(f->status, 409);
+    sync_seen(f, first, -1);
+    assert_int_equal(f->status, 400);
+}
+
 /* A row, a backup, a later edit and a new row, all after which the county forgets. */
 struct fork {
     char common[40];
@@ -431,6 +469,7 @@ int main(void)
         TEST(an_incarnation_without_a_token_gets_one),
         TEST(without_the_rule_a_copy_passes),
         TEST(each_start_is_an_epoch_and_old_cursors_stay_good),
+        TEST(what_a_station_was_told_is_checked_like_a_cursor),
         TEST(a_restored_county_gets_its_rows_back),
         TEST(of_two_givers_the_newer_wins),
         TEST(what_has_happened_since_is_not_overwritten),

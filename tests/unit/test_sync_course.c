@@ -598,6 +598,35 @@ static void a_restored_county_gets_back_what_it_forgot(void **state)
     answer_sync(f, BOTH("600"), "");
 }
 
+static void what_the_county_said_last_is_asked_about(void **state)
+{
+    struct fixture *f = *state;
+    sync_start(f->sync);
+    wait_request(f, "/v1/sync");
+    assert_null(json_get(f->sent, "seen"));
+    answer_sync(f, "", ",\"v\":650,\"eps\":[[\"e0\",0],[\"e1\",100]]");
+    wait_request(f, "/v1/boot?");
+    answer(f, 200,
+           "{\"now\":1700000000000,\"ep\":\"e1\",\"v\":800,\"v0\":700,\"pull\":[],\"next\":\"\","
+           "\"more\":0}");
+    assert_int_equal(ask(f, "SELECT v->>1 FROM sync_state WHERE k='seen'"), 800);
+    wait_request(f, "/v1/boot?");
+    answer(f, 200, /* another life of the county's database: does it know 800? */
+           "{\"now\":1700000000000,\"ep\":\"e2\",\"v\":900,\"v0\":700,\"pull\":[],\"next\":\"\","
+           "\"more\":0}");
+    wait_request(f, "/v1/sync");
+    assert_string_equal(json_as_text(json_at(json_get(f->sent, "seen"), 0), ""), "e1");
+    assert_int_equal(json_as_int(json_at(json_get(f->sent, "seen"), 1), 0), 800);
+    answer(f, 409, "{\"error\":\"x\",\"rewind\":{\"eps\":[[\"e0\",0],[\"e1\",100],[\"e2\",750]]}}");
+    wait_request(f, "/v1/giveback");
+    assert_string_equal(json_text(f->sent, "common", ""), "e1");
+    answer(f, 200, "{\"now\":1,\"f\":750,\"taken\":0,\"kept\":0,\"bad\":[[\"x\",\"scope\"]]}");
+    wait_request(f, "/v1/sync");
+    assert_null(json_get(f->sent, "seen"));
+    answer_sync(f, "", "");
+    wait_request(f, "/v1/digest"); /* what was refused is looked for */
+}
+
 static void a_crash_while_giving_back_begins_it_again(void **state)
 {
     struct fixture *f = *state;
@@ -661,6 +690,7 @@ int main(void)
         TEST(an_expired_station_compares_and_repairs),
         TEST(what_is_new_here_survives_the_comparison),
         TEST(a_restored_county_gets_back_what_it_forgot),
+        TEST(what_the_county_said_last_is_asked_about),
         TEST(a_crash_while_giving_back_begins_it_again),
         TEST(without_a_common_epoch_everything_is_given_back),
         TEST(the_rules_of_giving_back_can_be_taken_away),

@@ -251,6 +251,14 @@ static void import_row(struct world *world, const struct row *row)
     end_import(world);
 }
 
+/* A row that comes back after its tombstone was forgotten follows what the office said last. */
+static int parent_of(const struct world *world, int row, int group)
+{
+    const struct row *it = &world->history.rows[row];
+    int now = world->county.sample.value[row][group];
+    return now < 0 && it->imported ? it->said[group] : now;
+}
+
 /* row -1: a new one. */
 void county_edit(struct world *world, int row, bool both)
 {
@@ -268,8 +276,7 @@ void county_edit(struct world *world, int row, bool both)
     int one = below(world, GROUPS);
     for (int group = 0; group < GROUPS; group++)
         if (all || group == one)
-            it->said[group] =
-                history_add_edit(world, row, group, world->county.sample.value[row][group], -1);
+            it->said[group] = history_add_edit(world, row, group, parent_of(world, row, group), -1);
     it->imported = true;
     it->gone = false;
     import_row(world, it);
@@ -357,6 +364,20 @@ void county_copy(struct world *world, struct copy *ret)
     ret->granted = world->county.granted;
 }
 
+/* A move that the county has forgotten is not given back: a station may not take a row out of
+ * another one's scope, and its old one has it no more. What the copy lacks of it is lost. */
+static void lose_moves(struct world *world, const struct copy *copy)
+{
+    struct history *history = &world->history;
+    for (int e = 0; e < history->edit_count; e++) {
+        struct edit *edit = &history->edits[e];
+        bool moved = edit->row < copy->row_count &&
+                     strcmp(history->rows[edit->row].home, copy->rows[edit->row].home) != 0;
+        if (moved && !edit_is_ancestor(world, copy->sample.value[edit->row][edit->group], e))
+            edit->dead = true;
+    }
+}
+
 void county_put_back(struct world *world, const struct copy *copy)
 {
     county_close(world);
@@ -364,6 +385,7 @@ void county_put_back(struct world *world, const struct copy *copy)
     file_write(world->county.path, copy->bytes, copy->size);
     world->county.sample = copy->sample;
     world->county.granted = copy->granted;
+    lose_moves(world, copy);
     world->county.forgot_grants = true;
     for (int i = 0; i < world->history.row_count; i++) {
         struct row *row = &world->history.rows[i];

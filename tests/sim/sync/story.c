@@ -210,8 +210,9 @@ static void act_county_restore(struct world *world)
 {
     const struct copy *copy = &world->county.copies[below(world, COPIES_MAX)];
     struct sample before;
-    if (!may(world, FAULT_COUNTY_RESTORE) || copy->bytes == NULL)
+    if (!may(world, FAULT_COUNTY_RESTORE) || copy->bytes == NULL || world->county_was_put_back)
         return;
+    world->county_was_put_back = true;
     history_before_loss(world, &before);
     say(world, "the county is put back to %lld", (long long)copy->taken_at);
     county_put_back(world, copy);

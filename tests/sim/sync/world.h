@@ -180,7 +180,7 @@ struct world {
     struct message messages[MESSAGES_MAX];
     uint64_t calls;
     struct history history;
-    bool slept;
+    bool slept, county_was_put_back;
     int persons; /* rows of the county's own tables */
     char failure[512];
 };
