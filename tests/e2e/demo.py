@@ -337,7 +337,7 @@ def play(world):
     parents(world, story, people)
     afternoon(world, story, people, gates)
     story.flush()
-    return Account(world, gates.published, gates.events)
+    return Account(world, gates.published, gates.events, interrupted=2)  # a kill, an unplugging
 
 
 def keep(world):
