@@ -7,5 +7,7 @@ target_link_libraries(sync_sim PRIVATE touyan_sync touyan_county_core PkgConfig:
 # The functions that would read the machine's own clock and serial numbers.
 target_link_options(sync_sim PRIVATE LINKER:--wrap=clock_mono_us LINKER:--wrap=machine_read)
 set_target_properties(sync_sim PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-add_test(NAME sync_sim COMMAND sync_sim --seeds 300 --faults 8175)
+# A few seeds here, with sanitizers; `./run sim sync_sim --seeds N` for more. 8175: every fault but an
+# older copy put back at the county.
+add_test(NAME sync_sim COMMAND sync_sim --seeds 60 --first 2001 --faults 8175)
 set_tests_properties(sync_sim PROPERTIES LABELS sim TIMEOUT 600 PROCESSORS 2)
