@@ -81,7 +81,9 @@ class Account:
         self.line("其中不明 perhaps sent", len(perhaps), self.interrupted, "至多", len(perhaps) <=
                   self.interrupted, f"断电或拔下时正在发，其中已到网络 {len(arrived)}，不再重发")
         copies += [m for m in self.world.modem.messages() if AGAIN.search(m["text"])]
-        self.line("其中告警编号再发 copies", len(copies), len(copies), "移动网络", True,
+        again = sum(r["text_id"].endswith("_AGAIN") for r in sent if r["text_id"])
+        again += sum(r["copies"] for r in sent)
+        self.line("其中告警编号再发 copies", again, len(copies), "移动网络", again == len(copies),
                   "numbered alarm copies:" if copies else "")
         for m in copies:
             self.copies.append(f"      *{m['to'][-3:]} {m['text']}")
