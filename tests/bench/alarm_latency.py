@@ -170,16 +170,17 @@ class FirstBytes:
 
     def __init__(self, path):
         self.file = open(path, encoding="utf-8")
+        self.begun = ""
 
     def after(self, at_us, seconds=10):
         """The first AT+CMGS that began at or after at_us."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            line = self.file.readline()
-            if not line:
+            self.begun += self.file.readline()
+            if not self.begun.endswith("\n"):  # nothing, or a line that is just being written
                 time.sleep(0.001)
                 continue
-            event = json.loads(line)
+            event, self.begun = json.loads(self.begun), ""
             if event["event"] == "cmgs_first_byte" and event["us"] >= at_us:
                 return event["us"]
         raise Failed("the panic never reached the modem")

@@ -185,7 +185,9 @@ class Modem(Part):
         """What the network really saw, event by event."""
         if not self.book_path.exists():
             return []
-        return [json.loads(line) for line in self.book_path.read_text().splitlines() if line]
+        text = self.book_path.read_text()
+        whole = text[:text.rfind("\n") + 1]  # a line that is just being written comes next time
+        return [json.loads(line) for line in whole.split("\n") if line]
 
     def messages(self):
         """Whole messages that the network accepted from us, in order."""
