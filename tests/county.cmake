@@ -8,10 +8,6 @@ touyan_test(test_county_repair SOURCES unit/test_county_repair.c unit/county_fix
 touyan_test(test_county_meter SOURCES unit/test_county_meter.c LIBS touyan_county_core)
 touyan_test(test_county_import SOURCES unit/test_county_import.c unit/county_fixture.c lib/folder.c
             LIBS touyan_county_core PkgConfig::SQLITE)
-add_test(NAME county_exchanges COMMAND python3 -B
-    ${CMAKE_CURRENT_SOURCE_DIR}/scripts/validate_exchanges.py ${CMAKE_SOURCE_DIR}/sync/openapi.yaml
-    $<TARGET_FILE:test_county_merge> $<TARGET_FILE:test_county_life> $<TARGET_FILE:test_county_repair>)
-set_tests_properties(county_exchanges PROPERTIES LABELS unit TIMEOUT 120 SKIP_RETURN_CODE 77)
 touyan_fuzz(county touyan_county_core MUTATIONS 5000)
 touyan_test(test_county_server SOURCES e2e/test_county_server.c lib/folder.c LABEL e2e TIMEOUT 180
             LIBS touyan_zip touyan_replica touyan_base PkgConfig::CURL)

@@ -2,7 +2,8 @@
 add_executable(sync_sim sim/sync_sim.c sim/sync/loop.c sim/sync/net.c sim/sync/files.c
                sim/sync/sim_station.c sim/sync/sim_county.c sim/sync/history.c sim/sync/check.c
                sim/sync/story.c lib/folder.c)
-target_link_libraries(sync_sim PRIVATE touyan_sync touyan_county_core PkgConfig::SQLITE
+target_link_libraries(sync_sim PRIVATE touyan_sync touyan_county_core touyan_exchanges
+                      PkgConfig::SQLITE
                       Threads::Threads)
 # The functions that would read the machine's own clock and serial numbers.
 target_link_options(sync_sim PRIVATE LINKER:--wrap=clock_mono_us LINKER:--wrap=machine_read)

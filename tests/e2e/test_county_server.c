@@ -23,6 +23,7 @@
 #include "sync/protocol.h"
 #include "sync/replica/tables.h"
 #include "sync/zip.h"
+#include "tests/lib/exchanges.h"
 #include "tests/lib/folder.h"
 
 enum { READY_MS = 15000, PUSHERS = 4, PUSHES = 20, ROWS = 25 };
@@ -227,6 +228,21 @@ static CURLcode call_county(const struct county *c, const struct call *call, str
 /* Session token of the last answer, as a station keeps it. */
 static _Thread_local char tok[64];
 
+static void record(const struct call *call, const char *text, const struct answer *answer)
+{
+    struct buf reply;
+    buf_init(&reply, 8 << 20);
+    if (text != NULL && json_write(answer->json, &reply))
+        exchanges_record(&(struct exchange){.path = call->path,
+                                            .method = "post",
+                                            .status = (int)answer->status,
+                                            .request = text,
+                                            .request_size = strlen(text),
+                                            .reply = buf_text(&reply),
+                                            .reply_size = reply.size});
+    buf_free(&reply);
+}
+
 /* A sync request in zstd; -1: no answer came. */
 static long sync_call(const struct county *c, const char *text, struct answer *answer)
 {
@@ -236,6 +252,8 @@ static long sync_call(const struct county *c, const char *text, struct answer *a
     struct call call = {"/v1/sync", c->token, "zstd", packed.bytes, packed.size};
     CURLcode rc = call_county(c, &call, answer);
     buf_free(&packed);
+    if (rc == CURLE_OK)
+        record(&call, text, answer);
     if (rc == CURLE_OK && answer->status == 200)
         snprintf(tok, sizeof tok, "%s", json_text(answer->json, "tok", ""));
     return rc == CURLE_OK ? answer->status : -1;
@@ -246,6 +264,7 @@ static long simple_call(const struct county *c, const char *path, const char *to
 {
     struct call call = {path, token, encoding, body, body != NULL ? strlen(body) : 0};
     assert_int_equal(call_county(c, &call, answer), CURLE_OK);
+    record(&call, body, answer);
     return answer->status;
 }
 
@@ -255,7 +274,9 @@ static int64_t take_incarnation(const struct county *c)
 {
     struct answer answer;
     assert_int_equal(
-        sync_call(c, HEAD "\"inc\":0,\"fp\":\"\",\"push\":[],\"pull\":{},\"max\":4096}", &answer),
+        sync_call(c,
+                  HEAD "\"inc\":0,\"tok\":\"\",\"fp\":\"\",\"push\":[],\"pull\":{},\"max\":4096}",
+                  &answer),
         200);
     int64_t inc = json_int(answer.json, "inc", 0);
     assert_true(inc > 0);

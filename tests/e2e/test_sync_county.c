@@ -17,8 +17,9 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
+#include "sync/internal.h"
 #include "sync/replica/seal.h"
-#include "sync/sync.h"
+#include "tests/lib/exchanges.h"
 
 enum { PATH_MAX_BYTES = 160, WAIT_MS = 20000 };
 
@@ -190,7 +191,13 @@ static void start_sync_with(struct station *s, const char *ca_file, const char *
                                    .on_link = on_link,
                                    .ctx = s};
     struct err err = {0};
-    if (sync_init(&s->sync, &s->loop, s->replica, &s->rnd, &options, &err) != ERR_OK)
+    struct transport_curl_options curl = {.url = url, .ca_file = ca_file, .token_file = token_file};
+    struct transport transport;
+    if (transport_curl_init(&transport, &s->loop, &curl, &err) != ERR_OK)
+        fail_msg("%s", err.text);
+    exchanges_tap(&transport);
+    if (sync_init_with(&s->sync, &s->loop, s->replica, &s->rnd, &options, &transport, &err) !=
+        ERR_OK)
         fail_msg("%s", err.text);
     sync_start(s->sync);
 }

@@ -12,6 +12,7 @@
 
 #include "sync/county/import.h"
 #include "sync/replica/seal.h"
+#include "tests/lib/exchanges.h"
 #include "tests/lib/folder.h"
 
 static const char *next_fp;
@@ -74,16 +75,16 @@ void county_fp(const char *fp)
     next_fp = fp;
 }
 
-/* For validate_exchanges.py: one line, and neither JSON text has a tab or a newline in it. */
-static void record(const char *path, const char *method, int status, const char *request,
-                   const char *reply)
+static void record(const char *path, const char *method, const char *request,
+                   const struct store_answer *answer)
 {
-    const char *to = getenv("TOUYAN_EXCHANGES");
-    FILE *file = to != NULL ? fopen(to, "ae") : NULL;
-    if (file == NULL || strpbrk(request, "\t\n") != NULL)
-        return;
-    fprintf(file, "%s\t%s\t%d\t%s\t%s\n", path, method, status, request, reply);
-    fclose(file);
+    exchanges_record(&(struct exchange){.path = path,
+                                        .method = method,
+                                        .status = answer->status,
+                                        .request = request,
+                                        .request_size = strlen(request),
+                                        .reply = buf_text(&answer->body),
+                                        .reply_size = answer->body.size});
 }
 
 static void take_answer(struct county_fixture *f, int code, struct store_answer *answer,
@@ -111,7 +112,7 @@ void county_call(struct county_fixture *f, enum county_route route, const char *
                     ? ops->giveback
                     : ops->digest)(f->store, &f->station, body, strlen(body), &answer, &err);
     static const char *const PATHS[] = {"/v1/sync", "/v1/giveback", "/v1/digest"};
-    record(PATHS[route], "post", answer.status, body, buf_text(&answer.body));
+    record(PATHS[route], "post", body, &answer);
     take_answer(f, code, &answer, &err);
 }
 
@@ -121,7 +122,7 @@ void county_boot(struct county_fixture *f, const struct store_boot *boot)
     struct store_answer answer = {0};
     buf_init(&answer.body, LIMIT_ANSWER_BYTES);
     int code = f->store->ops->boot(f->store, &f->station, boot, &answer, &err);
-    record("/v1/boot", "get", answer.status, "", buf_text(&answer.body));
+    record("/v1/boot", "get", "", &answer);
     take_answer(f, code, &answer, &err);
 }
 

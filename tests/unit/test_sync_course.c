@@ -18,6 +18,7 @@
 #include "sync/protocol.h"
 #include "sync/replica/seal.h"
 #include "sync/rules.h"
+#include "tests/lib/exchanges.h"
 
 struct fixture {
     struct clock_cells cells;
@@ -57,6 +58,12 @@ static void fake_send(void *impl, const char *path, const char *body, size_t siz
     if (size > 0 && json_parse(body, size, &f->sent, &err) != ERR_OK)
         fail_msg("%s", err.text);
     snprintf(f->path, sizeof f->path, "%s", path);
+    exchanges_record(&(struct exchange){.by_station = true,
+                                        .path = path,
+                                        .method = size > 0 ? "post" : "get",
+                                        .request = body,
+                                        .request_size = size,
+                                        .reply = ""});
     f->on_reply = on_reply;
     f->reply_ctx = ctx;
 }

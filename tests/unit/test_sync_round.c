@@ -13,6 +13,7 @@
 #include "gateway/base/log.h"
 #include "sync/internal.h"
 #include "sync/replica/seal.h"
+#include "tests/lib/exchanges.h"
 
 struct fixture {
     struct clock_cells cells;
@@ -54,6 +55,12 @@ static void fake_send(void *impl, const char *path, const char *body, size_t siz
     struct err err = {0};
     if (size > 0 && json_parse(body, size, &f->sent, &err) != ERR_OK)
         fail_msg("%s", err.text);
+    exchanges_record(&(struct exchange){.by_station = true,
+                                        .path = path,
+                                        .method = size > 0 ? "post" : "get",
+                                        .request = body,
+                                        .request_size = size,
+                                        .reply = ""});
     f->on_reply = on_reply;
     f->reply_ctx = ctx;
     f->sends++;

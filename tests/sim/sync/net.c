@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/lib/exchanges.h"
+
 enum {
     HOP_MS = 5,
     HOP_SPREAD_MS = 250,
@@ -151,6 +153,14 @@ static void serve(struct world *world, struct message *request)
         return;
     struct message reply = {.kind = MESSAGE_REPLY, .call = request->call};
     county_answer(world, request, &reply.status, &reply.body, &reply.size);
+    exchanges_record(&(struct exchange){.by_station = true,
+                                        .path = request->path,
+                                        .method = request->size > 0 ? "post" : "get",
+                                        .status = reply.status,
+                                        .request = request->body,
+                                        .request_size = request->size,
+                                        .reply = reply.body,
+                                        .reply_size = reply.size});
     bool awaited = world->stations[request->station].call == request->call;
     if (!awaited || unlucky(world, world->loss)) {
         say(world, "the reply %d to call %llu is lost", reply.status,
