@@ -277,7 +277,7 @@ static int run_with_store(struct county *county, const struct command_line *line
 {
     struct store *store = NULL;
     struct store_options options = store_options_of(county, line);
-    int code = store_sqlite_open(&options, &store, err);
+    int code = store_open(&options, &store, err);
     if (code != ERR_OK)
         return code;
     if (strcmp(line->verb, "import") == 0)

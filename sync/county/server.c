@@ -64,7 +64,7 @@ static int open_stores(struct server *server, const struct store_options *option
     struct store_options one = *options;
     one.new_epoch = true;
     for (int i = 0; i < COUNTY_THREADS; i++) {
-        int code = store_sqlite_open(&one, &server->all[i], err);
+        int code = store_open(&one, &server->all[i], err);
         if (code != ERR_OK)
             return code;
         one.new_epoch = false;

@@ -1,5 +1,5 @@
-/* What the county server keeps, as a vtable: SQLite here, other engines later. A store is one
- * connection, used by one thread at a time; several stores on the same file work side by side.
+/* What the county server keeps, as a vtable. A store is one connection to the database, used by
+ * one thread at a time; several stores on the same database work side by side.
  *
  * All functions block (at most about LIMIT_STORE_BUSY_MS for another writer). An answer's body is a
  * JSON text of sync/PROTOCOL.md; an error there has changed nothing. */
@@ -157,7 +157,7 @@ struct store_options {
     bool new_epoch;          /* the first store of a starting server: a new life of the database */
 };
 
-/* store_sqlite.c. Makes the file when there is none. ERR_NEWER, ERR_IO, ERR_CORRUPT. */
-int store_sqlite_open(const struct store_options *options, struct store **ret, struct err *err);
+/* store.c. Makes the file when there is none. ERR_NEWER, ERR_IO, ERR_CORRUPT. */
+int store_open(const struct store_options *options, struct store **ret, struct err *err);
 
 #endif

@@ -12,7 +12,7 @@
  * A failed COMMIT is unknown, not "no": replica_commit() closes, reopens, looks whether the turn is
  * there (each writing turn stamps its number) and then tells the acknowledgements the truth.
  *
- * Only files in sync/replica/ and sync/county/store_sqlite.c include sqlite3.h. */
+ * Only files in sync/replica/ and sync/county/db_sqlite.c include sqlite3.h. */
 #ifndef TOUYAN_REPLICA_H
 #define TOUYAN_REPLICA_H
 

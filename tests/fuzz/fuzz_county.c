@@ -33,7 +33,7 @@ static struct store *store_of(bool lax)
                                     .seal = seal_for_test(),
                                     .without = lax ? WITHOUT_TOKEN | WITHOUT_EPOCH : 0,
                                     .new_epoch = true};
-    if (store_sqlite_open(&options, store, NULL) != ERR_OK)
+    if (store_open(&options, store, NULL) != ERR_OK)
         abort();
     return *store;
 }

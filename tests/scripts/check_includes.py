@@ -30,12 +30,12 @@ FOREIGN = {
     "openssl/*": ["mqtt/tls.c"],
     "gammu*": ["sms/worker/gammu.c"],
     "microhttpd.h": ["gateway/console/http.c", "sync/county/http.c"],
-    "sqlite3*.h": ["sync/replica/*", "sync/county/store_sqlite*.[ch]"],
+    "sqlite3*.h": ["sync/replica/*", "sync/county/db_sqlite.c"],
     "jansson.h": ["gateway/base/json.c"],
     "sodium*": ["sync/replica/seal.c"],
     "confuse.h": ["config/parse.c"],
     "zstd*.h": ["sync/zip.c"],
-    "libpq*": ["sync/county/store_pg.c"],
+    "libpq*": ["sync/county/db_pg.c"],
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)

@@ -26,7 +26,7 @@ static void open_store(struct county_fixture *f)
                                     .seal = f->seal,
                                     .without = f->without,
                                     .new_epoch = true};
-    if (store_sqlite_open(&options, &f->store, &err) != ERR_OK)
+    if (store_open(&options, &f->store, &err) != ERR_OK)
         fail_msg("%s", err.text);
 }
 

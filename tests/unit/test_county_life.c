@@ -216,7 +216,7 @@ static void copy(struct county_fixture *f, bool back)
                                     .seal = f->seal,
                                     .without = f->without,
                                     .new_epoch = true};
-    assert_int_equal(store_sqlite_open(&options, &f->store, &err), ERR_OK);
+    assert_int_equal(store_open(&options, &f->store, &err), ERR_OK);
 }
 
 static void pull_from(struct county_fixture *f, int inc, const char *epoch, int64_t v)

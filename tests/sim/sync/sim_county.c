@@ -54,7 +54,7 @@ void county_open(struct world *world)
                                     .without = world->without,
                                     .new_epoch = true};
     struct err err = {0};
-    if (store_sqlite_open(&options, &county->store, &err) != ERR_OK)
+    if (store_open(&options, &county->store, &err) != ERR_OK)
         give_up("%s", err.text);
     if (sqlite3_open_v2(county->path, &county->look, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK)
         give_up("cannot look into the county's database");

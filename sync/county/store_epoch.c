@@ -1,14 +1,13 @@
 /* Lives of the county's database. Each start of the server is an epoch; a cursor of an epoch that
  * is not known, or beyond the epoch's end, tells that the database came back from a backup. Its
  * stations then give back what was forgotten (sync/PROTOCOL.md 7). */
-#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "gateway/base/json.h"
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
-#include "sync/county/store_sqlite.h"
+#include "sync/county/store_parts.h"
 #include "sync/rules.h"
 
 static const int64_t DAY_MS = INT64_C(86400000);
@@ -85,7 +84,7 @@ static int find_fork(struct db *db, struct giveback *give, struct store_answer *
     const char *common = json_text(give->head, "common", NULL);
     if (common == NULL)
         return answer_refuse(answer, 400, "common (an epoch, or \"\") is needed");
-    sqlite3_stmt *q =
+    struct db_query *q =
         db_query(db, err,
                  "SELECT start_v,at FROM epoch WHERE n=coalesce("
                  "(SELECT min(n) FROM epoch WHERE n>(SELECT n FROM epoch WHERE id=?1)),"
@@ -93,14 +92,14 @@ static int find_fork(struct db *db, struct giveback *give, struct store_answer *
                  "iif(?1='',(SELECT min(n) FROM (SELECT n FROM epoch ORDER BY n DESC LIMIT ?2)),"
                  "NULL))",
                  "si", common, (int64_t)LIMIT_EPOCHS_NAMED);
-    int rc = q != NULL ? db_step(db, q, err) : -1;
+    int rc = q != NULL ? db_step(q, err) : -1;
     if (rc < 0)
         return err != NULL ? err->code : ERR_IO;
     if (rc == 0)
         return answer_refuse(answer, 400, "common is no epoch of this county");
-    give->f = sqlite3_column_int64(q, 0);
-    int64_t began_ms = sqlite3_column_int64(q, 1);
-    sqlite3_reset(q);
+    give->f = db_column_int(q, 0);
+    int64_t began_ms = db_column_int(q, 1);
+    db_reset(q);
     if (common[0] != '\0' && give->merge.now_ms - began_ms > LIMIT_SALVAGE_DAYS * DAY_MS)
         return answer_refuse(answer, 410, "that epoch began more than 35 days ago");
     return ERR_OK;
@@ -235,8 +234,8 @@ static int run_giveback(struct db *db, void *ctx, struct store_answer *answer, s
     return code != ERR_OK ? code : audit(db, give, err);
 }
 
-int sqlite_giveback(struct store *store, const struct store_station *station, const char *body,
-                    size_t size, struct store_answer *answer, struct err *err)
+int store_giveback(struct store *store, const struct store_station *station, const char *body,
+                   size_t size, struct store_answer *answer, struct err *err)
 {
     struct db *db = (struct db *)store;
     int64_t now_ms = clock_wall_ms(db->clock);

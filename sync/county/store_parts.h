@@ -1,8 +1,9 @@
-/* What the store_sqlite*.c files share: one connection, its prepared statements and the SQL that is
+/* What the store_*.c files share: one connection, its prepared statements and the SQL that is
  * made from the list of tables. */
 #ifndef TOUYAN_COUNTY_STORE_SQLITE_H
 #define TOUYAN_COUNTY_STORE_SQLITE_H
 
+#include "sync/county/db.h"
 #include "sync/county/store.h"
 
 enum {
@@ -62,7 +63,7 @@ struct merge_args {
 
 struct db {
     struct store store; /* first */
-    struct sqlite3 *sqlite;
+    struct db_link *link;
     const struct clock *clock;
     struct rnd *rnd;
     const struct seal *seal;
@@ -72,40 +73,45 @@ struct db {
     int table_count;
     struct {
         const char *sql;
-        struct sqlite3_stmt *statement;
-    } statements[DB_STATEMENTS_MAX];
+        struct db_query *query;
+    } statements[DB_STATEMENTS_MAX]; /* by the address of their text */
 };
 
-/* store_sqlite_sql.c */
+/* store_sql.c */
 void table_sql_init(struct table_sql *sql, const struct table *table, uint32_t without);
 void table_sql_fini(struct table_sql *sql);
 /* True when the value of a column in a CREATE TABLE follows; for ALTER TABLE. */
 const char *column_sql_type(const struct table_column *column);
 
-/* store_sqlite_db.c: statements. `sql` is found again by its address: a literal, or a text of
- * struct table_sql. Types: 'i' int64_t, 's' const char *, 't' const char * and size_t, 'n' nothing.
- */
+/* db.c: statements. `sql` is found again by its address: a literal, or a text of struct table_sql.
+ * Types, by parameter: 'i' int64_t, 's' const char *, 't' const char * and size_t (stays where it
+ * is until the statement ends), 'n' nothing. */
 int db_run(struct db *db, struct err *err, const char *sql, const char *types, ...);
-struct sqlite3_stmt *db_query(struct db *db, struct err *err, const char *sql, const char *types,
-                              ...);
+struct db_query *db_query(struct db *db, struct err *err, const char *sql, const char *types, ...);
 /* 1 a row, 0 the end (reset), -1 failed (reset). */
-int db_step(struct db *db, struct sqlite3_stmt *statement, struct err *err);
+int db_step(struct db_query *query, struct err *err);
+void db_reset(struct db_query *query);
+/* The first column of the first row; nothing happens to *ret when there is none. */
 int db_int(struct db *db, int64_t *ret, struct err *err, const char *sql, const char *types, ...);
-/* Appends the text of the first column of the first row; nothing when there is none. */
 int db_text(struct db *db, struct buf *ret, struct err *err, const char *sql, const char *types,
             ...);
-int db_fail(struct db *db, struct err *err, const char *what);
-int db_functions(struct db *db, struct err *err);
-void db_finalize(struct db *db);
+/* Statements without parameters that are not kept. */
+int db_script(struct db *db, const char *sql, struct err *err);
+int64_t db_changes(struct db *db); /* rows, by the last statement */
+void db_close(struct db *db);      /* with its statements */
+int64_t db_column_int(struct db_query *query, int column);
+const char *db_column_text(struct db_query *query, int column);
+size_t db_column_size(struct db_query *query, int column);
+bool db_column_null(struct db_query *query, int column);
 
-/* store_sqlite_merge.c. Rows lie in temp.raw(k, t, row). */
+/* store_merge.c. Rows lie in temp.raw(k, t, row). */
 int merge_stage(struct db *db, const struct merge_args *args, struct err *err);
 int merge_apply(struct db *db, const struct merge_args *args, struct err *err);
 int merge_clear(struct db *db, struct err *err);
 int merge_take_versions(struct db *db, int64_t count, int64_t now_ms, int64_t *ret_v0,
                         struct err *err);
 
-/* store_sqlite_request.c: what the requests have in common. A refusal fills the answer and is
+/* store_request.c: what the requests have in common. A refusal fills the answer and is
  * ERR_STATE. */
 struct json;
 int answer_refuse(struct store_answer *answer, int status, const char *sentence);
@@ -120,7 +126,7 @@ typedef int db_work(struct db *db, void *ctx, struct store_answer *answer, struc
 int answer_in_transaction(struct db *db, db_work *work, void *ctx, const char *who,
                           struct store_answer *answer, struct err *err);
 
-/* store_sqlite_scope.c: what a station may see, and the cursors that it names. */
+/* store_scope.c: what a station may see, and the cursors that it names. */
 struct scope_cursor {
     char name[LIMIT_STATION_BYTES + 1];
     bool granted; /* false: it was, once */
@@ -141,34 +147,34 @@ int scopes_ask(struct db *db, struct scopes *scopes, const struct json *cursors,
 /* Appends `"grant":[...]`. */
 void scopes_write(const struct scopes *scopes, struct buf *out);
 
-/* store_sqlite_epoch.c */
+/* store_epoch.c */
 int epoch_take(struct db *db, bool new_epoch, struct err *err);
 /* Is the cursor of an epoch of ours and not beyond its end? ("", 0) is. */
 int epoch_check(struct db *db, const char *epoch, int64_t v, bool *ret_good, struct err *err);
 /* Appends the newest epochs as [[id, start], ...]. */
 int epoch_write(struct db *db, struct buf *out, struct err *err);
 int epoch_refuse(struct db *db, struct store_answer *answer, struct err *err);
-int sqlite_giveback(struct store *store, const struct store_station *station, const char *body,
-                    size_t size, struct store_answer *answer, struct err *err);
+int store_giveback(struct store *store, const struct store_station *station, const char *body,
+                   size_t size, struct store_answer *answer, struct err *err);
 
-/* store_sqlite_tidy.c */
+/* store_tidy.c */
 int purge_horizon(struct db *db, int64_t *ret, struct err *err);
-int sqlite_tidy(struct store *store, bool *ret_more, struct err *err);
+int store_tidy(struct store *store, bool *ret_more, struct err *err);
 
-/* store_sqlite_repair.c */
-int sqlite_digest(struct store *store, const struct store_station *station, const char *body,
-                  size_t size, struct store_answer *answer, struct err *err);
-int sqlite_boot(struct store *store, const struct store_station *station,
-                const struct store_boot *boot, struct store_answer *answer, struct err *err);
+/* store_repair.c */
+int store_digest(struct store *store, const struct store_station *station, const char *body,
+                 size_t size, struct store_answer *answer, struct err *err);
+int store_boot(struct store *store, const struct store_station *station,
+               const struct store_boot *boot, struct store_answer *answer, struct err *err);
 
-/* store_sqlite_look.c */
-int sqlite_show(struct store *store, const char *what, struct buf *ret_json, struct err *err);
-int sqlite_quarantine_release(struct store *store, int64_t n, enum store_release how,
-                              struct err *err);
+/* store_look.c */
+int store_show(struct store *store, const char *what, struct buf *ret_json, struct err *err);
+int store_quarantine_release(struct store *store, int64_t n, enum store_release how,
+                             struct err *err);
 
-/* store_sqlite_sync.c, store_sqlite_pull.c, store_sqlite_import.c */
-int sqlite_sync(struct store *store, const struct store_station *station, const char *body,
-                size_t size, struct store_answer *answer, struct err *err);
+/* store_sync.c, store_pull.c, store_import.c */
+int store_sync(struct store *store, const struct store_station *station, const char *body,
+               size_t size, struct store_answer *answer, struct err *err);
 struct pull_request {
     const struct scopes *scopes;
     int64_t origin;
@@ -177,13 +183,13 @@ struct pull_request {
 /* Appends `"pull":[...],"cur":{...},"more":n`. */
 int pull_page(struct db *db, const struct pull_request *request, struct buf *out, struct err *err);
 
-int sqlite_import_begin(struct store *store, struct err *err);
-int sqlite_import_rows(struct store *store, const struct store_import *import,
+int store_import_begin(struct store *store, struct err *err);
+int store_import_rows(struct store *store, const struct store_import *import,
+                      struct store_import_result *result, struct err *err);
+int store_import_prune(struct store *store, const struct table *table,
                        struct store_import_result *result, struct err *err);
-int sqlite_import_prune(struct store *store, const struct table *table,
-                        struct store_import_result *result, struct err *err);
-int sqlite_import_check(struct store *store, store_problem_fn *on_problem, void *ctx,
-                        struct store_import_result *result, struct err *err);
-int sqlite_import_end(struct store *store, bool keep, struct err *err);
+int store_import_check(struct store *store, store_problem_fn *on_problem, void *ctx,
+                       struct store_import_result *result, struct err *err);
+int store_import_end(struct store *store, bool keep, struct err *err);
 
 #endif

@@ -4,9 +4,8 @@
  * itself changed are pushed, so that importing the same file again moves no version and takes back
  * nothing that a station has changed since. One transaction from begin to end; a preview is taken
  * back. */
-#include "sync/county/store_sqlite.h"
+#include "sync/county/store_parts.h"
 
-#include <sqlite3.h>
 #include <string.h>
 
 static const struct table_sql *sql_of(const struct db *db, const struct table *table)
@@ -17,14 +16,14 @@ static const struct table_sql *sql_of(const struct db *db, const struct table *t
     return NULL;
 }
 
-int sqlite_import_begin(struct store *store, struct err *err)
+int store_import_begin(struct store *store, struct err *err)
 {
     struct db *db = (struct db *)store;
     int code = db_run(db, err, "BEGIN IMMEDIATE", "");
     return code != ERR_OK ? code : db_run(db, err, "DELETE FROM temp.seen", "");
 }
 
-int sqlite_import_end(struct store *store, bool keep, struct err *err)
+int store_import_end(struct store *store, bool keep, struct err *err)
 {
     struct db *db = (struct db *)store;
     int code = ERR_OK;
@@ -58,12 +57,11 @@ static int stage_import(struct db *db, const struct store_import *import, int64_
 static int report(struct db *db, const struct store_import *import, const char *sql,
                   struct store_import_result *result, struct err *err)
 {
-    sqlite3_stmt *q = db_query(db, err, sql, "i", (int64_t)import->table->tid);
+    struct db_query *q = db_query(db, err, sql, "i", (int64_t)import->table->tid);
     int rc = -1;
-    while (q != NULL && (rc = db_step(db, q, err)) > 0) {
-        const struct store_row *row = &import->rows[sqlite3_column_int64(q, 0)];
-        import->on_problem(import->ctx, row->file, row->line,
-                           (const char *)sqlite3_column_text(q, 1));
+    while (q != NULL && (rc = db_step(q, err)) > 0) {
+        const struct store_row *row = &import->rows[db_column_int(q, 0)];
+        import->on_problem(import->ctx, row->file, row->line, db_column_text(q, 1));
         result->refused++;
     }
     return rc < 0 ? (err != NULL ? err->code : ERR_IO) : ERR_OK;
@@ -90,13 +88,13 @@ static int note_seen(struct db *db, const struct store_import *import,
 static int tally(struct db *db, const struct table_sql *sql, struct store_import_result *result,
                  struct err *err)
 {
-    sqlite3_stmt *q = db_query(db, err, sql->tally, "");
-    if (q == NULL || db_step(db, q, err) < 0)
+    struct db_query *q = db_query(db, err, sql->tally, "");
+    if (q == NULL || db_step(q, err) < 0)
         return err != NULL ? err->code : ERR_IO;
-    result->added += sqlite3_column_int64(q, 0);
-    result->changed += sqlite3_column_int64(q, 1);
-    result->unchanged += sqlite3_column_int64(q, 2);
-    sqlite3_reset(q);
+    result->added += db_column_int(q, 0);
+    result->changed += db_column_int(q, 1);
+    result->unchanged += db_column_int(q, 2);
+    db_reset(q);
     return ERR_OK;
 }
 
@@ -117,8 +115,8 @@ static int push_import(struct db *db, const struct table_sql *sql, int64_t count
     return code;
 }
 
-int sqlite_import_rows(struct store *store, const struct store_import *import,
-                       struct store_import_result *result, struct err *err)
+int store_import_rows(struct store *store, const struct store_import *import,
+                      struct store_import_result *result, struct err *err)
 {
     struct db *db = (struct db *)store;
     const struct table_sql *sql = sql_of(db, import->table);
@@ -153,8 +151,8 @@ static int stage_prune(struct db *db, const struct table *table, int64_t now_ms,
     return code;
 }
 
-int sqlite_import_prune(struct store *store, const struct table *table,
-                        struct store_import_result *result, struct err *err)
+int store_import_prune(struct store *store, const struct table *table,
+                       struct store_import_result *result, struct err *err)
 {
     struct db *db = (struct db *)store;
     int64_t now_ms = clock_wall_ms(db->clock), rows = 1;
@@ -186,18 +184,17 @@ int sqlite_import_prune(struct store *store, const struct table *table,
     return code;
 }
 
-int sqlite_import_check(struct store *store, store_problem_fn *on_problem, void *ctx,
-                        struct store_import_result *result, struct err *err)
+int store_import_check(struct store *store, store_problem_fn *on_problem, void *ctx,
+                       struct store_import_result *result, struct err *err)
 {
     struct db *db = (struct db *)store;
     for (int i = 0; i < db->table_count; i++) {
         if (db->tables[i].dangling == NULL)
             continue;
-        sqlite3_stmt *q = db_query(db, err, db->tables[i].dangling, "");
+        struct db_query *q = db_query(db, err, db->tables[i].dangling, "");
         int rc = -1;
-        while (q != NULL && (rc = db_step(db, q, err)) > 0) {
-            on_problem(ctx, (const char *)sqlite3_column_text(q, 0), sqlite3_column_int(q, 1),
-                       (const char *)sqlite3_column_text(q, 2));
+        while (q != NULL && (rc = db_step(q, err)) > 0) {
+            on_problem(ctx, db_column_text(q, 0), (int)db_column_int(q, 1), db_column_text(q, 2));
             result->refused++;
         }
         if (rc < 0)

@@ -1,18 +1,15 @@
-/* The county's SQLite store: opening, the county's own tables, stations.
- *
- * The file is in WAL with synchronous=FULL; each thread of the server has a store (a connection) of
- * its own, and an import may write at the same time: SQLite's lock orders them, a wait longer than
- * LIMIT_STORE_BUSY_MS is ERR_BUSY. A file of a newer program is refused. A column that a newer list
- * of tables has is added to the county's table on opening. */
-#include "sync/county/store_sqlite.h"
+/* The county's store: opening, the county's own tables, stations. Each thread of the server has a
+ * store (a connection) of its own. A database of a newer program is refused. A column that a newer
+ * list of tables has is added to the county's table on opening. */
+#include "sync/county/store.h"
 
 #include <assert.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "gateway/base/text.h"
+#include "sync/county/store_parts.h"
 
 enum { COUNTY_SCHEMA = 2 };
 
@@ -75,13 +72,6 @@ static struct db *db_of(struct store *store)
     return (struct db *)store;
 }
 
-static int run_script(struct db *db, const char *sql, struct err *err)
-{
-    if (sqlite3_exec(db->sqlite, sql, NULL, NULL, NULL) != SQLITE_OK)
-        return db_fail(db, err, "county store");
-    return ERR_OK;
-}
-
 static int check_version(struct db *db, const char *path, struct err *err)
 {
     int64_t version = 0;
@@ -106,7 +96,7 @@ static int add_column(struct db *db, const char *table, const char *column, cons
         return code;
     char sql[256];
     snprintf(sql, sizeof sql, "ALTER TABLE main.\"%s\" ADD COLUMN \"%s\" %s", table, column, type);
-    return run_script(db, sql, err);
+    return db_script(db, sql, err);
 }
 
 static int add_missing_columns(struct db *db, const struct table *table, struct err *err)
@@ -119,42 +109,42 @@ static int add_missing_columns(struct db *db, const struct table *table, struct 
 
 static int make_tables(struct db *db, struct err *err)
 {
-    int code = run_script(db, SCHEMA, err);
+    int code = db_script(db, SCHEMA, err);
     for (size_t i = 0; code == ERR_OK && i < sizeof LATER / sizeof *LATER; i++)
         code = add_column(db, LATER[i].table, LATER[i].column, LATER[i].type, err);
     for (const struct table *t = tables; code == ERR_OK && t->name != NULL; t++) {
         assert(db->table_count < DB_TABLES_MAX);
         struct table_sql *sql = &db->tables[db->table_count++];
         table_sql_init(sql, t, db->without);
-        code = run_script(db, sql->create, err);
+        code = db_script(db, sql->create, err);
         if (code == ERR_OK)
-            code = run_script(db, sql->index, err);
+            code = db_script(db, sql->index, err);
         if (code == ERR_OK)
             code = add_missing_columns(db, t, err);
     }
     char version[64];
     snprintf(version, sizeof version, "PRAGMA user_version=%d", COUNTY_SCHEMA);
-    return code != ERR_OK ? code : run_script(db, version, err);
+    return code != ERR_OK ? code : db_script(db, version, err);
 }
 
 /* Another process may be opening the same new file. */
 static int make_tables_once(struct db *db, struct err *err)
 {
-    int code = run_script(db, "BEGIN IMMEDIATE", err);
+    int code = db_script(db, "BEGIN IMMEDIATE", err);
     if (code != ERR_OK)
         return code;
     code = make_tables(db, err);
     if (code == ERR_OK)
-        return run_script(db, "COMMIT", err);
-    run_script(db, "ROLLBACK", NULL);
+        return db_script(db, "COMMIT", err);
+    db_script(db, "ROLLBACK", NULL);
     return code;
 }
 
 static int make_scratch(struct db *db, struct err *err)
 {
-    int code = run_script(db, SCRATCH, err);
+    int code = db_script(db, SCRATCH, err);
     for (int i = 0; code == ERR_OK && i < db->table_count; i++)
-        code = run_script(db, db->tables[i].create_in, err);
+        code = db_script(db, db->tables[i].create_in, err);
     for (int i = 0; code == ERR_OK && i < db->table_count; i++)
         code =
             db_run(db, err, "INSERT INTO temp.known VALUES(?1,?2)", "si", db->tables[i].table->name,
@@ -162,15 +152,14 @@ static int make_scratch(struct db *db, struct err *err)
     return code;
 }
 
-static void sqlite_close(struct store *store)
+static void store_close(struct store *store)
 {
     if (store == NULL)
         return;
     struct db *db = db_of(store);
-    db_finalize(db);
+    db_close(db);
     for (int i = 0; i < db->table_count; i++)
         table_sql_fini(&db->tables[i]);
-    sqlite3_close(db->sqlite);
     free(db);
 }
 
@@ -208,7 +197,7 @@ static int station_revoke(struct store *store, const char *name, struct err *err
     int code =
         db_run(db, err, "UPDATE station SET revoked_at=?2 WHERE name=?1 AND revoked_at IS NULL",
                "si", name, clock_wall_ms(db->clock));
-    if (code == ERR_OK && sqlite3_changes(db->sqlite) == 0)
+    if (code == ERR_OK && db_changes(db) == 0)
         return err_set(err, ERR_NOT_FOUND,
                        "no active station %s: `touyan-county station list` names them", name);
     return code != ERR_OK ? code : audit(db, "station.revoke", name, err);
@@ -224,7 +213,7 @@ static int station_grant(struct store *store, const char *name, const char *scop
                           : "UPDATE granted SET revoked_at=?3 WHERE revoked_at IS NULL AND sees=?2 "
                             "AND scope=(SELECT scope FROM station WHERE name=?1)";
     int code = db_run(db, err, sql, "ssi", name, scope, clock_wall_ms(db->clock));
-    if (code == ERR_OK && sqlite3_changes(db->sqlite) == 0)
+    if (code == ERR_OK && db_changes(db) == 0)
         return err_set(err, ERR_NOT_FOUND, "no station %s, or it was not granted %s", name, scope);
     return code != ERR_OK ? code
                           : audit(db, granted ? "station.grant" : "station.ungrant", name, err);
@@ -245,23 +234,23 @@ static int station_by_token(struct store *store, const char *token_hash, struct 
                             struct err *err)
 {
     struct db *db = db_of(store);
-    sqlite3_stmt *q =
+    struct db_query *q =
         db_query(db, err,
                  "SELECT name,scope FROM station WHERE token_hash=?1 AND revoked_at IS "
                  "NULL",
                  "s", token_hash);
-    int rc = q != NULL ? db_step(db, q, err) : -1;
+    int rc = q != NULL ? db_step(q, err) : -1;
     if (rc < 0)
         return err != NULL ? err->code : ERR_IO;
     if (rc == 0)
         return err_set(err, ERR_NOT_FOUND, "no station has this token");
-    text_copy(ret->name, sizeof ret->name, (const char *)sqlite3_column_text(q, 0));
-    text_copy(ret->scope, sizeof ret->scope, (const char *)sqlite3_column_text(q, 1));
-    sqlite3_reset(q);
+    text_copy(ret->name, sizeof ret->name, db_column_text(q, 0));
+    text_copy(ret->scope, sizeof ret->scope, db_column_text(q, 1));
+    db_reset(q);
     return ERR_OK;
 }
 
-static int sqlite_health(struct store *store, struct err *err)
+static int store_health(struct store *store, struct err *err)
 {
     struct db *db = db_of(store);
     int code = db_run(db, err, "BEGIN IMMEDIATE", "");
@@ -272,42 +261,28 @@ static int sqlite_health(struct store *store, struct err *err)
 }
 
 static const struct store_ops OPS = {
-    .close = sqlite_close,
+    .close = store_close,
     .station_add = station_add,
     .station_revoke = station_revoke,
     .station_list = station_list,
     .station_by_token = station_by_token,
-    .sync = sqlite_sync,
-    .giveback = sqlite_giveback,
-    .digest = sqlite_digest,
-    .boot = sqlite_boot,
-    .tidy = sqlite_tidy,
+    .sync = store_sync,
+    .giveback = store_giveback,
+    .digest = store_digest,
+    .boot = store_boot,
+    .tidy = store_tidy,
     .station_grant = station_grant,
-    .quarantine_release = sqlite_quarantine_release,
-    .health = sqlite_health,
-    .import_begin = sqlite_import_begin,
-    .import_rows = sqlite_import_rows,
-    .import_prune = sqlite_import_prune,
-    .import_check = sqlite_import_check,
-    .import_end = sqlite_import_end,
-    .show = sqlite_show,
+    .quarantine_release = store_quarantine_release,
+    .health = store_health,
+    .import_begin = store_import_begin,
+    .import_rows = store_import_rows,
+    .import_prune = store_import_prune,
+    .import_check = store_import_check,
+    .import_end = store_import_end,
+    .show = store_show,
 };
 
-static int open_file(struct db *db, const char *path, struct err *err)
-{
-    int rc = sqlite3_open_v2(
-        path, &db->sqlite, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
-    if (rc != SQLITE_OK)
-        return err_set(err, ERR_IO, "county database %s: %s", path, sqlite3_errstr(rc));
-    sqlite3_busy_timeout(db->sqlite, LIMIT_STORE_BUSY_MS);
-    sqlite3_limit(db->sqlite, SQLITE_LIMIT_LENGTH, 4 * LIMIT_ANSWER_BYTES);
-    int code = db_functions(db, err);
-    if (code == ERR_OK)
-        code = run_script(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;", err);
-    return code == ERR_OK ? ERR_OK : err_wrap(err, "county database %s", path);
-}
-
-int store_sqlite_open(const struct store_options *options, struct store **ret, struct err *err)
+int store_open(const struct store_options *options, struct store **ret, struct err *err)
 {
     struct db *db = calloc(1, sizeof *db);
     if (db == NULL)
@@ -317,7 +292,7 @@ int store_sqlite_open(const struct store_options *options, struct store **ret, s
     db->rnd = options->rnd;
     db->seal = options->seal;
     db->without = options->without;
-    int code = open_file(db, options->path, err);
+    int code = db_open_sqlite(options->path, db->seal, &db->link, err);
     if (code == ERR_OK)
         code = check_version(db, options->path, err);
     if (code == ERR_OK)
@@ -329,6 +304,6 @@ int store_sqlite_open(const struct store_options *options, struct store **ret, s
     if (code == ERR_OK)
         *ret = &db->store;
     else
-        sqlite_close(&db->store);
+        store_close(&db->store);
     return code;
 }

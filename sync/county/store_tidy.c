@@ -1,7 +1,7 @@
 /* Forgetting tombstones (and exits from a scope): those below every cursor of the stations that
  * still come, and those that are too old to wait for the others. What was forgotten is remembered
  * as one version, so that a station that comes with an older cursor is told to compare. */
-#include "sync/county/store_sqlite.h"
+#include "sync/county/store_parts.h"
 
 static const int64_t DAY_MS = INT64_C(86400000);
 
@@ -48,7 +48,7 @@ static int forget(struct db *db, int64_t limit, bool *ret_more, struct err *err)
     return code;
 }
 
-int sqlite_tidy(struct store *store, bool *ret_more, struct err *err)
+int store_tidy(struct store *store, bool *ret_more, struct err *err)
 {
     struct db *db = (struct db *)store;
     int64_t limit = 0;

@@ -1,13 +1,12 @@
 /* What a station may see: its own scope, the county's ("*"), and what was granted besides. A grant
  * that was taken back is remembered, so that a station that still asks for it is told by the list
  * of its grants and not by an error. */
-#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "gateway/base/json.h"
 #include "gateway/base/text.h"
-#include "sync/county/store_sqlite.h"
+#include "sync/county/store_parts.h"
 #include "sync/protocol.h"
 #include "sync/rules.h"
 
@@ -26,13 +25,13 @@ int scopes_read(struct db *db, const struct store_station *station, struct scope
     *ret = (struct scopes){0};
     add_scope(ret, "*", true);
     add_scope(ret, station->scope, true);
-    sqlite3_stmt *q = db_query(db, err,
-                               "SELECT sees,revoked_at IS NULL FROM granted WHERE scope=?1 AND "
-                               "sees NOT IN('*',?1) ORDER BY revoked_at IS NOT NULL,sees",
-                               "s", station->scope);
+    struct db_query *q = db_query(db, err,
+                                  "SELECT sees,revoked_at IS NULL FROM granted WHERE scope=?1 AND "
+                                  "sees NOT IN('*',?1) ORDER BY revoked_at IS NOT NULL,sees",
+                                  "s", station->scope);
     int rc = -1;
-    while (q != NULL && (rc = db_step(db, q, err)) > 0)
-        add_scope(ret, (const char *)sqlite3_column_text(q, 0), sqlite3_column_int(q, 1) != 0);
+    while (q != NULL && (rc = db_step(q, err)) > 0)
+        add_scope(ret, db_column_text(q, 0), db_column_int(q, 1) != 0);
     return rc < 0 ? (err != NULL ? err->code : ERR_IO) : ERR_OK;
 }
 

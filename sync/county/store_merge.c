@@ -5,9 +5,8 @@
  * refuses a statement although every row passed the checks, the range is halved and tried again
  * until the row is found that causes it; that row alone is put aside. A full disk or a lock is no
  * row's fault and ends the whole push. */
-#include "sync/county/store_sqlite.h"
+#include "sync/county/store_parts.h"
 
-#include <sqlite3.h>
 #include <stdio.h>
 
 #include "gateway/base/log.h"
@@ -60,8 +59,9 @@ static int put_aside(struct db *db, int64_t k, const char *why, struct err *err)
         char sql[128];
         snprintf(sql, sizeof sql, "UPDATE temp.in_%d SET why='check' WHERE k=%lld",
                  db->tables[i].table->tid, (long long)k);
-        if (sqlite3_exec(db->sqlite, sql, NULL, NULL, NULL) != SQLITE_OK)
-            return db_fail(db, err, "county store");
+        int code = db_script(db, sql, err);
+        if (code != ERR_OK)
+            return code;
     }
     return ERR_OK;
 }

@@ -2,9 +2,8 @@
  * pulled, then all is committed. What is wrong with the request is answered with a status and a
  * sentence and has changed nothing. The small members of the request are read strictly; the rows
  * never leave the engine, so that a poisonous row spoils itself only. */
-#include "sync/county/store_sqlite.h"
+#include "sync/county/store_parts.h"
 
-#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -138,12 +137,10 @@ static int retire_old(struct db *db, const struct request *request, struct err *
 static int take_incarnation(struct db *db, struct request *request, struct err *err)
 {
     make_token(db, request);
-    int code = db_run(db, err, "INSERT INTO incarnation(scope,seen,tok) VALUES(?1,?2,?3)", "sis",
+    int code = db_int(db, &request->inc, err,
+                      "INSERT INTO incarnation(scope,seen,tok) VALUES(?1,?2,?3) RETURNING o", "sis",
                       request->station->scope, request->merge.now_ms, request->new_tok);
-    if (code != ERR_OK)
-        return code;
-    request->inc = sqlite3_last_insert_rowid(db->sqlite);
-    return retire_old(db, request, err);
+    return code != ERR_OK ? code : retire_old(db, request, err);
 }
 
 static int refuse_reinc(struct store_answer *answer, int64_t last, const char *why)
@@ -263,21 +260,21 @@ struct life {
 static int read_life(struct db *db, const struct request *request, struct life *ret,
                      struct err *err)
 {
-    sqlite3_stmt *q =
+    struct db_query *q =
         db_query(db, err,
                  "SELECT last_lseq,coalesce(tok,'')=?3,prev_tok IS ?3,prev_fp IS ?4 AND "
                  "last_lseq=?5 FROM incarnation WHERE o=?1 AND scope=?2",
                  "isssi", request->inc, request->station->scope, request->tok, request->fp,
                  request->last_lseq);
-    int rc = q != NULL ? db_step(db, q, err) : -1;
+    int rc = q != NULL ? db_step(q, err) : -1;
     *ret = (struct life){.known = rc > 0};
     if (rc > 0) {
-        ret->last = sqlite3_column_int64(q, 0);
-        ret->current = sqlite3_column_int(q, 1) != 0;
-        ret->previous = sqlite3_column_int(q, 2) != 0;
+        ret->last = db_column_int(q, 0);
+        ret->current = db_column_int(q, 1) != 0;
+        ret->previous = db_column_int(q, 2) != 0;
         ret->tokenless = ret->current && request->tok[0] == '\0';
-        ret->repeated = request->rows > 0 && sqlite3_column_int(q, 3) != 0;
-        sqlite3_reset(q);
+        ret->repeated = request->rows > 0 && db_column_int(q, 3) != 0;
+        db_reset(q);
     }
     return rc < 0 ? (err != NULL ? err->code : ERR_IO) : ERR_OK;
 }
@@ -409,8 +406,8 @@ static int run_request(struct db *db, void *ctx, struct store_answer *answer, st
     return code;
 }
 
-int sqlite_sync(struct store *store, const struct store_station *station, const char *body,
-                size_t size, struct store_answer *answer, struct err *err)
+int store_sync(struct store *store, const struct store_station *station, const char *body,
+               size_t size, struct store_answer *answer, struct err *err)
 {
     struct db *db = (struct db *)store;
     struct request request = {.station = station, .body = body, .size = size};

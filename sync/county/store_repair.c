@@ -1,12 +1,11 @@
 /* Whole tables of a scope: pages for a first filling, and digests for a station that missed what
  * the county has forgotten (sync/PROTOCOL.md 8 and 9). */
-#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "gateway/base/json.h"
 #include "gateway/base/text.h"
-#include "sync/county/store_sqlite.h"
+#include "sync/county/store_parts.h"
 #include "sync/protocol.h"
 
 enum { BUCKETS = 256 };
@@ -66,12 +65,11 @@ typedef bool row_fn(void *ctx, const char *id, size_t size, int64_t v);
 
 static int each_row(struct db *db, const struct part *part, row_fn *fn, void *ctx, struct err *err)
 {
-    sqlite3_stmt *q = db_query(db, err, part->sql->digest, "s", part->scope);
+    struct db_query *q = db_query(db, err, part->sql->digest, "s", part->scope);
     int rc = -1;
-    while (q != NULL && (rc = db_step(db, q, err)) > 0)
-        if (!fn(ctx, (const char *)sqlite3_column_text(q, 0), (size_t)sqlite3_column_bytes(q, 0),
-                sqlite3_column_int64(q, 1))) {
-            sqlite3_reset(q);
+    while (q != NULL && (rc = db_step(q, err)) > 0)
+        if (!fn(ctx, db_column_text(q, 0), db_column_size(q, 0), db_column_int(q, 1))) {
+            db_reset(q);
             return ERR_OK;
         }
     return rc < 0 ? (err != NULL ? err->code : ERR_IO) : ERR_OK;
@@ -192,8 +190,8 @@ static int run_digest(struct db *db, void *ctx, struct store_answer *answer, str
     return code;
 }
 
-int sqlite_digest(struct store *store, const struct store_station *station, const char *body,
-                  size_t size, struct store_answer *answer, struct err *err)
+int store_digest(struct store *store, const struct store_station *station, const char *body,
+                 size_t size, struct store_answer *answer, struct err *err)
 {
     struct db *db = (struct db *)store;
     struct part part = {.station = station, .now_ms = clock_wall_ms(db->clock)};
@@ -240,20 +238,20 @@ static int write_page(struct db *db, const struct part *part, struct buf *out, s
 {
     int64_t count = 0;
     size_t start = out->size;
-    sqlite3_stmt *q = db_query(db, err, part->sql->boot, "ss", part->scope, part->boot->after);
+    struct db_query *q = db_query(db, err, part->sql->boot, "ss", part->scope, part->boot->after);
     int rc = -1;
-    while (q != NULL && (rc = db_step(db, q, err)) > 0) {
+    while (q != NULL && (rc = db_step(q, err)) > 0) {
         if (count > 0 &&
             (out->size - start >= (size_t)part->boot->max_bytes || count == LIMIT_PAGE_ROWS)) {
             *ret_more = true;
-            sqlite3_reset(q);
+            db_reset(q);
             return ERR_OK;
         }
         if (count++ > 0)
             buf_add_text(out, ",");
-        buf_add(out, sqlite3_column_text(q, 1), (size_t)sqlite3_column_bytes(q, 1));
+        buf_add(out, db_column_text(q, 1), db_column_size(q, 1));
         buf_clear(next);
-        buf_add(next, sqlite3_column_text(q, 0), (size_t)sqlite3_column_bytes(q, 0));
+        buf_add(next, db_column_text(q, 0), db_column_size(q, 0));
     }
     return rc < 0 ? (err != NULL ? err->code : ERR_IO) : ERR_OK;
 }
@@ -295,8 +293,8 @@ static int run_boot(struct db *db, void *ctx, struct store_answer *answer, struc
     return code != ERR_OK ? code : note_filling(db, part, v0, err);
 }
 
-int sqlite_boot(struct store *store, const struct store_station *station,
-                const struct store_boot *boot, struct store_answer *answer, struct err *err)
+int store_boot(struct store *store, const struct store_station *station,
+               const struct store_boot *boot, struct store_answer *answer, struct err *err)
 {
     struct db *db = (struct db *)store;
     struct part part = {.station = station, .boot = boot, .now_ms = clock_wall_ms(db->clock)};

@@ -2,9 +2,7 @@
  * the page is full. A row whose last change came from the asking incarnation is left out and passed
  * by. Rows are gathered by table, because that compresses better; a page is applied whole before
  * its cursor counts, so their order within it does not matter. */
-#include "sync/county/store_sqlite.h"
-
-#include <sqlite3.h>
+#include "sync/county/store_parts.h"
 
 struct page {
     struct buf rows[DB_TABLES_MAX]; /* of the scope at hand */
@@ -62,30 +60,29 @@ static int add_row(struct db *db, struct page *page, const struct entry *entry, 
 static int read_feed(struct db *db, struct page *page, const char *scope, int64_t origin,
                      int64_t *cursor, struct err *err)
 {
-    sqlite3_stmt *feed =
+    struct db_query *feed =
         db_query(db, err, "SELECT v,tid,pk,op,o FROM feed WHERE scope=?1 AND v>?2 ORDER BY v", "si",
                  scope, *cursor);
     if (feed == NULL)
         return ERR_IO;
     int rc, code = ERR_OK;
-    while (code == ERR_OK && (rc = db_step(db, feed, err)) != 0) {
+    while (code == ERR_OK && (rc = db_step(feed, err)) != 0) {
         if (rc < 0)
             return err != NULL ? err->code : ERR_IO;
-        bool own =
-            sqlite3_column_type(feed, 4) != SQLITE_NULL && sqlite3_column_int64(feed, 4) == origin;
+        bool own = !db_column_null(feed, 4) && db_column_int(feed, 4) == origin;
         if (!own && page_is_full(page)) {
             page->more = true;
             break;
         }
-        struct entry entry = {.v = sqlite3_column_int64(feed, 0),
-                              .tid = sqlite3_column_int(feed, 1),
-                              .pk = (const char *)sqlite3_column_text(feed, 2),
-                              .op = (char)sqlite3_column_text(feed, 3)[0]};
+        struct entry entry = {.v = db_column_int(feed, 0),
+                              .tid = (int)db_column_int(feed, 1),
+                              .pk = db_column_text(feed, 2),
+                              .op = (char)db_column_text(feed, 3)[0]};
         if (!own)
             code = add_row(db, page, &entry, err);
         *cursor = entry.v;
     }
-    sqlite3_reset(feed);
+    db_reset(feed);
     return code;
 }
 

@@ -7,7 +7,7 @@
  * A push goes through temp.in_<tid>, where every value still has the type in which it came, so that
  * a predicate can refuse a row before the table would. Bits of acc, lose and unseen are groups;
  * bit 7 is the tombstone. Parameters: struct merge_args. */
-#include "sync/county/store_sqlite.h"
+#include "sync/county/store_parts.h"
 
 #include <assert.h>
 #include <stdio.h>

@@ -1,10 +1,9 @@
 /* What an operator looks at: counts, tables, conflicts and the quarantine, as JSON; and rows let
  * out of quarantine. */
-#include <sqlite3.h>
 #include <string.h>
 
 #include "gateway/base/text.h"
-#include "sync/county/store_sqlite.h"
+#include "sync/county/store_parts.h"
 
 static int show_counts(struct db *db, struct buf *out, struct err *err)
 {
@@ -64,7 +63,7 @@ static const struct table_sql *view_of(const struct db *db, const char *what)
     return NULL;
 }
 
-int sqlite_show(struct store *store, const char *what, struct buf *ret_json, struct err *err)
+int store_show(struct store *store, const char *what, struct buf *ret_json, struct err *err)
 {
     struct db *db = (struct db *)store;
     const struct table_sql *view = view_of(db, what);
@@ -105,18 +104,18 @@ struct held {
 
 static int find_held(struct db *db, int64_t n, struct held *ret, struct err *err)
 {
-    sqlite3_stmt *q = db_query(db, err,
-                               "SELECT q.tid,coalesce(i.scope,'') FROM quarantine q LEFT JOIN "
-                               "incarnation i ON i.o=q.o WHERE q.n=?1",
-                               "i", n);
-    int rc = q != NULL ? db_step(db, q, err) : -1;
+    struct db_query *q = db_query(db, err,
+                                  "SELECT q.tid,coalesce(i.scope,'') FROM quarantine q LEFT JOIN "
+                                  "incarnation i ON i.o=q.o WHERE q.n=?1",
+                                  "i", n);
+    int rc = q != NULL ? db_step(q, err) : -1;
     if (rc < 0)
         return err != NULL ? err->code : ERR_IO;
     if (rc == 0)
         return err_set(err, ERR_NOT_FOUND, "no row %lld in quarantine", (long long)n);
-    ret->table = table_by_tid(sqlite3_column_int(q, 0));
-    text_copy(ret->scope, sizeof ret->scope, (const char *)sqlite3_column_text(q, 1));
-    sqlite3_reset(q);
+    ret->table = table_by_tid((int)db_column_int(q, 0));
+    text_copy(ret->scope, sizeof ret->scope, db_column_text(q, 1));
+    db_reset(q);
     return ERR_OK;
 }
 
@@ -181,8 +180,8 @@ static int release(struct db *db, int64_t n, enum store_release how, struct err 
     return code != ERR_OK ? code : db_run(db, err, "DELETE FROM quarantine WHERE n=?1", "i", n);
 }
 
-int sqlite_quarantine_release(struct store *store, int64_t n, enum store_release how,
-                              struct err *err)
+int store_quarantine_release(struct store *store, int64_t n, enum store_release how,
+                             struct err *err)
 {
     struct db *db = (struct db *)store;
     int code = db_run(db, err, "BEGIN IMMEDIATE", "");

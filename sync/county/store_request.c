@@ -6,7 +6,7 @@
 
 #include "gateway/base/json.h"
 #include "gateway/base/text.h"
-#include "sync/county/store_sqlite.h"
+#include "sync/county/store_parts.h"
 #include "sync/protocol.h"
 
 enum { HEAD_BYTES_MAX = 262144 };

@@ -1,0 +1,177 @@
+/* Statements of one connection. They are prepared once and found again by the address of their
+ * text; the driver is asked for the rest. */
+#include "sync/county/db.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "sync/county/store_parts.h"
+
+static struct db_query *prepare(struct db *db, const char *sql, const char *types, struct err *err)
+{
+    size_t at = ((uintptr_t)sql >> 3) * 0x9e3779b1U % DB_STATEMENTS_MAX;
+    for (size_t tries = 0; tries < DB_STATEMENTS_MAX; tries++) {
+        if (db->statements[at].sql == sql)
+            return db->statements[at].query;
+        if (db->statements[at].sql == NULL)
+            break;
+        at = (at + 1) % DB_STATEMENTS_MAX;
+    }
+    assert(db->statements[at].sql == NULL);
+    struct db_query *query = db->link->driver->prepare(db->link, sql, types, err);
+    if (query == NULL)
+        return NULL;
+    db->statements[at].sql = sql;
+    db->statements[at].query = query;
+    return query;
+}
+
+static int read_values(struct db_value *values, const char *types, va_list args)
+{
+    int count = 0;
+    for (const char *t = types; *t != '\0'; t++) {
+        assert(count < DB_PARAMS_MAX);
+        struct db_value *value = &values[count++];
+        *value = (struct db_value){.type = *t};
+        if (*t == 'i') {
+            value->number = va_arg(args, int64_t);
+        } else if (*t == 's' || *t == 't') {
+            value->text = va_arg(args, const char *);
+            if (value->text == NULL)
+                value->type = 'n';
+            else
+                value->size = *t == 's' ? strlen(value->text) : 0;
+            if (*t == 't')
+                value->size = va_arg(args, size_t);
+        }
+    }
+    return count;
+}
+
+static struct db_query *query_v(struct db *db, struct err *err, const char *sql, const char *types,
+                                va_list args)
+{
+    struct db_value values[DB_PARAMS_MAX];
+    int count = read_values(values, types, args);
+    struct db_query *query = prepare(db, sql, types, err);
+    if (query != NULL)
+        query->driver->start(query, values, count);
+    return query;
+}
+
+struct db_query *db_query(struct db *db, struct err *err, const char *sql, const char *types, ...)
+{
+    va_list args;
+    va_start(args, types);
+    struct db_query *query = query_v(db, err, sql, types, args);
+    va_end(args);
+    return query;
+}
+
+int db_step(struct db_query *query, struct err *err)
+{
+    return query->driver->step(query, err);
+}
+
+void db_reset(struct db_query *query)
+{
+    query->driver->reset(query);
+}
+
+static int run_v(struct db *db, struct err *err, const char *sql, const char *types, va_list args)
+{
+    struct err mine = {0};
+    struct db_query *query = query_v(db, &mine, sql, types, args);
+    int rc = -1;
+    if (query != NULL)
+        do
+            rc = db_step(query, &mine);
+        while (rc > 0);
+    if (rc == 0)
+        return ERR_OK;
+    return err_set(err, mine.code, "%s", mine.text);
+}
+
+int db_run(struct db *db, struct err *err, const char *sql, const char *types, ...)
+{
+    va_list args;
+    va_start(args, types);
+    int code = run_v(db, err, sql, types, args);
+    va_end(args);
+    return code;
+}
+
+int db_int(struct db *db, int64_t *ret, struct err *err, const char *sql, const char *types, ...)
+{
+    va_list args;
+    va_start(args, types);
+    struct db_query *query = query_v(db, err, sql, types, args);
+    va_end(args);
+    int rc = query != NULL ? db_step(query, err) : -1;
+    if (rc > 0) {
+        *ret = db_column_int(query, 0);
+        db_reset(query);
+    }
+    return rc < 0 ? (err != NULL ? err->code : ERR_IO) : ERR_OK;
+}
+
+int db_text(struct db *db, struct buf *ret, struct err *err, const char *sql, const char *types,
+            ...)
+{
+    va_list args;
+    va_start(args, types);
+    struct db_query *query = query_v(db, err, sql, types, args);
+    va_end(args);
+    int rc = query != NULL ? db_step(query, err) : -1;
+    if (rc > 0) {
+        if (!db_column_null(query, 0))
+            buf_add(ret, db_column_text(query, 0), db_column_size(query, 0));
+        db_reset(query);
+    }
+    return rc < 0 ? (err != NULL ? err->code : ERR_IO) : ERR_OK;
+}
+
+int db_script(struct db *db, const char *sql, struct err *err)
+{
+    return db->link->driver->script(db->link, sql, err);
+}
+
+int64_t db_changes(struct db *db)
+{
+    return db->link->driver->changes(db->link);
+}
+
+int64_t db_column_int(struct db_query *query, int column)
+{
+    return query->driver->column_int(query, column);
+}
+
+const char *db_column_text(struct db_query *query, int column)
+{
+    size_t size;
+    return query->driver->column_text(query, column, &size);
+}
+
+size_t db_column_size(struct db_query *query, int column)
+{
+    size_t size = 0;
+    query->driver->column_text(query, column, &size);
+    return size;
+}
+
+bool db_column_null(struct db_query *query, int column)
+{
+    return db_column_text(query, column) == NULL;
+}
+
+void db_close(struct db *db)
+{
+    for (size_t i = 0; i < DB_STATEMENTS_MAX; i++)
+        if (db->statements[i].query != NULL)
+            db->link->driver->finalize(db->statements[i].query);
+    memset(db->statements, 0, sizeof db->statements);
+    if (db->link != NULL)
+        db->link->driver->close(db->link);
+    db->link = NULL;
+}

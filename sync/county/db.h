@@ -1,0 +1,62 @@
+/* A database under the county's store: one connection, used by one thread at a time. The store's
+ * own SQL and logic are the same over every driver; a driver only speaks to its engine.
+ *
+ * Errors of statements: ERR_BUSY for what another connection holds (or what is away and may come
+ * back): try the transaction again later; ERR_INVALID for what the data caused (constraint, type,
+ * size); ERR_CORRUPT; ERR_IO for the rest. So a caller can tell a poisonous row from a full disk.
+ */
+#ifndef TOUYAN_COUNTY_DB_H
+#define TOUYAN_COUNTY_DB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "gateway/base/err.h"
+
+enum { DB_PARAMS_MAX = 12 };
+
+struct seal;
+struct db_driver;
+
+/* A prepared statement and the row that it is at. */
+struct db_query {
+    const struct db_driver *driver;
+};
+
+/* The connection. */
+struct db_link {
+    const struct db_driver *driver;
+};
+
+struct db_value {
+    char type; /* 'i' number, 's' text that the driver copies, 't' text that stays, 'n' NULL */
+    int64_t number;
+    const char *text;
+    size_t size;
+};
+
+struct db_driver {
+    void (*close)(struct db_link *link);
+    /* Several statements without parameters. */
+    int (*script)(struct db_link *link, const char *sql, struct err *err);
+    /* NULL: failed. */
+    struct db_query *(*prepare)(struct db_link *link, const char *sql, const char *types,
+                                struct err *err);
+    void (*finalize)(struct db_query *query);
+    void (*start)(struct db_query *query, const struct db_value *values, int count);
+    /* 1 a row, 0 the end (reset), -1 failed (reset). */
+    int (*step)(struct db_query *query, struct err *err);
+    void (*reset)(struct db_query *query);
+    int64_t (*changes)(struct db_link *link); /* rows, by the last statement */
+    /* Of the row at hand; NULL and 0 for NULL. Texts live until the next step. */
+    int64_t (*column_int)(struct db_query *query, int column);
+    const char *(*column_text)(struct db_query *query, int column, size_t *ret_size);
+};
+
+/* db_sqlite.c: a file, made when there is none. The SQL functions text_ok, has_nul_escape,
+ * seal_phone and phone_clear are known. ERR_IO, ERR_CORRUPT. */
+int db_open_sqlite(const char *path, const struct seal *seal, struct db_link **ret,
+                   struct err *err);
+
+#endif
