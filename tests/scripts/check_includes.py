@@ -27,7 +27,7 @@ LAYERS = {
 FOREIGN = {
     "curl/*": ["sync/transport_curl.c", "gateway/cli/client.c"],
     "mosquitto*.h": ["mqtt/client_mosq.c"],
-    "openssl/*": ["mqtt/tls.c"],
+    "openssl/*": ["mqtt/tls.c", "sync/x509.c"],
     "gammu*": ["sms/worker/gammu.c"],
     "microhttpd.h": ["gateway/console/http.c", "sync/county/http.c"],
     "sqlite3*.h": ["sync/replica/*", "sync/county/db_sqlite.c"],
