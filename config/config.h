@@ -27,6 +27,7 @@ enum {
 };
 
 enum config_lang { CONFIG_LANG_ZH, CONFIG_LANG_EN };
+enum config_driver { CONFIG_DRIVER_GAMMU, CONFIG_DRIVER_AT };
 
 /* All texts are owned by struct config, are never NULL ("" when not set) and stay where they are
  * until config_free: what a reload may change are numbers only. Clock times are minutes after local
@@ -60,6 +61,9 @@ struct config_replica {
 struct config_modem {
     char *name; /* the title of the section */
     char *device;
+    int driver;       /* enum config_driver */
+    char *imei;       /* the only modem that will do; "": any */
+    char *smsc;       /* service centre for a SIM that has none; "": the SIM's */
     bool fast_sleeps; /* shortens libgammu's waits; for the modem simulator only */
 };
 

@@ -20,6 +20,9 @@ static const struct option_choice levels[] = {{"error", LOG_LEVEL_ERROR},
                                               {"debug", LOG_LEVEL_DEBUG},
                                               {NULL, 0}};
 
+static const struct option_choice drivers[] = {
+    {"gammu", CONFIG_DRIVER_GAMMU}, {"at", CONFIG_DRIVER_AT}, {NULL, 0}};
+
 const struct option_section option_sections[] = {
     {"station", false, "本站", "this station"},
     {"replica", false, "本站数据库", "the station's database"},
@@ -85,6 +88,19 @@ const struct option option_table[] = {
      .min = 1, .max = LIMIT_PATH_BYTES, .required = true, .offset = IN_MODEM(device),
      .help_zh = "设备，用 /dev/serial/by-id/ 下的名字，插拔后不变",
      .help_en = "the device; a name below /dev/serial/by-id/ survives unplugging"},
+    {.section = "modem", .name = "driver", .type = OPTION_CHOICE, .preset = "gammu",
+     .choices = drivers, .offset = IN_MODEM(driver),
+     .help_zh = "gammu 适用于各种短信猫；at 更快，用于移远、芯讯通、华为（认不出时仍用 gammu）",
+     .help_en = "gammu drives any modem; at is faster, for Quectel, SIMCom and Huawei (what it does "
+                "not know, gammu drives)"},
+    {.section = "modem", .name = "imei", .type = OPTION_DIGITS, .preset = "",
+     .max = 17, .offset = IN_MODEM(imei),
+     .help_zh = "只认这个串号的短信猫；留空则不限",
+     .help_en = "the IMEI of the only modem that will do; empty: any"},
+    {.section = "modem", .name = "smsc", .type = OPTION_DIGITS, .preset = "",
+     .max = 20, .offset = IN_MODEM(smsc),
+     .help_zh = "短信中心号码，用于SIM卡里没有的情况，例如 +8613800100500；留空则用SIM卡里的",
+     .help_en = "the service centre, where the SIM has none, such as +8613800100500; empty: the SIM's"},
     {.section = "modem", .name = "fast_sleeps", .type = OPTION_BOOL, .preset = "false",
      .offset = IN_MODEM(fast_sleeps),
      .help_zh = "缩短 libgammu 的等待，只用于模拟器",

@@ -151,10 +151,15 @@ static int init_sms(struct gateway *gateway, struct err *err)
     };
     for (int i = 0; i < config->modem_count; i++) {
         const struct config_modem *modem = &config->modems[i];
-        options.modems[i] = (struct sms_modem_options){.name = modem->name,
-                                                       .device = modem->device,
-                                                       .worker_path = gateway->options->worker_path,
-                                                       .fast_sleeps = modem->fast_sleeps};
+        options.modems[i] = (struct sms_modem_options){
+            .name = modem->name,
+            .device = modem->device,
+            .worker_path = gateway->options->worker_path,
+            .driver = modem->driver == CONFIG_DRIVER_AT ? "at" : "gammu",
+            .imei = modem->imei,
+            .smsc = modem->smsc,
+            .fast_sleeps = modem->fast_sleeps,
+        };
     }
     return sms_init(&options, &gateway->sms, err);
 }

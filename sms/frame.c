@@ -10,8 +10,8 @@
 #include "gateway/base/text.h"
 
 static const char *const kind_names[FRAME_KINDS] = {
-    "hello", "submit", "stage", "result", "pdu",  "delete", "report",
-    "state", "ping",   "pong",  "poll",   "stop", "bye",
+    "setup",  "hello", "submit", "stage", "result", "pdu",  "delete",
+    "report", "state", "ping",   "pong",  "poll",   "stop", "bye",
 };
 
 enum member_type { MEMBER_INT64, MEMBER_INT, MEMBER_BOOL, MEMBER_TEXT };
@@ -49,9 +49,12 @@ static const struct member members[] = {
     NUMBER(report, MEMBER_BOOL, IN(FRAME_SUBMIT)),
     TEXT(memory, IN(FRAME_PDU)),
     TEXT(to, IN(FRAME_SUBMIT)),
-    TEXT(smsc, IN(FRAME_HELLO)),
-    TEXT(imei, IN(FRAME_HELLO)),
+    TEXT(smsc, IN(FRAME_SETUP) | IN(FRAME_HELLO)),
+    TEXT(imei, IN(FRAME_SETUP) | IN(FRAME_HELLO)),
     TEXT(model, IN(FRAME_HELLO)),
+    TEXT(driver, IN(FRAME_SETUP) | IN(FRAME_HELLO)),
+    TEXT(make, IN(FRAME_HELLO)),
+    TEXT(network, IN(FRAME_HELLO)),
     TEXT(udh, IN(FRAME_SUBMIT)),
     TEXT(text, IN(FRAME_SUBMIT) | IN(FRAME_BYE)),
     TEXT(hex, IN(FRAME_PDU) | IN(FRAME_REPORT)),

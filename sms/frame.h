@@ -1,7 +1,7 @@
 /* What gateway and touyan-modem say to each other over the socketpair: frames of a 32 bit
  * big-endian length and that many bytes of JSON, at most LIMIT_FRAME_BYTES.
  *
- * gateway -> worker: submit, delete, ping, poll, stop
+ * gateway -> worker: setup (the first), submit, delete, ping, poll, stop
  * worker -> gateway: hello, stage, result, pdu, report, state, pong, bye
  *
  * A send: submit, stage prompt, stage pdu (written to the gateway BEFORE the end of the PDU goes to
@@ -17,7 +17,8 @@
 #include "sms/tpdu.h"
 
 enum frame_kind {
-    FRAME_HELLO,  /* imei, model, smsc: the modem is ready */
+    FRAME_SETUP,  /* driver, smsc, imei: how the modem is to be driven */
+    FRAME_HELLO,  /* driver, make, model, imei, smsc, network: the modem is ready */
     FRAME_SUBMIT, /* id, to, smsc from the worker, coding, udh, text, validity_minutes, report */
     FRAME_STAGE,  /* id, value: enum frame_stage */
     FRAME_RESULT, /* id, outcome: enum send_outcome, value */
@@ -37,6 +38,7 @@ enum frame_stage { STAGE_NONE, STAGE_COMMAND, STAGE_PROMPT, STAGE_PDU };
 
 enum {
     FRAME_NAME_BYTES = 64,
+    FRAME_WORD_BYTES = 16,
     FRAME_UDH_HEX_BYTES = 32,
     FRAME_HEAD_BYTES = 4,
 };
@@ -57,7 +59,10 @@ struct frame {
     char smsc[TPDU_ADDRESS_BYTES];
     char imei[FRAME_NAME_BYTES];
     char model[FRAME_NAME_BYTES];
-    char udh[FRAME_UDH_HEX_BYTES]; /* hex, with its length octet */
+    char driver[FRAME_WORD_BYTES];  /* "gammu" or "at": wished for, and in the hello at work */
+    char make[FRAME_WORD_BYTES];    /* "quectel", "simcom", "huawei"; "" any other */
+    char network[FRAME_WORD_BYTES]; /* country and network code of the SIM: "46000"; "" unknown */
+    char udh[FRAME_UDH_HEX_BYTES];  /* hex, with its length octet */
     char text[TPDU_TEXT_BYTES];
     char hex[TPDU_HEX_BYTES];
 };

@@ -122,7 +122,7 @@ static void drain(struct modem *modem, const char *problem)
 
 static int64_t backoff_ms(struct modem *modem)
 {
-    int64_t ms = BACKOFF_MIN_MS;
+    int64_t ms = modem->options.backoff_ms;
     for (int i = 1; i < modem->failures && ms < BACKOFF_MAX_MS; i++)
         ms *= 2;
     ms = ms < BACKOFF_MAX_MS ? ms : BACKOFF_MAX_MS;
@@ -256,6 +256,9 @@ static void on_hello(struct modem *modem)
         return;
     text_copy(modem->imei, sizeof modem->imei, modem->frame.imei);
     text_copy(modem->model, sizeof modem->model, modem->frame.model);
+    text_copy(modem->driver, sizeof modem->driver, modem->frame.driver);
+    text_copy(modem->make, sizeof modem->make, modem->frame.make);
+    text_copy(modem->network, sizeof modem->network, modem->frame.network);
     set_problem(modem, "");
     uv_timer_stop(&modem->timer);
     uv_timer_start(&modem->ping, on_ping, PING_EVERY_MS, PING_EVERY_MS);
@@ -401,6 +404,17 @@ static int spawn(struct modem *modem)
     return uv_spawn(modem->options.loop, &modem->process, &options);
 }
 
+/* What it is to do goes over the line and not into its arguments, which everybody can read. */
+static void set_up_worker(struct modem *modem)
+{
+    const struct modem_options *options = &modem->options;
+    struct frame setup = {.kind = FRAME_SETUP};
+    text_copy(setup.driver, sizeof setup.driver, options->driver);
+    text_copy(setup.imei, sizeof setup.imei, options->imei);
+    text_copy(setup.smsc, sizeof setup.smsc, options->smsc);
+    write_frame(modem, &setup);
+}
+
 static void start_worker(struct modem *modem)
 {
     if (!is_device_there(modem)) {
@@ -426,7 +440,9 @@ static void start_worker(struct modem *modem)
     if (rc == 0)
         rc = uv_read_start((uv_stream_t *)&modem->pipe, on_alloc, on_read);
     set_timer(modem, START_MS);
-    if (rc != 0) {
+    if (rc == 0) {
+        set_up_worker(modem);
+    } else {
         fail_start(modem, "cannot start", rc);
         if (!modem->process_alive)
             close_handle((uv_handle_t *)&modem->process);
@@ -494,6 +510,8 @@ void modem_init(struct modem *modem, const struct modem_options *options)
         modem->options.prompt_ms = PROMPT_MS;
     if (modem->options.send_ms == 0)
         modem->options.send_ms = SEND_MS;
+    if (modem->options.backoff_ms == 0)
+        modem->options.backoff_ms = BACKOFF_MIN_MS;
     sm_init(&modem->sm, "modem", states, MODEM_STATES, MODEM_DOWN);
     modem->since_ms = clock_wall_ms(options->clock);
     buf_init(&modem->in, IN_MAX_BYTES);
@@ -501,6 +519,12 @@ void modem_init(struct modem *modem, const struct modem_options *options)
     uv_timer_init(options->loop, &modem->ping);
     modem->timer.data = modem;
     modem->ping.data = modem;
+    if (modem->options.driver == NULL)
+        modem->options.driver = "gammu";
+    if (modem->options.imei == NULL)
+        modem->options.imei = "";
+    if (modem->options.smsc == NULL)
+        modem->options.smsc = "";
     modem->open_handles = 2;
 }
 

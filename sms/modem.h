@@ -50,10 +50,14 @@ struct modem_options {
     const char *name; /* these outlive the modem */
     const char *device;
     const char *worker_path;
+    const char *driver; /* "gammu" or "at" */
+    const char *imei;   /* the only modem that will do; "": any */
+    const char *smsc;   /* service centre for a SIM that has none; "": the SIM's */
     bool fast_sleeps;
-    size_t index;  /* the owner's number for it */
-    int prompt_ms; /* 0: 10 s, from submit to the prompt */
-    int send_ms;   /* 0: 60 s, from submit to the result */
+    size_t index;   /* the owner's number for it */
+    int prompt_ms;  /* 0: 10 s, from submit to the prompt */
+    int send_ms;    /* 0: 60 s, from submit to the result */
+    int backoff_ms; /* 0: 1 s, the first pause before a new start */
     struct modem_events events;
 };
 
@@ -79,6 +83,9 @@ struct modem {
 
     char imei[FRAME_NAME_BYTES];
     char model[FRAME_NAME_BYTES];
+    char driver[FRAME_WORD_BYTES]; /* at work */
+    char make[FRAME_WORD_BYTES];
+    char network[FRAME_WORD_BYTES];
     char problem[LIMIT_ERR_TEXT];
     int csq;
     int registration;

@@ -28,6 +28,10 @@ struct sms_modem_options {
     bool fast_sleeps;        /* demo and tests only: libgammu's sleeps of 100 ms and more by 50 */
     int prompt_ms;           /* 0: 10 s; tests shorten it */
     int send_ms;             /* 0: 60 s; tests shorten it */
+    int backoff_ms;          /* 0: 1 s; tests shorten it */
+    const char *driver;      /* "gammu" (also NULL), or "at" for a make that it knows */
+    const char *imei;        /* the only modem that will do; NULL or "": any */
+    const char *smsc;        /* service centre for a SIM that has none; NULL or "": the SIM's */
 };
 
 /* What is known about a modem. Texts are valid until the loop turns. */
@@ -37,6 +41,9 @@ struct sms_modem_status {
     const char *state; /* down, starting, ready, sending, draining, backoff */
     const char *imei;  /* "" until it said hello */
     const char *model;
+    const char *driver;  /* at work: "gammu" or "at"; "" until it said hello */
+    const char *make;    /* "quectel", "simcom", "huawei"; "" for others */
+    const char *network; /* country and network code of the SIM: "46000"; "" not known */
     const char *problem; /* why it is not ready, "" when it is */
     int64_t since_ms;    /* wall time of the last change of state */
     int csq;             /* 0 to 31, 99 not known (3GPP TS 27.007 8.5) */

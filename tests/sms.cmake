@@ -5,9 +5,15 @@ touyan_test(sms_outbox SOURCES unit/sms_outbox.c LIBS touyan_smsworld)
 touyan_test(sms_inbox SOURCES unit/sms_inbox.c LIBS touyan_smsworld)
 touyan_test(sms_worker SOURCES unit/sms_worker.c LIBS touyan_sms touyan_modemline)
 
-# The real worker and libgammu against the simulated modem.
+# The real worker, by default with libgammu, against the simulated modem.
 add_library(touyan_smsstation STATIC ${CMAKE_CURRENT_SOURCE_DIR}/lib/smsstation.c)
 target_link_libraries(touyan_smsstation PUBLIC touyan_sms)
 target_compile_definitions(touyan_smsstation PRIVATE TOUYAN_BIN="${CMAKE_BINARY_DIR}/bin")
 add_dependencies(touyan_smsstation touyan-modem touyan-simmodem)
 touyan_test(sms_modem SOURCES e2e/sms_modem.c LIBS touyan_smsstation LABEL e2e TIMEOUT 300)
+# The same tests with the other driver, once for each make that it knows.
+foreach(make quectel simcom huawei)
+    add_test(NAME sms_modem_${make} COMMAND sms_modem)
+    set_tests_properties(sms_modem_${make} PROPERTIES LABELS e2e TIMEOUT 300 ENVIRONMENT
+                         "TOUYAN_TEST_DRIVER=at;TOUYAN_TEST_PROFILE=${make}")
+endforeach()

@@ -43,6 +43,7 @@ enum {
     CMS_UNKNOWN = 500,
     PDU_DIGITS_MIN = 16,
     NUMBER_DIGITS_MIN = 7,
+    STRAY_US = 500000,
 };
 
 enum pdu_next { PDU_NONE, PDU_REPORT, PDU_DROP };
@@ -78,6 +79,7 @@ struct filter {
     bool settled;
     enum frame_stage stage;
     int mr;
+    int64_t stray_us; /* until then an OK belongs to a send that was given up; 0: none */
 
     struct filter_event events[FILTER_EVENTS];
     size_t event_first;
@@ -172,6 +174,7 @@ static void tell_stage(struct filter *f, enum frame_stage stage)
     if (f->job == 0 || f->settled || stage <= f->stage)
         return;
     f->stage = stage;
+    pthread_cond_signal(&f->replied);
     struct frame frame = {.kind = FRAME_STAGE, .id = f->job, .value = (int)stage};
     link_send(&frame);
 }
@@ -181,6 +184,7 @@ static void settle(struct filter *f, int outcome, int value)
     if (f->job == 0 || f->settled)
         return;
     f->settled = true;
+    pthread_cond_signal(&f->replied);
     struct frame frame = {.kind = FRAME_RESULT, .id = f->job, .outcome = outcome, .value = value};
     link_send(&frame);
 }
@@ -191,7 +195,7 @@ static void watch_send(struct filter *f, enum line_kind kind, const char *line)
         return;
     if (kind == LINE_REPLY && strncmp(line, "+CMGS:", 6) == 0)
         f->mr = line_number(line);
-    else if (kind == LINE_OK)
+    else if (kind == LINE_OK && f->stage >= STAGE_PDU)
         settle(f, SEND_OK, f->mr);
     else if (kind == LINE_ERROR && strncmp(line, "+CME", 4) == 0)
         settle(f, SEND_CME, line_number(line));
@@ -326,13 +330,29 @@ static bool take_announced(struct filter *f, const char *line)
     return true;
 }
 
+/* "+CMGS: 7" and "OK" for a PDU of the worker before this one, which did not wait for them: taken
+ * for the answers of what is under way, they would shift every answer that follows. */
+static bool is_stray(struct filter *f, const char *line)
+{
+    bool sending = strcmp(f->command, "+CMGS") == 0;
+    if (strncmp(line, "+CMGS:", 6) == 0 && !(sending && f->stage >= STAGE_PDU)) {
+        f->stray_us = clock_mono_us() + STRAY_US;
+        return true;
+    }
+    bool too_early = sending && f->own && f->stage < STAGE_PDU;
+    bool stray = strcmp(line, "OK") == 0 && (too_early || clock_mono_us() < f->stray_us);
+    if (stray)
+        f->stray_us = 0;
+    return stray;
+}
+
 static void take_line(struct filter *f, const char *line)
 {
     enum line_kind kind = line_classify(line, f->command);
     if (kind == LINE_BLANK)
         return;
     remember(f, '<', line);
-    if (take_announced(f, line))
+    if (take_announced(f, line) || is_stray(f, line))
         return;
     switch (kind) {
     case LINE_CMTI:
@@ -371,9 +391,11 @@ static void take_byte(struct filter *f, char byte)
     } else if (is_prompt(f, byte)) {
         tell_stage(f, STAGE_PROMPT);
         f->stage = STAGE_PROMPT;
+        f->skip_space = true;
+        if (f->own)
+            return;
         make_echo(f);
         pass(f, "\r\n> ", 4);
-        f->skip_space = true;
     } else if (f->line_size < LINE_BYTES - 1) {
         f->line[f->line_size++] = byte;
     }
@@ -534,30 +556,50 @@ static struct timespec deadline_in(int ms)
     return (struct timespec){(time_t)(us / 1000000), (long)(us % 1000000) * 1000};
 }
 
+static void begin_command(struct filter *f, const char *command)
+{
+    f->own = true;
+    f->reply_size = 0;
+    f->reply[0] = '\0';
+    f->reply_done = false;
+    f->stage = STAGE_NONE;
+    line_command_name(command, f->command, sizeof f->command);
+    remember(f, '>', command);
+    write_tty(f, command, strlen(command));
+    write_tty(f, "\r", 1);
+}
+
+static void leave_command(struct filter *f)
+{
+    f->command[0] = '\0';
+    f->own = false;
+}
+
 enum at_result filter_run(struct filter *filter, const char *command, int timeout_ms,
                           const char **ret_reply)
 {
     struct timespec deadline = deadline_in(timeout_ms);
     pthread_mutex_lock(&filter->lock);
-    filter->own = true;
-    filter->reply_size = 0;
-    filter->reply[0] = '\0';
-    filter->reply_done = false;
-    filter->stage = STAGE_NONE;
-    line_command_name(command, filter->command, sizeof filter->command);
-    remember(filter, '>', command);
-    write_tty(filter, command, strlen(command));
-    write_tty(filter, "\r", 1);
+    begin_command(filter, command);
     int rc = 0;
     while (!filter->reply_done && rc == 0)
         rc = pthread_cond_timedwait(&filter->replied, &filter->lock, &deadline);
     enum at_result result = filter->reply_done ? filter->reply_result : AT_TIMEOUT;
-    filter->command[0] = '\0';
-    filter->own = false;
+    leave_command(filter);
     pthread_mutex_unlock(&filter->lock);
     if (ret_reply != NULL)
         *ret_reply = filter->reply; /* changed by the next filter_run() of this thread only */
     return result;
+}
+
+bool filter_ask(struct filter *filter, const char *command, int timeout_ms, char *ret, size_t size)
+{
+    const char *reply;
+    ret[0] = '\0';
+    if (filter_run(filter, command, timeout_ms, &reply) != AT_OK)
+        return false;
+    line_value(reply, ret, size);
+    return true;
 }
 
 void filter_write(struct filter *filter, const char *bytes, size_t size)
@@ -575,6 +617,46 @@ void filter_begin_send(struct filter *filter, int64_t id)
     filter->stage = STAGE_NONE;
     filter->mr = -1;
     pthread_mutex_unlock(&filter->lock);
+}
+
+/* Both false when the deadline has passed. */
+static bool await_prompt(struct filter *f, int timeout_ms)
+{
+    struct timespec deadline = deadline_in(timeout_ms);
+    int rc = 0;
+    while (f->stage < STAGE_PROMPT && !f->settled && rc == 0)
+        rc = pthread_cond_timedwait(&f->replied, &f->lock, &deadline);
+    return f->stage >= STAGE_PROMPT || f->settled;
+}
+
+static bool await_settled(struct filter *f, int timeout_ms)
+{
+    struct timespec deadline = deadline_in(timeout_ms);
+    int rc = 0;
+    while (!f->settled && rc == 0)
+        rc = pthread_cond_timedwait(&f->replied, &f->lock, &deadline);
+    return f->settled;
+}
+
+bool filter_send(struct filter *filter, size_t length, const char *hex, int prompt_ms,
+                 int answer_ms)
+{
+    char command[32];
+    snprintf(command, sizeof command, "AT+CMGS=%zu", length);
+    pthread_mutex_lock(&filter->lock);
+    begin_command(filter, command);
+    tell_stage(filter, STAGE_COMMAND);
+    bool answered = await_prompt(filter, prompt_ms);
+    if (answered && !filter->settled) {
+        write_tty(filter, hex, strlen(hex));
+        remember(filter, '>', "(PDU and ^Z)");
+        tell_stage(filter, STAGE_PDU);
+        write_tty(filter, "\x1a", 1);
+        answered = await_settled(filter, answer_ms);
+    }
+    leave_command(filter);
+    pthread_mutex_unlock(&filter->lock);
+    return answered;
 }
 
 bool filter_is_settled(struct filter *filter)

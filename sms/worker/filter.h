@@ -1,7 +1,8 @@
-/* The filter between the modem's tty and libgammu's pty: one thread moves the bytes. It cuts what
- * the modem says unasked, repairs a bare prompt, follows each send by itself and tells the gateway
- * its stages and its result, sees at once when the modem is unplugged, and keeps the last lines for
- * the log. While libgammu is idle the main thread may run AT commands of its own through it.
+/* The filter between the modem's tty and whoever drives it: libgammu behind a pty, or the main
+ * thread with AT commands of its own (all of driver `at`; receiving in both, while libgammu is
+ * idle). One thread moves the bytes and never waits for the modem. It cuts what the modem says
+ * unasked, repairs a bare prompt, follows each send by itself and tells the gateway its stages and
+ * its result, sees at once when the modem is unplugged, and keeps the last lines for the log.
  *
  * All functions are for the main thread. */
 #ifndef TOUYAN_SMS_WORKER_FILTER_H
@@ -45,8 +46,18 @@ enum at_result { AT_OK, AT_ERROR, AT_TIMEOUT };
 enum at_result filter_run(struct filter *filter, const char *command, int timeout_ms,
                           const char **ret_reply);
 
+/* The first line of the answer without its head ("+CGSN: ") and quotes. False: refused or no answer
+ * in time, *ret is "" then. */
+bool filter_ask(struct filter *filter, const char *command, int timeout_ms, char *ret, size_t size);
+
 /* Bytes without an answer: ESC before the first command. */
 void filter_write(struct filter *filter, const char *bytes, size_t size);
+
+/* AT+CMGS without libgammu, of the job that filter_begin_send() named: hex are the digits of a PDU
+ * of `length` octets behind the service centre. Returns when the modem has answered, or false when
+ * it did not give the prompt or the answer by its deadline. */
+bool filter_send(struct filter *filter, size_t length, const char *hex, int prompt_ms,
+                 int answer_ms);
 
 /* From here the thread watches AT+CMGS for job `id`. */
 void filter_begin_send(struct filter *filter, int64_t id);

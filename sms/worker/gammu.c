@@ -1,11 +1,13 @@
-/* libgammu; see gammu.h. The only file that includes its header.
+/* The driver with libgammu, and all that this program knows of it: greeting the modem, sending,
+ * network state. The only file that includes its header. Receiving is not its business: its decoder
+ * is not safe with hostile PDUs.
  *
  * What goes out is ours: coding and header are given, the text is handed over in UTF-16BE, so that
  * libgammu only packs septets and builds the PDU. Two of its habits are undone here: in UCS-2 it
  * takes '~' for an escape character, so each is doubled (where the doubled text would be longer
  * than the 70 units at which it cuts, the full-width U+FF5E goes out instead); and of the SIM's
  * service centre record only the number is used, because the rest would overwrite the validity. */
-#include "sms/worker/gammu.h"
+#include "sms/worker/driver.h"
 
 #define ERR_TIMEOUT GAMMU_ERR_TIMEOUT /* two names of base/err.h are taken there */
 #define ERR_BUSY GAMMU_ERR_BUSY
@@ -17,9 +19,14 @@
 
 #include "gateway/base/text.h"
 
-enum { GAMMU_TRIES = 1, CSQ_UNKNOWN = 99 };
+enum {
+    GAMMU_TRIES = 1,
+    CSQ_UNKNOWN = 99,
+    ANSWER_PUMPS = 20, /* of about 50 ms: libgammu reads the answer that the filter has seen */
+};
 
 struct gammu {
+    struct filter *filter;
     GSM_StateMachine *machine;
     unsigned char smsc[(GSM_MAX_NUMBER_LENGTH + 1) * 2];
     bool answered;
@@ -91,15 +98,6 @@ static bool to_utf16(const char *text, enum tilde tilde, unsigned char *ret, siz
     return true;
 }
 
-/* Numbers and names, which are ASCII. */
-static void from_utf16(const unsigned char *units, char *ret, size_t size)
-{
-    size_t n = 0;
-    for (; n + 1 < size && (units[2 * n] != 0 || units[2 * n + 1] != 0); n++)
-        ret[n] = units[2 * n] == 0 && units[2 * n + 1] < 0x80 ? (char)units[2 * n + 1] : '?';
-    ret[n] = '\0';
-}
-
 static void read_smsc(struct gammu *gammu)
 {
     GSM_SMSC *smsc = calloc(1, sizeof *smsc);
@@ -111,14 +109,16 @@ static void read_smsc(struct gammu *gammu)
     free(smsc);
 }
 
-int gammu_open(const char *path, struct gammu **ret, struct err *err)
+/* 3.4 s with libgammu's own sleeps. */
+static int open_gammu(struct filter *filter, void **ret_self, struct err *err)
 {
     struct gammu *gammu = calloc(1, sizeof *gammu);
     if (gammu == NULL || (gammu->machine = GSM_AllocStateMachine()) == NULL) {
         free(gammu);
         return err_set(err, ERR_NOMEM, "out of memory");
     }
-    configure(gammu->machine, path);
+    gammu->filter = filter;
+    configure(gammu->machine, filter_path(filter));
     GSM_Error error = GSM_InitConnection(gammu->machine, GAMMU_TRIES);
     if (error != ERR_NONE) {
         GSM_FreeStateMachine(gammu->machine);
@@ -127,19 +127,8 @@ int gammu_open(const char *path, struct gammu **ret, struct err *err)
     }
     GSM_SetSendSMSStatusCallback(gammu->machine, on_status, gammu); /* init forgets earlier ones */
     read_smsc(gammu);
-    *ret = gammu;
+    *ret_self = gammu;
     return ERR_OK;
-}
-
-void gammu_identify(struct gammu *gammu, struct frame *ret)
-{
-    char text[GSM_MAX_INFO_LENGTH + 1] = "";
-    if (GSM_GetIMEI(gammu->machine, text) == ERR_NONE)
-        text_copy(ret->imei, sizeof ret->imei, text);
-    text[0] = '\0';
-    if (GSM_GetModel(gammu->machine, text) == ERR_NONE)
-        text_copy(ret->model, sizeof ret->model, text);
-    from_utf16(gammu->smsc, ret->smsc, sizeof ret->smsc);
 }
 
 /* 3GPP TS 23.040 9.2.3.12.1, rounded up. */
@@ -189,7 +178,8 @@ static int fill_message(struct gammu *gammu, const struct frame *submit, struct 
     return ERR_OK;
 }
 
-int gammu_send(struct gammu *gammu, const struct frame *submit, struct err *err)
+/* Returns when the PDU is written. */
+static int write_pdu(struct gammu *gammu, const struct frame *submit, struct err *err)
 {
     gammu->answered = false;
     if (gammu->smsc[0] == 0 && gammu->smsc[1] == 0)
@@ -204,11 +194,31 @@ int gammu_send(struct gammu *gammu, const struct frame *submit, struct err *err)
     return ERR_OK;
 }
 
-bool gammu_pump(struct gammu *gammu)
+/* Lets libgammu read what is there, for at most about 50 ms. True: it has seen the answer. */
+static bool pump(struct gammu *gammu)
 {
     if (!gammu->answered) /* else it would wait 50 ms for nothing, and an alarm with it */
         GSM_ReadDevice(gammu->machine, FALSE);
     return gammu->answered;
+}
+
+/* The PDU is out: wait for the answer for as long as the gateway lets us live. */
+static void await_answer(struct gammu *gammu)
+{
+    while (!filter_is_settled(gammu->filter))
+        pump(gammu);
+    for (int i = 0; i < ANSWER_PUMPS && !pump(gammu); i++)
+        continue;
+}
+
+static int send_gammu(void *self, const struct frame *submit, struct err *err)
+{
+    struct gammu *gammu = self;
+    int code = write_pdu(gammu, submit, err);
+    if (code != ERR_OK && filter_stage(gammu->filter) < STAGE_PDU)
+        return code;
+    await_answer(gammu);
+    return ERR_OK;
 }
 
 static int csq_of(const GSM_SignalQuality *signal)
@@ -237,8 +247,9 @@ static int registration_of(GSM_NetworkInfo_State state)
     }
 }
 
-void gammu_network(struct gammu *gammu, struct frame *ret)
+static void network_gammu(void *self, struct frame *ret)
 {
+    struct gammu *gammu = self;
     GSM_SignalQuality signal = {0};
     GSM_NetworkInfo *info = calloc(1, sizeof *info);
     ret->csq = CSQ_UNKNOWN;
@@ -249,3 +260,5 @@ void gammu_network(struct gammu *gammu, struct frame *ret)
         ret->registration = registration_of(info->State);
     free(info);
 }
+
+const struct driver driver_gammu = {"gammu", open_gammu, send_gammu, network_gammu};

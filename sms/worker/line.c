@@ -113,6 +113,22 @@ int line_field(const char *line, int field)
     return field == 0 ? read_number(at) : -1;
 }
 
+void line_value(const char *reply, char *ret, size_t size)
+{
+    size_t length = strcspn(reply, "\n");
+    if (reply[0] == '+' || reply[0] == '^') {
+        size_t head = strcspn(reply, ": \n");
+        head += strspn(reply + head, ": ");
+        reply += head < length ? head : length;
+        length = strcspn(reply, "\n");
+    }
+    if (length >= 2 && reply[0] == '"' && reply[length - 1] == '"') {
+        reply++;
+        length -= 2;
+    }
+    text_copy_utf8(ret, size, reply, length);
+}
+
 bool line_parse_cmti(const char *line, char *ret_memory, size_t size, int *ret_index)
 {
     const char *open = strchr(line, '"');

@@ -27,6 +27,10 @@ bool line_is_pdu(const char *line);
 /* The name of a command line: "AT+CMGS=23" gives "+CMGS", "ATE1" gives "E1", "AT" "AT". */
 void line_command_name(const char *line, char *ret, size_t size);
 
+/* Of an answer's lines the first, without a head such as "+CGSN: " and without quotes around it;
+ * "" when there is none. */
+void line_value(const char *reply, char *ret, size_t size);
+
 /* +CMTI: "SM",5 with whatever a vendor puts behind it. */
 bool line_parse_cmti(const char *line, char *ret_memory, size_t size, int *ret_index);
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "gateway/base/buf.h"
+#include "gateway/base/clock.h"
 #include "gateway/base/log.h"
 
 enum { IN_MAX_BYTES = 4 * (LIMIT_FRAME_BYTES + FRAME_HEAD_BYTES) };
@@ -88,4 +89,18 @@ int link_receive(struct frame *ret)
         return -1;
     buf_commit(&in, (size_t)n);
     return frame_take(&in, ret, &err);
+}
+
+bool link_wait(struct frame *ret, int timeout_ms)
+{
+    int64_t end_us = clock_mono_us() + (int64_t)timeout_ms * 1000;
+    int got;
+    while ((got = link_receive(ret)) == 0) {
+        int64_t left_us = end_us - clock_mono_us();
+        struct pollfd fd = {.fd = LINK_FD, .events = POLLIN};
+        if (left_us <= 0)
+            return false;
+        poll(&fd, 1, (int)((left_us + 999) / 1000));
+    }
+    return got == 1;
 }

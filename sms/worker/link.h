@@ -3,6 +3,8 @@
 #ifndef TOUYAN_SMS_WORKER_LINK_H
 #define TOUYAN_SMS_WORKER_LINK_H
 
+#include <stdbool.h>
+
 #include "gateway/base/err.h"
 #include "sms/frame.h"
 
@@ -18,5 +20,8 @@ _Noreturn void link_bye_unplugged(void);
 /* Reads what is there and gives one frame. Returns 1: a frame; 0: none yet; -1: the gateway closed
  * its end or speaks nonsense. */
 int link_receive(struct frame *ret);
+
+/* The same, waiting: false when none came in time or the gateway is gone. */
+bool link_wait(struct frame *ret, int timeout_ms);
 
 #endif

@@ -1,10 +1,11 @@
 /* touyan-modem DEVICE [--fast-sleeps]: the worker of one modem, started by the gateway with its end
- * of a socketpair on fd 3. It holds libgammu in a process of its own, which may hang, leak and
- * crash without hurting anybody.
+ * of a socketpair on fd 3. It holds the driver, perhaps libgammu, in a process of its own, which
+ * may hang, leak and crash without hurting anybody.
  *
- * Two threads: this one runs libgammu and the AT commands of receiving, one thing at a time; the
- * filter thread (filter.c) moves the bytes and keeps watch. Happy path: the modem answers AT,
- * libgammu greets it, hello; then submit, delete, poll as they come.
+ * Two threads: this one runs the driver and the AT commands of receiving, one thing at a time; the
+ * filter thread (filter.c) moves the bytes and keeps watch. Happy path: setup, the modem answers AT
+ * and says who it is, the driver is opened, hello; then submit, delete, poll as they come. A modem
+ * that our own driver does not know is driven by libgammu, whatever was wished for.
  *
  * The modem stops answering, is unplugged, the gateway goes: the process says why if anybody
  * listens, and ends. The gateway starts another. */
@@ -20,18 +21,17 @@
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
 #include "sms/outbox_policy.h"
+#include "sms/worker/driver.h"
 #include "sms/worker/filter.h"
-#include "sms/worker/gammu.h"
+#include "sms/worker/greet.h"
 #include "sms/worker/link.h"
 #include "sms/worker/naps.h"
 #include "sms/worker/receive.h"
 
 enum {
-    HELLO_TRIES = 5,
-    HELLO_MS = 2000,
+    SETUP_MS = 5000,
     PING_MS = 10000,
     STATE_EVERY_MS = 60000,
-    ANSWER_PUMPS = 20,      /* of about 50 ms: libgammu reads the answer that the filter has seen */
     CMS_SMSC_UNKNOWN = 330, /* 27.005 3.2.5 */
     OPEN_FILES_MAX = 64,
     MEMORY_MAX_BYTES = 256 << 20,
@@ -39,7 +39,8 @@ enum {
 
 struct worker {
     struct filter *filter;
-    struct gammu *gammu;
+    const struct driver *driver;
+    void *self; /* the driver's */
     int64_t next_poll_ms;
     int64_t next_state_ms;
 };
@@ -75,21 +76,10 @@ static void check(struct worker *worker, enum at_result result)
     link_bye("the modem does not answer");
 }
 
-/* ESC first: the modem may still wait for the PDU of a worker that was killed. */
-static void wake_modem(struct worker *worker)
-{
-    filter_write(worker->filter, "\x1b\r", 2);
-    for (int i = 0; i < HELLO_TRIES; i++)
-        if (filter_run(worker->filter, "AT", HELLO_MS, NULL) == AT_OK)
-            return;
-    filter_log(worker->filter, "no answer to AT");
-    link_bye("the modem does not answer AT");
-}
-
 static void tell_state(struct worker *worker)
 {
     struct frame frame = {.kind = FRAME_STATE};
-    gammu_network(worker->gammu, &frame);
+    worker->driver->network(worker->self, &frame);
     worker->next_state_ms = now_ms() + STATE_EVERY_MS;
     link_send(&frame);
 }
@@ -100,40 +90,47 @@ static void look(struct worker *worker)
     worker->next_poll_ms = now_ms() + RECEIVE_POLL_MS;
 }
 
-static void start(struct worker *worker)
+static _Noreturn void fail(struct worker *worker, const struct err *err)
+{
+    filter_log(worker->filter, err->text);
+    link_bye(err->text);
+}
+
+static const struct driver *choose_driver(const char *wish, const struct make *make)
+{
+    if (!text_equal(wish, driver_at.name))
+        return &driver_gammu;
+    if (make->name[0] != '\0')
+        return &driver_at;
+    log_warn("modem.driver", "not one that driver \"at\" knows: libgammu drives it");
+    return &driver_gammu;
+}
+
+static void start(struct worker *worker, const struct frame *setup)
 {
     struct err err = {0};
     struct frame hello = {.kind = FRAME_HELLO};
-    wake_modem(worker);
-    if (gammu_open(filter_path(worker->filter), &worker->gammu, &err) != ERR_OK ||
-        receive_setup(worker->filter, &err) != ERR_OK) {
-        filter_log(worker->filter, err.text);
-        link_bye(err.text);
-    }
-    gammu_identify(worker->gammu, &hello);
+    const struct make *make;
+    if (greet_modem(worker->filter, setup, &hello, &make, &err) != ERR_OK)
+        fail(worker, &err);
+    worker->driver = choose_driver(setup->driver, make);
+    if (worker->driver->open(worker->filter, &worker->self, &err) != ERR_OK ||
+        receive_setup(worker->filter, &err) != ERR_OK)
+        fail(worker, &err);
+    greet_sim(worker->filter, &hello);
+    text_copy(hello.driver, sizeof hello.driver, worker->driver->name);
     link_send(&hello);
     look(worker);
     tell_state(worker);
-}
-
-/* The PDU is out: wait for the answer for as long as the gateway lets us live. */
-static void await_answer(struct worker *worker)
-{
-    while (!filter_is_settled(worker->filter))
-        gammu_pump(worker->gammu);
-    for (int i = 0; i < ANSWER_PUMPS && !gammu_pump(worker->gammu); i++)
-        continue;
 }
 
 static void submit(struct worker *worker, const struct frame *frame)
 {
     struct err err = {0};
     filter_begin_send(worker->filter, frame->id);
-    int code = gammu_send(worker->gammu, frame, &err);
-    if (code == ERR_OK || filter_stage(worker->filter) >= STAGE_PDU) {
-        await_answer(worker);
+    int code = worker->driver->send(worker->self, frame, &err);
+    if (code == ERR_OK)
         return;
-    }
     /* the PDU was never completed: not sent, unless the filter has seen the modem refuse it */
     if (!filter_is_settled(worker->filter))
         filter_log(worker->filter, err.text);
@@ -222,6 +219,7 @@ static void run(struct worker *worker)
 int main(int argc, char **argv)
 {
     struct worker worker = {0};
+    struct frame setup;
     struct err err = {0};
     bool fast = argc == 3 && text_equal(argv[2], "--fast-sleeps");
     if (argc < 2 || argc > 3 || (argc == 3 && !fast)) {
@@ -230,9 +228,11 @@ int main(int argc, char **argv)
     }
     restrict_self();
     naps_set_fast(fast);
+    if (!link_wait(&setup, SETUP_MS) || setup.kind != FRAME_SETUP)
+        return 2;
     if (filter_open(argv[1], &worker.filter, &err) != ERR_OK)
         link_bye(err.text);
-    start(&worker);
+    start(&worker, &setup);
     run(&worker);
     return 0;
 }

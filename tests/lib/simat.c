@@ -12,12 +12,13 @@
 #include "gateway/base/text.h"
 #include "tests/lib/simat_commands.h"
 
-enum { CTRL_Z = 0x1a, ESCAPE = 0x1b, HANG_MS = 5000 };
+enum { CTRL_Z = 0x1a, ESCAPE = 0x1b, HANG_MS = 5000, CHATTER_EVERY = 4 };
 
 void simat_init(struct simat *at, struct simnet *net)
 {
     memset(at, 0, sizeof *at);
     at->net = net;
+    at->profile = simprofile_find("");
     buf_init(&at->in, SIMAT_INPUT_BYTES);
     buf_init(&at->out, SIMAT_OUTPUT_BYTES);
     simat_reset(at);
@@ -48,6 +49,7 @@ void simat_reset(struct simat *at)
     at->urc_after.kind = SIMFAULT_NONE;
     at->radio_off = false;
     at->one_byte = false;
+    at->hushed = false;
 }
 
 void simat_say(struct simat *at, const char *line)
@@ -123,7 +125,8 @@ void simat_begin_send(struct simat *at, const char *args)
         at->final_sent = true;
         at->in_pdu = true;
         at->pdu_length = (size_t)length;
-        buf_add_text(&at->out, fault.kind == SIMFAULT_BARE_PROMPT ? "\r\n>\r\n" : "\r\n> ");
+        bool bare = fault.kind == SIMFAULT_BARE_PROMPT || at->profile->bare_prompt;
+        buf_add_text(&at->out, bare ? "\r\n>\r\n" : "\r\n> ");
     }
 }
 
@@ -260,6 +263,16 @@ static bool begins_send(const char *line)
     return strncasecmp(line, "AT+CMGS=", 8) == 0;
 }
 
+static void chatter(struct simat *at)
+{
+    const struct simprofile *profile = at->profile;
+
+    if (profile->hush && text_equal(at->line + 2, profile->hush))
+        at->hushed = true;
+    if (profile->chatter && !at->hushed && ++at->commands % CHATTER_EVERY == 0)
+        simat_say(at, profile->chatter);
+}
+
 /* One whole command line without its CR. The lines inside and after the reply of AT+CMGS belong to
  * the answer behind the PDU. */
 static void run_line(struct simat *at)
@@ -288,11 +301,14 @@ static void run_line(struct simat *at)
     if (!at->in_pdu) {
         say_urc(at, &at->urc_inside);
         say_urc(at, &at->urc_after);
+        chatter(at);
     }
 }
 
 static void take_pdu_byte(struct simat *at, char byte, int64_t now_us)
 {
+    if (at->profile->echoes_pdu && at->echo)
+        buf_add(&at->out, &byte, 1);
     if (byte == ESCAPE) {
         at->in_pdu = false;
         at->line_size = 0;

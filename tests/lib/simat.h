@@ -9,6 +9,7 @@
 #include "gateway/base/buf.h"
 #include "tests/lib/simfault.h"
 #include "tests/lib/simnet.h"
+#include "tests/lib/simprofile.h"
 
 enum {
     SIMAT_LINE_BYTES = 1024,
@@ -25,6 +26,9 @@ struct simat_later {
 
 struct simat {
     struct simnet *net;
+    const struct simprofile *profile;
+    int commands; /* counted for the profile's chatter */
+    bool hushed;
     struct simfaults faults;
     struct buf in;  /* not yet looked at: while a reply is awaited */
     struct buf out; /* to be written */
@@ -49,7 +53,7 @@ struct simat {
     int later_count;
 };
 
-void simat_init(struct simat *at, struct simnet *net);
+void simat_init(struct simat *at, struct simnet *net); /* with the plain profile */
 void simat_fini(struct simat *at);
 
 /* As after power on; input, output and replies under way are gone. */

@@ -16,17 +16,11 @@ enum {
     COMMAND_BYTES = 256
 };
 
-static const struct {
-    const char *command;
-    const char *answer; /* NULL: only OK */
-} fixed[] = {
+static const struct simanswer fixed[] = {
     {"", NULL},
     {"Z", NULL},
     {"&F", NULL},
     {"V1", NULL},
-    {"I", "Touyan SimModem"},
-    {"+CGMI", "Touyan"},
-    {"+CGMM", "SimModem"},
     {"+CGMR", "1.0"},
     {"+CGSN", "867000000000017"},
     {"+CIMI", "460001234567890"},
@@ -58,6 +52,7 @@ static const struct {
     {"+CUSD=?", "+CUSD: (0-2)"},
     {"+IFC=2,2", NULL},
     {"+CLIP=1", NULL},
+    {NULL, NULL},
 };
 
 static const char *const memories[] = {"SM", "ME", "SR"};
@@ -339,12 +334,12 @@ static const struct {
     {"+CMGR", run_cmgr}, {"+CMGD", run_cmgd}, {"+CUSD", run_cusd},   {"+CMGS", simat_begin_send},
 };
 
-static bool run_fixed(struct simat *at, const char *command)
+static bool run_fixed(struct simat *at, const struct simanswer *answers, const char *command)
 {
-    for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
-        if (strcasecmp(fixed[i].command, command) == 0) {
-            if (fixed[i].answer)
-                simat_say(at, fixed[i].answer);
+    for (; answers->command; answers++) {
+        if (strcasecmp(answers->command, command) == 0) {
+            if (answers->answer)
+                simat_say(at, answers->answer);
             return true;
         }
     }
@@ -361,7 +356,7 @@ static bool begins(const char *command, const char *name)
 
 static void run_one(struct simat *at, const char *command)
 {
-    if (run_fixed(at, command))
+    if (run_fixed(at, at->profile->answers, command) || run_fixed(at, fixed, command))
         return;
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         if (begins(command, commands[i].name)) {

@@ -95,6 +95,10 @@ int simmodem_open(struct simmodem *modem, const struct simmodem_options *options
         return code;
     simnet_init(&modem->net, clock, &modem->book);
     simat_init(&modem->at, &modem->net);
+    if (options->profile)
+        modem->at.profile = simprofile_find(options->profile);
+    if (!modem->at.profile)
+        return err_set(err, ERR_INVALID, "no such profile: %s", options->profile);
     if (options->capacity > 0)
         modem->net.capacity[SIMNET_SM] =
             options->capacity < SIMNET_SLOTS ? options->capacity : SIMNET_SLOTS;

@@ -30,7 +30,8 @@ struct simmodem_options {
     const char *control; /* Unix socket; NULL: none */
     const char *log;     /* the book; NULL: none */
     bool log_fsync;
-    int capacity; /* of the SIM; 0: 20 */
+    const char *profile; /* simprofile.h; NULL: the plain one */
+    int capacity;        /* of the SIM; 0: 20 */
     int delay_ms;
     int report_ms;
 };

@@ -19,20 +19,17 @@ static void on_signal(int number)
 static void usage(void)
 {
     fputs("touyan-simmodem --link PATH [--control PATH] [--log FILE] [--log-fsync yes|no]\n"
-          "                [--clock FILE] [--capacity N] [--delay-ms N] [--report-ms N]\n",
+          "                [--clock FILE] [--capacity N] [--delay-ms N] [--report-ms N]\n"
+          "                [--profile quectel|simcom|huawei]\n",
           stderr);
 }
 
 static const struct option long_options[] = {
-    {"link", required_argument, NULL, 'l'},
-    {"control", required_argument, NULL, 'c'},
-    {"log", required_argument, NULL, 'o'},
-    {"log-fsync", required_argument, NULL, 'f'},
-    {"clock", required_argument, NULL, 't'},
-    {"capacity", required_argument, NULL, 'n'},
-    {"delay-ms", required_argument, NULL, 'd'},
-    {"report-ms", required_argument, NULL, 'r'},
-    {NULL, 0, NULL, 0},
+    {"link", required_argument, NULL, 'l'},     {"control", required_argument, NULL, 'c'},
+    {"log", required_argument, NULL, 'o'},      {"log-fsync", required_argument, NULL, 'f'},
+    {"clock", required_argument, NULL, 't'},    {"capacity", required_argument, NULL, 'n'},
+    {"delay-ms", required_argument, NULL, 'd'}, {"report-ms", required_argument, NULL, 'r'},
+    {"profile", required_argument, NULL, 'p'},  {NULL, 0, NULL, 0},
 };
 
 static bool take_option(int option, struct simmodem_options *options, const char **ret_clock)
@@ -46,6 +43,9 @@ static bool take_option(int option, struct simmodem_options *options, const char
         return true;
     case 'o':
         options->log = optarg;
+        return true;
+    case 'p':
+        options->profile = optarg;
         return true;
     case 't':
         *ret_clock = optarg;

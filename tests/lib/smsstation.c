@@ -19,7 +19,7 @@
 #include "sync/replica/replica.h"
 #include "sync/replica/seal.h"
 
-enum { BEAT_MS = 5, LINE_BYTES = 16384, START_TRIES = 500 };
+enum { BEAT_MS = 5, LINE_BYTES = 16384, START_TRIES = 500, BACKOFF_MS = 100 };
 
 static void die(const char *what, const char *why)
 {
@@ -50,6 +50,8 @@ static void start_sim(struct smsstation *station)
                     station->control,
                     "--log",
                     station->book,
+                    "--profile",
+                    (char *)(uintptr_t)station->profile,
                     NULL};
     station->sim = fork();
     if (station->sim == 0) {
@@ -139,9 +141,18 @@ static void on_beat(uv_timer_t *handle)
     (void)handle; /* only so that the loop returns */
 }
 
+static const char *setting(const char *name, const char *preset)
+{
+    const char *value = getenv(name);
+    return value != NULL ? value : preset;
+}
+
 void smsstation_open(struct smsstation *station)
 {
-    *station = (struct smsstation){.prompt_ms = 1500, .send_ms = 2500};
+    *station = (struct smsstation){.driver = setting("TOUYAN_TEST_DRIVER", "gammu"),
+                                   .profile = setting("TOUYAN_TEST_PROFILE", ""),
+                                   .prompt_ms = 1500,
+                                   .send_ms = 2500};
     snprintf(station->dir, sizeof station->dir, "/tmp/touyan-sms-XXXXXX");
     if (mkdtemp(station->dir) == NULL)
         die("mkdtemp", strerror(errno));
@@ -181,8 +192,14 @@ void smsstation_start(struct smsstation *station)
         .replica = station->replica,
         .clock = &station->clock,
         .rnd = &station->rnd,
-        .modems = {{"gsm0", station->link, TOUYAN_BIN "/touyan-modem", true, station->prompt_ms,
-                    station->send_ms}},
+        .modems = {{.name = "gsm0",
+                    .device = station->link,
+                    .worker_path = TOUYAN_BIN "/touyan-modem",
+                    .driver = station->driver,
+                    .fast_sleeps = true,
+                    .prompt_ms = station->prompt_ms,
+                    .send_ms = station->send_ms,
+                    .backoff_ms = BACKOFF_MS}},
         .modem_count = 1,
         .callbacks = {station, on_text, NULL},
     };

@@ -1,5 +1,5 @@
-/* A small station for tests: a loop, a replica on disk, the sms module with the real worker and
- * libgammu in it, and the simulated modem as a process. */
+/* A small station for tests: a loop, a replica on disk, the sms module with the real worker, and
+ * the simulated modem as a process. */
 #ifndef TOUYAN_TESTS_SMSSTATION_H
 #define TOUYAN_TESTS_SMSSTATION_H
 
@@ -38,6 +38,8 @@ struct smsstation {
     struct replica *replica;
     struct sms *sms;
     bool sms_closed;
+    const char *driver;  /* of the worker, and what the modem plays; from TOUYAN_TEST_DRIVER and */
+    const char *profile; /* TOUYAN_TEST_PROFILE when they are set */
     int prompt_ms;
     int send_ms;
     struct smsstation_text texts[STATION_TEXTS];

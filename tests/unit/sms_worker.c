@@ -9,6 +9,7 @@
 #include "gateway/base/rnd.h"
 #include "sms/frame.h"
 #include "sms/worker/line.h"
+#include "sms/worker/make.h"
 
 static void test_frame_round_trip(void **state)
 {
@@ -156,12 +157,46 @@ static void test_line_parts(void **state)
     assert_false(line_is_pdu("0891683108100005f0\x1a"));
 }
 
+static void check_value(const char *reply, const char *value)
+{
+    char text[32];
+    line_value(reply, text, sizeof text);
+    assert_string_equal(text, value);
+}
+
+static void test_line_values(void **state)
+{
+    (void)state;
+    check_value("867000000000017\n", "867000000000017");
+    check_value("+CGSN: \"867000000000017\"\n", "867000000000017");
+    check_value("+CGMM: SIM7600\nmore\n", "SIM7600");
+    check_value("^HWVER:\"A\"\n", "A");
+    check_value("+CGSN:\n", "");
+    check_value("+\n", "");
+    check_value("\"\n", "\"");
+    check_value("", "");
+}
+
+static void test_makes(void **state)
+{
+    (void)state;
+    assert_string_equal(make_find("Quectel")->name, "quectel");
+    assert_string_equal(make_find("SIMCOM INCORPORATED")->name, "simcom");
+    assert_string_equal(make_find("HUAWEI")->name, "huawei");
+    assert_string_equal(make_find("ZTE CORPORATION")->name, "");
+    assert_string_equal(make_find("")->name, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_frame_round_trip), cmocka_unit_test(test_frame_in_pieces),
-        cmocka_unit_test(test_frame_nonsense),   cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_frame_round_trip),
+        cmocka_unit_test(test_frame_in_pieces),
+        cmocka_unit_test(test_frame_nonsense),
+        cmocka_unit_test(test_lines),
         cmocka_unit_test(test_line_parts),
+        cmocka_unit_test(test_line_values),
+        cmocka_unit_test(test_makes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
