@@ -12,3 +12,7 @@ set_target_properties(sync_sim PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINAR
 # older copy put back at the county.
 add_test(NAME sync_sim COMMAND sync_sim --seeds 60 --first 2001 --faults 8175)
 set_tests_properties(sync_sim PROPERTIES LABELS sim TIMEOUT 600 PROCESSORS 2)
+# Real processes over a fault proxy, killed at random; `./run sim sync_real --kills N` for more.
+add_test(NAME sync_real COMMAND python3 -B ${CMAKE_CURRENT_SOURCE_DIR}/sim/sync_real.py --build
+                                ${CMAKE_BINARY_DIR} --kills 12)
+set_tests_properties(sync_real PROPERTIES LABELS sim TIMEOUT 180)

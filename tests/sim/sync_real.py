@@ -1,0 +1,384 @@
+#!/usr/bin/env python3
+"""Real processes over a bad link: stations (the sync module on its own database, over TLS) and a
+real county with a fault proxy between them; either end is killed with SIGKILL at random moments.
+
+Stations write check-ins and change the states of their shifts, each answered when it is committed;
+the county's import changes persons and makes and deletes rows. Connections are cut, reset, stalled
+and lose replies all the time. At the end the faults stop, and then every table must be the same at
+both ends, whatever was answered must be there, nobody may have lost to anybody, and no database may
+have been taken for a copy of another.
+
+sync_real.py --build BUILD_DIR [--kills N] [--seed S]      what happens comes from the seed; when the
+machine runs it does not.
+"""
+
+import argparse
+import collections
+import csv
+import json
+import os
+import pathlib
+import queue
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "e2e"))
+from parts import DATA, Failed, Part, die_with_parent, free_port, rows, wait_for  # noqa: E402
+from world import World, quietly  # noqa: E402
+
+STATIONS = ("S0117", "S0118")
+KILLS = {"station": 5, "county": 3, "both": 1, "line": 1}
+PAUSE_S, AWAY_S = 0.9, 0.4
+WRITE_S = (0.002, 0.06)
+IMPORT_S = (0.3, 1.5)
+DISK_US = 3000
+CALM_S = 90
+STATES = ("published", "running", "covered", "done")
+
+
+class Talker:
+    """A process that is asked by lines and answers with lines."""
+
+    def __init__(self, name, folder, argv, env=None):
+        self.name = name
+        self.log = open(folder / f"{name}.log", "ab")
+        self.process = subprocess.Popen(
+            [str(a) for a in argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log,
+            env=dict(os.environ, **(env or {})), start_new_session=True, preexec_fn=die_with_parent)
+        self.answers = queue.Queue()
+        threading.Thread(target=self.read, daemon=True).start()
+        self.hello = self.answer(30)
+
+    def read(self):
+        for line in self.process.stdout:
+            self.answers.put(line.decode().strip())
+        self.answers.put(None)
+
+    def answer(self, seconds=20):
+        """The next line; None: the process is gone."""
+        try:
+            line = self.answers.get(timeout=seconds)
+        except queue.Empty:
+            raise Failed(f"{self.name} says nothing for {seconds} s")
+        if line is None:
+            self.answers.put(None)
+        return line
+
+    def say(self, words):
+        try:
+            self.process.stdin.write(f"{words}\n".encode())
+            self.process.stdin.flush()
+        except OSError:
+            pass
+
+    def ask(self, words, seconds=20):
+        self.say(words)
+        return self.answer(seconds)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        self.process.stdin.close()
+        try:
+            code = self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise Failed(f"{self.name} did not stop")
+        if code != 0:
+            raise Failed(f"{self.name} ended with {code}")
+
+
+class Station(threading.Thread):
+    """Writes all the time; a lock lets the killer in between a question and its answer only."""
+
+    def __init__(self, run, name, seed):
+        super().__init__(daemon=True)
+        self.run_, self.name_, self.rnd = run, name, random.Random(seed)
+        self.proxy = Talker(f"proxy-{name}", run.folder, [
+            ROOT / "tests" / "lib" / "faultproxy.py", "--to", run.county_port, "--seed", seed,
+            "--calm"])
+        self.port = json.loads(self.proxy.hello)["port"]
+        self.db = run.folder / f"{name}.db"
+        self.acked, self.asked = set(), set()
+        self.states = collections.defaultdict(list)  # shift -> what it may be in
+        self.shifts, self.number, self.over, self.problem = [], 0, False, None
+        self.life = threading.Lock()
+        self.process = None
+
+    def begin(self):
+        run = self.run_
+        self.process = Talker(self.name_, run.folder, [
+            run.build / "tests" / "syncstation", "--db", self.db, "--url",
+            f"https://localhost:{self.port}", "--ca", run.folder / "county.crt", "--token",
+            run.folder / f"{self.name_}.token", "--station", self.name_, "--key",
+            run.folder / "county.db.key", "--poll", 300, "--backoff", 100, "--backoff-max", 1500],
+            run.disk)
+        if self.process.hello != "ready":
+            raise Failed(f"{self.name_} does not start: see {run.folder / self.name_}.log")
+
+    def strike(self, away):
+        self.process.kill()
+        with self.life:
+            time.sleep(away)
+            self.begin()
+
+    def status(self):
+        return json.loads(self.process.ask("status"))
+
+    def write(self):
+        if self.shifts and self.rnd.random() < 0.4:
+            key, state = self.rnd.choice(self.shifts), self.rnd.choice(STATES)
+            self.states[key].append(state)
+            if self.process.ask(f"shift {key} {state}") == f"ok {key}":
+                self.states[key] = [state]
+            return
+        self.number += 1
+        key = f"{self.name_}-{self.number}"
+        self.asked.add(key)
+        if self.process.ask(f"event {key}") == f"ok {key}":
+            self.acked.add(key)
+
+    def run(self):
+        try:
+            while not self.over:
+                with self.life:
+                    self.write()
+                time.sleep(self.rnd.uniform(*WRITE_S))
+        except Exception as problem:  # told by the run
+            self.problem = repr(problem)
+
+    def at_rest(self):
+        """Everything is said, and two requests more have brought nothing."""
+        before = self.status()
+        if before["pending"] or before["lost_open"] or not before["caught_up"]:
+            return False
+        self.process.say("now")
+        time.sleep(0.4)
+        after = self.status()
+        return (after["caught_up"] and after["requests"] > before["requests"] and
+                after["rows_applied"] == before["rows_applied"])
+
+
+class County(threading.Thread):
+    """What people do at the county: imports that change, add and delete."""
+
+    def __init__(self, run, seed):
+        super().__init__(daemon=True)
+        self.run_, self.rnd, self.over, self.problem = run, random.Random(seed), False, None
+        self.imports = 0
+        self.persons = list(csv.DictReader(open(DATA / "county" / "person.csv", encoding="utf-8")))
+        self.avail = list(csv.DictReader(open(DATA / "county" / "avail.csv", encoding="utf-8")))
+
+    def table(self, name, records):
+        path = self.run_.folder / "import" / f"{name}.csv"
+        path.parent.mkdir(exist_ok=True)
+        with open(path, "w", newline="", encoding="utf-8") as out:
+            writer = csv.DictWriter(out, records[0].keys())
+            writer.writeheader()
+            writer.writerows(records)
+        return path
+
+    def once(self):
+        self.imports += 1
+        for person in self.rnd.sample(self.persons, 5):
+            person["name"] = f"王{self.imports}"
+        self.run_.county_tool("import", self.table("person", self.persons))
+        some = self.rnd.sample(self.avail, self.rnd.randrange(len(self.avail) // 2, len(self.avail)))
+        self.run_.county_tool("import", "--delete-missing", self.table("avail", some))
+
+    def run(self):
+        try:
+            while not self.over:
+                self.once()
+                time.sleep(self.rnd.uniform(*IMPORT_S))
+        except Exception as problem:
+            self.problem = repr(problem)
+
+
+class Run:
+    def __init__(self, folder, args):
+        self.folder, self.args = folder, args
+        self.build = pathlib.Path(args.build).resolve()
+        self.bin = self.build / "bin"
+        self.rnd = random.Random(args.seed)
+        self.count, self.disk = collections.Counter(), {}
+        self.county, self.county_port = Part("county", folder), free_port()
+        self.stations, self.people = [], None
+
+    def county_tool(self, *words):
+        return quietly(self.bin / "touyan-county", *words, "--db", self.folder / "county.db")
+
+    def start_county(self):
+        self.county.spawn([self.bin / "touyan-county", "serve", "--db", self.folder / "county.db",
+                           "--listen", f"127.0.0.1:{self.county_port}", "--cert",
+                           self.folder / "county.crt", "--key", self.folder / "county.key"],
+                          self.disk)
+        wait_for("the county's port", World.port_open(self.county_port))
+
+    def up(self):
+        World.make_certificate(self)
+        self.county_tool("import", DATA / "county", DATA / "holiday-cn" / "2026.json")
+        for name in STATIONS:
+            self.county_tool("station", "add", name, "--scope", name, "--token-file",
+                             self.folder / f"{name}.token")
+        World.slow_disk(self, DISK_US)
+        self.start_county()
+        for number, name in enumerate(STATIONS):
+            self.stations.append(Station(self, name, self.args.seed * 100 + number))
+            self.stations[-1].begin()
+        for station in self.stations:
+            wait_for(f"{station.name_} to be filled", lambda s=station: s.status()["caught_up"], 60)
+            station.shifts = [r["id"] for r in rows(
+                station.db, "SELECT id FROM shift WHERE scope = ?", station.name_)]
+            station.proxy.ask("faults")
+
+    def hit(self, what, away):
+        if what in ("county", "both"):
+            if not self.county.alive():
+                raise Failed(f"the county ended by itself: {self.county.log_text()[-2000:]}")
+            self.county.kill()
+        if what in ("station", "both"):
+            self.rnd.choice(self.stations).strike(away)
+        elif what == "line":
+            station = self.rnd.choice(self.stations)
+            word = self.rnd.choice(("cut", "refuse"))
+            station.proxy.ask(word)
+            time.sleep(away * 3)
+            station.proxy.ask("restore")
+        else:
+            time.sleep(away)
+        if what in ("county", "both"):
+            self.start_county()
+
+    def traffic(self):
+        self.people = County(self, self.args.seed)
+        actors = self.stations + [self.people]
+        for actor in actors:
+            actor.start()
+        for _ in range(self.args.kills):
+            time.sleep(self.rnd.uniform(0, PAUSE_S))
+            what = self.rnd.choices(list(KILLS), list(KILLS.values()))[0]
+            self.hit(what, self.rnd.uniform(0, AWAY_S))
+            self.count[what] += 1
+        for actor in actors:
+            actor.over = True
+        for actor in actors:
+            actor.join(60)
+            if actor.problem or actor.is_alive():
+                raise Failed(f"an actor failed: {actor.problem or 'it hangs'}")
+
+    def calm_down(self):
+        for station in self.stations:
+            self.count.update({k: v for k, v in json.loads(station.proxy.ask("calm")).items()
+                               if k in ("connections", "struck")})
+            station.process.say("now")
+        began = time.monotonic()
+        for station in self.stations:
+            wait_for(f"{station.name_} to come to rest ({station.status()})", station.at_rest, CALM_S)
+        return time.monotonic() - began
+
+    # --- the account ---
+
+    def tables(self, station):
+        """Each table as a set of rows, as the station and as the county have it. Not by version: a
+        push of what the county has already is given one, and leaves the county's row as it is."""
+        names = rows(station.db, "SELECT DISTINCT m.name FROM sqlite_master m, "
+                     "pragma_table_info(m.name) c WHERE m.type = 'table' AND c.name = '_v'")
+        county = self.folder / "county.db"
+        for name in (n["name"] for n in names):
+            columns = ", ".join(c["name"] for c in rows(
+                station.db, "SELECT name FROM pragma_table_info(?) WHERE name <> '_v'", name))
+            theirs = {c["name"] for c in rows(county, "SELECT name FROM pragma_table_info(?)", name)}
+            alive = "AND _del = 0" if "_del" in theirs else ""
+            sql = f"SELECT {columns} FROM {name} WHERE scope IN ('{station.name_}', '*')"
+            yield (name, {tuple(r.values()) for r in rows(station.db, sql)},
+                   {tuple(r.values()) for r in rows(county, f"{sql} {alive}")})
+
+    def account_of(self, station):
+        problems, count = [], 0
+        for name, ours, theirs in self.tables(station):
+            count += len(ours)
+            if ours != theirs:
+                problems.append(f"{name}: {len(ours - theirs)} rows are only at the station, "
+                                f"{len(theirs - ours)} only at the county: "
+                                f"{sorted(map(str, ours ^ theirs))[:2]}")
+        there = {r["id"] for r in rows(self.folder / "county.db",
+                                       "SELECT id FROM checkin WHERE scope = ?", station.name_)}
+        states = {r["id"]: r["state"] for r in rows(self.folder / "county.db",
+                                                    "SELECT id, state FROM shift")}
+        problems += [f"{key} was answered and is not there" for key in station.acked - there]
+        problems += [f"{key} was never asked for" for key in there - station.asked]
+        problems += [f"shift {key} is {states[key]!r}, not one of {may}"
+                     for key, may in station.states.items() if states[key] not in may]
+        status = station.status()
+        problems += [f"{what}: {status[what]}" for what in ("quarantined", "lost_open",
+                                                            "reincarnations") if status[what]]
+        if count < 100 or len(station.acked) < 3 * self.args.kills:
+            problems.append(f"too little traffic ({count} rows, {len(station.acked)} answered): "
+                            "this run proves nothing")
+        return [f"{station.name_}: {problem}" for problem in problems]
+
+    def account(self, took):
+        problems = [p for station in self.stations for p in self.account_of(station)]
+        lost = rows(self.folder / "county.db", "SELECT count(*) n FROM conflict")[0]["n"]
+        if lost:
+            problems.append(f"{lost} conflicts, and nobody writes what another writes")
+        acked = sum(len(s.acked) for s in self.stations)
+        if self.count["struck"] < self.args.kills // 2:
+            problems.append("the links were hardly ever broken: this run proves nothing")
+        print(f"sync_real: seed {self.args.seed}, kills {dict(self.count)}; {acked} check-ins "
+              f"answered, {sum(len(s.states) for s in self.stations)} shifts changed, "
+              f"{self.people.imports} imports; at rest after {took:.1f} s; {len(problems)} problems")
+        return problems
+
+    def down(self):
+        for station in self.stations:
+            station.process.stop()
+            station.proxy.stop()
+        self.county.stop()
+
+    def kill_all(self):
+        for station in self.stations:
+            for talker in (station.process, station.proxy):
+                if talker is not None:
+                    talker.kill()
+        self.county.kill()
+
+
+def main():
+    words = argparse.ArgumentParser()
+    words.add_argument("--build", type=pathlib.Path, default=os.environ.get("TOUYAN_BUILD"),
+                       required="TOUYAN_BUILD" not in os.environ)
+    words.add_argument("--kills", "--seeds", type=int, default=30)
+    words.add_argument("--seed", type=int, default=1)
+    args = words.parse_args()
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="touyan-real-"))
+    run = Run(folder, args)
+    try:
+        run.up()
+        run.traffic()
+        problems = run.account(run.calm_down())
+        run.down()
+    except Failed as problem:
+        problems = [str(problem)]
+    finally:
+        run.kill_all()
+    for problem in problems[:40]:
+        print(f"sync_real: {problem}", file=sys.stderr)
+    if problems:
+        print(f"sync_real: logs in {folder}", file=sys.stderr)
+        return 1
+    shutil.rmtree(folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
