@@ -1,7 +1,7 @@
 # Simulations in virtual time.
 add_executable(sync_sim sim/sync_sim.c sim/sync/loop.c sim/sync/net.c sim/sync/files.c
                sim/sync/sim_station.c sim/sync/sim_county.c sim/sync/history.c sim/sync/check.c
-               sim/sync/story.c lib/folder.c)
+               sim/sync/story.c)
 target_link_libraries(sync_sim PRIVATE touyan_sync touyan_county_core touyan_exchanges
                       PkgConfig::SQLITE
                       Threads::Threads)

@@ -22,6 +22,8 @@ static int run_table_steps(struct db *db, const struct merge_args *args, struct 
 {
     int code = ERR_OK;
     for (int i = 0; code == ERR_OK && i < db->table_count; i++) {
+        if (!db->tables[i].staged)
+            continue;
         char **step = args->give ? db->tables[i].give : db->tables[i].steps;
         for (; code == ERR_OK && *step != NULL; step++)
             code = run_step(db, args, *step, err);
@@ -33,12 +35,14 @@ int merge_stage(struct db *db, const struct merge_args *args, struct err *err)
 {
     int code = ERR_OK;
     for (int i = 0; code == ERR_OK && i < db->table_count; i++) {
-        const struct table_sql *sql = &db->tables[i];
+        struct table_sql *sql = &db->tables[i];
         int64_t rows = 0;
         code = db_int(db, &rows, err, "SELECT count(*) FROM temp.raw WHERE t=?1", "s",
                       sql->table->name);
-        if (code != ERR_OK || rows == 0)
+        sql->staged = code == ERR_OK && rows > 0;
+        if (!sql->staged)
             continue;
+        sql->used = true;
         code = run_step(db, args, sql->stage, err);
         if (code == ERR_OK)
             code = run_step(db, args, sql->fill, err);
@@ -57,6 +61,8 @@ static int put_aside(struct db *db, int64_t k, const char *why, struct err *err)
     log_warn("county.row_refused", "k=%lld why=%s", (long long)k, why);
     for (int i = 0; i < db->table_count; i++) {
         char sql[128];
+        if (!db->tables[i].staged)
+            continue;
         snprintf(sql, sizeof sql, "UPDATE temp.in_%d SET why='check' WHERE k=%lld",
                  db->tables[i].table->tid, (long long)k);
         int code = db_script(db, sql, err);
@@ -92,6 +98,8 @@ int merge_apply(struct db *db, const struct merge_args *args, struct err *err)
 {
     int code = apply_range(db, *args, err);
     for (int i = 0; code == ERR_OK && i < db->table_count; i++) {
+        if (!db->tables[i].staged)
+            continue;
         code = run_step(db, args, db->tables[i].verdict, err);
         if (code == ERR_OK)
             code = run_step(db, args, db->tables[i].quarantine, err);
@@ -107,7 +115,8 @@ int merge_clear(struct db *db, struct err *err)
     if (code == ERR_OK)
         code = db_run(db, err, "DELETE FROM temp.verdict", "");
     for (int i = 0; code == ERR_OK && i < db->table_count; i++)
-        code = db_run(db, err, db->tables[i].clear, "");
+        if (db->tables[i].used) /* also what a ROLLBACK brought back */
+            code = db_run(db, err, db->tables[i].clear, "");
     return code;
 }
 

@@ -16,6 +16,8 @@ enum {
 /* The SQL for one replicated table; owned. */
 struct table_sql {
     const struct table *table;
+    bool used;                     /* in_<tid> was ever filled on this connection */
+    bool staged;                   /* the rows at hand name this table */
     char *index;                   /* by scope and id */
     char *create;                  /* the county's table */
     char *create_in;               /* temp.in_<tid>: rows of one push, typed as they came */

@@ -22,7 +22,6 @@
 #include "gateway/base/log.h"
 #include "sync/replica/seal.h"
 #include "sync/rules.h"
-#include "tests/lib/folder.h"
 
 enum { JOBS_MAX = 64, REPORTED_MAX = 10 };
 
@@ -112,7 +111,7 @@ static void on_log(void *ctx, enum log_level level, const char *line)
 /* --- a seed --- */
 
 static void begin(struct world *world, const struct options *options, uint64_t seed,
-                  const char *folder, struct seal *seal)
+                  struct seal *seal)
 {
     *world = (struct world){.seed = seed,
                             .verbose = options->verbose,
@@ -120,7 +119,6 @@ static void begin(struct world *world, const struct options *options, uint64_t s
                             .rnd = rnd_seeded(seed),
                             .strain = seed,
                             .seal = seal};
-    snprintf(world->folder, sizeof world->folder, "%s", folder);
     for (uint32_t fault = 1; fault < FAULT_ALL; fault <<= 1)
         if (chance(world, 600))
             world->faults |= fault & options->faults;
@@ -129,11 +127,10 @@ static void begin(struct world *world, const struct options *options, uint64_t s
     world->doubling = below(world, 100);
 }
 
-static bool run_seed(const struct options *options, uint64_t seed, const char *folder,
-                     struct seal *seal)
+static bool run_seed(const struct options *options, uint64_t seed, struct seal *seal)
 {
     static struct world world;
-    begin(&world, options, seed, folder, seal);
+    begin(&world, options, seed, seal);
     sim_world = &world;
     story_run(&world);
     for (int i = 0; i < world.station_count; i++)
@@ -150,43 +147,29 @@ static bool run_seed(const struct options *options, uint64_t seed, const char *f
     return world.failure[0] == '\0';
 }
 
-static bool make_folder(char ret[PATH_MAX_BYTES])
-{
-    snprintf(ret, PATH_MAX_BYTES, "/dev/shm/touyan-sim-XXXXXX");
-    if (mkdtemp(ret) != NULL)
-        return true;
-    snprintf(ret, PATH_MAX_BYTES, "/tmp/touyan-sim-XXXXXX");
-    return mkdtemp(ret) != NULL;
-}
-
 /* A seed that fails with all rules in force says nothing about the rule that was removed. */
-static bool fails_anyway(const struct options *options, uint64_t seed, const char *folder,
-                         struct seal *seal)
+static bool fails_anyway(const struct options *options, uint64_t seed, struct seal *seal)
 {
     struct options whole = *options;
     whole.without = 0;
     whole.verbose = false;
-    return options->without != 0 && !run_seed(&whole, seed, folder, seal);
+    return options->without != 0 && !run_seed(&whole, seed, seal);
 }
 
 static int run_job(const struct options *options, int job, struct shared *shared)
 {
-    char folder[PATH_MAX_BYTES];
-    if (!make_folder(folder))
-        give_up("no temporary folder: %s", strerror(errno));
     struct seal *seal = seal_for_test();
     for (uint64_t i = (uint64_t)job; i < options->seeds && !shared->stop;
          i += (uint64_t)options->jobs) {
-        bool good = run_seed(options, options->first + i, folder, seal);
+        bool good = run_seed(options, options->first + i, seal);
         __atomic_add_fetch(&shared->done, 1, __ATOMIC_RELAXED);
-        if (good || fails_anyway(options, options->first + i, folder, seal))
+        if (good || fails_anyway(options, options->first + i, seal))
             continue;
         uint64_t failed = __atomic_add_fetch(&shared->failed, 1, __ATOMIC_RELAXED);
         if (options->without != 0 || failed >= REPORTED_MAX)
             shared->stop = true;
     }
     seal_close(seal);
-    folder_remove(folder);
     return 0;
 }
 
@@ -268,6 +251,7 @@ static int run(const struct options *options)
     if (shared == MAP_FAILED)
         give_up("no memory");
     signal(SIGABRT, tell_seed);
+    files_init();
     log_set_sink(on_log, NULL);
     log_set_level(options->verbose ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR);
     int64_t began_ms = clock_mono_ms(clock_real());

@@ -26,7 +26,7 @@ static int64_t mono_ms(void *ctx)
 static void first_open(struct world *world)
 {
     struct county *county = &world->county;
-    snprintf(county->path, sizeof county->path, "%.64s/county.db", world->folder);
+    snprintf(county->path, sizeof county->path, "county.db");
     county->clock = (struct clock){world, wall_ms, mono_ms, mono_ms};
     county->rnd = rnd_seeded(world->seed ^ UINT64_C(0x9e3779b97f4a7c15));
     memset(county->sample.value, -1, sizeof county->sample.value);

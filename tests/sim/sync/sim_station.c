@@ -133,7 +133,7 @@ void station_make(struct world *world, const char *name)
                          .booted_at = world->now};
     world->station_count++;
     snprintf(station->name, sizeof station->name, "%s", name);
-    snprintf(station->path, sizeof station->path, "%.64s/s%d.db", world->folder, station->index);
+    snprintf(station->path, sizeof station->path, "s%d.db", station->index);
     station->loop.data = station;
     station->clock = (struct clock){station, wall_ms, boot_ms, boot_ms};
     memset(station->sample.value, -1, sizeof station->sample.value);

@@ -173,7 +173,6 @@ struct world {
     uint64_t strain;              /* where the time of handlers goes */
     int loss, lateness, doubling; /* per mille */
     struct seal *seal;
-    char folder[PATH_MAX_BYTES];
     struct county county;
     struct station stations[STATIONS_MAX];
     int station_count;
@@ -261,6 +260,7 @@ bool check_converged(struct world *world, bool report);
 void story_run(struct world *world);
 
 /* files.c */
+void files_init(void); /* before SQLite is used */
 void file_write(const char *path, const void *bytes, size_t size);
 void file_remove_db(const char *path);
 /* The whole database as one file, also what only its WAL has. Freed by sqlite3_free(). */
