@@ -109,6 +109,14 @@ static const char *text_at(sqlite3_stmt *query, int column)
     return (const char *)sqlite3_column_text(query, column);
 }
 
+static void note_last(struct world *world)
+{
+    for (int i = 0; i < world->history.row_count; i++)
+        if (world->county.sample.value[i][0] >= 0)
+            memcpy(world->history.rows[i].last, world->county.sample.value[i],
+                   sizeof world->history.rows[i].last);
+}
+
 static void look_into_county(struct world *world)
 {
     struct county *county = &world->county;
@@ -123,6 +131,7 @@ static void look_into_county(struct world *world)
     while (sqlite3_step(query) == SQLITE_ROW)
         note_event(&county->sample, text_at(query, 0));
     sqlite3_finalize(query);
+    note_last(world);
 }
 
 static void note_aside(struct edit *edit)

@@ -251,12 +251,12 @@ static void import_row(struct world *world, const struct row *row)
     end_import(world);
 }
 
-/* A row that comes back after its tombstone was forgotten follows what the office said last. */
+/* A row that comes back after its tombstone was forgotten follows what was deleted then. */
 static int parent_of(const struct world *world, int row, int group)
 {
     const struct row *it = &world->history.rows[row];
     int now = world->county.sample.value[row][group];
-    return now < 0 && it->imported ? it->said[group] : now;
+    return now < 0 && it->imported ? it->last[group] : now;
 }
 
 /* row -1: a new one. */
@@ -272,7 +272,7 @@ void county_edit(struct world *world, int row, bool both)
     if (fresh)
         row = history_add_row(world, chance(world, 500), chance(world, 750) ? "S1" : "S2");
     struct row *it = &history->rows[row];
-    bool all = both || fresh || !it->imported;
+    bool all = both || fresh || !it->imported || world->county.sample.value[row][0] < 0;
     int one = below(world, GROUPS);
     for (int group = 0; group < GROUPS; group++)
         if (all || group == one)
@@ -332,6 +332,7 @@ void county_tidy(struct world *world)
     bool more = true;
     struct err err = {0};
     say(world, "the county tidies");
+    history_look(world);
     while (more)
         if (world->county.store->ops->tidy(world->county.store, &more, &err) != ERR_OK)
             give_up("tidy: %s", err.text);

@@ -74,6 +74,7 @@ struct row {
     bool gone;        /* the county's imports have it no more */
     char home[8];     /* where the county has put it last */
     int said[GROUPS]; /* by the last import */
+    int last[GROUPS]; /* what the county had when it was last looked at and had it */
 };
 
 struct copy {
