@@ -38,14 +38,17 @@ enum sync_without {
     WITHOUT_HLCONLY = 1 << 12,
     /* county: versions only count up and do not follow the clock */
     WITHOUT_VCOUNTER = 1 << 13,
+    /* station: a push does not say which groups of its row lost and have not come yet */
+    WITHOUT_UNFED = 1 << 14,
 };
 
 /* The name of a removal, by bit; NULL past the last. */
 static inline const char *sync_without_name(unsigned bit)
 {
-    static const char *const names[] = {
-        "notoken", "basepull", "noepoch", "nosalvage", "adopt",   "noremark", "pullinflight",
-        "remark",  "advance",  "rowbase", "noopbump",  "susonce", "hlconly",  "vcounter"};
+    static const char *const names[] = {"notoken", "basepull", "noepoch",      "nosalvage",
+                                        "adopt",   "noremark", "pullinflight", "remark",
+                                        "advance", "rowbase",  "noopbump",     "susonce",
+                                        "hlconly", "vcounter", "unfed"};
     return bit < sizeof names / sizeof *names ? names[bit] : NULL;
 }
 

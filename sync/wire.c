@@ -252,6 +252,7 @@ static bool add_table(struct push *push, const struct table *table)
 {
     struct query *query = replica_query(push->wire->replica, wire_sql_of(table)->push);
     query_text(query, 1, push->wire->station);
+    query_int(query, 2, (push->wire->without & WITHOUT_UNFED) != 0);
     bool first = true;
     while (query_row(query)) {
         const char *why = push->again ? NULL : poison_of(query_get_text(query, 3));

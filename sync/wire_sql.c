@@ -25,13 +25,31 @@ static void add_object(struct buf *sql, const struct table *table)
                    c->name);
 }
 
+/* The groups of the row's marks that lost and whose row has not come yet. */
+static void add_unfed(struct buf *sql, const struct table *table)
+{
+    if (table->direction != TABLE_BOTH) {
+        buf_add_text(sql, "NULL");
+        return;
+    }
+    buf_printf(sql, "(SELECT max(l.gm & %d)", PROTOCOL_GROUP_DELETED);
+    for (int group = 0; group < table_group_count(table); group++)
+        buf_printf(sql, " | max(l.gm & %d)", 1 << group);
+    buf_printf(sql,
+               " FROM sync_out l WHERE l.tid = %d AND l.tid <> 18 AND l.pk = m.pk AND l.st <> 2 "
+               "AND l.st <> 4 AND l.st = 3)",
+               table->tid);
+}
+
 static const char *make_push(const struct table *table)
 {
     static const char mark[] = "'lseq', m.lseq, 'base', m.base, 'gm', m.gm, 'h', m.h, 'id', m.pk";
     struct buf sql;
     buf_init(&sql, SQL_BYTES_MAX);
     buf_printf(&sql,
-               "SELECT m.lseq, m.pk, m.h, CASE WHEN t.id IS NULL AND m.gm & 128 THEN "
+               "SELECT lseq, pk, h, CASE WHEN unfed IS NULL OR ?2 THEN row ELSE json_insert(row, "
+               "'$.unfed', unfed) END, bare FROM (SELECT m.lseq, m.pk, m.h, CASE WHEN t.id IS NULL "
+               "AND m.gm & 128 THEN "
                "json_object('lseq', m.lseq, 'base', m.base, 'gm', 128, 'h', m.h, 'id', m.pk, "
                "'scope', ?1, '_del', 1) WHEN t.id IS NULL THEN NULL WHEN m.gm & 128 THEN "
                "json_object(%s, '_del', 0, ",
@@ -39,10 +57,12 @@ static const char *make_push(const struct table *table)
     add_object(&sql, table);
     buf_printf(&sql, ") ELSE json_object(%s, ", mark);
     add_object(&sql, table);
+    buf_printf(&sql, ") END AS row, json_object(%s, 'scope', ?1) AS bare, ", mark);
+    add_unfed(&sql, table);
     buf_printf(&sql,
-               ") END, json_object(%s, 'scope', ?1) FROM sync_out m LEFT JOIN %s t ON t.id = m.pk "
-               "WHERE m.st <> 2 AND m.st <> 4 AND m.st = 1 AND m.tid = %d ORDER BY m.lseq",
-               mark, table->name, table->tid);
+               " AS unfed FROM sync_out m LEFT JOIN %s t ON t.id = m.pk "
+               "WHERE m.st <> 2 AND m.st <> 4 AND m.st = 1 AND m.tid = %d) ORDER BY lseq",
+               table->name, table->tid);
     return finish(&sql);
 }
 

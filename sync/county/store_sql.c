@@ -73,7 +73,8 @@ static void make_create(struct table_sql *out, struct buf *b)
     buf_printf(b, "CREATE INDEX IF NOT EXISTS \"%s_scope\" ON \"%s\"(scope,id)", t->name, t->name);
     out->index = take(b);
 
-    buf_printf(b, "CREATE TEMP TABLE in_%d(k INTEGER PRIMARY KEY,lseq,base,gm,h,n,id", t->tid);
+    buf_printf(b, "CREATE TEMP TABLE in_%d(k INTEGER PRIMARY KEY,lseq,base,gm,h,unfed,n,id",
+               t->tid);
     EACH_COLUMN(d, t)
     buf_printf(b, ",\"%s\"", d->name);
     buf_add_text(b, ",_del,why TEXT,acc INTEGER NOT NULL DEFAULT 0,lose INTEGER NOT NULL DEFAULT 0"
@@ -121,11 +122,11 @@ static void make_fill(struct table_sql *out, struct buf *b)
 static void make_stage(struct table_sql *out, struct buf *b)
 {
     const struct table *t = out->table;
-    buf_printf(b, "INSERT INTO temp.in_%d(k,lseq,base,gm,h,id,_del", t->tid);
+    buf_printf(b, "INSERT INTO temp.in_%d(k,lseq,base,gm,h,unfed,id,_del", t->tid);
     EACH_COLUMN(c, t)
     buf_printf(b, ",\"%s\"", c->name);
     buf_add_text(b, ",n,why) SELECT k");
-    static const char *const MARKS[] = {"lseq", "base", "gm", "h", "id", "_del"};
+    static const char *const MARKS[] = {"lseq", "base", "gm", "h", "unfed", "id", "_del"};
     for (size_t i = 0; i < sizeof MARKS / sizeof *MARKS; i++)
         add_member(b, MARKS[i], "NULL");
     EACH_COLUMN(d, t)
@@ -156,6 +157,7 @@ static void make_check(struct table_sql *out, struct buf *b)
                    " WHEN typeof(base)<>'integer' OR base<0 THEN 'type base'"
                    " WHEN typeof(gm)<>'integer' OR gm<1 OR (gm & ~%d)<>0 THEN 'type gm'"
                    " WHEN typeof(h)<>'integer' OR h<0 THEN 'type h'"
+                   " WHEN typeof(unfed) NOT IN('integer','null') THEN 'type unfed'"
                    " WHEN gm&%d AND _del IS NULL AND NOT ?6 THEN 'required _del'"
                    " WHEN gm&%d AND coalesce(_del,0) NOT IN(0,1) THEN 'type _del'",
                    ((1 << table_group_count(t)) - 1) | BIT_DEL, BIT_DEL, BIT_DEL);
@@ -249,6 +251,7 @@ static void add_judgement(struct buf *acc, struct buf *lose, struct buf *unseen,
 static char *make_judge(const struct table *t, uint32_t without, struct buf *b)
 {
     struct buf acc, lose, unseen;
+    int groups = ((1 << table_group_count(t)) - 1) | BIT_DEL;
     buf_init(&acc, DB_SQL_BYTES);
     buf_init(&lose, DB_SQL_BYTES);
     buf_init(&unseen, DB_SQL_BYTES);
@@ -257,9 +260,10 @@ static char *make_judge(const struct table *t, uint32_t without, struct buf *b)
         add_judgement(&acc, &lose, &unseen, t, &group, without);
     }
     buf_printf(b,
-               "UPDATE temp.in_%d AS m SET acc=0%s,lose=0%s,unseen=0%s FROM main.\"%s\" AS t"
+               "UPDATE temp.in_%d AS m SET acc=0%s,lose=0%s,unseen=(coalesce(m.unfed,0)&%d)%s"
+               " FROM main.\"%s\" AS t"
                " WHERE t.id=m.id AND m._new=0 AND %s",
-               t->tid, buf_text(&acc), buf_text(&lose), buf_text(&unseen), t->name, COND);
+               t->tid, buf_text(&acc), buf_text(&lose), groups, buf_text(&unseen), t->name, COND);
     assert(!acc.failed && !lose.failed && !unseen.failed);
     buf_free(&acc);
     buf_free(&lose);

@@ -155,6 +155,22 @@ static void groups_win_and_lose_apart(void **state)
     assert_int_equal(county_int(f, "SELECT count(*) FROM conflict"), 0);
 }
 
+static void a_row_with_a_group_that_lost_comes_down_again(void **state)
+{
+    struct county_fixture *f = *state;
+    int64_t v = make_duty(f);
+    county_push(f, 2, "assignment", v, STATE, NOW, CONFIRMED);
+    int64_t seen = version(f);
+    county_push(f, 1, "assignment", v, STATE, NOW - 2000, DECLINED);
+    /* the winner's row came before that and could not replace the loser's value */
+    int64_t lseq = county_push(f, 1, "assignment", seen, PLAN, NOW,
+                               "\"unfed\":2,\"id\":\"a1\",\"scope\":\"S0117\",\"shift_id\":\"s1\","
+                               "\"person_id\":\"p2\"");
+    assert_string_equal(county_verdict(f, lseq), "keep");
+    assert_string_equal(county_text(f, "SELECT person_id||state FROM assignment"), "p2confirmed");
+    assert_int_equal(county_int(f, "SELECT o IS NULL FROM feed WHERE pk='a1'"), 1);
+}
+
 static void an_edit_of_a_row_that_is_not_there_is_gone(void **state)
 {
     struct county_fixture *f = *state;
@@ -382,6 +398,7 @@ int main(void)
         TEST(a_clock_far_ahead_is_clamped),
         TEST(an_equal_value_moves_nothing),
         TEST(groups_win_and_lose_apart),
+        TEST(a_row_with_a_group_that_lost_comes_down_again),
         TEST(an_edit_of_a_row_that_is_not_there_is_gone),
         TEST(a_late_edit_does_not_raise_the_dead),
         TEST(a_repeated_push_gets_the_same_answer),

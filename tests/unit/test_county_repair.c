@@ -444,7 +444,7 @@ static void every_removal_has_a_name(void **state)
     assert_true(sync_without_add("notoken", &mask));
     assert_int_equal(mask, WITHOUT_VCOUNTER | WITHOUT_TOKEN);
     assert_false(sync_without_add("gravity", &mask));
-    assert_null(sync_without_name(14));
+    assert_null(sync_without_name(32));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, county_setup, county_teardown)

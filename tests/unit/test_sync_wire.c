@@ -681,6 +681,26 @@ static void a_mark_that_lost_waits_for_a_row_that_is_not_older(void **state)
     assert_int_equal(ask(f, "SELECT settled_at > 0 FROM sync_conflict"), 1);
 }
 
+static void a_push_tells_which_groups_lost_and_are_awaited(void **state)
+{
+    struct fixture *f = *state;
+    meet(f);
+    get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "10", "1", "planned")));
+    run(f, "UPDATE shift SET state='published'");
+    build(f, 100);
+    assert_true(json_get(sent_row(f, 0, 0), "unfed") == NULL);
+    get(f, "\"ack\":1,\"v0\":500,\"lost\":[1],\"keep\":[],\"bad\":[]", "[]");
+    run(f, "UPDATE shift SET need=7");
+    build(f, 100);
+    assert_int_equal(json_int(sent_row(f, 0, 0), "gm", 0), 1);
+    assert_int_equal(json_int(sent_row(f, 0, 0), "unfed", 0), 2);
+    get(f, "\"ack\":2,\"v0\":501,\"lost\":[],\"keep\":[2],\"bad\":[]",
+        GROUP("shift", SHIFT("a", "501", "7", "planned")));
+    run(f, "UPDATE shift SET need=8");
+    build(f, 100);
+    assert_true(json_get(sent_row(f, 0, 0), "unfed") == NULL);
+}
+
 static void a_row_that_is_anothers_by_now_goes_and_our_change_is_kept(void **state)
 {
     struct fixture *f = *state;
@@ -785,6 +805,7 @@ int main(void)
         TEST(a_deletion_is_pushed_as_a_group_of_its_own),
         TEST(an_edit_of_another_does_not_raise_what_was_deleted_here),
         TEST(a_row_that_comes_back_says_so),
+        TEST(a_push_tells_which_groups_lost_and_are_awaited),
         TEST(a_mark_that_lost_waits_for_a_row_that_is_not_older),
         TEST(a_row_that_is_anothers_by_now_goes_and_our_change_is_kept),
         TEST(an_exit_settles_what_lost_even_when_the_row_is_gone),
