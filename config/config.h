@@ -61,10 +61,11 @@ struct config_replica {
 struct config_modem {
     char *name; /* the title of the section */
     char *device;
-    int driver;       /* enum config_driver */
-    char *imei;       /* the only modem that will do; "": any */
-    char *smsc;       /* service centre for a SIM that has none; "": the SIM's */
-    bool fast_sleeps; /* shortens libgammu's waits; for the modem simulator only */
+    int driver;                   /* enum config_driver */
+    char *imei;                   /* the only modem that will do; "": any */
+    char *smsc;                   /* service centre for a SIM that has none; "": the SIM's */
+    struct config_texts prefixes; /* of numbers that prefer this modem */
+    bool fast_sleeps;             /* shortens libgammu's waits; for the modem simulator only */
 };
 
 struct config_mqtt {

@@ -101,6 +101,11 @@ const struct option option_table[] = {
      .max = 20, .offset = IN_MODEM(smsc),
      .help_zh = "短信中心号码，用于SIM卡里没有的情况，例如 +8613800100500；留空则用SIM卡里的",
      .help_en = "the service centre, where the SIM has none, such as +8613800100500; empty: the SIM's"},
+    {.section = "modem", .name = "prefixes", .type = OPTION_IDS, .preset = "",
+     .max = LIMIT_PHONE_DIGITS, .offset = IN_MODEM(prefixes),
+     .help_zh = "这些号段优先走这张卡，例如 { \"134\", \"0482\" }；留空则按SIM卡和号码的运营商选",
+     .help_en = "numbers beginning so prefer this modem, such as { \"134\", \"0482\" }; else the "
+                "one whose SIM is of the number's network"},
     {.section = "modem", .name = "fast_sleeps", .type = OPTION_BOOL, .preset = "false",
      .offset = IN_MODEM(fast_sleeps),
      .help_zh = "缩短 libgammu 的等待，只用于模拟器",

@@ -158,6 +158,8 @@ static int init_sms(struct gateway *gateway, struct err *err)
             .driver = modem->driver == CONFIG_DRIVER_AT ? "at" : "gammu",
             .imei = modem->imei,
             .smsc = modem->smsc,
+            .prefixes = (const char *const *)modem->prefixes.at,
+            .prefix_count = (size_t)modem->prefixes.count,
             .fast_sleeps = modem->fast_sleeps,
         };
     }

@@ -76,6 +76,11 @@ bool modem_is_ready(const struct modem *modem)
     return modem->sm.now == MODEM_READY && !modem->closing;
 }
 
+bool modem_is_working(const struct modem *modem)
+{
+    return (modem->sm.now == MODEM_READY || modem->sm.now == MODEM_SENDING) && !modem->closing;
+}
+
 bool modem_is_hopeful(const struct modem *modem)
 {
     return modem->sm.now != MODEM_DOWN && !modem->closing;

@@ -103,6 +103,8 @@ void modem_start(struct modem *modem);
 
 /* True: it takes a part now. */
 bool modem_is_ready(const struct modem *modem);
+/* True: ready or sending. */
+bool modem_is_working(const struct modem *modem);
 /* True: it is ready or will be without anybody's help. */
 bool modem_is_hopeful(const struct modem *modem);
 

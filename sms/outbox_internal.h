@@ -14,6 +14,9 @@ struct outbox_port {
     const char *(*name)(void *ctx, size_t modem);
     bool (*ready)(void *ctx, size_t modem);   /* takes a part now */
     bool (*hopeful)(void *ctx, size_t modem); /* ready, or will be without anybody's help */
+    /* How well it suits this number: the higher the better; of equals the one that sent less. */
+    int (*score)(void *ctx, size_t modem, const char *number);
+    int64_t (*load)(void *ctx, size_t modem);
     /* False: it cannot any more; nothing was written. */
     bool (*submit)(void *ctx, size_t modem, const struct frame *submit);
     void (*rest)(void *ctx, size_t modem);  /* restart it after a pause */

@@ -1,8 +1,12 @@
 /* Handing parts to modems and taking their results; see outbox.h.
  *
- * pump: for each ready modem the best due part is claimed, prepared and marked submitted in one
- * handler; the worker gets it after the commit. A commit that fails frees the modem: nothing was
+ * pump: the best part that a ready modem may have goes to the modem that suits its recipient best
+ * and is claimed, prepared and marked submitted in one handler; the worker gets it after the
+ * commit; so on while there are ready modems. A commit that fails frees the modem: nothing was
  * written, nothing was sent. A modem that went away in between gives the part back as not sent.
+ *
+ * The parts of a message go through one modem, because a phone joins only what comes from one
+ * number. When that modem is gone, another takes over and sends all of them.
  *
  * result: judged (outbox_policy), written and committed; the modem gets its next part then. While
  * the database cannot write, the result is kept here and tried again at each tick, and the modem
@@ -35,40 +39,71 @@ struct claim {
     char body[LIMIT_SMS_TEXT_BYTES + COPY_MARK_BYTES];
 };
 
-/* The best due part of each priority; returns how many. */
-static size_t load_candidates(struct outbox *outbox, int64_t now, struct outbox_candidate *ret,
-                              struct part_key *ret_keys)
+/* What a modem could send next. */
+struct offer {
+    struct outbox_candidate candidate;
+    struct part_key key;
+};
+
+static const char due_sql[] =
+    "SELECT p.message_seq, p.part, p.copy, p.due_at, p.not_after_at,"
+    " (SELECT q.modem FROM outbox_part q WHERE q.message_seq = p.message_seq AND q.part <> p.part"
+    "  AND q.modem IS NOT NULL"
+    "  AND q.state IN ('claimed', 'submitted', 'sent', 'delivered', 'unknown')"
+    "  ORDER BY q.submitted_at DESC LIMIT 1)"
+    " FROM outbox_part p WHERE p.state = 'queued' AND p.prio = ?1 AND p.due_at <= ?2"
+    " AND p.not_after_at >= ?2 ORDER BY p.due_at, p.message_seq, p.part, p.copy";
+
+/* Alarms do not wait for a modem that is being started again. */
+static bool may_wait_for(struct outbox *outbox, size_t modem, int prio)
 {
-    size_t count = 0;
-    for (int prio = 0; prio < SMS_PRIO_COUNT; prio++) {
-        struct query *query = replica_query(
-            outbox->replica,
-            "SELECT message_seq, part, copy, due_at, not_after_at FROM outbox_part WHERE"
-            " state = 'queued' AND prio = ?1 AND due_at <= ?2 AND not_after_at >= ?2"
-            " ORDER BY due_at, message_seq, part, copy LIMIT 1");
-        query_int(query, 1, prio);
-        query_int(query, 2, now);
-        if (query_row(query)) {
-            ret_keys[count] =
-                (struct part_key){query_get_int(query, 0), (int)query_get_int(query, 1),
-                                  (int)query_get_int(query, 2)};
-            ret[count++] = (struct outbox_candidate){
-                prio, query_get_int(query, 3), query_get_int(query, 4), query_get_int(query, 0)};
-        }
-        query_done(query);
-    }
-    return count;
+    const struct outbox_port *port = &outbox->port;
+    if (prio == SMS_PRIO_PANIC)
+        return outbox->slots[modem].busy || port->ready(port->ctx, modem);
+    return port->hopeful(port->ctx, modem);
 }
 
-static bool find_best(struct outbox *outbox, struct part_key *ret)
+/* A part is left to the modem that had the latest of the other parts, as long as that one is likely
+ * to take it. */
+static bool is_left_to_other(struct outbox *outbox, size_t modem, int prio, const char *other)
+{
+    for (size_t i = 0; other != NULL && i < outbox->port.modem_count; i++)
+        if (i != modem && text_equal(other, outbox->port.name(outbox->port.ctx, i)))
+            return may_wait_for(outbox, i, prio);
+    return false;
+}
+
+static bool load_offer(struct outbox *outbox, size_t modem, int prio, int64_t now,
+                       struct offer *ret)
+{
+    struct query *query = replica_query(outbox->replica, due_sql);
+    query_int(query, 1, prio);
+    query_int(query, 2, now);
+    bool found = query_row(query);
+    while (found && is_left_to_other(outbox, modem, prio, query_get_text(query, 5)))
+        found = query_row(query);
+    if (found)
+        *ret = (struct offer){
+            {prio, query_get_int(query, 3), query_get_int(query, 4), query_get_int(query, 0)},
+            {query_get_int(query, 0), (int)query_get_int(query, 1), (int)query_get_int(query, 2)}};
+    query_done(query);
+    return found;
+}
+
+/* The best part that this modem may have. */
+static bool find_best(struct outbox *outbox, size_t modem, struct offer *ret)
 {
     struct outbox_candidate candidates[SMS_PRIO_COUNT];
-    struct part_key keys[SMS_PRIO_COUNT];
+    struct offer offers[SMS_PRIO_COUNT];
+    size_t count = 0;
     int64_t now = outbox_now(outbox);
-    size_t count = load_candidates(outbox, now, candidates, keys);
+    for (int prio = 0; prio < SMS_PRIO_COUNT; prio++)
+        count += load_offer(outbox, modem, prio, now, &offers[count]);
+    for (size_t i = 0; i < count; i++)
+        candidates[i] = offers[i].candidate;
     int best = outbox_pick(candidates, count, now);
     if (best >= 0)
-        *ret = keys[best];
+        *ret = offers[best];
     return best >= 0;
 }
 
@@ -162,6 +197,23 @@ static void occupy(struct outbox *outbox, size_t modem, const struct claim *clai
     replica_after_commit(outbox->replica, on_submitted, outbox, (int64_t)modem);
 }
 
+/* The modem that sent the other parts is gone: they go out again through this one. */
+static void rejoin(struct outbox *outbox, const struct part_key *key, const char *modem)
+{
+    int64_t copies = replica_run(
+        outbox->replica,
+        "INSERT INTO outbox_part(message_seq, part, copy, prio, state, due_at, not_after_at)"
+        " SELECT message_seq, part, max(copy) + 1, prio, 'queued', ?4, max(not_after_at)"
+        " FROM outbox_part WHERE message_seq = ?1 AND part <> ?2 GROUP BY part"
+        " HAVING max(copy) < ?5 AND sum(state IN ('queued', 'claimed', 'submitted')) = 0"
+        " AND sum(modem IS ?3) = 0 AND sum(state IN ('sent', 'delivered', 'unknown')) > 0",
+        "iisii", key->seq, (int64_t)key->part, modem, outbox_now(outbox),
+        (int64_t)OUTBOX_COPIES_MAX);
+    if (copies > 0)
+        log_warn("sms.rejoin", "seq=%lld modem=%s parts=%lld", (long long)key->seq, modem,
+                 (long long)copies);
+}
+
 /* Returns false when this part can never be sent: it is failed and the next one may come. */
 static bool prepare(struct outbox *outbox, size_t modem, const struct part_key *key)
 {
@@ -174,6 +226,8 @@ static bool prepare(struct outbox *outbox, size_t modem, const struct part_key *
         outbox_move(outbox, key, OUTBOX_FAILED, NULL, "cannot be read");
         return false;
     }
+    if (claim.parts > 1)
+        rejoin(outbox, key, name);
     outbox_move(outbox, key, OUTBOX_SUBMITTED, NULL, NULL);
     replica_run(outbox->replica,
                 "UPDATE outbox_part SET submitted_at = ?4 WHERE message_seq = ?1 AND part = ?2"
@@ -185,25 +239,65 @@ static bool prepare(struct outbox *outbox, size_t modem, const struct part_key *
 
 enum { UNSENDABLE_AT_ONCE = 50 };
 
-static void pump_modem(struct outbox *outbox, size_t modem)
+static bool is_same(const struct part_key *a, const struct part_key *b)
 {
-    struct part_key key;
-    for (int i = 0; i < UNSENDABLE_AT_ONCE && find_best(outbox, &key); i++) {
-        replica_enter(outbox->replica);
-        bool taken = prepare(outbox, modem, &key);
-        bool kept = replica_leave(outbox->replica, true);
-        if (taken || !kept)
-            return;
+    return a->seq == b->seq && a->part == b->part && a->copy == b->copy;
+}
+
+/* Of the modems that could have this part the one that suits its recipient. */
+static size_t choose_modem(struct outbox *outbox, const struct part_key *key, const bool *free,
+                           const struct offer *offers)
+{
+    const struct outbox_port *port = &outbox->port;
+    char number[TPDU_ADDRESS_BYTES] = "";
+    size_t best = LIMIT_MODEMS;
+    int best_score = 0;
+    replica_get_text(outbox->replica, number, sizeof number,
+                     "SELECT unseal(phone) FROM outbox WHERE seq = ?1", "i", key->seq);
+    for (size_t i = 0; i < port->modem_count; i++) {
+        if (!free[i] || !is_same(&offers[i].key, key))
+            continue;
+        int score = port->score(port->ctx, i, number);
+        bool rests = best < LIMIT_MODEMS && port->load(port->ctx, i) < port->load(port->ctx, best);
+        if (best == LIMIT_MODEMS || score > best_score || (score == best_score && rests)) {
+            best = i;
+            best_score = score;
+        }
     }
+    return best;
+}
+
+/* Hands out one part. False: nothing is due, or nobody may have it. */
+static bool pump_once(struct outbox *outbox)
+{
+    struct offer offers[LIMIT_MODEMS] = {0};
+    struct outbox_candidate candidates[LIMIT_MODEMS];
+    struct part_key keys[LIMIT_MODEMS];
+    bool free[LIMIT_MODEMS] = {false};
+    size_t count = 0;
+    for (size_t i = 0; i < outbox->port.modem_count; i++) {
+        free[i] = !outbox->slots[i].busy && outbox->port.ready(outbox->port.ctx, i) &&
+                  find_best(outbox, i, &offers[i]);
+        if (!free[i])
+            continue;
+        keys[count] = offers[i].key;
+        candidates[count++] = offers[i].candidate;
+    }
+    int best = outbox_pick(candidates, count, outbox_now(outbox));
+    if (best < 0)
+        return false;
+    size_t modem = choose_modem(outbox, &keys[best], free, offers);
+    replica_enter(outbox->replica);
+    prepare(outbox, modem, &keys[best]);
+    return replica_leave(outbox->replica, true);
 }
 
 void outbox_pump(struct outbox *outbox)
 {
     if (replica_failing(outbox->replica) != NULL)
         return;
-    for (size_t i = 0; i < outbox->port.modem_count; i++)
-        if (!outbox->slots[i].busy && outbox->port.ready(outbox->port.ctx, i))
-            pump_modem(outbox, i);
+    for (int i = 0; i < UNSENDABLE_AT_ONCE && pump_once(outbox); i++)
+        continue;
 }
 
 /* --- results --- */

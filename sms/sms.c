@@ -13,6 +13,7 @@
 #include "sms/inbox_internal.h"
 #include "sms/modem.h"
 #include "sms/outbox_internal.h"
+#include "sms/route.h"
 #include "sms/segment.h"
 
 enum { LOOK_EVERY_MS = 1000, CLOSE_LOOK_MS = 2, CLOSE_LOOKS = 500 };
@@ -40,9 +41,38 @@ static const char *port_name(void *ctx, size_t modem)
     return ((struct sms *)ctx)->options.modems[modem].name;
 }
 
+/* A modem without a network is left alone while another has one. */
 static bool port_ready(void *ctx, size_t modem)
 {
-    return modem_is_ready(&((struct sms *)ctx)->modems[modem]);
+    const struct sms *sms = ctx;
+    if (!modem_is_ready(&sms->modems[modem]))
+        return false;
+    if (route_is_registered(sms->modems[modem].registration))
+        return true;
+    for (size_t i = 0; i < sms->options.modem_count; i++)
+        if (modem_is_working(&sms->modems[i]) && route_is_registered(sms->modems[i].registration))
+            return false;
+    return true;
+}
+
+static int port_score(void *ctx, size_t modem, const char *number)
+{
+    const struct sms *sms = ctx;
+    const struct modem *m = &sms->modems[modem];
+    const struct route_modem route = {
+        .network = m->network,
+        .prefixes = sms->options.modems[modem].prefixes,
+        .prefix_count = sms->options.modems[modem].prefix_count,
+        .registration = m->registration,
+        .csq = m->csq,
+        .failures = m->failures,
+    };
+    return route_score(&route, number);
+}
+
+static int64_t port_load(void *ctx, size_t modem)
+{
+    return ((struct sms *)ctx)->modems[modem].sent;
 }
 
 static bool port_hopeful(void *ctx, size_t modem)
@@ -151,8 +181,8 @@ static int open_parts(struct sms *sms, struct err *err)
     struct outbox_options outbox = {
         .replica = sms->options.replica,
         .country = sms->options.country,
-        .port = {sms, sms->options.modem_count, port_name, port_ready, port_hopeful, port_submit,
-                 port_rest, port_drain, port_wake},
+        .port = {sms, sms->options.modem_count, port_name, port_ready, port_hopeful, port_score,
+                 port_load, port_submit, port_rest, port_drain, port_wake},
     };
     struct inbox_options inbox = {
         .replica = sms->options.replica,

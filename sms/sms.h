@@ -31,7 +31,9 @@ struct sms_modem_options {
     int backoff_ms;          /* 0: 1 s; tests shorten it */
     const char *driver;      /* "gammu" (also NULL), or "at" for a make that it knows */
     const char *imei;        /* the only modem that will do; NULL or "": any */
-    const char *smsc;        /* service centre for a SIM that has none; NULL or "": the SIM's */
+    const char *const *prefixes; /* numbers beginning so prefer this modem, whatever its network */
+    size_t prefix_count;
+    const char *smsc; /* service centre for a SIM that has none; NULL or "": the SIM's */
 };
 
 /* What is known about a modem. Texts are valid until the loop turns. */

@@ -19,6 +19,17 @@ static bool port_ready(void *ctx, size_t modem)
     return ((struct smsworld *)ctx)->ready[modem];
 }
 
+static int port_score(void *ctx, size_t modem, const char *number)
+{
+    (void)number;
+    return ((struct smsworld *)ctx)->score[modem];
+}
+
+static int64_t port_load(void *ctx, size_t modem)
+{
+    return ((struct smsworld *)ctx)->load[modem];
+}
+
 static bool port_submit(void *ctx, size_t modem, const struct frame *submit)
 {
     struct smsworld *world = ctx;
@@ -74,8 +85,8 @@ static void open_parts(struct smsworld *world)
     struct outbox_options out = {
         .replica = world->replica,
         .country = "86",
-        .port = {world, world->modem_count, port_name, port_ready, port_ready, port_submit,
-                 port_rest, port_drain, port_wake},
+        .port = {world, world->modem_count, port_name, port_ready, port_ready, port_score,
+                 port_load, port_submit, port_rest, port_drain, port_wake},
     };
     struct inbox_options in = {
         .replica = world->replica,
@@ -161,12 +172,17 @@ const char *smsworld_put(struct smsworld *world, const char *idem, const char *n
     return id;
 }
 
+void smsworld_result_of(struct smsworld *world, size_t modem, enum send_outcome outcome, int value)
+{
+    int64_t job = world->submitted[modem].id;
+    world->submitted[modem] = (struct frame){0};
+    outbox_take_result(world->outbox, modem, job, outcome, value);
+    commit(world);
+}
+
 void smsworld_result(struct smsworld *world, enum send_outcome outcome, int value)
 {
-    int64_t job = world->submitted[0].id;
-    world->submitted[0] = (struct frame){0};
-    outbox_take_result(world->outbox, 0, job, outcome, value);
-    commit(world);
+    smsworld_result_of(world, 0, outcome, value);
 }
 
 void smsworld_report(struct smsworld *world, const char *number, int mr, int status)

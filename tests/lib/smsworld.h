@@ -26,6 +26,8 @@ struct smsworld {
     struct inbox *inbox;
     size_t modem_count;
     bool ready[SMSWORLD_MODEMS];
+    int score[SMSWORLD_MODEMS];
+    int64_t load[SMSWORLD_MODEMS];
     bool refuses[SMSWORLD_MODEMS]; /* submit says false */
     struct frame
         submitted[SMSWORLD_MODEMS]; /* the last one; kind is FRAME_SUBMIT when there is one */
@@ -51,8 +53,9 @@ void smsworld_restart(struct smsworld *world);
 const char *smsworld_put(struct smsworld *world, const char *idem, const char *number,
                          const char *text, int prio, const char *ref);
 
-/* Result of what modem 0 was given last; commits. */
+/* Result of what modem 0 (or this one) was given last; commits. */
 void smsworld_result(struct smsworld *world, enum send_outcome outcome, int value);
+void smsworld_result_of(struct smsworld *world, size_t modem, enum send_outcome outcome, int value);
 void smsworld_report(struct smsworld *world, const char *number, int mr, int status);
 
 /* Takes a PDU in a handler and commits. */

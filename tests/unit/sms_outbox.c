@@ -156,6 +156,81 @@ static void test_alarm_uses_a_free_modem(void **state)
     assert_string_equal(world->submitted[1].text, "报警");
 }
 
+/* Three parts. */
+static void make_long(char *ret)
+{
+    static const char words[] = "值勤通知：";
+    for (int i = 0; i < 30; i++)
+        memcpy(ret + (size_t)i * strlen(words), words, sizeof words);
+}
+
+/* Of free modems the one that suits the number, else the one that sent less. */
+static void test_choice_of_modem(void **state)
+{
+    struct smsworld *world = *state;
+    smsworld_close(world);
+    smsworld_open(world, 2);
+    world->score[1] = 10;
+    smsworld_put(world, "a", PERSON, "一", SMS_PRIO_DUTY, NULL);
+    assert_string_equal(world->submitted[1].text, "一");
+    smsworld_put(world, "b", PERSON, "二", SMS_PRIO_DUTY, NULL); /* the better one is busy */
+    assert_string_equal(world->submitted[0].text, "二");
+    smsworld_result_of(world, 0, SEND_OK, 1);
+    smsworld_result_of(world, 1, SEND_OK, 1);
+    world->score[1] = 0;
+    world->load[0] = 5;
+    smsworld_put(world, "c", PERSON, "三", SMS_PRIO_DUTY, NULL);
+    assert_string_equal(world->submitted[1].text, "三");
+}
+
+/* A phone joins only parts that come from one number. */
+static void test_parts_stay_with_one_modem(void **state)
+{
+    struct smsworld *world = *state;
+    char text[1024];
+    make_long(text);
+    smsworld_close(world);
+    smsworld_open(world, 2);
+    smsworld_put(world, "long", PERSON, text, SMS_PRIO_DUTY, NULL);
+    smsworld_put(world, "short", OTHER, "短", SMS_PRIO_DUTY, NULL);
+    assert_string_equal(world->submitted[0].udh + 8, "0301");
+    assert_string_equal(world->submitted[1].text, "短"); /* not the second part */
+    smsworld_result_of(world, 1, SEND_OK, 1);
+    assert_int_equal(world->submitted[1].kind, FRAME_SETUP); /* nothing */
+    smsworld_result_of(world, 0, SEND_OK, 1);
+    assert_string_equal(world->submitted[0].udh + 8, "0302");
+    smsworld_result_of(world, 0, SEND_OK, 2);
+    assert_string_equal(world->submitted[0].udh + 8, "0303");
+    smsworld_result_of(world, 0, SEND_OK, 3);
+    assert_int_equal(world->submits, 4);
+}
+
+/* Its modem is gone: another one sends the message from its first part. */
+static void test_parts_move_together(void **state)
+{
+    struct smsworld *world = *state;
+    char id[LIMIT_ID_BYTES + 1];
+    char text[1024];
+    make_long(text);
+    smsworld_close(world);
+    smsworld_open(world, 2);
+    world->score[0] = 1;
+    remember(id, smsworld_put(world, "long", PERSON, text, SMS_PRIO_DUTY, NULL));
+    assert_string_equal(world->submitted[0].udh + 8, "0301");
+    world->ready[0] = false; /* after this part */
+    smsworld_result_of(world, 0, SEND_OK, 7);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(world->submitted[1].kind, FRAME_SUBMIT);
+        smsworld_result_of(world, 1, SEND_OK, i);
+        smsworld_pass(world, 0);
+    }
+    assert_int_equal(world->submits, 4);
+    assert_int_equal(count(world, "SELECT count(DISTINCT part) FROM outbox_part WHERE state ="
+                                  " 'sent' AND modem = 'gsm1'"),
+                     3);
+    assert_string_equal(smsworld_state(world, id), "sent");
+}
+
 static void test_refused_number_blocks_nobody(void **state)
 {
     struct smsworld *world = *state;
@@ -387,6 +462,9 @@ int main(void)
         CASE(test_bad_messages),
         CASE(test_alarm_goes_first),
         CASE(test_alarm_uses_a_free_modem),
+        CASE(test_choice_of_modem),
+        CASE(test_parts_stay_with_one_modem),
+        CASE(test_parts_move_together),
         CASE(test_refused_number_blocks_nobody),
         CASE(test_expired_never_goes),
         CASE(test_cancel_leaves_flight_alone),

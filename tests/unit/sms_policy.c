@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "sms/outbox_policy.h"
+#include "sms/route.h"
 #include "sms/segment.h"
 
 static void test_blame(void **state)
@@ -147,9 +148,37 @@ static void test_copy_mark(void **state)
     assert_memory_equal(text, "(再发1)报", strlen("(再发1)报"));
 }
 
+static void test_route(void **state)
+{
+    (void)state;
+    static const char *const prefixes[] = {"0482", "+852"};
+    struct route_modem mobile = {.network = "46000", .registration = 1, .csq = 20};
+    struct route_modem unicom = {.network = "46001", .registration = 1, .csq = 20};
+    struct route_modem lost = {.network = "46000", .registration = 2, .csq = 20};
+    struct route_modem weak = {.network = "46001", .registration = 1, .csq = 3};
+    struct route_modem ill = {.network = "46000", .registration = 1, .csq = 20, .failures = 9};
+    struct route_modem listed = {
+        .network = "46001", .registration = 5, .csq = 20, .prefixes = prefixes, .prefix_count = 2};
+    assert_int_equal(route_carrier_of_number("+8613912345678"), CARRIER_MOBILE);
+    assert_int_equal(route_carrier_of_number("+8613491234567"), CARRIER_TELECOM);
+    assert_int_equal(route_carrier_of_number("+8617041234567"), CARRIER_UNICOM);
+    assert_int_equal(route_carrier_of_number("+8619212345678"), CARRIER_BROADNET);
+    assert_int_equal(route_carrier_of_number("10086"), CARRIER_UNKNOWN);
+    assert_int_equal(route_carrier_of_number("+85291234567"), CARRIER_UNKNOWN);
+    assert_int_equal(route_carrier_of_sim(""), CARRIER_UNKNOWN);
+    assert_true(route_score(&mobile, "+8613912345678") > route_score(&unicom, "+8613912345678"));
+    assert_true(route_score(&mobile, "+8613012345678") < route_score(&unicom, "+8613012345678"));
+    assert_true(route_score(&unicom, "+8613912345678") > route_score(&lost, "+8613912345678"));
+    assert_true(route_score(&unicom, "+8613912345678") > route_score(&ill, "+8613912345678"));
+    assert_true(route_score(&mobile, "+8657112345678") > route_score(&weak, "+8657112345678"));
+    assert_true(route_score(&listed, "+8604821234567") > route_score(&mobile, "+8604821234567"));
+    assert_true(route_score(&listed, "+85291234567") > route_score(&mobile, "+85291234567"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_route),
         cmocka_unit_test(test_blame),
         cmocka_unit_test(test_network_pauses_grow),
         cmocka_unit_test(test_modem_faults_cost_nothing),
