@@ -8,6 +8,8 @@ touyan_test(test_county_repair SOURCES unit/test_county_repair.c unit/county_fix
 touyan_test(test_county_meter SOURCES unit/test_county_meter.c LIBS touyan_county_core)
 touyan_test(test_county_import SOURCES unit/test_county_import.c unit/county_fixture.c lib/folder.c
             LIBS touyan_county_core PkgConfig::SQLITE)
+touyan_test(test_county_enrol SOURCES unit/test_county_enrol.c unit/county_fixture.c lib/folder.c
+            LIBS touyan_county_core PkgConfig::SQLITE PkgConfig::OPENSSL)
 touyan_fuzz(county touyan_county_core MUTATIONS 5000)
 touyan_test(test_county_server SOURCES e2e/test_county_server.c lib/folder.c LABEL e2e TIMEOUT 180
             LIBS touyan_zip touyan_replica touyan_base PkgConfig::CURL)

@@ -7,7 +7,8 @@ function(touyan_exchanges name least timeout)
 endfunction()
 
 touyan_exchanges(exchanges_county 50 120 $<TARGET_FILE:test_county_merge>
-                 $<TARGET_FILE:test_county_life> $<TARGET_FILE:test_county_repair>)
+                 $<TARGET_FILE:test_county_life> $<TARGET_FILE:test_county_repair>
+                 $<TARGET_FILE:test_county_enrol>)
 touyan_exchanges(exchanges_station 50 120 $<TARGET_FILE:test_sync_round>
                  $<TARGET_FILE:test_sync_course>)
 touyan_exchanges(exchanges_sim 500 120 "$<TARGET_FILE:sync_sim> --seeds 3 --first 1")

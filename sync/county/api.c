@@ -1,6 +1,9 @@
 /* What sync/PROTOCOL.md serves, /v1/health, and /metrics for this machine. A busy store and a
  * station over its quota are 503 with a Retry-After that differs from station to station, so that
- * they do not all come back in the same second. Now and then a request also forgets tombstones. */
+ * they do not all come back in the same second. Now and then a request also forgets tombstones.
+ *
+ * A station proves itself with the certificate of its connection, or else with a token; each
+ * request looks whether it was revoked. An expired certificate opens /v1/renew and nothing else. */
 #include "sync/county/api.h"
 
 #include <string.h>
@@ -9,6 +12,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
 #include "sync/county/auth.h"
+#include "sync/county/enrol.h"
 #include "sync/protocol.h"
 
 enum { RETRY_LEAST_S = 5, RETRY_SPREAD_S = 20, TIDY_EVERY_MS = 600000 };
@@ -20,6 +24,7 @@ static const struct route {
 } ROUTES[] = {
     {"POST", "/v1/sync", METER_SYNC, false},     {"POST", "/v1/giveback", METER_GIVEBACK, false},
     {"POST", "/v1/digest", METER_DIGEST, false}, {"GET", "/v1/boot", METER_BOOT, false},
+    {"POST", "/v1/enroll", METER_ENROLL, true},  {"POST", "/v1/renew", METER_RENEW, false},
     {"GET", "/v1/health", METER_OTHER, true},    {"GET", "/metrics", METER_OTHER, true},
 };
 
@@ -76,6 +81,44 @@ static bool within_quota(const struct api *api, const struct http_request *reque
     return false;
 }
 
+static struct enrol enrol_of(const struct api *api)
+{
+    return (struct enrol){.ca = api->ca, .clock = api->clock, .meter = api->meter};
+}
+
+static int check_cert(const struct api *api, struct store *store, struct http_request *request,
+                      enum meter_route route, struct http_answer *answer, struct err *err)
+{
+    struct enrol enrol = enrol_of(api);
+    struct store_holder holder;
+    int code = enrol_find_holder(&enrol, store, request->cert, request->cert_size, &holder, err);
+    if (code != ERR_OK)
+        return code;
+    request->station = holder.station;
+    request->by_cert = true;
+    if (route == METER_RENEW || clock_wall_ms(api->clock) <= holder.until_ms)
+        return ERR_OK;
+    struct json *body = json_new_object();
+    json_set_text(body, "error", "the station's certificate has expired: renew it");
+    json_set_int(body, "renew", 1);
+    json_set_int(body, "now", clock_wall_ms(api->clock));
+    json_write(body, &answer->body);
+    json_free(body);
+    answer->status = 401;
+    return ERR_DENIED;
+}
+
+/* A certificate counts when there is one. ERR_DENIED: the answer may be there already. */
+static int authenticate(const struct api *api, struct store *store, struct http_request *request,
+                        enum meter_route route, struct http_answer *answer, struct err *err)
+{
+    if (request->cert != NULL)
+        return check_cert(api, store, request, route, answer, err);
+    if (api->require_cert)
+        return err_set(err, ERR_DENIED, "this county wants a certificate: enrol the station");
+    return auth_check(store, request->authorization, &request->station, err);
+}
+
 bool api_admit(const struct api *api, struct store *store, struct http_request *request,
                struct http_answer *answer)
 {
@@ -85,19 +128,21 @@ bool api_admit(const struct api *api, struct store *store, struct http_request *
     bool hidden = strcmp(request->path, "/metrics") == 0 && !request->local;
     if (!path || hidden) {
         fail(answer, 404,
-             "there is no such path: see /v1/sync, /v1/boot, /v1/digest, /v1/giveback");
+             "there is no such path: see /v1/sync, /v1/boot, /v1/digest, /v1/giveback, /v1/enroll");
         return false;
     }
     if (route == NULL) {
         fail(answer, 405, "this method does not fit this path");
         return false;
     }
+    if (route->meter == METER_ENROLL || route->meter == METER_RENEW)
+        request->body_max = LIMIT_ENROL_BODY_BYTES;
     if (route->open)
         return true;
-    int code = auth_check(store, request->authorization, &request->station, &err);
-    if (code == ERR_DENIED)
+    int code = authenticate(api, store, request, route->meter, answer, &err);
+    if (code == ERR_DENIED && answer->status == 0)
         fail(answer, 401, err.text);
-    else if (code != ERR_OK)
+    else if (code != ERR_OK && code != ERR_DENIED)
         fail_store(answer, &err, "");
     return code == ERR_OK && within_quota(api, request, answer);
 }
@@ -180,6 +225,18 @@ static void handle_station(const struct api *api, struct store *store,
               request->path, who->name, answer->status, request->size, answer->body.size);
 }
 
+static void handle_enrol(const struct api *api, struct store *store,
+                         const struct http_request *request, enum meter_route route,
+                         struct http_answer *answer)
+{
+    struct err err = {0};
+    struct enrol enrol = enrol_of(api);
+    int code = (route == METER_RENEW ? enrol_handle_renewal
+                                     : enrol_handle_first)(&enrol, store, request, answer, &err);
+    if (code != ERR_OK)
+        fail_store(answer, &err, request->station.name);
+}
+
 static void handle_health(const struct api *api, struct store *store, struct http_answer *answer)
 {
     struct err err = {0};
@@ -196,7 +253,8 @@ static void handle_metrics(const struct api *api, struct store *store, struct ht
 {
     struct err err = {0};
     answer->status = 200;
-    if (store->ops->show(store, "metrics", &answer->body, &err) != ERR_OK) {
+    if (store->ops->show(store, "metrics", &answer->body, &err) != ERR_OK ||
+        (api->ca != NULL && store_enrol_metrics(store, &answer->body, &err) != ERR_OK)) {
         fail_store(answer, &err, "");
         return;
     }
@@ -224,6 +282,8 @@ void api_handle(const struct api *api, struct store *store, const struct http_re
     int64_t begun_us = clock_mono_us();
     if (strcmp(request->path, "/metrics") == 0)
         handle_metrics(api, store, answer);
+    else if (route->meter == METER_ENROLL || route->meter == METER_RENEW)
+        handle_enrol(api, store, request, route->meter, answer);
     else if (route->open)
         handle_health(api, store, answer);
     else

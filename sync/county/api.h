@@ -9,6 +9,8 @@
 struct api {
     const struct clock *clock;
     struct meter *meter;
+    const struct x509_ca *ca; /* of its own; NULL: none */
+    bool require_cert;        /* a token alone opens nothing */
 };
 
 /* With the headers only: route, token and quota. False: the answer is final. */

@@ -55,12 +55,17 @@ int auth_check_scope(const char *scope, struct err *err)
     return ERR_OK;
 }
 
+int auth_check_name(const char *name, struct err *err)
+{
+    return plain(name, LIMIT_STATION_NAME_BYTES)
+               ? ERR_OK
+               : err_set(err, ERR_INVALID, "a station's name is 1 to 64 ASCII characters");
+}
+
 int auth_add_station(struct store *store, struct rnd *rnd, const char *name, const char *scope,
                      char ret_token[AUTH_TOKEN_DIGITS + 1], struct err *err)
 {
-    if (!plain(name, LIMIT_STATION_NAME_BYTES))
-        return err_set(err, ERR_INVALID, "a station's name is 1 to 64 ASCII characters");
-    if (auth_check_scope(scope, err) != ERR_OK)
+    if (auth_check_name(name, err) != ERR_OK || auth_check_scope(scope, err) != ERR_OK)
         return err->code;
     char token[AUTH_TOKEN_DIGITS + 1], hash[SEAL_HASH_DIGITS + 1];
     auth_new_token(rnd, token);

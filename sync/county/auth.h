@@ -16,6 +16,9 @@ int auth_check(struct store *store, const char *authorization, struct store_stat
 /* ERR_INVALID: no scope that a station could have. */
 int auth_check_scope(const char *scope, struct err *err);
 
+/* ERR_INVALID: no name that a station could have. */
+int auth_check_name(const char *name, struct err *err);
+
 /* Makes a station and its token. ERR_STATE: it has one; ERR_INVALID: name or scope. */
 int auth_add_station(struct store *store, struct rnd *rnd, const char *name, const char *scope,
                      char ret_token[AUTH_TOKEN_DIGITS + 1], struct err *err);

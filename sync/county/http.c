@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <gnutls/gnutls.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -32,6 +33,7 @@ struct http {
     struct http_handler handler;
     struct MHD_Daemon *daemon;
     struct buf cert, key;
+    char *trust; /* PEM, or NULL */
     pthread_t watchdog;
     pthread_mutex_t lock; /* connections, stopping */
     struct connection *connections;
@@ -144,6 +146,35 @@ static bool is_local(struct MHD_Connection *connection)
            IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr);
 }
 
+static void read_address(struct MHD_Connection *connection, char ret[HTTP_ADDRESS_BYTES])
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *peer = info != NULL ? info->client_addr : NULL;
+    if (peer == NULL)
+        return;
+    const void *bytes =
+        peer->sa_family == AF_INET6
+            ? (const void *)&((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr
+            : (const void *)&((const struct sockaddr_in *)(const void *)peer)->sin_addr;
+    inet_ntop(peer->sa_family, bytes, ret, HTTP_ADDRESS_BYTES);
+}
+
+/* The handshake has proved that the client has its key; whose it is, and whether it is still good,
+ * is not asked of GnuTLS: an expired one may renew. */
+static void read_client_cert(struct MHD_Connection *connection, struct http_request *ret)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    unsigned count = 0;
+    const gnutls_datum_t *chain =
+        info != NULL ? gnutls_certificate_get_peers(info->tls_session, &count) : NULL;
+    if (chain == NULL || count == 0)
+        return;
+    ret->cert = chain[0].data;
+    ret->cert_size = chain[0].size;
+}
+
 static void answer_error(struct http_answer *answer, int status, const char *sentence)
 {
     answer->status = status;
@@ -239,9 +270,14 @@ static enum MHD_Result begin(struct http *http, struct MHD_Connection *connectio
     transfer->request.authorization = header(connection, "Authorization");
     transfer->request.connection = connection;
     transfer->request.local = is_local(connection);
+    read_address(connection, transfer->request.address);
+    read_client_cert(connection, &transfer->request);
     set_deadline(http, connection, transfer->start_ms + LIMIT_HTTP_DEADLINE_MS);
-    if (admit(http, connection, transfer))
+    transfer->request.body_max = LIMIT_SYNC_BODY_BYTES;
+    if (admit(http, connection, transfer)) {
+        transfer->raw.max = transfer->body.max = transfer->request.body_max;
         return MHD_YES;
+    }
     transfer->refused = true;
     return send_answer(http, connection, transfer);
 }
@@ -251,7 +287,7 @@ static void take_chunk(struct http *http, struct MHD_Connection *connection,
 {
     if (!buf_add(&transfer->raw, bytes, size)) {
         transfer->refused = true;
-        answer_error(&transfer->answer, 413, "the body is larger than 8 MiB: send it in parts");
+        answer_error(&transfer->answer, 413, "the body is larger than this path takes");
     }
     set_deadline(http, connection, transfer->start_ms + time_for(transfer->raw.size));
 }
@@ -368,6 +404,9 @@ static void on_log(void *ctx, const char *fmt, va_list args)
 
 static struct MHD_Daemon *start_daemon(struct http *http, struct sockaddr_storage *address)
 {
+    struct MHD_OptionItem trust[] = {
+        {http->trust != NULL ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, 0, http->trust},
+        {MHD_OPTION_END, 0, NULL}};
     unsigned flags = MHD_USE_AUTO_INTERNAL_THREAD | MHD_USE_TLS | MHD_USE_ERROR_LOG |
                      (address->ss_family == AF_INET6 ? MHD_USE_IPv6 : 0U);
     return MHD_start_daemon(
@@ -379,7 +418,8 @@ static struct MHD_Daemon *start_daemon(struct http *http, struct sockaddr_storag
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_NOTIFY_COMPLETED,
         on_completed, http, MHD_OPTION_URI_LOG_CALLBACK, on_uri, http, MHD_OPTION_HTTPS_MEM_CERT,
         buf_text(&http->cert), MHD_OPTION_HTTPS_MEM_KEY, buf_text(&http->key),
-        MHD_OPTION_HTTPS_PRIORITIES, "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2", MHD_OPTION_END);
+        MHD_OPTION_HTTPS_PRIORITIES, "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2", MHD_OPTION_ARRAY,
+        trust, MHD_OPTION_END);
 }
 
 static int start(struct http *http, const struct http_options *options, struct err *err)
@@ -411,6 +451,8 @@ int http_start(const struct http_options *options, struct http **ret, int *ret_p
     if (http == NULL)
         return err_set(err, ERR_NOMEM, "out of memory");
     http->handler = options->handler;
+    if (options->trust_pem != NULL && (http->trust = strdup(options->trust_pem)) == NULL)
+        abort();
     pthread_mutex_init(&http->lock, NULL);
     int code = start(http, options, err);
     if (code != ERR_OK) {
@@ -437,5 +479,6 @@ void http_stop(struct http *http)
     pthread_mutex_destroy(&http->lock);
     buf_free(&http->cert);
     buf_free(&http->key);
+    free(http->trust);
     free(http);
 }

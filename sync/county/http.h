@@ -21,6 +21,7 @@ enum {
     COUNTY_THREADS = 4,
     COUNTY_IDLE_MS = 120000, /* of a kept connection between two requests */
     COUNTY_SLOWEST_BYTES_PER_S = 512,
+    HTTP_ADDRESS_BYTES = 48,
 };
 
 struct http_request {
@@ -28,9 +29,14 @@ struct http_request {
     const char *authorization; /* NULL: none */
     const char *body;          /* unpacked */
     size_t size;
-    bool local;                   /* the client is on this machine */
-    void *connection;             /* http.c's */
-    struct store_station station; /* admit() fills it, handle() reads it */
+    const void *cert; /* of the client, DER, as it came: nobody looked at it; NULL: none */
+    size_t cert_size;
+    char address[HTTP_ADDRESS_BYTES]; /* of the client, numeric */
+    bool local;                       /* the client is on this machine */
+    void *connection;                 /* http.c's */
+    struct store_station station;     /* admit() fills it, handle() reads it */
+    bool by_cert;                     /* so it proved itself */
+    size_t body_max;                  /* admit() may lower it */
 };
 
 /* The decoded value of a query parameter; NULL when there is none. Valid during the request. */
@@ -53,6 +59,7 @@ struct http_handler {
 struct http_options {
     const char *listen; /* "127.0.0.1:8443", "[::1]:0"; port 0: any */
     const char *cert_path, *key_path;
+    const char *trust_pem; /* clients are asked for a certificate of this authority; NULL: not */
     struct http_handler handler;
 };
 

@@ -13,6 +13,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
 #include "sync/county/auth.h"
+#include "sync/county/enrol_cli.h"
 #include "sync/county/import.h"
 #include "sync/county/server.h"
 #include "sync/replica/seal.h"
@@ -20,15 +21,26 @@
 static const char USAGE[] =
     "touyan-county " TOUYAN_VERSION ": the county's end of the sync\n"
     "\n"
-    "  touyan-county serve --db FILE --listen ADDRESS:PORT --cert FILE --key FILE\n"
+    "  touyan-county ca init --db FILE --host NAME... [--name TEXT]\n"
+    "  touyan-county ca pin --db FILE\n"
+    "  touyan-county serve --db FILE --listen ADDRESS:PORT [--require-cert]\n"
+    "                      [--cert FILE --key FILE]\n"
     "  touyan-county import --db FILE [--dry-run] [--delete-missing] FOLDER|FILE...\n"
     "  touyan-county station add NAME --db FILE [--scope S0117] [--token-file FILE]\n"
+    "  touyan-county station add NAME --db FILE [--scope S0117] --code|--serial NUMBER\n"
+    "  touyan-county station pending --db FILE\n"
+    "  touyan-county station approve|reject ID DIGITS --db FILE [--name NAME]\n"
     "  touyan-county station list|revoke [NAME] --db FILE\n"
+    "  touyan-county certificate list|revoke [SERIAL] --db FILE\n"
     "  touyan-county station grant|ungrant NAME SCOPE --db FILE\n"
     "  touyan-county conflicts --db FILE\n"
     "  touyan-county quarantine list|retry|drop [NUMBER] --db FILE\n"
     "  touyan-county show counts|conflicts|quarantine|checkins|assignments|... --db FILE\n"
     "\n"
+    "  --ca FOLDER        of the county's own authority (default: the database and .ca)\n"
+    "  --host NAME        name or address under which the stations reach the server; repeatable\n"
+    "  --require-cert     a station's token alone opens nothing\n"
+    "  --cert, --key FILE another certificate for the server than the authority's\n"
     "  --seal-key FILE    key that seals phone numbers at rest (default: the database and .key)\n"
     "  --clock FILE       fast time, for demonstrations and tests\n"
     "  --ready-file FILE  serve writes its port here once it listens (port 0: any free one)\n"
@@ -39,7 +51,9 @@ struct command_line {
     char **words; /* after the verb */
     int count;
     const char *db, *listen, *cert, *key, *seal_key, *clock, *ready, *scope, *token_file;
-    bool dry_run, delete_missing, verbose;
+    const char *ca, *name, *serial, *hosts[LIMIT_X509_HOSTS];
+    size_t host_count;
+    bool dry_run, delete_missing, verbose, code, require_cert;
 };
 
 struct county {
@@ -48,6 +62,7 @@ struct county {
     struct rnd rnd;
     struct seal *seal;
     char seal_path[LIMIT_PATH_BYTES];
+    char ca_path[LIMIT_PATH_BYTES];
 };
 
 static const struct option OPTIONS[] = {
@@ -60,12 +75,52 @@ static const struct option OPTIONS[] = {
     {"ready-file", required_argument, NULL, 'r'},
     {"scope", required_argument, NULL, 'S'},
     {"token-file", required_argument, NULL, 'T'},
+    {"ca", required_argument, NULL, 'a'},
+    {"host", required_argument, NULL, 'H'},
+    {"name", required_argument, NULL, 'N'},
+    {"serial", required_argument, NULL, 'e'},
+    {"code", no_argument, NULL, 'o'},
+    {"require-cert", no_argument, NULL, 'q'},
     {"dry-run", no_argument, NULL, 'n'},
     {"delete-missing", no_argument, NULL, 'D'},
     {"verbose", no_argument, NULL, 'v'},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
+
+static bool add_host(struct command_line *line)
+{
+    if (line->host_count == LIMIT_X509_HOSTS)
+        return false;
+    line->hosts[line->host_count++] = optarg;
+    return true;
+}
+
+/* Options of enrolment. */
+static bool set_enrol_option(struct command_line *line, int option)
+{
+    switch (option) {
+    case 'a':
+        line->ca = optarg;
+        return true;
+    case 'H':
+        return add_host(line);
+    case 'N':
+        line->name = optarg;
+        return true;
+    case 'e':
+        line->serial = optarg;
+        return true;
+    case 'o':
+        line->code = true;
+        return true;
+    case 'q':
+        line->require_cert = true;
+        return true;
+    default:
+        return false;
+    }
+}
 
 static bool set_option(struct command_line *line, int option)
 {
@@ -107,7 +162,7 @@ static bool set_option(struct command_line *line, int option)
         line->verbose = true;
         return true;
     default:
-        return false;
+        return set_enrol_option(line, option);
     }
 }
 
@@ -148,6 +203,7 @@ static int county_init(struct county *county, const struct command_line *line, s
     int size = snprintf(county->seal_path, sizeof county->seal_path, "%s.key", line->db);
     if (size < 0 || (size_t)size >= sizeof county->seal_path)
         return err_set(err, ERR_LIMIT, "%s: the path is too long", line->db);
+    snprintf(county->ca_path, sizeof county->ca_path, "%s.ca", line->db);
     return seal_open(line->seal_key != NULL ? line->seal_key : county->seal_path, &county->seal,
                      err);
 }
@@ -165,6 +221,25 @@ static struct store_options store_options_of(struct county *county, const struct
         .path = line->db, .clock = &county->clock, .rnd = &county->rnd, .seal = county->seal};
 }
 
+static const char *ca_folder_of(const struct county *county, const struct command_line *line)
+{
+    return line->ca != NULL ? line->ca : county->ca_path;
+}
+
+static struct enrol_cli enrol_cli_of(struct county *county, struct store *store,
+                                     const struct command_line *line)
+{
+    return (struct enrol_cli){.store = store,
+                              .clock = &county->clock,
+                              .rnd = &county->rnd,
+                              .ca_folder = ca_folder_of(county, line),
+                              .hosts = line->hosts,
+                              .host_count = line->host_count,
+                              .scope = line->scope,
+                              .name = line->name,
+                              .serial = line->serial};
+}
+
 /* --- verbs --- */
 
 static int run_serve(struct county *county, const struct command_line *line, struct err *err)
@@ -173,6 +248,8 @@ static int run_serve(struct county *county, const struct command_line *line, str
                                      .listen = line->listen,
                                      .cert_path = line->cert,
                                      .key_path = line->key,
+                                     .ca_folder = ca_folder_of(county, line),
+                                     .require_cert = line->require_cert,
                                      .ready_path = line->ready};
     return server_run(&options, err);
 }
@@ -232,10 +309,17 @@ static int run_station(struct county *county, struct store *store, const struct 
         return code != ERR_OK ? code
                               : store->ops->station_grant(store, name, line->words[2], grant, err);
     }
+    struct enrol_cli enrol = enrol_cli_of(county, store, line);
+    int other = enrol_cli_station(&enrol, line->words, line->count, err);
+    if (other != ERR_NOT_FOUND || err->text[0] != '\0')
+        return other;
     if (name == NULL || strcmp(what, "add") != 0)
         return err_set(err, ERR_STATE,
                        "station add NAME, station revoke NAME, station grant NAME SCOPE, station "
-                       "ungrant NAME SCOPE or station list");
+                       "ungrant NAME SCOPE, station pending, station approve ID DIGITS, station "
+                       "reject ID DIGITS or station list");
+    if (line->code || line->serial != NULL)
+        return enrol_cli_add(&enrol, name, err);
     char token[AUTH_TOKEN_DIGITS + 1];
     int code = auth_add_station(store, &county->rnd, name, line->scope != NULL ? line->scope : name,
                                 token, err);
@@ -273,6 +357,19 @@ static int run_quarantine(struct store *store, const struct command_line *line, 
     return store->ops->quarantine_release(store, n, retry ? STORE_RETRY : STORE_DROP, err);
 }
 
+static int run_certificate(struct county *county, struct store *store,
+                           const struct command_line *line, struct err *err)
+{
+    struct enrol_cli enrol = enrol_cli_of(county, store, line);
+    return enrol_cli_certificate(&enrol, line->words, line->count, err);
+}
+
+static int run_ca(struct county *county, const struct command_line *line, struct err *err)
+{
+    struct enrol_cli enrol = enrol_cli_of(county, NULL, line);
+    return enrol_cli_ca(&enrol, line->words, line->count, err);
+}
+
 static int run_with_store(struct county *county, const struct command_line *line, struct err *err)
 {
     struct store *store = NULL;
@@ -286,22 +383,33 @@ static int run_with_store(struct county *county, const struct command_line *line
         code = run_station(county, store, line, err);
     else if (strcmp(line->verb, "quarantine") == 0)
         code = run_quarantine(store, line, err);
+    else if (strcmp(line->verb, "certificate") == 0)
+        code = run_certificate(county, store, line, err);
     else
         code = run_show(store, line, err);
     store->ops->close(store);
     return code;
 }
 
+static int run(struct county *county, const struct command_line *line, struct err *err)
+{
+    if (strcmp(line->verb, "serve") == 0)
+        return run_serve(county, line, err);
+    return strcmp(line->verb, "ca") == 0 ? run_ca(county, line, err)
+                                         : run_with_store(county, line, err);
+}
+
 /* NULL: the command line is complete. */
 static const char *missing(const struct command_line *line)
 {
     if (strcmp(line->verb, "serve") == 0)
-        return line->listen != NULL && line->cert != NULL && line->key != NULL
-                   ? NULL
-                   : "serve needs --listen, --cert and --key";
+        return line->listen == NULL                          ? "serve needs --listen"
+               : (line->cert == NULL) != (line->key == NULL) ? "--cert and --key go together"
+                                                             : NULL;
     if (strcmp(line->verb, "import") == 0)
         return line->count > 0 ? NULL : "import needs a folder or files";
-    static const char *const OTHERS[] = {"station", "show", "conflicts", "quarantine"};
+    static const char *const OTHERS[] = {"station",    "show", "conflicts",
+                                         "quarantine", "ca",   "certificate"};
     for (size_t i = 0; i < sizeof OTHERS / sizeof *OTHERS; i++)
         if (strcmp(line->verb, OTHERS[i]) == 0)
             return NULL;
@@ -323,8 +431,7 @@ int main(int argc, char **argv)
     struct err err = {0};
     int code = county_init(&county, &line, &err);
     if (code == ERR_OK)
-        code = strcmp(line.verb, "serve") == 0 ? run_serve(&county, &line, &err)
-                                               : run_with_store(&county, &line, &err);
+        code = run(&county, &line, &err);
     county_fini(&county);
     fflush(stdout);
     if (code == ERR_OK)

@@ -10,11 +10,18 @@
 #include "gateway/base/limits.h"
 #include "gateway/base/text.h"
 
-enum { SLOTS = 4096, PROBES = 16, STATUS_CLASSES = 6 };
+enum { SLOTS = 4096, STRANGERS = 1024, PROBES = 16, WHO_BYTES = 48, STATUS_CLASSES = 6 };
 
 struct slot {
-    char station[LIMIT_STATION_BYTES + 1];
+    char who[WHO_BYTES + 1]; /* a station's id, an address */
     int64_t began_ms, requests, bytes;
+    int64_t wrong; /* codes */
+};
+
+struct slots {
+    struct slot *at;
+    unsigned count;
+    int64_t window_ms;
 };
 
 struct route {
@@ -25,14 +32,18 @@ struct route {
 struct meter {
     pthread_mutex_t lock; /* all below */
     struct slot slots[SLOTS];
+    struct slot strangers[STRANGERS];
     struct route routes[METER_ROUTES];
     int64_t over_quota;
+    int64_t enrolments[METER_ENROLMENTS];
     int64_t due_ms;
     bool due_known;
 };
 
-static const char *const ROUTE_NAMES[METER_ROUTES] = {"sync", "giveback", "digest", "boot",
-                                                      "other"};
+static const char *const ROUTE_NAMES[METER_ROUTES] = {"sync",   "giveback", "digest", "boot",
+                                                      "enroll", "renew",    "other"};
+static const char *const ENROLMENT_NAMES[METER_ENROLMENTS] = {"issued", "renewed", "waiting",
+                                                              "denied", "locked"};
 
 struct meter *meter_new(void)
 {
@@ -50,20 +61,20 @@ void meter_free(struct meter *meter)
     free(meter);
 }
 
-/* The station's slot with its minute brought up to date; NULL: none is free. */
-static struct slot *slot_of(struct meter *meter, const char *station, int64_t now_ms)
+/* The slot with its window brought up to date; NULL: none is free. */
+static struct slot *find_slot(const struct slots *slots, const char *who, int64_t now_ms)
 {
     unsigned hash = 2166136261U;
     struct slot *free_slot = NULL;
-    for (const char *c = station; *c != '\0'; c++)
+    for (const char *c = who; *c != '\0'; c++)
         hash = (hash ^ (unsigned char)*c) * 16777619U;
     for (unsigned i = 0; i < PROBES; i++) {
-        struct slot *slot = &meter->slots[(hash + i) % SLOTS];
-        bool over = slot->station[0] == '\0' || now_ms - slot->began_ms >= QUOTA_WINDOW_MS;
-        if (text_equal(slot->station, station)) {
+        struct slot *slot = &slots->at[(hash + i) % slots->count];
+        bool over = slot->who[0] == '\0' || now_ms - slot->began_ms >= slots->window_ms;
+        if (text_equal(slot->who, who)) {
             if (over)
                 *slot = (struct slot){.began_ms = now_ms};
-            text_copy(slot->station, sizeof slot->station, station);
+            text_copy(slot->who, sizeof slot->who, who);
             return slot;
         }
         if (over && free_slot == NULL)
@@ -71,9 +82,20 @@ static struct slot *slot_of(struct meter *meter, const char *station, int64_t no
     }
     if (free_slot != NULL) {
         *free_slot = (struct slot){.began_ms = now_ms};
-        text_copy(free_slot->station, sizeof free_slot->station, station);
+        text_copy(free_slot->who, sizeof free_slot->who, who);
     }
     return free_slot;
+}
+
+static struct slot *slot_of(struct meter *meter, const char *station, int64_t now_ms)
+{
+    return find_slot(&(struct slots){meter->slots, SLOTS, QUOTA_WINDOW_MS}, station, now_ms);
+}
+
+static struct slot *stranger_of(struct meter *meter, const char *address, int64_t now_ms)
+{
+    return find_slot(&(struct slots){meter->strangers, STRANGERS, STRANGER_WINDOW_MS}, address,
+                     now_ms);
 }
 
 int64_t meter_admit(struct meter *meter, const char *station, int64_t now_ms)
@@ -97,6 +119,36 @@ void meter_charge(struct meter *meter, const char *station, size_t bytes, int64_
     struct slot *slot = slot_of(meter, station, now_ms);
     if (slot != NULL)
         slot->bytes += (int64_t)bytes;
+    pthread_mutex_unlock(&meter->lock);
+}
+
+int64_t meter_admit_stranger(struct meter *meter, const char *address, int64_t now_ms)
+{
+    int64_t wait_ms = 0;
+    pthread_mutex_lock(&meter->lock);
+    struct slot *slot = stranger_of(meter, address, now_ms);
+    if (slot != NULL) {
+        slot->requests++;
+        if (slot->requests > LIMIT_STRANGER_REQUESTS || slot->wrong >= LIMIT_STRANGER_WRONG)
+            wait_ms = slot->began_ms + STRANGER_WINDOW_MS - now_ms;
+    }
+    pthread_mutex_unlock(&meter->lock);
+    return wait_ms;
+}
+
+void meter_wrong_code(struct meter *meter, const char *address, int64_t now_ms)
+{
+    pthread_mutex_lock(&meter->lock);
+    struct slot *slot = stranger_of(meter, address, now_ms);
+    if (slot != NULL)
+        slot->wrong++;
+    pthread_mutex_unlock(&meter->lock);
+}
+
+void meter_enrolment(struct meter *meter, enum meter_enrolment what)
+{
+    pthread_mutex_lock(&meter->lock);
+    meter->enrolments[what]++;
     pthread_mutex_unlock(&meter->lock);
 }
 
@@ -151,10 +203,14 @@ void meter_write(struct meter *meter, struct buf *out)
                       "# TYPE touyan_county_received_bytes_total counter\n"
                       "# TYPE touyan_county_sent_bytes_total counter\n"
                       "# TYPE touyan_county_handled_seconds_total counter\n"
-                      "# TYPE touyan_county_over_quota_total counter\n");
+                      "# TYPE touyan_county_over_quota_total counter\n"
+                      "# TYPE touyan_county_enrolments_total counter\n");
     pthread_mutex_lock(&meter->lock);
     for (int i = 0; i < METER_ROUTES; i++)
         write_route(&meter->routes[i], ROUTE_NAMES[i], out);
     buf_printf(out, "touyan_county_over_quota_total %lld\n", (long long)meter->over_quota);
+    for (int i = 0; i < METER_ENROLMENTS; i++)
+        buf_printf(out, "touyan_county_enrolments_total{what=\"%s\"} %lld\n", ENROLMENT_NAMES[i],
+                   (long long)meter->enrolments[i]);
     pthread_mutex_unlock(&meter->lock);
 }

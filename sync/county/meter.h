@@ -15,11 +15,28 @@ enum {
     QUOTA_WINDOW_MS = 60000,
 };
 
+enum {
+    LIMIT_STRANGER_REQUESTS = 240, /* of an address, without any proof, in a window */
+    LIMIT_STRANGER_WRONG = 10,     /* one-time codes that nobody has */
+    STRANGER_WINDOW_MS = 900000,
+};
+
+enum meter_enrolment {
+    METER_ENROL_ISSUED,
+    METER_ENROL_RENEWED,
+    METER_ENROL_WAITING,
+    METER_ENROL_DENIED,
+    METER_ENROL_LOCKED,
+    METER_ENROLMENTS,
+};
+
 enum meter_route {
     METER_SYNC,
     METER_GIVEBACK,
     METER_DIGEST,
     METER_BOOT,
+    METER_ENROLL,
+    METER_RENEW,
     METER_OTHER,
     METER_ROUTES,
 };
@@ -33,6 +50,11 @@ void meter_free(struct meter *meter); /* accepts NULL */
 int64_t meter_admit(struct meter *meter, const char *station, int64_t now_ms);
 /* Charges the body once it is unpacked. */
 void meter_charge(struct meter *meter, const char *station, size_t bytes, int64_t now_ms);
+
+/* The same for requests that prove nothing, by the client's address; wrong codes count apart. */
+int64_t meter_admit_stranger(struct meter *meter, const char *address, int64_t now_ms);
+void meter_wrong_code(struct meter *meter, const char *address, int64_t now_ms);
+void meter_enrolment(struct meter *meter, enum meter_enrolment what);
 
 void meter_count(struct meter *meter, enum meter_route route, int status, size_t bytes_in,
                  size_t bytes_out, int64_t took_us);

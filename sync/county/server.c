@@ -12,10 +12,12 @@
 
 #include "gateway/base/log.h"
 #include "sync/county/api.h"
+#include "sync/county/authority.h"
 
 struct server {
     struct http *http;
     struct api api;
+    struct authority authority;
     pthread_mutex_t lock;
     pthread_cond_t returned;
     struct store *all[COUNTY_THREADS];
@@ -73,6 +75,33 @@ static int open_stores(struct server *server, const struct store_options *option
     return ERR_OK;
 }
 
+static int open_authority(struct server *server, const struct server_options *options,
+                          struct err *err)
+{
+    int code = authority_open(options->ca_folder, &server->authority, err);
+    bool needed = options->cert_path == NULL || options->require_cert;
+    if (code == ERR_NOT_FOUND && needed)
+        return err_set(err, ERR_INVALID,
+                       "%s: no authority: `touyan-county ca init`, or give --cert and --key",
+                       options->ca_folder);
+    server->api.ca = server->authority.ca;
+    server->api.require_cert = options->require_cert;
+    return code == ERR_NOT_FOUND ? ERR_OK : code;
+}
+
+static int open_http(struct server *server, const struct server_options *options, int *ret_port,
+                     struct err *err)
+{
+    const struct authority *own = &server->authority;
+    struct http_options http = {
+        .listen = options->listen,
+        .cert_path = options->cert_path != NULL ? options->cert_path : own->server_cert,
+        .key_path = options->key_path != NULL ? options->key_path : own->server_key,
+        .trust_pem = own->ca != NULL ? x509_ca_pem(own->ca) : NULL,
+        .handler = {server, on_admit, on_handle}};
+    return http_start(&http, &server->http, ret_port, err);
+}
+
 int server_start(const struct server_options *options, struct server **ret, int *ret_port,
                  struct err *err)
 {
@@ -84,13 +113,11 @@ int server_start(const struct server_options *options, struct server **ret, int 
         abort();
     pthread_mutex_init(&server->lock, NULL);
     pthread_cond_init(&server->returned, NULL);
-    struct http_options http = {.listen = options->listen,
-                                .cert_path = options->cert_path,
-                                .key_path = options->key_path,
-                                .handler = {server, on_admit, on_handle}};
-    int code = open_stores(server, &options->store, err);
+    int code = open_authority(server, options, err);
     if (code == ERR_OK)
-        code = http_start(&http, &server->http, ret_port, err);
+        code = open_stores(server, &options->store, err);
+    if (code == ERR_OK)
+        code = open_http(server, options, ret_port, err);
     if (code == ERR_OK)
         *ret = server;
     else
@@ -107,6 +134,7 @@ void server_stop(struct server *server)
         if (server->all[i] != NULL)
             server->all[i]->ops->close(server->all[i]);
     meter_free(server->api.meter);
+    authority_close(&server->authority);
     pthread_cond_destroy(&server->returned);
     pthread_mutex_destroy(&server->lock);
     free(server);

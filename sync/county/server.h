@@ -7,7 +7,10 @@
 
 struct server_options {
     struct store_options store;
-    const char *listen, *cert_path, *key_path;
+    const char *listen;
+    const char *cert_path, *key_path; /* NULL: the authority's server certificate */
+    const char *ca_folder;            /* authority.h; there need be none, then nobody enrols */
+    bool require_cert;
     const char *ready_path; /* the port is written here once it listens; NULL: nowhere */
 };
 

@@ -110,6 +110,8 @@ static int add_missing_columns(struct db *db, const struct table *table, struct 
 static int make_tables(struct db *db, struct err *err)
 {
     int code = db_script(db, SCHEMA, err);
+    if (code == ERR_OK)
+        code = db_script(db, store_enrol_schema, err);
     for (size_t i = 0; code == ERR_OK && i < sizeof LATER / sizeof *LATER; i++)
         code = add_column(db, LATER[i].table, LATER[i].column, LATER[i].type, err);
     for (const struct table *t = tables; code == ERR_OK && t->name != NULL; t++) {
@@ -200,6 +202,8 @@ static int station_revoke(struct store *store, const char *name, struct err *err
     if (code == ERR_OK && db_changes(db) == 0)
         return err_set(err, ERR_NOT_FOUND,
                        "no active station %s: `touyan-county station list` names them", name);
+    if (code == ERR_OK)
+        code = store_enrol_revoke(db, name, err);
     return code != ERR_OK ? code : audit(db, "station.revoke", name, err);
 }
 

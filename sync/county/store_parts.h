@@ -159,6 +159,11 @@ int epoch_refuse(struct db *db, struct store_answer *answer, struct err *err);
 int store_giveback(struct store *store, const struct store_station *station, const char *body,
                    size_t size, struct store_answer *answer, struct err *err);
 
+/* store_enrol.c */
+extern const char store_enrol_schema[];
+/* Nothing that the station has or was promised opens anything any more. */
+int store_enrol_revoke(struct db *db, const char *name, struct err *err);
+
 /* store_tidy.c */
 int purge_horizon(struct db *db, int64_t *ret, struct err *err);
 int store_tidy(struct store *store, bool *ret_more, struct err *err);

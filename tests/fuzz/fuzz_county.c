@@ -8,17 +8,32 @@
 
 #include "gateway/base/json.h"
 #include "gateway/base/rnd.h"
-#include "sync/county/store.h"
+#include "sync/county/enrol.h"
 #include "sync/replica/seal.h"
 #include "sync/rules.h"
 #include "tests/lib/fuzz.h"
 
-enum { ROUTES = 4, LAX = 4 };
+enum { ROUTES = 4, LAX = 4, ENROL = 8, PERIOD = 256 };
 
 static struct clock_cells cells = {.wall_ms = INT64_C(1788796800000)};
 static struct clock manual;
 static struct rnd rnd;
 static struct store *stores[2];
+static struct enrol enrol;
+
+static void open_authority(void)
+{
+    struct buf key, cert;
+    struct x509_ca *ca = NULL;
+    buf_init(&key, LIMIT_X509_PEM_BYTES);
+    buf_init(&cert, LIMIT_X509_PEM_BYTES);
+    if (x509_ca_new("fuzz", cells.wall_ms, 2 * cells.wall_ms, &key, &cert, NULL) != ERR_OK ||
+        x509_ca_open(buf_text(&key), buf_text(&cert), &ca, NULL) != ERR_OK)
+        abort();
+    buf_free(&key);
+    buf_free(&cert);
+    enrol = (struct enrol){.ca = ca, .clock = &manual, .meter = meter_new()};
+}
 
 static struct store *store_of(bool lax)
 {
@@ -27,6 +42,8 @@ static struct store *store_of(bool lax)
         return *store;
     manual = clock_manual(&cells);
     rnd = rnd_seeded(1);
+    if (enrol.ca == NULL)
+        open_authority();
     struct store_options options = {.path = ":memory:",
                                     .clock = &manual,
                                     .rnd = &rnd,
@@ -40,7 +57,7 @@ static struct store *store_of(bool lax)
 
 static bool is_named(int status)
 {
-    static const int STATUSES[] = {200, 400, 401, 403, 409, 410, 413, 426};
+    static const int STATUSES[] = {200, 202, 400, 401, 403, 409, 410, 413, 426, 503};
     for (size_t i = 0; i < sizeof STATUSES / sizeof *STATUSES; i++)
         if (STATUSES[i] == status)
             return true;
@@ -64,6 +81,24 @@ static int call(struct store *store, int route, const char *body, size_t size,
     return (route == 1 ? ops->giveback : ops->digest)(store, &STATION, body, size, answer, err);
 }
 
+/* Anybody's request for a certificate, or a station's for the next. */
+static int call_enrol(struct store *store, bool renewal, const char *body, size_t size,
+                      struct store_answer *ret, struct err *err)
+{
+    struct http_request request = {.body = body,
+                                   .size = size,
+                                   .by_cert = true,
+                                   .address = "192.0.2.1",
+                                   .station = {.name = "east", .scope = "S0117"}};
+    struct http_answer answer = {.body = ret->body};
+    cells.mono_ms += STRANGER_WINDOW_MS / PERIOD; /* now and then the address is locked */
+    int code = (renewal ? enrol_handle_renewal : enrol_handle_first)(&enrol, store, &request,
+                                                                     &answer, err);
+    ret->body = answer.body;
+    ret->status = answer.status;
+    return code;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     if (size == 0)
@@ -81,14 +116,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     buf_init(&after, 1 << 20);
     counts(store, &before);
     cells.wall_ms++;
-    int code = call(store, bytes[0] % ROUTES, body, size - 1, &answer, &err);
+    int code = (bytes[0] & ENROL) != 0
+                   ? call_enrol(store, (bytes[0] & 1) != 0, body, size - 1, &answer, &err)
+                   : call(store, bytes[0] % ROUTES, body, size - 1, &answer, &err);
     assert(code == ERR_OK);
     assert(is_named(answer.status));
     if (json_parse(buf_text(&answer.body), answer.body.size, &json, &err) != ERR_OK) {
         fprintf(stderr, "%s: %s\n", err.text, buf_text(&answer.body));
         abort();
     }
-    if (answer.status != 200) {
+    if (answer.status >= 400) {
         assert(json_get(json, "error") != NULL);
         counts(store, &after);
         assert(strcmp(buf_text(&before), buf_text(&after)) == 0);

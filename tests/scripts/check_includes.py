@@ -30,6 +30,7 @@ FOREIGN = {
     "openssl/*": ["mqtt/tls.c", "sync/x509.c"],
     "gammu*": ["sms/worker/gammu.c"],
     "microhttpd.h": ["gateway/console/http.c", "sync/county/http.c"],
+    "gnutls/*": ["sync/county/http.c"],
     "sqlite3*.h": ["sync/replica/*", "sync/county/db_sqlite.c"],
     "jansson.h": ["gateway/base/json.c"],
     "sodium*": ["sync/replica/seal.c"],
