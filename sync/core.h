@@ -5,6 +5,7 @@
 #include "gateway/base/buf.h"
 #include "sync/course.h"
 #include "sync/engine.h"
+#include "sync/pace.h"
 #include "sync/page.h"
 #include "sync/sync.h"
 #include "sync/transport.h"
@@ -44,9 +45,9 @@ struct sync {
     size_t pushed; /* rows of the running request */
     struct page page;
     size_t next_row;
-    size_t slice_rows; /* rows that fit into a slice */
-    size_t push_rows;  /* rows that a push may have, for the same reason */
-    int64_t handler_began_us;
+    struct pace slice; /* rows that fit into a slice */
+    struct pace push;  /* rows that a push may have, for the same reason */
+    int64_t handler_began_us, handler_us;
 
     int remedies;     /* since a request was answered well */
     int64_t reinc_ms; /* last time that the county asked for a new incarnation; 0: never */

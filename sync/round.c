@@ -35,8 +35,8 @@ enum {
     /* An alarm waits for the slice that is being applied: well below LIMIT_SYNC_SLICE_MS, because
      * the time of a slice is foretold from the last one. Shorter ones cost hardly any rows a
      * second. */
-    SLICE_GOAL_US = 3000,
-    SLICE_ROWS_MIN = 10,
+    HANDLER_GOAL_US = 3000,
+    SLOW_LINK_GOAL_US = 8000,
     REMEDIES_IN_A_ROW = PROTOCOL_SCOPES + 4, /* each scope may need one */
     REINC_PAUSE_MS = 60000,
     WORK_PAUSE_MS = 1000, /* after local work that could not be committed */
@@ -86,30 +86,32 @@ static void fail(struct sync *sync, int64_t retry_after_ms, const char *problem)
     round_look(sync);
 }
 
-/* --- how much fits into the time of a handler --- */
-
-static size_t adapt(size_t rows, size_t done, int64_t took_us, size_t max)
-{
-    if (done == 0)
-        return rows;
-    int64_t fits = (int64_t)done * SLICE_GOAL_US / (took_us > 0 ? took_us : 1);
-    int64_t next = fits < 2 * (int64_t)rows ? fits : 2 * (int64_t)rows;
-    if (done < rows && next < (int64_t)rows && took_us <= SLICE_GOAL_US)
-        return rows; /* a short slice that was in time says nothing */
-    if (next < SLICE_ROWS_MIN)
-        next = SLICE_ROWS_MIN;
-    return (size_t)next < max ? (size_t)next : max;
-}
-
-static int64_t handler_took_us(const struct sync *sync)
-{
-    return clock_mono_us() - sync->handler_began_us;
-}
+/* --- handlers, and how much fits into their time --- */
 
 static void begin_handler(struct sync *sync)
 {
     sync->handler_began_us = clock_mono_us();
     replica_enter(sync->replica);
+}
+
+static bool end_handler(struct sync *sync, bool ok)
+{
+    bool kept = replica_leave(sync->replica, ok);
+    sync->handler_us = clock_mono_us() - sync->handler_began_us;
+    return kept;
+}
+
+/* The handler that was begun last is committed. */
+static void note_pace(struct sync *sync, struct pace *pace, size_t rows, int64_t goal_us)
+{
+    pace_note(pace, rows, sync->handler_us, replica_commit_us(sync->replica), goal_us);
+}
+
+/* A slow line carries a push every few seconds, and each costs it a round trip. */
+static void note_push_pace(struct sync *sync)
+{
+    note_pace(sync, &sync->push, sync->pushed,
+              engine_link_is_fast(&sync->engine) ? HANDLER_GOAL_US : SLOW_LINK_GOAL_US);
 }
 
 static void wait_for_commit(struct sync *sync, replica_ack_fn *fn, int64_t arg)
@@ -165,8 +167,7 @@ static void on_slice_committed(void *ctx, int64_t rows, bool committed)
         on_not_committed(sync);
         return;
     }
-    sync->slice_rows =
-        adapt(sync->slice_rows, (size_t)rows, handler_took_us(sync), LIMIT_SYNC_SLICE_ROWS);
+    note_pace(sync, &sync->slice, (size_t)rows, HANDLER_GOAL_US);
     sync->next_row += (size_t)rows;
     bool last = sync->next_row == sync->page.row_count;
     if (!last)
@@ -189,13 +190,13 @@ static void apply_slice(struct sync *sync)
 {
     size_t from = sync->next_row;
     size_t left = sync->page.row_count - from;
-    size_t rows = left < sync->slice_rows ? left : sync->slice_rows;
+    size_t rows = left < sync->slice.rows ? left : sync->slice.rows;
     begin_handler(sync);
     wait_for_commit(sync, on_slice_committed, (int64_t)rows);
     bool ok = wire_apply(&sync->wire, &sync->page, from, from + rows);
     if (ok && rows == left)
         ok = store_end(sync);
-    replica_leave(sync->replica, ok);
+    end_handler(sync, ok);
 }
 
 /* What came while the last commit was running is served before the next slice begins. */
@@ -221,8 +222,7 @@ static void on_settled(void *ctx, int64_t arg, bool committed)
         on_not_committed(sync);
         return;
     }
-    sync->push_rows =
-        adapt(sync->push_rows, sync->pushed, handler_took_us(sync), LIMIT_SYNC_PUSH_ROWS);
+    note_push_pace(sync);
     sync->next_row = 0;
     if (sync->page.row_count == 0)
         on_round_done(sync);
@@ -253,7 +253,7 @@ static void settle(struct sync *sync, int64_t county_ms)
         ok = store_end(sync);
     if (ok && county_ms > 0)
         ok = life_note_time(&sync->wire, county_ms);
-    replica_leave(sync->replica, ok);
+    end_handler(sync, ok);
 }
 
 static int64_t county_now(struct sync *sync, int64_t said_ms, const struct transport_reply *reply)
@@ -323,7 +323,7 @@ static bool reincarnate(struct sync *sync, const char *code, const char *why)
 {
     begin_handler(sync);
     wait_for_commit(sync, on_unclaimed, 0);
-    return replica_leave(sync->replica, life_reincarnate(&sync->wire, code, why));
+    return end_handler(sync, life_reincarnate(&sync->wire, code, why));
 }
 
 /* The county has seen another life of this station. Twice in a minute is no second copy but a
@@ -348,7 +348,7 @@ static void split_push(struct sync *sync, const char *problem)
     sync->refused_limit = sync->pushed > 1 ? sync->pushed / 2 : 1;
     begin_handler(sync);
     wait_for_commit(sync, on_unclaimed, 0);
-    replica_leave(sync->replica, wire_unclaim(&sync->wire));
+    end_handler(sync, wire_unclaim(&sync->wire));
 }
 
 /* After a refusal with a remedy: the link is well, unless refusals follow one another. */
@@ -377,7 +377,7 @@ static bool remedy(struct sync *sync, const struct transport_reply *reply, const
         begin_handler(sync);
         wait_for_commit(sync, on_unclaimed, 0);
         done = course_refused(&sync->course, reply->status, body);
-        done = replica_leave(sync->replica, done) && done;
+        done = end_handler(sync, done) && done;
     }
     json_free(body);
     if (reinc) {
@@ -440,8 +440,7 @@ static void on_claimed(void *ctx, int64_t arg, bool committed)
         on_not_committed(sync);
         return;
     }
-    sync->push_rows =
-        adapt(sync->push_rows, sync->pushed, handler_took_us(sync), LIMIT_SYNC_PUSH_ROWS);
+    note_push_pace(sync);
     send_to(sync, "/v1/sync");
 }
 
@@ -449,7 +448,7 @@ static size_t max_rows(struct sync *sync)
 {
     if (sync->blame != BLAME_NONE || !life_clock_known(&sync->wire))
         return 0;
-    return sync->push_rows < sync->refused_limit ? sync->push_rows : sync->refused_limit;
+    return sync->push.rows < sync->refused_limit ? sync->push.rows : sync->refused_limit;
 }
 
 static void request_sync(struct sync *sync)
@@ -460,9 +459,9 @@ static void request_sync(struct sync *sync)
                           &sync->request, &sync->pushed, &err);
     if (code == ERR_OK)
         wait_for_commit(sync, on_claimed, 0);
-    bool kept = replica_leave(sync->replica, code == ERR_OK);
-    if (code == ERR_LIMIT && sync->push_rows > 1)
-        sync->push_rows /= 2;
+    bool kept = end_handler(sync, code == ERR_OK);
+    if (code == ERR_LIMIT && sync->push.rows > 1)
+        sync->push.rows /= 2;
     if (!kept && code != ERR_OK)
         fail(sync, -1, err.text);
 }
@@ -516,7 +515,7 @@ static void work(struct sync *sync)
 {
     begin_handler(sync);
     wait_for_commit(sync, on_worked, 0);
-    replica_leave(sync->replica, course_work(&sync->course));
+    end_handler(sync, course_work(&sync->course));
 }
 
 /* --- looking --- */

@@ -80,8 +80,8 @@ static void set_up(struct sync *sync, struct rnd *rnd)
         .push_delay_ms = PUSH_DELAY_MS,
     };
     engine_init(&sync->engine, &engine, rnd, core_mono_ms(sync));
-    sync->slice_rows = SLICE_ROWS_FIRST;
-    sync->push_rows = PUSH_ROWS_FIRST;
+    pace_init(&sync->slice, SLICE_ROWS_FIRST, LIMIT_SYNC_SLICE_ROWS);
+    pace_init(&sync->push, PUSH_ROWS_FIRST, LIMIT_SYNC_PUSH_ROWS);
     sync->refused_limit = LIMIT_SYNC_PUSH_ROWS;
     sync->pruned_ms = core_mono_ms(sync);
     buf_init(&sync->request, LIMIT_SYNC_BODY_BYTES);

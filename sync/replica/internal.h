@@ -40,6 +40,7 @@ struct replica {
     struct query queries[QUERY_SLOTS];
 
     bool in_turn; /* BEGIN was run */
+    int64_t commit_us; /* of the last turn */
     int64_t turn; /* number that the open turn stamps */
     int depth;    /* handlers entered */
     bool doomed[HANDLER_DEPTH];

@@ -159,7 +159,9 @@ bool replica_commit(struct replica *replica)
         run_acks(replica, 0, false);
         return nothing;
     }
+    int64_t began_us = clock_mono_us();
     bool committed = stamp_and_commit(replica);
+    replica->commit_us = clock_mono_us() - began_us;
     if (!committed) {
         char why[LIMIT_ERR_TEXT];
         memcpy(why, replica->problem, sizeof why);
@@ -172,6 +174,11 @@ bool replica_commit(struct replica *replica)
         replica->turn++;
     run_acks(replica, 0, committed);
     return committed;
+}
+
+int64_t replica_commit_us(const struct replica *replica)
+{
+    return replica->commit_us;
 }
 
 bool replica_in_turn(const struct replica *replica)

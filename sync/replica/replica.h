@@ -77,6 +77,9 @@ void replica_after_commit(struct replica *replica, replica_ack_fn *fn, void *ctx
  */
 bool replica_commit(struct replica *replica);
 
+/* How long the last turn's COMMIT took, in microseconds; 0: there was none. */
+int64_t replica_commit_us(const struct replica *replica);
+
 /* True while a turn is open (something is written but not committed). */
 bool replica_in_turn(const struct replica *replica);
 

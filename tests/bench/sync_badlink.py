@@ -1,0 +1,187 @@
+#!/usr/bin/env python3
+"""A station and its county over 40 kbit/s, 250 to 300 ms each way, 5 % loss: how long 2,000 rows
+take, and what a line carries that lives 20 s of each two minutes.
+
+Real programs, TLS, kernel TCP at both ends (as root; else a relay). The station knows the county
+already and connects anew. With --peer the same rows go from PouchDB to express-pouchdb over the same
+line in the same run.
+
+sync_badlink.py --build BUILD_DIR [--rows N] [--outages N] [--peer] [--relay]
+"""
+
+import argparse
+import csv
+import json
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+for part in ("e2e", "lib", "sim"):
+    sys.path.insert(0, str(ROOT / "tests" / part))
+from badlink import BadLink  # noqa: E402
+from parts import DATA, Failed, Part, free_port, wait_for  # noqa: E402
+from sync_real import Talker  # noqa: E402
+from world import STATION, quietly  # noqa: E402
+
+LIMIT_S = 600
+ALIVE_S, DEAD_S = 20, 100
+PERSONS = [p["id"] for p in csv.DictReader(open(DATA / "county" / "person.csv", encoding="utf-8"))
+           if p["scope"] == STATION]
+
+
+def figure(name, value, **more):
+    print(json.dumps(dict(figure=name, value=round(value, 2), **more), ensure_ascii=False),
+          flush=True)
+
+
+class Bench:
+    def __init__(self, folder, args):
+        self.folder, self.args = folder, args
+        self.build = pathlib.Path(args.build).resolve()
+        self.line = BadLink(real=False if args.relay else None)
+        self.county, self.port = Part("county", folder), free_port()
+        self.near_port = None
+        self.station = None
+
+    def tool(self, *words):
+        return quietly(self.build / "bin" / "touyan-county", *words, "--db", self.folder / "county.db")
+
+    def start_county(self):
+        address, folder = self.line.far_address, self.folder
+        quietly("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                "-nodes", "-days", "30", "-subj", "/CN=county", "-addext",
+                f"subjectAltName=IP:{address}", "-keyout", folder / "county.key", "-out",
+                folder / "county.crt")
+        self.tool("import", DATA / "county")
+        self.tool("station", "add", STATION, "--token-file", folder / "token")
+        self.county.spawn(self.line.far([
+            self.build / "bin" / "touyan-county", "serve", "--db", folder / "county.db", "--listen",
+            f"{address}:{self.port}", "--cert", folder / "county.crt", "--key",
+            folder / "county.key", "--ready-file", folder / "ready"]))
+        wait_for("the county", (folder / "ready").exists)
+        self.near_port = self.line.near_port(self.port)
+
+    def start_station(self, *more):
+        """With the settings of a gateway as it is delivered."""
+        self.station = Talker("station", self.folder, self.line.near([
+            self.build / "tests" / "syncstation", "--db", self.folder / "station.db", "--url",
+            f"https://{self.line.far_address}:{self.near_port}", "--ca", self.folder / "county.crt",
+            "--token", self.folder / "token", "--station", STATION, "--key",
+            self.folder / "county.db.key", *more]))
+
+    def status(self):
+        return json.loads(self.station.ask("status"))
+
+    def wait(self, what, condition, seconds=LIMIT_S):
+        """Seconds until the station's status fulfils the condition."""
+        began = time.monotonic()
+        wait_for(what, lambda: time.sleep(0.05) or condition(self.status()), seconds)
+        return time.monotonic() - began
+
+    def fill(self):
+        """The first filling is no part of this: over a good line."""
+        self.line.good()
+        self.start_station()
+        self.wait("the first filling", lambda s: s["caught_up"], 60)
+        self.station.stop()
+
+    def conditions(self):
+        return dict(line="40 kbit/s, 250 to 300 ms each way, 5 % loss", rows=self.args.rows,
+                    how=self.line.how, store="sqlite", tls=True)
+
+    def push(self):
+        self.line.bad()
+        self.start_station("--hold")
+        self.station.ask(f"add {self.args.rows}")
+        before = self.line.count()
+        self.station.say("start")
+        seconds = self.wait("the rows to be at the county", lambda s: s["pending"] == 0)
+        after, status = self.line.count(), self.status()
+        there = json.loads(self.tool("show", "counts"))["tables"]["checkin"][STATION]
+        if there != self.args.rows:
+            raise Failed(f"{there} check-ins are at the county, not {self.args.rows}")
+        figure("seconds", seconds, way="push", **self.conditions(),
+               bytes_up=after["there"]["bytes"] - before["there"]["bytes"],
+               packets_up=after["there"]["packets"] - before["there"]["packets"],
+               bytes_down=after["back"]["bytes"] - before["back"]["bytes"],
+               requests=status["requests"], failures=status["failures"])
+
+    def pull(self):
+        rows = self.folder / "avail.csv"
+        with open(rows, "w", encoding="utf-8") as out:
+            out.write("id,scope,person_id,weekday,peak,kind,valid_from,valid_to\n")
+            for i in range(self.args.rows):
+                out.write(f"offer-{i},{STATION},{PERSONS[i % len(PERSONS)]},{i % 7 + 1},am,leave,2026-09-01,"
+                          "2027-01-15\n")
+        self.tool("import", rows)
+        before, applied = self.line.count(), self.status()["rows_applied"]
+        self.station.say("now")
+        seconds = self.wait("the rows to be at the station",
+                            lambda s: s["rows_applied"] - applied >= self.args.rows)
+        after = self.line.count()
+        figure("pull_seconds", seconds, way="pull", **self.conditions(),
+               bytes_down=after["back"]["bytes"] - before["back"]["bytes"])
+
+    def outages(self):
+        """More rows than fit into a window; each period has one."""
+        self.station.ask(f"add {self.args.rows * 3}")
+        done, began = [self.status()["pending"]], time.monotonic()
+        for _ in range(self.args.outages):
+            self.line.say("up")
+            time.sleep(ALIVE_S)
+            self.line.say("down")
+            done.append(self.status()["pending"])
+            time.sleep(DEAD_S)
+        per_window = [a - b for a, b in zip(done, done[1:])]
+        figure("outage_rows", done[0] - done[-1], per_window=per_window,
+               seconds=round(time.monotonic() - began), alive_s=ALIVE_S, dead_s=DEAD_S,
+               left=done[-1], failures=self.status()["failures"])
+        if done[-1] >= done[0]:
+            raise Failed("a line that lives 20 s of each two minutes makes no progress")
+        self.line.bad()
+        figure("outage_rest_seconds", self.wait("the rest", lambda s: s["pending"] == 0))
+
+    def run(self):
+        self.start_county()
+        self.fill()
+        self.push()
+        self.pull()
+        if self.args.outages:
+            self.outages()
+        self.station.stop()
+        self.county.stop()
+
+    def close(self):
+        if self.station is not None:
+            self.station.kill()
+        self.county.kill()
+        self.line.close()
+
+
+def main():
+    words = argparse.ArgumentParser()
+    words.add_argument("--build", type=pathlib.Path, default=os.environ.get("TOUYAN_BUILD"),
+                       required="TOUYAN_BUILD" not in os.environ)
+    words.add_argument("--rows", type=int, default=2000)
+    words.add_argument("--outages", type=int, default=2)
+    words.add_argument("--relay", action="store_true", help="no namespaces, even as root")
+    args = words.parse_args()
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="touyan-badlink-"))
+    bench = Bench(folder, args)
+    try:
+        bench.run()
+    except Failed as problem:
+        print(f"sync_badlink: {problem}; logs in {folder}", file=sys.stderr)
+        return 1
+    finally:
+        bench.close()
+    shutil.rmtree(folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
