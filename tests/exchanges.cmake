@@ -11,7 +11,7 @@ touyan_exchanges(exchanges_county 50 120 $<TARGET_FILE:test_county_merge>
                  $<TARGET_FILE:test_county_enrol>)
 touyan_exchanges(exchanges_station 50 120 $<TARGET_FILE:test_sync_round>
                  $<TARGET_FILE:test_sync_course>)
-touyan_exchanges(exchanges_sim 500 120 "$<TARGET_FILE:sync_sim> --seeds 3 --first 1")
+touyan_exchanges(exchanges_sim 500 120 "$<TARGET_FILE:sim_sync> --seeds 3 --first 1")
 touyan_exchanges(exchanges_e2e 100 300 $<TARGET_FILE:test_sync_county>
                  $<TARGET_FILE:test_county_server>)
 set_tests_properties(exchanges_e2e PROPERTIES LABELS e2e ENVIRONMENT

@@ -1,17 +1,16 @@
 # Simulations in virtual time.
-add_executable(sync_sim sim/sync_sim.c sim/sync/loop.c sim/sync/net.c sim/sync/files.c
+add_executable(sim_sync sim/sync.c sim/sync/loop.c sim/sync/net.c sim/sync/files.c
                sim/sync/sim_station.c sim/sync/sim_county.c sim/sync/history.c sim/sync/check.c
                sim/sync/story.c)
-target_link_libraries(sync_sim PRIVATE touyan_sync touyan_county_core touyan_exchanges
-                      PkgConfig::SQLITE
-                      Threads::Threads)
+target_link_libraries(sim_sync PRIVATE touyan_sync touyan_county_core touyan_exchanges
+                      PkgConfig::SQLITE Threads::Threads)
 # The functions that would read the machine's own clock and serial numbers.
-target_link_options(sync_sim PRIVATE LINKER:--wrap=clock_mono_us LINKER:--wrap=machine_read)
-set_target_properties(sync_sim PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-# A few seeds here, with sanitizers; `./run sim sync_sim --seeds N` for more. 8175: every fault but an
+target_link_options(sim_sync PRIVATE LINKER:--wrap=clock_mono_us LINKER:--wrap=machine_read)
+set_target_properties(sim_sync PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+# A few seeds here, with sanitizers; `./run sim sync --seeds N` for more. 8175: every fault but an
 # older copy put back at the county.
-add_test(NAME sync_sim COMMAND sync_sim --seeds 60 --first 2001 --faults 8175)
-set_tests_properties(sync_sim PROPERTIES LABELS sim TIMEOUT 600 PROCESSORS 2)
+add_test(NAME sim_sync COMMAND sim_sync --seeds 60 --first 2001 --faults 8175)
+set_tests_properties(sim_sync PROPERTIES LABELS sim TIMEOUT 600 PROCESSORS 2)
 # Real processes over a fault proxy, killed at random; `./run sim sync_real --kills N` for more.
 add_test(NAME sync_real COMMAND python3 -B ${CMAKE_CURRENT_SOURCE_DIR}/sim/sync_real.py --build
                                 ${CMAKE_BINARY_DIR} --kills 12)

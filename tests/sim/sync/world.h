@@ -188,7 +188,7 @@ struct world {
 /* The one world of the process: what replaces functions of the system finds its way by it. */
 extern struct world *sim_world;
 
-/* sync_sim.c */
+/* ../sync.c */
 void say(struct world *world, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void fail(struct world *world, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* fail() cannot mend a broken test: says why and aborts with the seed. */

@@ -1,12 +1,14 @@
 /* The sync protocol under faults, in virtual time: the real station and the real county, everything
  * else made up from one seed (sync/world.h).
  *
- *   sync_sim [--seeds N] [--first N] [--jobs N] [--without RULE]... [--rules]
- *   sync_sim --seed N [--verbose] [--without RULE]...
+ *   sim_sync [--seeds N] [--first N] [--jobs N] [--without RULE]...
+ *   sim_sync --seed N [--verbose] [--without RULE]...
+ *   sim_sync --rules | --removals [--seeds N]
  *
  * Without a rule removed a seed that fails is a defect: exit 1. With one removed the simulation
  * must notice: it stops at the first seed that fails because of it and exits 1 as well; exit 0
- * means that all seeds passed. --faults: the sum of enum sim_fault that may occur. */
+ * means that all seeds passed. --removals does that for each rule in turn and exits 1 when one was
+ * not missed. --faults: the sum of enum sim_fault that may occur. */
 #include "tests/sim/sync/world.h"
 
 #include <errno.h>
@@ -30,14 +32,15 @@ struct world *sim_world;
 struct options {
     uint64_t first, seeds;
     int jobs;
-    bool one, verbose;
+    bool one, verbose, removals;
     uint32_t without;
     uint32_t faults; /* that may occur */
 };
 
 /* What the jobs tell each other. */
 struct shared {
-    uint64_t done, failed;
+    uint64_t next, done, failed;
+    uint64_t found; /* a seed that failed */
     bool stop;
 };
 
@@ -156,16 +159,19 @@ static bool fails_anyway(const struct options *options, uint64_t seed, struct se
     return options->without != 0 && !run_seed(&whole, seed, seal);
 }
 
-static int run_job(const struct options *options, int job, struct shared *shared)
+static int run_job(const struct options *options, struct shared *shared)
 {
     struct seal *seal = seal_for_test();
-    for (uint64_t i = (uint64_t)job; i < options->seeds && !shared->stop;
-         i += (uint64_t)options->jobs) {
-        bool good = run_seed(options, options->first + i, seal);
+    for (;;) {
+        uint64_t seed = options->first + __atomic_fetch_add(&shared->next, 1, __ATOMIC_RELAXED);
+        if (seed >= options->first + options->seeds || shared->stop)
+            break;
+        bool good = run_seed(options, seed, seal);
         __atomic_add_fetch(&shared->done, 1, __ATOMIC_RELAXED);
-        if (good || fails_anyway(options, options->first + i, seal))
+        if (good || fails_anyway(options, seed, seal))
             continue;
         uint64_t failed = __atomic_add_fetch(&shared->failed, 1, __ATOMIC_RELAXED);
+        shared->found = seed;
         if (options->without != 0 || failed >= REPORTED_MAX)
             shared->stop = true;
     }
@@ -182,7 +188,7 @@ static bool run_jobs(const struct options *options, struct shared *shared)
     for (int i = 0; i < options->jobs; i++) {
         jobs[i] = fork();
         if (jobs[i] == 0)
-            exit(run_job(options, i, shared));
+            exit(run_job(options, shared));
         whole = whole && jobs[i] > 0;
     }
     for (int i = 0; i < options->jobs; i++) {
@@ -193,17 +199,24 @@ static bool run_jobs(const struct options *options, struct shared *shared)
     return whole;
 }
 
+/* Versions that only count up do no harm as long as there are epochs: no rule. */
+static bool is_rule(unsigned bit)
+{
+    return UINT32_C(1) << bit != WITHOUT_VCOUNTER;
+}
+
 static void print_rules(void)
 {
     for (unsigned bit = 0; sync_without_name(bit) != NULL; bit++)
-        puts(sync_without_name(bit));
+        if (is_rule(bit))
+            puts(sync_without_name(bit));
 }
 
 static int usage(const char *what)
 {
     fprintf(stderr,
-            "sync_sim: %s\nusage: sync_sim [--seeds N] [--first N] [--jobs N] [--without RULE] | "
-            "--seed N [--verbose] | --rules\n",
+            "sim_sync: %s\nusage: sim_sync [--seeds N] [--first N] [--jobs N] [--without RULE] | "
+            "--seed N [--verbose] | --rules | --removals\n",
             what);
     return 64;
 }
@@ -244,6 +257,43 @@ static const char *take_option(struct options *options, const char *name, const 
     return NULL;
 }
 
+/* --- all seeds, with all rules or without some --- */
+
+static double seconds_since(int64_t began_ms)
+{
+    return (double)(clock_mono_ms(clock_real()) - began_ms) / 1000;
+}
+
+static bool run_all(const struct options *options, struct shared *shared)
+{
+    *shared = (struct shared){0};
+    int64_t began_ms = clock_mono_ms(clock_real());
+    bool whole = options->one ? run_job(options, shared) == 0 : run_jobs(options, shared);
+    double seconds = seconds_since(began_ms);
+    if (!options->one)
+        printf("%llu seeds, %llu failed, %.1f s, %.1f seeds/s\n", (unsigned long long)shared->done,
+               (unsigned long long)shared->failed, seconds, (double)shared->done / seconds);
+    return whole && shared->failed == 0;
+}
+
+/* Each rule is taken away until a seed fails for it. False: one was not missed. */
+static bool run_removals(struct options options, struct shared *shared)
+{
+    bool all = true;
+    for (unsigned bit = 0; sync_without_name(bit) != NULL; bit++) {
+        if (!is_rule(bit))
+            continue;
+        options.without = UINT32_C(1) << bit;
+        bool noticed = !run_all(&options, shared);
+        printf("without %s: %s %llu\n", sync_without_name(bit),
+               noticed ? "fails, seed" : "NOT NOTICED in seeds up to",
+               (unsigned long long)(noticed ? shared->found : options.first + options.seeds - 1));
+        fflush(stdout);
+        all = all && noticed;
+    }
+    return all;
+}
+
 static int run(const struct options *options)
 {
     struct shared *shared =
@@ -254,13 +304,20 @@ static int run(const struct options *options)
     files_init();
     log_set_sink(on_log, NULL);
     log_set_level(options->verbose ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR);
-    int64_t began_ms = clock_mono_ms(clock_real());
-    bool whole = options->one ? run_job(options, 0, shared) == 0 : run_jobs(options, shared);
-    double seconds = (double)(clock_mono_ms(clock_real()) - began_ms) / 1000;
-    if (!options->one)
-        printf("%llu seeds, %llu failed, %.1f s, %.1f seeds/s\n", (unsigned long long)shared->done,
-               (unsigned long long)shared->failed, seconds, (double)shared->done / seconds);
-    return whole && shared->failed == 0 ? 0 : 1;
+    bool good = options->removals ? run_removals(*options, shared) : run_all(options, shared);
+    return good ? 0 : 1;
+}
+
+/* The options that take no value. */
+static bool take_flag(struct options *options, const char *name)
+{
+    if (strcmp(name, "--verbose") == 0)
+        options->verbose = true;
+    else if (strcmp(name, "--removals") == 0)
+        options->removals = true;
+    else
+        return false;
+    return true;
 }
 
 int main(int argc, char **argv)
@@ -272,10 +329,8 @@ int main(int argc, char **argv)
             print_rules();
             return 0;
         }
-        if (strcmp(argv[i], "--verbose") == 0) {
-            options.verbose = true;
+        if (take_flag(&options, argv[i]))
             continue;
-        }
         const char *problem = take_option(&options, argv[i], i + 1 < argc ? argv[i + 1] : NULL);
         if (problem != NULL)
             return usage(problem);
