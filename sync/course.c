@@ -127,13 +127,15 @@ static int read_boot(struct course *course, const struct page *page, struct err 
     return ERR_OK;
 }
 
-/* What this station had pushed before, and what was moved or deleted at the county since, comes
- * neither with the pages nor with the feed from there on: then the scope is compared as well. */
+/* What this station had pushed before, or was given by a filling that was broken off, and what was
+ * moved or deleted at the county since, comes neither with the pages nor with the feed from there
+ * on: then the scope is compared as well. */
 static bool compare_after_filling(struct course *course)
 {
     return replica_run(course->wire->replica,
                        "INSERT INTO sync_state(k, v) SELECT 'digest:' || ?1, 1 WHERE EXISTS "
-                       "(SELECT 1 FROM sync_out WHERE st = 2 AND v IS NOT NULL LIMIT 1) "
+                       "(SELECT 1 FROM sync_out WHERE st = 2 AND v IS NOT NULL LIMIT 1) OR EXISTS "
+                       "(SELECT 1 FROM sync_state WHERE k = 'refill:' || ?1) "
                        "ON CONFLICT DO NOTHING",
                        "s", course->boot.scope) >= 0;
 }
@@ -145,7 +147,8 @@ static bool finish_boot(struct course *course)
     log_info("sync.filled", "scope=%s", boot->scope);
     bool ok = wire_settle_unfed(wire, boot->scope, boot->v0) && compare_after_filling(course) &&
               wire_store_cursor(wire, boot->scope, boot->ep, boot->v0) &&
-              replica_run(wire->replica, "DELETE FROM sync_state WHERE k = 'boot:' || ?1", "s",
+              replica_run(wire->replica,
+                          "DELETE FROM sync_state WHERE k IN ('boot:' || ?1, 'refill:' || ?1)", "s",
                           boot->scope) >= 0;
     if (ok && unfilled(wire) == NULL)
         ok = state_set_int(wire->replica, "bootstrap_done",
@@ -384,7 +387,9 @@ bool course_refused(struct course *course, int status, const struct json *body)
         return false;
     }
     if (status == EXPIRED && course->ask == ASK_BOOT) /* begin the filling again */
-        return replica_run(course->wire->replica, "DELETE FROM sync_state WHERE k = 'boot:' || ?1",
+        return replica_run(course->wire->replica,
+                           "UPDATE OR REPLACE sync_state SET k = 'refill:' || ?1, v = 1 WHERE k = "
+                           "'boot:' || ?1",
                            "s", course->boot.scope) >= 0;
     return status == EXPIRED && begin_digest(course, json_get(body, "scopes"));
 }

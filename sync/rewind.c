@@ -297,7 +297,10 @@ static bool mark_again(struct rewind *rewind)
 static bool move_cursors(struct rewind *rewind)
 {
     struct wire *wire = rewind->wire;
-    bool ok = replica_run(wire->replica, "DELETE FROM sync_state WHERE k GLOB 'boot:*'", "") >= 0;
+    bool ok = replica_run(wire->replica,
+                          "UPDATE OR REPLACE sync_state SET k = 'refill:' || substr(k, 6), v = 1 "
+                          "WHERE k GLOB 'boot:*'",
+                          "") >= 0;
     for (size_t i = 0; ok && i < wire->scope_count; i++) {
         char epoch[PROTOCOL_EPOCH_BYTES + 1];
         int64_t v = 0;

@@ -354,6 +354,67 @@ static void what_left_the_scope_before_its_filling_goes(void **state)
     assert_int_equal(ask(f, "SELECT group_concat(pk) = 'later' FROM sync_out WHERE st=3"), 1);
 }
 
+static uint64_t fnv(const char *text)
+{
+    return protocol_fp_add(PROTOCOL_FP_START, text, strlen(text));
+}
+
+/* A county's table of these rows ("id", "id:v\n"), some buckets as they are, the rest empty. */
+static void answer_hashes(struct fixture *f, const char *const (*rows)[2], size_t count)
+{
+    uint64_t sums[256] = {0};
+    for (size_t i = 0; i < count; i++)
+        sums[fnv(rows[i][0]) & 0xff] += fnv(rows[i][1]);
+    struct buf text;
+    buf_init(&text, 65536);
+    buf_add_text(&text, "{\"now\":1700000000000,\"ep\":\"e1\",\"v\":2000,\"b\":[");
+    for (int i = 0; i < 256; i++)
+        buf_printf(&text, "%s\"%016" PRIx64 "\"", i > 0 ? "," : "", sums[i]);
+    buf_add_text(&text, "]}");
+    answer(f, 200, buf_text(&text));
+    buf_free(&text);
+}
+
+static void compare_rest(struct fixture *f)
+{
+    for (int i = 0; i < 60; i++) {
+        wait_request(f, "/v1/");
+        if (strcmp(f->path, "/v1/digest") != 0)
+            return;
+        if (json_get(f->sent, "buckets") != NULL)
+            answer(f, 200, "{\"now\":1,\"ep\":\"e1\",\"v\":2000,\"rows\":[]}");
+        else
+            answer_hashes(f, NULL, 0);
+    }
+    fail_msg("the comparison does not end");
+}
+
+static void a_filling_that_began_again_is_compared_afterwards(void **state)
+{
+    struct fixture *f = *state;
+    run(f, "INSERT INTO sync_state(k,v) VALUES ('cur:*','[\"e1\",1]')");
+    sync_start(f->sync);
+    wait_request(f, "/v1/sync");
+    answer_sync(f, "\"*\":[\"e1\",1]", "");
+    wait_request(f, "/v1/boot?");
+    for (int i = 1; i < 7; i++) {
+        answer_boot(f, "", "", 0);
+        wait_request(f, "/v1/boot?");
+    }
+    answer_boot(f, PERSON("a", "5"), "a", 1); /* moved or deleted before the second one begins */
+    wait_request(f, "/v1/boot?");
+    answer(f, 410, "{\"error\":\"x\",\"expired\":1,\"scopes\":[\"S1\"],\"purge\":1500}");
+    wait_request(f, "/v1/sync");
+    answer_sync(f, "\"*\":[\"e1\",1]", "");
+    wait_request(f, "/v1/boot?");
+    assert_null(strstr(f->path, "v0="));
+    fill_rest(f, "S1");
+    assert_string_equal(f->path, "/v1/digest");
+    compare_rest(f);
+    assert_int_equal(ask(f, "SELECT count(*) FROM person"), 0);
+    assert_int_equal(ask(f, "SELECT count(*) FROM sync_state WHERE k GLOB 'refill:*'"), 0);
+}
+
 static void a_county_that_knows_no_filling_is_read_from_zero(void **state)
 {
     struct fixture *f = *state;
@@ -452,41 +513,6 @@ static void what_is_not_granted_any_more_is_taken_away_without_marks(void **stat
 }
 
 /* --- digests --- */
-
-static uint64_t fnv(const char *text)
-{
-    return protocol_fp_add(PROTOCOL_FP_START, text, strlen(text));
-}
-
-/* A county's table of these rows ("id", "id:v\n"), some buckets as they are, the rest empty. */
-static void answer_hashes(struct fixture *f, const char *const (*rows)[2], size_t count)
-{
-    uint64_t sums[256] = {0};
-    for (size_t i = 0; i < count; i++)
-        sums[fnv(rows[i][0]) & 0xff] += fnv(rows[i][1]);
-    struct buf text;
-    buf_init(&text, 65536);
-    buf_add_text(&text, "{\"now\":1700000000000,\"ep\":\"e1\",\"v\":2000,\"b\":[");
-    for (int i = 0; i < 256; i++)
-        buf_printf(&text, "%s\"%016" PRIx64 "\"", i > 0 ? "," : "", sums[i]);
-    buf_add_text(&text, "]}");
-    answer(f, 200, buf_text(&text));
-    buf_free(&text);
-}
-
-static void compare_rest(struct fixture *f)
-{
-    for (int i = 0; i < 60; i++) {
-        wait_request(f, "/v1/");
-        if (strcmp(f->path, "/v1/digest") != 0)
-            return;
-        if (json_get(f->sent, "buckets") != NULL)
-            answer(f, 200, "{\"now\":1,\"ep\":\"e1\",\"v\":2000,\"rows\":[]}");
-        else
-            answer_hashes(f, NULL, 0);
-    }
-    fail_msg("the comparison does not end");
-}
 
 static void an_expired_station_compares_and_repairs(void **state)
 {
@@ -690,6 +716,7 @@ int main(void)
         TEST(an_empty_station_is_filled_table_by_table),
         TEST(an_alarm_does_not_wait_for_the_filling),
         TEST(what_left_the_scope_before_its_filling_goes),
+        TEST(a_filling_that_began_again_is_compared_afterwards),
         TEST(a_county_that_knows_no_filling_is_read_from_zero),
         TEST(a_grant_that_ends_in_the_middle_of_its_filling_is_noticed),
         TEST(a_filling_that_is_refused_does_not_keep_the_news_away),
