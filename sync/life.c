@@ -108,7 +108,11 @@ bool life_claim(struct wire *wire, int64_t max_rows, int64_t before)
                "b.cap_ms) END FROM sync_boot b WHERE b.boot = sync_out.boot), h), "
                "q = coalesce((SELECT CASE WHEN b.boot_off_ms IS NULL THEN 0 WHEN abs(sync_out.bt + "
                "b.boot_off_ms - sync_out.h) <= ?4 THEN 2 ELSE 1 END FROM sync_boot b WHERE "
-               "b.boot = sync_out.boot), 0) "
+               "b.boot = sync_out.boot), 0), "
+               "hs = iif(hs IS NULL, NULL, (SELECT json_group_object(e.key, json_array(coalesce("
+               "CASE WHEN b.boot_off_ms IS NOT NULL THEN (e.value->>1) + b.boot_off_ms WHEN b.boot "
+               "<> ?3 THEN min(e.value->>0, b.cap_ms) END, e.value->>0), e.value->>1, e.value->>2))"
+               " FROM json_each(sync_out.hs) e LEFT JOIN sync_boot b ON b.boot = e.value->>2)) "
                "WHERE lseq IN (SELECT lseq FROM sync_out WHERE "
                "st <> 2 AND st <> 4 AND st = 0 ORDER BY lseq LIMIT ?1) AND lseq < ?2",
                "iiii", max_rows, before, wire->boot, (int64_t)CLOCK_AGREES_MS) >= 0;

@@ -139,11 +139,16 @@ bool wire_unclaim(struct wire *wire)
     bool merged =
         replica_run(
             wire->replica,
-            "UPDATE sync_out SET gm = sync_out.gm | n.gm, h = n.h, bt = n.bt, boot = n.boot FROM "
-            "(SELECT tid, pk, base, gm, h, bt, boot FROM sync_out WHERE tid <> 18 AND st <> 2 AND "
-            "st <> 4 AND st = 0) AS n WHERE sync_out.st <> 2 AND sync_out.st <> 4 AND "
-            "sync_out.st = 1 AND sync_out.tid = n.tid AND sync_out.pk = n.pk AND "
-            "sync_out.base = n.base",
+            "UPDATE sync_out SET hs = iif(coalesce(sync_out.lg, sync_out.gm) = coalesce(n.lg, "
+            "n.gm) AND "
+            "sync_out.hs IS NULL AND n.hs IS NULL, NULL, json_patch(json_set(coalesce(sync_out.hs, "
+            "'{}'), '$.' || coalesce(sync_out.lg, sync_out.gm), json_array(sync_out.h, "
+            "sync_out.bt, "
+            "sync_out.boot)), coalesce(n.hs, '{}'))), lg = coalesce(n.lg, n.gm), gm = sync_out.gm "
+            "| n.gm, h = n.h, bt = n.bt, boot = n.boot FROM (SELECT tid, pk, base, gm, h, bt, "
+            "boot, lg, hs FROM sync_out WHERE tid <> 18 AND st <> 2 AND st <> 4 AND st = 0) AS n "
+            "WHERE sync_out.st <> 2 AND sync_out.st <> 4 AND sync_out.st = 1 AND sync_out.tid = "
+            "n.tid AND sync_out.pk = n.pk AND sync_out.base = n.base",
             "") >= 0;
     bool dropped =
         replica_run(

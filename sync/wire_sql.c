@@ -28,17 +28,38 @@ static void add_object(struct buf *sql, const struct table *table)
 /* The groups of the row's marks that lost and whose row has not come yet. */
 static void add_unfed(struct buf *sql, const struct table *table)
 {
-    if (table->direction != TABLE_BOTH) {
-        buf_add_text(sql, "NULL");
-        return;
-    }
     buf_printf(sql, "(SELECT max(l.gm & %d)", PROTOCOL_GROUP_DELETED);
     for (int group = 0; group < table_group_count(table); group++)
         buf_printf(sql, " | max(l.gm & %d)", 1 << group);
     buf_printf(sql,
-               " FROM sync_out l WHERE l.tid = %d AND l.tid <> 18 AND l.pk = m.pk AND l.st <> 2 "
-               "AND l.st <> 4 AND l.st = 3)",
+               " FROM sync_out l WHERE NOT ?2 AND l.tid = %d AND l.tid <> 18 AND l.pk = m.pk AND "
+               "l.st <> 2 AND l.st <> 4 AND l.st = 3)",
                table->tid);
+}
+
+/* "hN": the stamp of group N when it was changed before the mark's last edit. */
+static void add_stamps(struct buf *sql, const struct table *table)
+{
+    static const char stamp[] =
+        " UNION ALL SELECT 'h%d', (SELECT max(e.value->>0) FROM json_each(hs) e WHERE e.key & %d) "
+        "WHERE gm & %d AND NOT lg & %d";
+    for (int group = 0; group < table_group_count(table); group++)
+        buf_printf(sql, stamp, group, 1 << group, 1 << group, 1 << group);
+    buf_printf(sql, stamp, 7, PROTOCOL_GROUP_DELETED, PROTOCOL_GROUP_DELETED,
+               PROTOCOL_GROUP_DELETED);
+}
+
+/* What few rows have is added when they have it. */
+static void begin_push(struct buf *sql, const struct table *table)
+{
+    if (table->direction != TABLE_BOTH) {
+        buf_add_text(sql, "SELECT lseq, pk, h, row, bare FROM (");
+        return;
+    }
+    buf_add_text(sql, "SELECT lseq, pk, h, iif(unfed IS NULL AND hs IS NULL, row, json_patch(row, "
+                      "(SELECT json_group_object(k, v) FROM (SELECT 'unfed' AS k, unfed AS v");
+    add_stamps(sql, table);
+    buf_add_text(sql, ") WHERE v IS NOT NULL))), bare FROM (");
 }
 
 static const char *make_push(const struct table *table)
@@ -46,9 +67,9 @@ static const char *make_push(const struct table *table)
     static const char mark[] = "'lseq', m.lseq, 'base', m.base, 'gm', m.gm, 'h', m.h, 'id', m.pk";
     struct buf sql;
     buf_init(&sql, SQL_BYTES_MAX);
+    begin_push(&sql, table);
     buf_printf(&sql,
-               "SELECT lseq, pk, h, CASE WHEN unfed IS NULL OR ?2 THEN row ELSE json_insert(row, "
-               "'$.unfed', unfed) END, bare FROM (SELECT m.lseq, m.pk, m.h, CASE WHEN t.id IS NULL "
+               "SELECT m.lseq, m.pk, m.h, m.gm, m.lg, m.hs, CASE WHEN t.id IS NULL "
                "AND m.gm & 128 THEN "
                "json_object('lseq', m.lseq, 'base', m.base, 'gm', 128, 'h', m.h, 'id', m.pk, "
                "'scope', ?1, '_del', 1) WHEN t.id IS NULL THEN NULL WHEN m.gm & 128 THEN "
@@ -58,7 +79,10 @@ static const char *make_push(const struct table *table)
     buf_printf(&sql, ") ELSE json_object(%s, ", mark);
     add_object(&sql, table);
     buf_printf(&sql, ") END AS row, json_object(%s, 'scope', ?1) AS bare, ", mark);
-    add_unfed(&sql, table);
+    if (table->direction == TABLE_BOTH)
+        add_unfed(&sql, table);
+    else
+        buf_add_text(&sql, "?2");
     buf_printf(&sql,
                " AS unfed FROM sync_out m LEFT JOIN %s t ON t.id = m.pk "
                "WHERE m.st <> 2 AND m.st <> 4 AND m.st = 1 AND m.tid = %d) ORDER BY lseq",

@@ -52,6 +52,23 @@ static char *take(struct buf *sql)
     return text;
 }
 
+/* A column group, or the tombstone, which merges like one. */
+struct group {
+    int index; /* of the columns; -1: the tombstone */
+    int bit;
+    char name[8];  /* of its columns _v _h _o */
+    char stamp[4]; /* of in_<tid>: its stamp */
+};
+
+static struct group group_at(const struct table *table, int index)
+{
+    if (index == table_group_count(table))
+        return (struct group){-1, BIT_DEL, "del", "h7"};
+    struct group group = {index, 1 << index, "g0", "h0"};
+    group.name[1] = group.stamp[1] = (char)('0' + index);
+    return group;
+}
+
 static const char COND[] = "m.why IS NULL AND m.k BETWEEN ?1 AND ?2";
 
 static void make_create(struct table_sql *out, struct buf *b)
@@ -75,6 +92,8 @@ static void make_create(struct table_sql *out, struct buf *b)
 
     buf_printf(b, "CREATE TEMP TABLE in_%d(k INTEGER PRIMARY KEY,lseq,base,gm,h,unfed,n,id",
                t->tid);
+    for (int g = 0; !is_up(t) && g <= table_group_count(t); g++)
+        buf_printf(b, ",%s", group_at(t, g).stamp);
     EACH_COLUMN(d, t)
     buf_printf(b, ",\"%s\"", d->name);
     buf_add_text(b, ",_del,why TEXT,acc INTEGER NOT NULL DEFAULT 0,lose INTEGER NOT NULL DEFAULT 0"
@@ -123,12 +142,16 @@ static void make_stage(struct table_sql *out, struct buf *b)
 {
     const struct table *t = out->table;
     buf_printf(b, "INSERT INTO temp.in_%d(k,lseq,base,gm,h,unfed,id,_del", t->tid);
+    for (int g = 0; !is_up(t) && g <= table_group_count(t); g++)
+        buf_printf(b, ",%s", group_at(t, g).stamp);
     EACH_COLUMN(c, t)
     buf_printf(b, ",\"%s\"", c->name);
     buf_add_text(b, ",n,why) SELECT k");
     static const char *const MARKS[] = {"lseq", "base", "gm", "h", "unfed", "id", "_del"};
     for (size_t i = 0; i < sizeof MARKS / sizeof *MARKS; i++)
         add_member(b, MARKS[i], "NULL");
+    for (int g = 0; !is_up(t) && g <= table_group_count(t); g++)
+        add_member(b, group_at(t, g).stamp, "json_extract(row,'$.h')");
     EACH_COLUMN(d, t)
     add_member(b, d->name, "x'01'");
     buf_printf(b,
@@ -161,6 +184,9 @@ static void make_check(struct table_sql *out, struct buf *b)
                    " WHEN gm&%d AND _del IS NULL AND NOT ?6 THEN 'required _del'"
                    " WHEN gm&%d AND coalesce(_del,0) NOT IN(0,1) THEN 'type _del'",
                    ((1 << table_group_count(t)) - 1) | BIT_DEL, BIT_DEL, BIT_DEL);
+    for (int g = 0; !is_up(t) && g <= table_group_count(t); g++)
+        buf_printf(b, " WHEN typeof(%s)<>'integer' OR %s<0 THEN 'type h'", group_at(t, g).stamp,
+                   group_at(t, g).stamp);
     buf_printf(b,
                " WHEN typeof(id)<>'text' OR NOT text_ok(id) OR length(CAST(id AS BLOB)) NOT BETWEEN"
                " 1 AND %d THEN 'id'",
@@ -184,22 +210,6 @@ static void make_check(struct table_sql *out, struct buf *b)
 
 /* --- the merge of a table with groups --- */
 
-/* A column group, or the tombstone, which merges like one. */
-struct group {
-    int index; /* of the columns; -1: the tombstone */
-    int bit;
-    char name[8]; /* of its columns _v _h _o */
-};
-
-static struct group group_at(const struct table *table, int index)
-{
-    if (index == table_group_count(table))
-        return (struct group){-1, BIT_DEL, "del"};
-    struct group group = {index, 1 << index, "g0"};
-    group.name[1] = (char)('0' + index);
-    return group;
-}
-
 static void add_differ(struct buf *b, const struct table *t, const struct group *group,
                        uint32_t without)
 {
@@ -218,14 +228,14 @@ static void add_causal(struct buf *b, const char *group)
     buf_printf(b, "(t.%s_v<=m.base OR t.%s_o=?3)", group, group);
 }
 
-static void add_wins(struct buf *b, const char *group, uint32_t without)
+static void add_wins(struct buf *b, const struct group *group, uint32_t without)
 {
     buf_add_text(b, "(");
     if ((without & WITHOUT_HLCONLY) != 0)
         buf_add_text(b, "?6");
     else
-        add_causal(b, group);
-    buf_printf(b, " OR (min(m.h,?5),?3)>(t.%s_h,t.%s_o))", group, group);
+        add_causal(b, group->name);
+    buf_printf(b, " OR (min(m.%s,?5),?3)>(t.%s_h,t.%s_o))", group->stamp, group->name, group->name);
 }
 
 static void add_judgement(struct buf *acc, struct buf *lose, struct buf *unseen,
@@ -236,7 +246,7 @@ static void add_judgement(struct buf *acc, struct buf *lose, struct buf *unseen,
         buf_add_text(both[i], "+(");
         add_differ(both[i], t, group, without);
         buf_add_text(both[i], i == 0 ? " AND " : " AND NOT ");
-        add_wins(both[i], group->name, without);
+        add_wins(both[i], group, without);
         buf_printf(both[i], ")*%d", group->bit);
     }
     if ((without & WITHOUT_ADOPT) != 0)
@@ -291,10 +301,10 @@ static char *make_conflict(const struct table *t, const struct group *group, str
     buf_printf(
         b,
         "INSERT INTO conflict(v,at,tid,pk,grp,win_o,win_h,lose_o,lose_h,lose_val,win_val,why)"
-        " SELECT ?4+m.k,?7,%d,m.id,%d,iif(m.acc&%d,?3,t.%s_o),iif(m.acc&%d,min(m.h,?5),t.%s_h)"
-        ",iif(m.acc&%d,t.%s_o,?3),iif(m.acc&%d,t.%s_h,min(m.h,?5)),iif(m.acc&%d,",
-        t->tid, group->index < 0 ? 7 : group->index, bit, name, bit, name, bit, name, bit, name,
-        bit);
+        " SELECT ?4+m.k,?7,%d,m.id,%d,iif(m.acc&%d,?3,t.%s_o),iif(m.acc&%d,min(m.%s,?5),t.%s_h)"
+        ",iif(m.acc&%d,t.%s_o,?3),iif(m.acc&%d,t.%s_h,min(m.%s,?5)),iif(m.acc&%d,",
+        t->tid, group->index < 0 ? 7 : group->index, bit, name, bit, group->stamp, name, bit, name,
+        bit, name, group->stamp, bit);
     add_values(b, t, group->index, 't');
     buf_add_text(b, ",");
     add_values(b, t, group->index, 'm');
@@ -320,9 +330,9 @@ static char *make_update(const struct table *t, struct buf *b)
         struct group group = group_at(t, g);
         const char *n = group.name;
         buf_printf(b,
-                   ",%s_v=iif(m.acc&%d,?4+m.k,t.%s_v),%s_h=iif(m.acc&%d,min(m.h,?5),t.%s_h)"
+                   ",%s_v=iif(m.acc&%d,?4+m.k,t.%s_v),%s_h=iif(m.acc&%d,min(m.%s,?5),t.%s_h)"
                    ",%s_o=iif(m.acc&%d,?3,t.%s_o)",
-                   n, group.bit, n, n, group.bit, n, n, group.bit, n);
+                   n, group.bit, n, n, group.bit, group.stamp, n, n, group.bit, n);
     }
     buf_printf(b,
                ",_del=iif(m.acc&%d,coalesce(m._del,0),t._del)"
@@ -345,9 +355,9 @@ static char *make_insert(const struct table *t, struct buf *b)
     EACH_COLUMN(d, t)
     buf_printf(b, ",m.\"%s\"", d->name);
     for (int g = 0; !is_up(t) && g < table_group_count(t); g++)
-        buf_add_text(b, ",?4+m.k,min(m.h,?5),?3");
+        buf_printf(b, ",?4+m.k,min(m.%s,?5),?3", group_at(t, g).stamp);
     if (!is_up(t))
-        buf_printf(b, ",iif(m.gm&%d,coalesce(m._del,0),0),?4+m.k,min(m.h,?5),?3", BIT_DEL);
+        buf_printf(b, ",iif(m.gm&%d,coalesce(m._del,0),0),?4+m.k,min(m.h7,?5),?3", BIT_DEL);
     buf_printf(b, " FROM temp.in_%d AS m WHERE m._new=1 AND %s", t->tid, COND);
     return take(b);
 }

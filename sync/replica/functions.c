@@ -3,8 +3,12 @@
  * the county would be worse). */
 #include "sync/replica/internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "gateway/base/buf.h"
+#include "gateway/base/json.h"
 
 static struct replica *self_of(sqlite3_context *ctx)
 {
@@ -90,6 +94,30 @@ static void fn_sync_local(sqlite3_context *ctx, int argc, sqlite3_value **argv)
     sqlite3_result_int(ctx, self_of(ctx)->applying ? 0 : 1);
 }
 
+/* stamps(hs, gm, h, bt, boot): hs, a JSON object or NULL, with [h, bt, boot] for these groups
+ * (marks.h). SQLite's own json_set may not be called by a trigger here. */
+static void fn_stamps(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+    const char *text = (const char *)sqlite3_value_text(argv[0]);
+    struct json *stamps = NULL;
+    struct json *one = json_new_array();
+    struct buf out;
+    char key[24];
+    if (text == NULL || json_parse(text, strlen(text), &stamps, NULL) != ERR_OK)
+        stamps = json_new_object();
+    for (int i = 2; i < argc; i++)
+        json_add_int(one, sqlite3_value_int64(argv[i]));
+    snprintf(key, sizeof key, "%lld", sqlite3_value_int64(argv[1]));
+    json_set(stamps, key, one);
+    buf_init(&out, LIMIT_JSON_BYTES);
+    if (json_write(stamps, &out))
+        sqlite3_result_text(ctx, buf_text(&out), -1, SQLITE_TRANSIENT);
+    else
+        sqlite3_result_error_nomem(ctx);
+    buf_free(&out);
+    json_free(stamps);
+}
+
 int replica_add_functions(struct replica *replica, struct err *err)
 {
     static const struct {
@@ -106,6 +134,7 @@ int replica_add_functions(struct replica *replica, struct err *err)
         {"now_ms", 0, SQLITE_INNOCUOUS, fn_now_ms},
         {"boot_ms", 0, SQLITE_INNOCUOUS, fn_boot_ms},
         {"sync_local", 0, SQLITE_INNOCUOUS, fn_sync_local},
+        {"stamps", 5, SQLITE_INNOCUOUS | SQLITE_DETERMINISTIC, fn_stamps},
     };
     for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {
         int rc = sqlite3_create_function(replica->db, functions[i].name, functions[i].argc,

@@ -47,8 +47,9 @@ static void add_mark_tail(struct buf *sql)
 {
     buf_add_text(sql, ", now_ms(), boot_ms(), (SELECT max(boot) FROM sync_boot)) "
                       "ON CONFLICT(tid, pk, base) WHERE st = 0 AND tid <> 18 "
-                      "DO UPDATE SET gm = gm | excluded.gm, h = excluded.h, bt = excluded.bt, "
-                      "boot = excluded.boot; END;\n");
+                      "DO UPDATE SET hs = iif(excluded.gm = coalesce(lg, gm), hs, stamps(hs, "
+                      "coalesce(lg, gm), h, bt, boot)), lg = excluded.gm, gm = gm | excluded.gm, "
+                      "h = excluded.h, bt = excluded.bt, boot = excluded.boot; END;\n");
 }
 
 static void add_mark(struct buf *sql, const struct table *table, int groups, bool row_bases)

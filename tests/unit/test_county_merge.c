@@ -155,6 +155,22 @@ static void groups_win_and_lose_apart(void **state)
     assert_int_equal(county_int(f, "SELECT count(*) FROM conflict"), 0);
 }
 
+static void each_group_is_judged_by_its_own_stamp(void **state)
+{
+    struct county_fixture *f = *state;
+    int64_t v = make_duty(f);
+    county_push(f, 2, "assignment", v, STATE, NOW - 1000, CONFIRMED);
+    int64_t lseq = county_push(f, 1, "assignment", v, BOTH, NOW,
+                               "\"h1\":1788796798000,\"id\":\"a1\",\"scope\":\"S0117\","
+                               "\"shift_id\":\"s1\",\"person_id\":\"p2\",\"state\":\"declined\"");
+    assert_string_equal(county_verdict(f, lseq), "lost");
+    assert_string_equal(county_text(f, "SELECT person_id||state FROM assignment"), "p2confirmed");
+    assert_int_equal(county_int(f, "SELECT lose_h FROM conflict"), NOW - 2000);
+    lseq = county_push(f, 1, "assignment", v, STATE, NOW,
+                       "\"h1\":\"x\",\"id\":\"a1\",\"state\":\"declined\"");
+    assert_string_equal(county_verdict(f, lseq), "type h");
+}
+
 static void a_row_with_a_group_that_lost_comes_down_again(void **state)
 {
     struct county_fixture *f = *state;
@@ -398,6 +414,7 @@ int main(void)
         TEST(a_clock_far_ahead_is_clamped),
         TEST(an_equal_value_moves_nothing),
         TEST(groups_win_and_lose_apart),
+        TEST(each_group_is_judged_by_its_own_stamp),
         TEST(a_row_with_a_group_that_lost_comes_down_again),
         TEST(an_edit_of_a_row_that_is_not_there_is_gone),
         TEST(a_late_edit_does_not_raise_the_dead),

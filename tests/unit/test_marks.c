@@ -34,6 +34,16 @@ static void fn_now(sqlite3_context *ctx, int argc, sqlite3_value **argv)
     sqlite3_result_int64(ctx, f->now);
 }
 
+/* Of which only the place it is called from matters here. */
+static void fn_stamps(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+    char text[64];
+    (void)argc;
+    snprintf(text, sizeof text, "%lld at %lld", sqlite3_value_int64(argv[1]),
+             sqlite3_value_int64(argv[2]));
+    sqlite3_result_text(ctx, text, -1, SQLITE_TRANSIENT);
+}
+
 static void run(struct fixture *f, const char *sql)
 {
     char *message = NULL;
@@ -87,6 +97,8 @@ static int set_up(void **state)
     sqlite3_create_function(f->db, "now_ms", 0, SQLITE_UTF8 | SQLITE_INNOCUOUS, f, fn_now, NULL,
                             NULL);
     sqlite3_create_function(f->db, "boot_ms", 0, SQLITE_UTF8 | SQLITE_INNOCUOUS, f, fn_now, NULL,
+                            NULL);
+    sqlite3_create_function(f->db, "stamps", 5, SQLITE_UTF8 | SQLITE_INNOCUOUS, f, fn_stamps, NULL,
                             NULL);
     run_file(f, "0002_replicated.sql");
     run_file(f, "0006_sync.sql");
@@ -163,6 +175,20 @@ static void an_edit_during_flight_makes_a_new_mark_on_the_same_base(void **state
     run(f, "UPDATE shift SET need=1");
     assert_string_equal(ask(f, marks),
                         "1:13:a:0:3:1000:-:2 2:13:a:0:2:1000:-:0 4:13:a:70:1:1000:-:0");
+}
+
+static void each_group_keeps_the_stamp_of_its_own_edit(void **state)
+{
+    struct fixture *f = *state;
+    insert_shift(f);
+    assert_string_equal(ask(f, "SELECT lg IS NULL AND hs IS NULL FROM sync_out"), "1");
+    f->now = 2000;
+    run(f, "UPDATE shift SET state='published'");
+    assert_string_equal(ask(f, "SELECT gm||':'||lg||':'||h||':'||hs FROM sync_out"),
+                        "3:2:2000:3 at 1000");
+    f->now = 3000;
+    run(f, "UPDATE shift SET state='planned'"); /* the same group: the others' stamps stand */
+    assert_string_equal(ask(f, "SELECT lg||':'||h||':'||hs FROM sync_out"), "2:3000:3 at 1000");
 }
 
 static void a_lost_mark_still_gives_the_base(void **state)
@@ -266,6 +292,7 @@ int main(void)
         TEST(an_update_marks_its_group_only),
         TEST(an_update_without_a_change_marks_nothing),
         TEST(an_edit_during_flight_makes_a_new_mark_on_the_same_base),
+        TEST(each_group_keeps_the_stamp_of_its_own_edit),
         TEST(a_lost_mark_still_gives_the_base),
         TEST(rows_of_the_county_are_not_marked),
         TEST(writes_that_could_not_be_told_are_refused),

@@ -681,6 +681,35 @@ static void a_mark_that_lost_waits_for_a_row_that_is_not_older(void **state)
     assert_int_equal(ask(f, "SELECT settled_at > 0 FROM sync_conflict"), 1);
 }
 
+static void a_push_tells_when_each_group_was_changed(void **state)
+{
+    struct fixture *f = *state;
+    meet(f);
+    get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "10", "1", "planned")));
+    int64_t now = f->cells.wall_ms;
+    run(f, "UPDATE shift SET need=7");
+    f->cells = (struct clock_cells){f->cells.wall_ms + 1000, f->cells.mono_ms + 1000};
+    run(f, "UPDATE shift SET state='published'");
+    build(f, 100);
+    const struct json *row = sent_row(f, 0, 0);
+    int64_t h = json_int(row, "h", 0);
+    assert_int_equal(json_int(row, "gm", 0), 3);
+    assert_int_equal(json_int(row, "h0", 0), h - 1000);
+    assert_true(json_get(row, "h1") == NULL && json_get(row, "h7") == NULL);
+    assert_true(h - now < 2000 && json_get(row, "start_at") != NULL);
+    /* edited meanwhile and taken back: each stamp stays with its group */
+    f->cells = (struct clock_cells){f->cells.wall_ms + 1000, f->cells.mono_ms + 1000};
+    run(f, "UPDATE shift SET need=8");
+    replica_enter(f->replica);
+    assert_true(replica_leave(f->replica, wire_unclaim(&f->wire)));
+    assert_true(replica_commit(f->replica));
+    build(f, 100);
+    assert_int_equal(f->rows, 1);
+    assert_int_equal(json_int(sent_row(f, 0, 0), "h", 0), h + 1000);
+    assert_int_equal(json_int(sent_row(f, 0, 0), "h1", 0), h);
+    assert_true(json_get(sent_row(f, 0, 0), "h0") == NULL);
+}
+
 static void a_push_tells_which_groups_lost_and_are_awaited(void **state)
 {
     struct fixture *f = *state;
@@ -805,6 +834,7 @@ int main(void)
         TEST(a_deletion_is_pushed_as_a_group_of_its_own),
         TEST(an_edit_of_another_does_not_raise_what_was_deleted_here),
         TEST(a_row_that_comes_back_says_so),
+        TEST(a_push_tells_when_each_group_was_changed),
         TEST(a_push_tells_which_groups_lost_and_are_awaited),
         TEST(a_mark_that_lost_waits_for_a_row_that_is_not_older),
         TEST(a_row_that_is_anothers_by_now_goes_and_our_change_is_kept),

@@ -7,6 +7,10 @@
 ALTER TABLE sync_out ADD COLUMN bt INTEGER;
 ALTER TABLE sync_out ADD COLUMN q INTEGER;
 ALTER TABLE sync_out ADD COLUMN v INTEGER;
+-- A mark takes in edits of several groups, and h is that of the last one. lg: the groups of that
+-- edit (NULL: all of gm); hs: {"<groups>": [h, bt, boot]} of the edits before it (NULL: none).
+ALTER TABLE sync_out ADD COLUMN lg INTEGER;
+ALTER TABLE sync_out ADD COLUMN hs TEXT;
 
 -- boot_off_ms: county's clock minus milliseconds since the machine started, of the last reply in
 -- this boot; cap_ms: the last time of the county that was known when the program started.
