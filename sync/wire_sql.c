@@ -94,60 +94,67 @@ static const char *make_adopt(const struct table *table)
 {
     struct buf sql;
     buf_init(&sql, SQL_BYTES_MAX);
-    buf_printf(&sql,
-               "UPDATE %s SET _v = max(_v, ?1 + m.k) FROM (SELECT tid, pk, lseq, "
-               "row_number() OVER (ORDER BY tid, lseq) - 1 AS k FROM sync_out WHERE st <> 2 AND "
-               "st <> 4 AND st = 1) AS m "
-               "WHERE m.tid = %d AND %s.id = m.pk AND m.lseq NOT IN (SELECT value FROM "
-               "json_each(?2))",
-               table->name, table->tid, table->name);
+    buf_printf(
+        &sql,
+        "UPDATE %s SET _v = max(_v, m.v) FROM (SELECT pk, v FROM sync_out WHERE lseq BETWEEN "
+        "?3 AND ?4 AND tid = %d AND v BETWEEN ?1 AND ?2 AND lseq NOT IN (SELECT value FROM "
+        "json_each(?5))) AS m WHERE %s.id = m.pk",
+        table->name, table->tid, table->name);
     return finish(&sql);
 }
 
-static const char *json_type_of(const struct table_column *column)
+static const char *type_of(const struct table_column *column)
 {
     return column->type == COLUMN_INT ? "integer" : "text";
 }
 
-/* True for a plain good row; NULL counts as false. One look at each member: this is what a slice
- * spends its time on. */
+/* The members of a row as json_rows() gives them: c0 _op, c1 _v, c2 id, c3 scope, c4 … */
+enum { FIRST_COLUMN = 4 };
+
+static void add_rows(struct buf *sql, const struct table *table)
+{
+    buf_add_text(sql, " FROM json_rows(?1, '_op,_v,id,scope");
+    for (const struct table_column *c = table->columns; c->name != NULL; c++)
+        buf_printf(sql, ",%s", c->name);
+    buf_add_text(sql, "') ");
+}
+
+static int number_of(const struct table *table, const struct table_column *column)
+{
+    return FIRST_COLUMN + (int)(column - table->columns);
+}
+
+/* True for a plain good row; NULL counts as false. */
 static void add_good(struct buf *sql, const struct table *table)
 {
     buf_printf(sql,
-               "json_extract(j, '$._op') = 'U' AND json_type(j, '$._v') = 'integer' AND "
-               "json_extract(j, '$._v') > 0 AND json_type(j, '$.id') = 'text' AND "
-               "length(CAST(json_extract(j, '$.id') AS BLOB)) BETWEEN 1 AND %d AND "
-               "json_type(j, '$.scope') = 'text' AND "
-               "length(CAST(json_extract(j, '$.scope') AS BLOB)) BETWEEN 1 AND %d",
+               "c0 = 'U' AND typeof(c1) = 'integer' AND c1 > 0 AND typeof(c2) = 'text' AND "
+               "length(CAST(c2 AS BLOB)) BETWEEN 1 AND %d AND typeof(c3) = 'text' AND "
+               "length(CAST(c3 AS BLOB)) BETWEEN 1 AND %d",
                PROTOCOL_PK_BYTES, LIMIT_STATION_BYTES);
     for (const struct table_column *c = table->columns; c->name != NULL; c++)
         buf_printf(sql,
-                   c->required ? " AND json_type(j, '$.%s') = '%s'"
-                               : " AND coalesce(json_type(j, '$.%s'), 'null') IN ('%s', 'null')",
-                   c->name, json_type_of(c));
+                   c->required ? " AND typeof(c%d) = '%s'" : " AND typeof(c%d) IN ('%s', 'null')",
+                   number_of(table, c), type_of(c));
 }
 
 /* WHEN … THEN why: what is wrong with a row that is not good. */
 static void add_reasons(struct buf *sql, const struct table *table)
 {
     buf_printf(sql,
-               " WHEN json_type(j, '$.id') IS NOT 'text' OR length(CAST(j->>'$.id' AS BLOB)) "
-               "NOT BETWEEN 1 AND %d THEN 'id' WHEN json_type(j, '$._v') IS NOT 'integer' OR "
-               "j->>'$._v' < 1 THEN '_v' "
-               "WHEN coalesce(j->>'$._op' NOT IN ('U', 'X', 'D'), 1) THEN '_op' "
-               "WHEN j->>'$._op' <> 'U' THEN NULL "
-               "WHEN json_type(j, '$.scope') IS NOT 'text' OR length(CAST(j->>'$.scope' AS BLOB)) "
-               "NOT BETWEEN 1 AND %d THEN 'scope'",
+               " WHEN typeof(c2) <> 'text' OR length(CAST(c2 AS BLOB)) NOT BETWEEN 1 AND %d THEN "
+               "'id' WHEN typeof(c1) <> 'integer' OR c1 < 1 THEN '_v' "
+               "WHEN coalesce(c0 NOT IN ('U', 'X', 'D'), 1) THEN '_op' "
+               "WHEN c0 <> 'U' THEN NULL "
+               "WHEN typeof(c3) <> 'text' OR length(CAST(c3 AS BLOB)) NOT BETWEEN 1 AND %d "
+               "THEN 'scope'",
                PROTOCOL_PK_BYTES, LIMIT_STATION_BYTES);
     for (const struct table_column *c = table->columns; c->name != NULL; c++) {
+        int n = number_of(table, c);
         if (c->required)
-            buf_printf(sql,
-                       " WHEN coalesce(json_type(j, '$.%s'), 'null') = 'null' THEN 'required %s'",
-                       c->name, c->name);
-        buf_printf(sql,
-                   " WHEN coalesce(json_type(j, '$.%s'), 'null') NOT IN ('%s', 'null') "
-                   "THEN 'type %s'",
-                   c->name, json_type_of(c), c->name);
+            buf_printf(sql, " WHEN c%d IS NULL THEN 'required %s'", n, c->name);
+        buf_printf(sql, " WHEN typeof(c%d) NOT IN ('%s', 'null') THEN 'type %s'", n, type_of(c),
+                   c->name);
     }
 }
 
@@ -157,8 +164,8 @@ static void add_marked(struct buf *sql, const struct table *table)
         buf_add_text(sql, "0");
     else
         buf_printf(sql,
-                   "EXISTS (SELECT 1 FROM sync_out WHERE tid = %d AND pk = json_extract(j, '$.id') "
-                   "AND tid <> 18 AND st <> 2 AND st <> 4)",
+                   "EXISTS (SELECT 1 FROM sync_out WHERE tid = %d AND pk = c2 AND tid <> 18 AND "
+                   "st <> 2 AND st <> 4)",
                    table->tid);
 }
 
@@ -166,11 +173,12 @@ static const char *make_check(const struct table *table)
 {
     struct buf sql;
     buf_init(&sql, SQL_BYTES_MAX);
-    buf_add_text(&sql, "SELECT key, CASE");
+    buf_add_text(&sql, "SELECT k, CASE");
     add_reasons(&sql, table);
-    buf_add_text(&sql, " END, j->>'$._op', j->>'$.id', j->>'$._v', ");
+    buf_add_text(&sql, " END, c0, c2, c1, ");
     add_marked(&sql, table);
-    buf_add_text(&sql, " FROM (SELECT key, value AS j FROM json_each(?1)) WHERE NOT coalesce(");
+    add_rows(&sql, table);
+    buf_add_text(&sql, "WHERE NOT coalesce(");
     add_good(&sql, table);
     buf_add_text(&sql, ", 0) OR ");
     add_marked(&sql, table);
@@ -182,14 +190,13 @@ static void add_stored_values(struct buf *sql, const struct table *table)
     buf_printf(sql, "INSERT INTO %s(id, scope", table->name);
     for (const struct table_column *c = table->columns; c->name != NULL; c++)
         buf_printf(sql, ", %s", c->name);
-    buf_add_text(sql, ", _v) SELECT json_extract(value, '$.id'), "
-                      "json_extract(value, '$.scope')");
+    buf_add_text(sql, ", _v) SELECT c2, c3");
     for (const struct table_column *c = table->columns; c->name != NULL; c++)
-        buf_printf(sql,
-                   c->type == COLUMN_PHONE ? ", seal_phone(json_extract(value, '$.%s'))"
-                                           : ", json_extract(value, '$.%s')",
-                   c->name);
-    buf_add_text(sql, ", json_extract(value, '$._v') FROM json_each(?1) WHERE true ");
+        buf_printf(sql, c->type == COLUMN_PHONE ? ", seal_phone(c%d)" : ", c%d",
+                   number_of(table, c));
+    buf_add_text(sql, ", c1");
+    add_rows(sql, table);
+    buf_add_text(sql, "WHERE true ");
 }
 
 static void add_kept(struct buf *sql, const char *name, int group)

@@ -2,6 +2,7 @@
  * program's shell fails, because its triggers call sync_local() (a silent change that never reaches
  * the county would be worse). */
 #include "sync/replica/internal.h"
+#include "sync/replica/jrows.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -144,5 +145,7 @@ int replica_add_functions(struct replica *replica, struct err *err)
             return err_set(err, ERR_NOMEM, "SQL function %s: %s", functions[i].name,
                            sqlite3_errmsg(replica->db));
     }
+    if (jrows_register(replica->db) != SQLITE_OK)
+        return err_set(err, ERR_NOMEM, "json_rows: %s", sqlite3_errmsg(replica->db));
     return ERR_OK;
 }

@@ -129,7 +129,8 @@ bool replica_get_text(struct replica *replica, char *ret, size_t size, const cha
  *   new_id()          replica_new_id()
  *   now_ms()          wall clock of the replica
  *   boot_ms()         milliseconds since the machine started
- *   sync_local()      1; 0 while rows of the county are being applied (see sync/) */
+ *   sync_local()      1; 0 while rows of the county are being applied (see sync/)
+ * and json_rows(json, names), see jrows.h. */
 
 /* While true, writes to replicated tables leave no change marks: rows are the county's. */
 void replica_set_applying(struct replica *replica, bool applying);

@@ -451,7 +451,7 @@ static void a_bad_row_stops_no_other(void **state)
         {"{\"_v\":10,\"_op\":\"U\",\"id\":\"x\",\"scope\":\"S1\",\"kind\":\"k\",\"name\":\"n\","
          "\"active\":"
          "99999999999999999999}",
-         "cannot store REAL value in INTEGER column person.active"},
+         "type active"},
         {"{\"_v\":10,\"_op\":\"U\",\"id\":\"x\",\"scope\":7,\"kind\":\"k\",\"name\":\"n\"}",
          "scope"},
         {"{\"_v\":10,\"_op\":\"Z\",\"id\":\"x\"}", "_op"},
