@@ -46,6 +46,8 @@ static int64_t idle_next_in(struct engine *engine, int64_t now_ms, bool marks)
     int64_t poll_in = until(engine->due_ms, now_ms);
     if (!marks)
         return poll_in;
+    if (engine->rest)
+        return 0;
     int64_t push_in = until(engine->marks_ms + engine->options.push_delay_ms, now_ms);
     return push_in < poll_in ? push_in : poll_in;
 }
@@ -116,6 +118,7 @@ void engine_failed(struct engine *engine, int64_t now_ms, int64_t retry_after_ms
     if (engine->failures < BACKOFF_DOUBLINGS)
         engine->failures++;
     engine->more = false;
+    engine->rest = false;
     int64_t wait_ms = backoff_ms(engine);
     engine->due_ms = now_ms + (wait_ms > retry_after_ms ? wait_ms : retry_after_ms);
 }

@@ -38,6 +38,7 @@ struct engine {
     int64_t marks_ms;    /* idle: since when there are marks; -1: none */
     int failures;        /* in a row */
     bool more;           /* the county has more for us */
+    bool rest;           /* marks that waited already did not fit into the last push */
     int64_t goodput_bps; /* decoded bytes a second of the last big transfers; 0: unknown */
     int64_t wire_bps;    /* the same on the wire */
 };

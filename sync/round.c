@@ -146,6 +146,7 @@ static void on_round_done(struct sync *sync)
     drop_page(sync);
     sync->remedies = 0;
     look_ahead(sync);
+    sync->engine.rest = sync->pushed > 0 && sync->wire.push_is_full;
     engine_applied(&sync->engine, core_mono_ms(sync));
     sync->status.last_progress_ms = core_wall_ms(sync);
     set_link(sync, SYNC_LINK_UP, "");

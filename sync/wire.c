@@ -114,7 +114,8 @@ int wire_init(struct wire *wire, struct replica *replica, const struct wire_opti
 
 /* --- claiming --- */
 
-/* The first mark that must wait because its row has an earlier one; INT64_MAX: none. */
+/* The first mark that must wait because its row has an earlier one; INT64_MAX: none. Events (15, 17
+ * and 18) have but one mark each. */
 static int64_t first_repeated(struct wire *wire, size_t max_rows)
 {
     return replica_get_int(
@@ -122,7 +123,7 @@ static int64_t first_repeated(struct wire *wire, size_t max_rows)
         "SELECT min(lseq) FROM (SELECT lseq, row_number() OVER (PARTITION BY tid, pk ORDER BY "
         "lseq) "
         "AS nth FROM (SELECT lseq, tid, pk FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 0 "
-        "ORDER BY lseq LIMIT ?1)) WHERE nth = 2",
+        "ORDER BY lseq LIMIT ?1) WHERE tid NOT IN (15, 17, 18)) WHERE nth = 2",
         "i", (int64_t)max_rows);
 }
 
@@ -402,13 +403,16 @@ int wire_build(struct wire *wire, size_t page_bytes, size_t max_rows, struct buf
     struct push push = {.wire = wire, .out = out, .again = wire_in_flight(wire) > 0};
     wire->pull_only = push.again && (wire->without & WITHOUT_PULLINFLIGHT) != 0 && !wire->pull_only;
     size_t rows = inc != 0 && max_rows > 0 ? rows_for(wire, page_bytes, max_rows) : 0;
+    wire->push_is_full = false;
     if (!push.again && !claim(wire, rows))
         return err_set(err, ERR_IO, "sync: %s", replica_problem(wire->replica));
     if (!add_head(wire, inc, page_bytes, out))
         return err_set(err, ERR_LIMIT, "sync: the request does not fit");
     int code = build_push(&push, err);
-    if (code == ERR_OK)
+    if (code == ERR_OK) {
         *ret_rows = push.rows;
+        wire->push_is_full = rows > 0 && push.rows >= rows;
+    }
     return code;
 }
 
@@ -487,24 +491,23 @@ static bool list_exceptions(const struct json *reply, bool kept, struct buf *out
     return ok;
 }
 
-static bool adopt_versions(struct wire *wire, const struct json *reply)
+/* The marks in flight: the first and the last number, and how many versions they got from v0 on. */
+struct settled {
+    int64_t first, last;
+    int64_t v0, count;
+};
+
+static bool adopt_versions(struct wire *wire, const struct json *reply,
+                           const struct settled *settled)
 {
     struct buf list;
     buf_init(&list, LIMIT_JSON_BYTES);
     bool ok = list_exceptions(reply, true, &list);
-    int64_t v0 = json_int(reply, "v0", 0);
-    for (const struct table *table = tables; ok && table->name != NULL; table++) {
-        if (table->direction == TABLE_DOWN)
-            continue;
-        bool any =
-            replica_get_int(wire->replica, 0,
-                            "SELECT 1 FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 1 AND "
-                            "tid = ?1 LIMIT 1",
-                            "i", (int64_t)table->tid) != 0;
-        if (any)
-            ok = replica_run(wire->replica, wire_sql_of(table)->adopt, "is", v0, buf_text(&list)) >=
-                 0;
-    }
+    for (const struct table *table = tables; ok && table->name != NULL; table++)
+        if (table->direction != TABLE_DOWN)
+            ok = replica_run(wire->replica, wire_sql_of(table)->adopt, "iiiis", settled->v0,
+                             settled->v0 + settled->count - 1, settled->first, settled->last,
+                             buf_text(&list)) >= 0;
     buf_free(&list);
     return ok;
 }
@@ -632,17 +635,31 @@ static bool forget_edits(struct wire *wire)
                        "") >= 0;
 }
 
+static struct settled in_flight(struct wire *wire, const struct json *reply)
+{
+    struct settled settled = {.v0 = json_int(reply, "v0", 0), .count = -1};
+    struct query *query = replica_query(wire->replica, "SELECT min(lseq), max(lseq) FROM sync_out "
+                                                       "WHERE st <> 2 AND st <> 4 AND st = 1");
+    if (query_row(query)) {
+        settled.first = query_get_int(query, 0);
+        settled.last = query_get_int(query, 1);
+    }
+    query_done(query);
+    return settled;
+}
+
 static bool settle_marks(struct wire *wire, const struct json *reply)
 {
-    int64_t numbered = -1;
+    struct settled settled = in_flight(wire, reply);
     replica_set_applying(wire->replica, true);
-    if (forget_edits(wire) && adopt_versions(wire, reply))
-        numbered = settle_good(wire, reply);
-    bool ok = numbered >= 0 && settle_lost(wire, reply) && settle_bad(wire, reply);
+    if (forget_edits(wire))
+        settled.count = settle_good(wire, reply);
+    bool ok = settled.count >= 0 && adopt_versions(wire, reply, &settled) &&
+              settle_lost(wire, reply) && settle_bad(wire, reply);
     replica_set_applying(wire->replica, false);
     int64_t refused =
         (int64_t)(json_count(json_get(reply, "lost")) + json_count(json_get(reply, "bad")));
-    wire->rows_pushed += ok && numbered > refused ? numbered - refused : 0;
+    wire->rows_pushed += ok && settled.count > refused ? settled.count - refused : 0;
     return ok;
 }
 

@@ -32,6 +32,7 @@ struct wire {
     bool force;           /* rows to be applied count whatever their version: a repair */
     bool pull_only;       /* tests only: the request under way leaves the marks in flight alone */
     size_t row_bytes;     /* mean of the last pushes */
+    bool push_is_full;    /* the last one took as many marks as it might */
     int64_t boot;         /* of this start, in sync_boot */
     int64_t rows_applied; /* since the start */
     int64_t rows_pushed;

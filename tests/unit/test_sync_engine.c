@@ -60,6 +60,20 @@ static void marks_are_pushed_after_a_short_wait_without_any_call(void **state)
     assert_int_equal(engine_next_in(&f.engine, 3200, true), 50);
 }
 
+static void marks_that_did_not_fit_do_not_wait_for_company(void **state)
+{
+    (void)state;
+    struct fixture f = make(1);
+    start(&f);
+    one_round(&f, 2000, false);
+    f.engine.rest = true;
+    assert_true(engine_wants_request(&f.engine, 2001, true));
+    assert_false(engine_wants_request(&f.engine, 2001, false));
+    engine_requested(&f.engine);
+    engine_failed(&f.engine, 2100, 5000);
+    assert_false(engine_wants_request(&f.engine, 2101, true));
+}
+
 static void more_is_asked_for_at_once(void **state)
 {
     (void)state;
@@ -195,6 +209,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_asks_at_start_then_at_the_poll_interval),
         cmocka_unit_test(marks_are_pushed_after_a_short_wait_without_any_call),
+        cmocka_unit_test(marks_that_did_not_fit_do_not_wait_for_company),
         cmocka_unit_test(more_is_asked_for_at_once),
         cmocka_unit_test(nothing_else_is_asked_while_one_runs),
         cmocka_unit_test(backoff_doubles_with_full_jitter_up_to_the_maximum),
