@@ -1,4 +1,5 @@
 touyan_test(test_zip SOURCES unit/test_zip.c LIBS touyan_zip)
+touyan_test(test_county_slice SOURCES unit/test_county_slice.c LIBS touyan_county_core)
 touyan_test(test_county_merge SOURCES unit/test_county_merge.c unit/county_fixture.c lib/folder.c
             LIBS touyan_county_core PkgConfig::SQLITE)
 touyan_test(test_county_life SOURCES unit/test_county_life.c unit/county_fixture.c lib/folder.c

@@ -99,6 +99,16 @@ size_t json_count(const struct json *array)
     return json_array_size(raw(array));
 }
 
+bool json_holds_array(const struct json *value)
+{
+    return json_is_array(raw(value));
+}
+
+bool json_holds_object(const struct json *value)
+{
+    return json_is_object(raw(value));
+}
+
 struct json *json_at(const struct json *array, size_t index)
 {
     return wrap(json_array_get(raw(array), index));

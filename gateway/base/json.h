@@ -26,6 +26,8 @@ bool json_bool(const struct json *object, const char *key, bool fallback);
 size_t json_count(const struct json *array); /* 0 when it is no array */
 size_t json_size(const struct json *object); /* members; 0 when it is no object */
 struct json *json_at(const struct json *array, size_t index);
+bool json_holds_array(const struct json *value);
+bool json_holds_object(const struct json *value);
 /* The value itself. */
 const char *json_as_text(const struct json *value, const char *fallback);
 int64_t json_as_int(const struct json *value, int64_t fallback);

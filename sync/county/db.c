@@ -8,6 +8,40 @@
 
 #include "sync/county/store_parts.h"
 
+/* ${this|that}: see db.h. */
+static void expand(struct db *db, const char *sql, struct buf *out)
+{
+    bool second = db->link->driver->engine != DB_SQLITE;
+    for (const char *mark; (mark = strstr(sql, "${")) != NULL;) {
+        buf_add(out, sql, (size_t)(mark - sql));
+        const char *bar = strchr(mark, '|'), *end = bar;
+        assert(bar != NULL);
+        for (int depth = 1; depth > 0;) {
+            end++;
+            assert(*end != '\0');
+            depth += (*end == '{') - (*end == '}');
+        }
+        if (second)
+            buf_add(out, bar + 1, (size_t)(end - bar - 1));
+        else
+            buf_add(out, mark + 2, (size_t)(bar - mark - 2));
+        sql = end + 1;
+    }
+    buf_add_text(out, sql);
+}
+
+static struct db_query *prepare_text(struct db *db, const char *sql, const char *types,
+                                     struct err *err)
+{
+    struct buf text;
+    buf_init(&text, 2 * DB_SQL_BYTES);
+    expand(db, sql, &text);
+    assert(!text.failed);
+    struct db_query *query = db->link->driver->prepare(db->link, buf_text(&text), types, err);
+    buf_free(&text);
+    return query;
+}
+
 static struct db_query *prepare(struct db *db, const char *sql, const char *types, struct err *err)
 {
     size_t at = ((uintptr_t)sql >> 3) * 0x9e3779b1U % DB_STATEMENTS_MAX;
@@ -19,7 +53,7 @@ static struct db_query *prepare(struct db *db, const char *sql, const char *type
         at = (at + 1) % DB_STATEMENTS_MAX;
     }
     assert(db->statements[at].sql == NULL);
-    struct db_query *query = db->link->driver->prepare(db->link, sql, types, err);
+    struct db_query *query = prepare_text(db, sql, types, err);
     if (query == NULL)
         return NULL;
     db->statements[at].sql = sql;
@@ -36,13 +70,13 @@ static int read_values(struct db_value *values, const char *types, va_list args)
         *value = (struct db_value){.type = *t};
         if (*t == 'i') {
             value->number = va_arg(args, int64_t);
-        } else if (*t == 's' || *t == 't') {
+        } else if (*t == 's' || *t == 't' || *t == 'j') {
             value->text = va_arg(args, const char *);
             if (value->text == NULL)
                 value->type = 'n';
             else
                 value->size = *t == 's' ? strlen(value->text) : 0;
-            if (*t == 't')
+            if (*t != 's')
                 value->size = va_arg(args, size_t);
         }
     }
@@ -134,7 +168,30 @@ int db_text(struct db *db, struct buf *ret, struct err *err, const char *sql, co
 
 int db_script(struct db *db, const char *sql, struct err *err)
 {
-    return db->link->driver->script(db->link, sql, err);
+    struct buf text;
+    buf_init(&text, 2 * DB_SQL_BYTES);
+    expand(db, sql, &text);
+    assert(!text.failed);
+    int code = db->link->driver->script(db->link, buf_text(&text), err);
+    buf_free(&text);
+    return code;
+}
+
+int db_begin(struct db *db, bool snapshot, struct err *err)
+{
+    return db_run(db, err,
+                  snapshot ? "BEGIN${| ISOLATION LEVEL REPEATABLE READ}" : "BEGIN${ IMMEDIATE|}",
+                  "");
+}
+
+int db_commit(struct db *db, struct err *err)
+{
+    return db_run(db, err, "COMMIT", "");
+}
+
+void db_rollback(struct db *db)
+{
+    db_run(db, NULL, "ROLLBACK", "");
 }
 
 int64_t db_changes(struct db *db)

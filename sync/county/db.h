@@ -4,7 +4,10 @@
  * Errors of statements: ERR_BUSY for what another connection holds (or what is away and may come
  * back): try the transaction again later; ERR_INVALID for what the data caused (constraint, type,
  * size); ERR_CORRUPT; ERR_IO for the rest. So a caller can tell a poisonous row from a full disk.
- */
+ *
+ * SQL is written in what SQLite and PostgreSQL share, parameters as ?1. Where they differ, it says
+ * ${SQLite's words|PostgreSQL's}; the first may not hold a bar. In PostgreSQL's DDL INTEGER is
+ * BIGINT and TEXT sorts by bytes. */
 #ifndef TOUYAN_COUNTY_DB_H
 #define TOUYAN_COUNTY_DB_H
 
@@ -16,7 +19,8 @@
 
 enum { DB_PARAMS_MAX = 12 };
 
-struct seal;
+enum db_engine { DB_SQLITE, DB_POSTGRESQL };
+
 struct db_driver;
 
 /* A prepared statement and the row that it is at. */
@@ -30,13 +34,15 @@ struct db_link {
 };
 
 struct db_value {
-    char type; /* 'i' number, 's' text that the driver copies, 't' text that stays, 'n' NULL */
+    char type; /* 'i' number, 's' text that the driver copies, 't' text that stays, 'j' JSON from
+                * outside that stays, 'n' NULL */
     int64_t number;
     const char *text;
     size_t size;
 };
 
 struct db_driver {
+    enum db_engine engine;
     void (*close)(struct db_link *link);
     /* Several statements without parameters. */
     int (*script)(struct db_link *link, const char *sql, struct err *err);
@@ -54,9 +60,8 @@ struct db_driver {
     const char *(*column_text)(struct db_query *query, int column, size_t *ret_size);
 };
 
-/* db_sqlite.c: a file, made when there is none. The SQL functions text_ok, has_nul_escape,
- * seal_phone and phone_clear are known. ERR_IO, ERR_CORRUPT. */
-int db_open_sqlite(const char *path, const struct seal *seal, struct db_link **ret,
-                   struct err *err);
+/* db_sqlite.c: a file, made when there is none. The SQL functions text_ok and has_nul_escape are
+ * known. ERR_IO, ERR_CORRUPT. */
+int db_open_sqlite(const char *path, struct db_link **ret, struct err *err);
 
 #endif

@@ -8,7 +8,6 @@
 #include "gateway/base/text.h"
 #include "sync/county/db.h"
 #include "sync/county/store.h"
-#include "sync/replica/seal.h"
 
 struct sqlite_link {
     struct db_link link; /* first */
@@ -159,45 +158,15 @@ static void has_nul_escape(sqlite3_context *context, int count, sqlite3_value **
     sqlite3_result_int(context, found);
 }
 
-static void seal_phone(sqlite3_context *context, int count, sqlite3_value **values)
-{
-    (void)count;
-    const struct seal *seal = sqlite3_user_data(context);
-    const char *text = (const char *)sqlite3_value_text(values[0]);
-    if (text == NULL)
-        return;
-    size_t size = (size_t)sqlite3_value_bytes(values[0]);
-    char sealed[LIMIT_SEALED_PHONE_BYTES];
-    if (seal_size(size) > sizeof sealed) {
-        sqlite3_result_error(context, "the phone number is too long", -1);
-        return;
-    }
-    seal_text(seal, text, size, true, sealed);
-    sqlite3_result_text(context, sealed, -1, SQLITE_TRANSIENT);
-}
-
-static void phone_clear(sqlite3_context *context, int count, sqlite3_value **values)
-{
-    (void)count;
-    const struct seal *seal = sqlite3_user_data(context);
-    const char *sealed = (const char *)sqlite3_value_text(values[0]);
-    char clear[LIMIT_SEALED_PHONE_BYTES];
-    if (sealed != NULL && seal_open_text(seal, sealed, clear, sizeof clear))
-        sqlite3_result_text(context, clear, -1, SQLITE_TRANSIENT);
-}
-
-static int add_functions(struct sqlite_link *link, const struct seal *seal, struct err *err)
+static int add_functions(struct sqlite_link *link, struct err *err)
 {
     static const struct {
         const char *name;
         void (*function)(sqlite3_context *, int, sqlite3_value **);
-    } FUNCTIONS[] = {{"has_nul_escape", has_nul_escape},
-                     {"text_ok", text_ok},
-                     {"seal_phone", seal_phone},
-                     {"phone_clear", phone_clear}};
+    } FUNCTIONS[] = {{"has_nul_escape", has_nul_escape}, {"text_ok", text_ok}};
     for (size_t i = 0; i < sizeof FUNCTIONS / sizeof *FUNCTIONS; i++)
         if (sqlite3_create_function_v2(link->sqlite, FUNCTIONS[i].name, 1,
-                                       SQLITE_UTF8 | SQLITE_DETERMINISTIC, (void *)seal,
+                                       SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
                                        FUNCTIONS[i].function, NULL, NULL, NULL) != SQLITE_OK)
             return fail(link, FUNCTIONS[i].name, err);
     return ERR_OK;
@@ -213,6 +182,7 @@ static void sqlite_close(struct db_link *base)
 }
 
 static const struct db_driver DRIVER = {
+    .engine = DB_SQLITE,
     .close = sqlite_close,
     .script = sqlite_script,
     .prepare = sqlite_prepare,
@@ -225,7 +195,7 @@ static const struct db_driver DRIVER = {
     .column_text = sqlite_column_text,
 };
 
-int db_open_sqlite(const char *path, const struct seal *seal, struct db_link **ret, struct err *err)
+int db_open_sqlite(const char *path, struct db_link **ret, struct err *err)
 {
     struct sqlite_link *link = calloc(1, sizeof *link);
     if (link == NULL)
@@ -238,7 +208,7 @@ int db_open_sqlite(const char *path, const struct seal *seal, struct db_link **r
     if (code == ERR_OK) {
         sqlite3_busy_timeout(link->sqlite, LIMIT_STORE_BUSY_MS);
         sqlite3_limit(link->sqlite, SQLITE_LIMIT_LENGTH, 4 * LIMIT_ANSWER_BYTES);
-        code = add_functions(link, seal, err);
+        code = add_functions(link, err);
     }
     if (code == ERR_OK)
         code = sqlite_script(&link->link, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;", err);

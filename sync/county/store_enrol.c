@@ -51,15 +51,15 @@ static int audit(struct db *db, const char *what, const char *who, const char *d
 
 static int begin(struct db *db, struct err *err)
 {
-    return db_run(db, err, "BEGIN IMMEDIATE", "");
+    return db_begin(db, false, err);
 }
 
 static int end(struct db *db, int code, struct err *err)
 {
     if (code == ERR_OK)
-        code = db_run(db, err, "COMMIT", "");
+        code = db_commit(db, err);
     if (code != ERR_OK)
-        db_run(db, NULL, "ROLLBACK", "");
+        db_rollback(db);
     return code;
 }
 

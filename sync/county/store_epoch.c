@@ -7,7 +7,7 @@
 #include "gateway/base/json.h"
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
-#include "sync/county/store_parts.h"
+#include "sync/county/store_sql.h"
 #include "sync/rules.h"
 
 static const int64_t DAY_MS = INT64_C(86400000);
@@ -49,8 +49,9 @@ int epoch_check(struct db *db, const char *epoch, int64_t v, bool *ret_good, str
 int epoch_write(struct db *db, struct buf *out, struct err *err)
 {
     return db_text(db, out, err,
-                   "SELECT json_group_array(json_array(id,start_v)) FROM (SELECT * FROM (SELECT "
-                   "n,id,start_v FROM epoch ORDER BY n DESC LIMIT ?1) ORDER BY n)",
+                   "SELECT " JSON_LIST "(" JSON_ARRAY "(id,start_v))" JSON_LIST_END
+                   " FROM (SELECT * FROM (SELECT n,id,start_v FROM epoch ORDER BY n DESC LIMIT ?1) "
+                   "AS o ORDER BY n) AS p",
                    "i", (int64_t)LIMIT_EPOCHS_NAMED);
 }
 
@@ -70,8 +71,7 @@ int epoch_refuse(struct db *db, struct store_answer *answer, struct err *err)
 struct giveback {
     struct json *head;
     const struct store_station *station;
-    const char *body;
-    size_t size;
+    struct slice slice;
     int64_t f, rows, taken;
     struct merge_args merge;
 };
@@ -84,14 +84,14 @@ static int find_fork(struct db *db, struct giveback *give, struct store_answer *
     const char *common = json_text(give->head, "common", NULL);
     if (common == NULL)
         return answer_refuse(answer, 400, "common (an epoch, or \"\") is needed");
-    struct db_query *q =
-        db_query(db, err,
-                 "SELECT start_v,at FROM epoch WHERE n=coalesce("
-                 "(SELECT min(n) FROM epoch WHERE n>(SELECT n FROM epoch WHERE id=?1)),"
-                 "(SELECT n FROM epoch WHERE id=?1),"
-                 "iif(?1='',(SELECT min(n) FROM (SELECT n FROM epoch ORDER BY n DESC LIMIT ?2)),"
-                 "NULL))",
-                 "si", common, (int64_t)LIMIT_EPOCHS_NAMED);
+    struct db_query *q = db_query(
+        db, err,
+        "SELECT start_v,at FROM epoch WHERE n=coalesce("
+        "(SELECT min(n) FROM epoch WHERE n>(SELECT n FROM epoch WHERE id=?1)),"
+        "(SELECT n FROM epoch WHERE id=?1),"
+        "iif(?1='',(SELECT min(n) FROM (SELECT n FROM epoch ORDER BY n DESC LIMIT ?2) AS o),"
+        "NULL))",
+        "si", common, (int64_t)LIMIT_EPOCHS_NAMED);
     int rc = q != NULL ? db_step(q, err) : -1;
     if (rc < 0)
         return err != NULL ? err->code : ERR_IO;
@@ -105,52 +105,35 @@ static int find_fork(struct db *db, struct giveback *give, struct store_answer *
     return ERR_OK;
 }
 
-static int check_form(struct db *db, const struct giveback *give, struct store_answer *answer,
-                      struct err *err)
-{
-    int64_t strange = 1;
-    int code = db_int(db, &strange, err,
-                      "SELECT json_type(?1,'$.rows') IS NOT 'array' OR EXISTS(SELECT 1 FROM "
-                      "json_each(?1,'$.rows') WHERE iif(type='object',json_type(value,'$.t') IS "
-                      "NOT 'text' OR json_type(value,'$.r') IS NOT 'array',1))",
-                      "t", give->body, give->size);
-    if (code == ERR_OK && strange != 0)
-        return answer_refuse(answer, 400, "rows is not an array of {t, r}");
-    return code;
-}
-
 /* A row given back is a change of all its groups on the version that the station knew. */
 static int stage(struct db *db, struct giveback *give, struct store_answer *answer, struct err *err)
 {
-    int code = merge_clear(db, err);
-    if (code == ERR_OK)
-        code = check_form(db, give, answer, err);
-    if (code == ERR_OK)
-        code = db_run(db, err,
-                      "INSERT INTO temp.part(n,t,r) SELECT key,json_extract(value,'$.t'),"
-                      "json_extract(value,'$.r') FROM json_each(?1,'$.rows')",
-                      "t", give->body, give->size);
-    if (code == ERR_OK)
-        code =
-            db_run(db, err,
-                   "INSERT INTO temp.raw(k,t,row) SELECT row_number() OVER (ORDER BY p.n,r.key)"
-                   "-1,p.t,iif(r.type='object',json_set(json_remove(r.value,'$._del'),'$.lseq',1,"
-                   "'$.base',json_extract(r.value,'$._v'),'$.h',json_extract(r.value,'$._v')/"
-                   "1000,'$.gm',(SELECT gm FROM temp.known WHERE t=p.t)),NULL) FROM temp.part p,"
-                   "json_each(p.r) r LIMIT ?1",
-                   "i", (int64_t)LIMIT_SYNC_PUSH_ROWS + 1);
     int64_t strange = 0;
+    const struct json *parts = json_get(give->head, "rows");
+    int code = answer_check_rows(parts, &give->slice, answer);
     if (code == ERR_OK)
-        code = db_int(db, &give->rows, err, "SELECT count(*) FROM temp.raw", "");
+        code = merge_clear(db, err);
+    if (code == ERR_OK)
+        code = merge_read(db, parts, &give->slice, &give->rows, err);
+    if (code == ERR_INVALID)
+        return answer_refuse(answer, 400, "the rows of a part are not JSON (RFC 8259)");
     if (code == ERR_OK)
         code = db_int(db, &strange, err,
-                      "SELECT count(*) FROM temp.raw WHERE row IS NULL OR json_type(row,'$.base') "
-                      "IS NOT 'integer'",
+                      "SELECT count(*) FROM raw WHERE row IS NULL OR "
+                      "${json_type(row,'$._v') IS NOT 'integer'|int_of(row->>'_v') IS NULL}",
                       "");
     if (code == ERR_OK && strange != 0)
         return answer_refuse(answer, 400, "each row is an object with its _v");
     if (code == ERR_OK && give->rows > LIMIT_SYNC_PUSH_ROWS)
         return answer_refuse(answer, 413, "at most 1000 rows are given back at a time");
+    if (code == ERR_OK)
+        code = db_run(db, err,
+                      "UPDATE raw SET lseq=1,row=${json_set(json_remove(row,'$._del'),'$.base',"
+                      "json_extract(row,'$._v'),'$.h',json_extract(row,'$._v')/1000,'$.gm',(SELECT "
+                      "gm FROM known n WHERE n.t=raw.t))|json_with(json_without(row,'_del'),"
+                      "json_build_object('base',row->'_v','h',int_of(row->>'_v')/1000,'gm',(SELECT "
+                      "gm FROM known n WHERE n.t=raw.t)))}",
+                      "");
     return code;
 }
 
@@ -159,10 +142,10 @@ static int name_visible(struct db *db, const struct store_station *station, stru
     struct scopes scopes;
     int code = scopes_read(db, station, &scopes, err);
     if (code == ERR_OK)
-        code = db_run(db, err, "DELETE FROM temp.visible", "");
+        code = db_run(db, err, "DELETE FROM visible", "");
     for (size_t i = 0; code == ERR_OK && i < scopes.count; i++)
         if (scopes.at[i].granted)
-            code = db_run(db, err, "INSERT INTO temp.visible VALUES(?1)", "s", scopes.at[i].name);
+            code = db_run(db, err, "INSERT INTO visible VALUES(?1)", "s", scopes.at[i].name);
     return code;
 }
 
@@ -189,21 +172,21 @@ static int write_answer(struct db *db, const struct giveback *give, struct buf *
 {
     int64_t bad = 0;
     int code = db_int(db, &bad, err,
-                      "SELECT count(*) FROM temp.raw WHERE k IN(SELECT k FROM temp.verdict WHERE "
-                      "kind='bad') OR NOT EXISTS(SELECT 1 FROM temp.known n WHERE n.t=raw.t)",
+                      "SELECT count(*) FROM raw WHERE k IN(SELECT k FROM verdict WHERE "
+                      "kind='bad') OR NOT EXISTS(SELECT 1 FROM known n WHERE n.t=raw.t)",
                       "");
     buf_printf(out, "{\"now\":%lld,\"f\":%lld,\"taken\":%lld,\"kept\":%lld,\"bad\":",
                (long long)give->merge.now_ms, (long long)give->f, (long long)give->taken,
                (long long)(give->rows - give->taken - bad));
     if (code == ERR_OK)
-        code =
-            db_text(db, out, err,
-                    "SELECT json_group_array(json_array(iif(text_ok(id),id,'?'),why)) FROM (SELECT "
-                    "CAST(json_extract(r.row,'$.id') AS TEXT) AS id,coalesce(v.why,'table') AS "
-                    "why FROM temp.raw r LEFT JOIN temp.verdict v ON v.k=r.k AND v.kind='bad' "
-                    "WHERE v.k IS NOT NULL OR NOT EXISTS(SELECT 1 FROM temp.known n WHERE "
-                    "n.t=r.t) ORDER BY r.k)",
-                    "");
+        code = db_text(
+            db, out, err,
+            "SELECT " JSON_LIST "(" JSON_ARRAY "(iif(text_ok(id),id,'?'),why))" JSON_LIST_END
+            " FROM (SELECT ${CAST(json_extract(r.row,'$.id') AS TEXT)|r.row->>'id'} AS id,"
+            "coalesce(v.why,'table') AS why FROM raw r LEFT JOIN verdict v ON v.k=r.k AND "
+            "v.kind='bad' WHERE v.k IS NOT NULL OR NOT EXISTS(SELECT 1 FROM known n WHERE "
+            "n.t=r.t) ORDER BY r.k) AS o",
+            "");
     buf_add_text(out, "}");
     return code;
 }
@@ -239,7 +222,7 @@ int store_giveback(struct store *store, const struct store_station *station, con
 {
     struct db *db = (struct db *)store;
     int64_t now_ms = clock_wall_ms(db->clock);
-    struct giveback give = {.station = station, .body = body, .size = size};
+    struct giveback give = {.station = station};
     give.merge = (struct merge_args){.hi = LIMIT_SYNC_PUSH_ROWS,
                                      .h_max = now_ms,
                                      .county = true,
@@ -247,7 +230,7 @@ int store_giveback(struct store *store, const struct store_station *station, con
                                      .scope = station->scope,
                                      .give = true};
     answer->status = 200;
-    int code = answer_read_head(db, body, size, "$.rows", &give.head, answer, err);
+    int code = answer_read_head(body, size, "rows", &give.slice, &give.head, answer);
     if (code == ERR_OK)
         code = answer_check_head(give.head, station, answer);
     if (code == ERR_OK)

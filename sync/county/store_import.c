@@ -4,7 +4,10 @@
  * itself changed are pushed, so that importing the same file again moves no version and takes back
  * nothing that a station has changed since. One transaction from begin to end; a preview is taken
  * back. */
-#include "sync/county/store_parts.h"
+#include "gateway/base/json.h"
+#include "sync/county/store_sql.h"
+
+#define ID_OF(raw) "${json_extract(" raw ".row,'$.id')|" raw ".row->>'id'}"
 
 #include <string.h>
 
@@ -19,8 +22,8 @@ static const struct table_sql *sql_of(const struct db *db, const struct table *t
 int store_import_begin(struct store *store, struct err *err)
 {
     struct db *db = (struct db *)store;
-    int code = db_run(db, err, "BEGIN IMMEDIATE", "");
-    return code != ERR_OK ? code : db_run(db, err, "DELETE FROM temp.seen", "");
+    int code = db_begin(db, false, err);
+    return code != ERR_OK ? code : db_run(db, err, "DELETE FROM seen", "");
 }
 
 int store_import_end(struct store *store, bool keep, struct err *err)
@@ -30,12 +33,12 @@ int store_import_end(struct store *store, bool keep, struct err *err)
     if (keep)
         code = db_run(db, err,
                       "INSERT INTO audit(at,what,detail) SELECT ?1,'import',"
-                      "count(*)||' rows' FROM temp.seen",
+                      "count(*)||' rows' FROM seen",
                       "i", clock_wall_ms(db->clock));
     if (keep && code == ERR_OK)
-        code = db_run(db, err, "COMMIT", "");
+        code = db_commit(db, err);
     if (!keep || code != ERR_OK)
-        db_run(db, NULL, "ROLLBACK", "");
+        db_rollback(db);
     return code;
 }
 
@@ -43,14 +46,27 @@ static int stage_import(struct db *db, const struct store_import *import, int64_
                         struct err *err)
 {
     int all = (1 << table_group_count(import->table)) - 1;
+    struct buf rows;
+    int64_t count = 0;
+    struct slice slice = {.count = 1};
     int code = merge_clear(db, err);
-    for (size_t i = 0; code == ERR_OK && i < import->count; i++)
-        code =
-            db_run(db, err,
-                   "INSERT INTO temp.raw(k,t,row) VALUES(?1,?2,json_set(?3,'$.lseq',?1,'$.base',?4,"
-                   "'$.gm',?5,'$.h',?6))",
-                   "issiii", (int64_t)i, import->table->name, import->rows[i].json, ANY_BASE,
-                   (int64_t)all, now_ms);
+    buf_init(&rows, (size_t)LIMIT_SYNC_PUSH_ROWS * (LIMIT_ROW_BYTES + 256));
+    for (size_t i = 0; i < import->count; i++)
+        buf_printf(&rows, "%s{\"lseq\":%zu,\"base\":%lld,\"gm\":%d,\"h\":%lld,%s",
+                   i == 0 ? "[" : ",", i, (long long)ANY_BASE, all, (long long)now_ms,
+                   import->rows[i].json + 1);
+    buf_add_text(&rows, import->count == 0 ? "[]" : "]");
+    slice.rows[0].text = buf_text(&rows);
+    slice.rows[0].size = rows.size;
+    struct json *parts = json_new_array(), *part = json_new_object();
+    json_set_text(part, "t", import->table->name);
+    json_add(parts, part);
+    if (code == ERR_OK && rows.failed)
+        code = err_set(err, ERR_LIMIT, "%s: rows are too long", import->table->name);
+    if (code == ERR_OK)
+        code = merge_read(db, parts, &slice, &count, err);
+    json_free(parts);
+    buf_free(&rows);
     return code;
 }
 
@@ -73,13 +89,14 @@ static int note_seen(struct db *db, const struct store_import *import,
                      struct store_import_result *result, struct err *err)
 {
     int code = report(db, import,
-                      "SELECT r.k,'the id is the same as in '||s.file||':'||s.line FROM temp.raw r "
-                      "JOIN temp.seen s ON s.tid=?1 AND s.pk=json_extract(r.row,'$.id')",
+                      "SELECT r.k,'the id is the same as in '||s.file||':'||s.line FROM raw r "
+                      "JOIN seen s ON s.tid=?1 AND s.pk=" ID_OF("r"),
                       result, err);
     for (size_t i = 0; code == ERR_OK && i < import->count; i++)
         code = db_run(db, err,
-                      "INSERT OR IGNORE INTO temp.seen(tid,pk,file,line) SELECT ?1,"
-                      "json_extract(row,'$.id'),?2,?3 FROM temp.raw WHERE k=?4",
+                      "INSERT INTO seen(tid,pk,file,line) SELECT ?1," ID_OF(
+                          "raw") ",?2,?3 FROM raw "
+                                 "WHERE k=?4 ON CONFLICT DO NOTHING",
                       "isii", (int64_t)import->table->tid, import->rows[i].file,
                       (int64_t)import->rows[i].line, (int64_t)i);
     return code;
@@ -127,11 +144,10 @@ int store_import_rows(struct store *store, const struct store_import *import,
     if (code == ERR_OK)
         code = db_run(db, err, sql->remember, "");
     if (code == ERR_OK)
-        code =
-            report(db, import,
-                   "SELECT k,why FROM temp.verdict WHERE kind='bad' AND why<>'same' AND ?1 ORDER "
-                   "BY k",
-                   result, err);
+        code = report(db, import,
+                      "SELECT k,why FROM verdict WHERE kind='bad' AND why<>'same' AND ?1>0 ORDER "
+                      "BY k",
+                      result, err);
     if (code == ERR_OK)
         code = note_seen(db, import, result, err);
     return code != ERR_OK ? code : tally(db, sql, result, err);
@@ -142,10 +158,11 @@ static int stage_prune(struct db *db, const struct table *table, int64_t now_ms,
     int code = merge_clear(db, err);
     if (code == ERR_OK)
         code = db_run(db, err,
-                      "INSERT INTO temp.raw(k,t,row) SELECT row_number() OVER (ORDER BY i.pk)-1,?2,"
-                      "json_object('lseq',1,'base',?3,'gm',128,'h',?4,'id',i.pk,'_del',1)"
-                      " FROM imported i WHERE i.tid=?1 AND i.gone=0 AND NOT EXISTS(SELECT 1 FROM"
-                      " temp.seen s WHERE s.tid=i.tid AND s.pk=i.pk) LIMIT ?5",
+                      "INSERT INTO raw(k,t,lseq,row) SELECT row_number() OVER (ORDER BY "
+                      "i.pk)-1,?2,1," JSON_OBJECT
+                      "('base',?3,'gm',128,'h',?4,'id',i.pk,'_del',1) FROM imported i WHERE "
+                      "i.tid=?1 AND i.gone=0 AND NOT EXISTS(SELECT 1 FROM"
+                      " seen s WHERE s.tid=i.tid AND s.pk=i.pk) LIMIT ?5",
                       "isiii", (int64_t)table->tid, table->name, ANY_BASE, now_ms,
                       (int64_t)LIMIT_SYNC_PUSH_ROWS);
     return code;
@@ -167,7 +184,7 @@ int store_import_prune(struct store *store, const struct table *table,
                                   .scope = ""};
         code = stage_prune(db, table, now_ms, err);
         if (code == ERR_OK)
-            code = db_int(db, &rows, err, "SELECT count(*) FROM temp.raw", "");
+            code = db_int(db, &rows, err, "SELECT count(*) FROM raw", "");
         if (code == ERR_OK && rows > 0)
             code = merge_stage(db, &args, err);
         if (code == ERR_OK && rows > 0)
@@ -176,8 +193,8 @@ int store_import_prune(struct store *store, const struct table *table,
             code = merge_apply(db, &args, err);
         if (code == ERR_OK)
             code = db_run(db, err,
-                          "UPDATE imported SET gone=1 WHERE tid=?1 AND pk IN(SELECT "
-                          "json_extract(row,'$.id') FROM temp.raw)",
+                          "UPDATE imported SET gone=1 WHERE tid=?1 AND pk IN(SELECT " ID_OF(
+                              "raw") " FROM raw)",
                           "i", (int64_t)table->tid);
         result->removed += rows;
     }

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "gateway/base/text.h"
-#include "sync/county/store_parts.h"
+#include "sync/county/store_sql.h"
 
 static int show_counts(struct db *db, struct buf *out, struct err *err)
 {
@@ -22,8 +22,8 @@ static int show_counts(struct db *db, struct buf *out, struct err *err)
     buf_add_text(out, ",\"incarnations\":");
     if (code == ERR_OK)
         code = db_text(db, out, err,
-                       "SELECT json_group_array(json_object('inc',o,'station',scope,'last_lseq',"
-                       "last_lseq,'seen',seen)) FROM incarnation",
+                       "SELECT " JSON_LIST "(" JSON_OBJECT "('inc',o,'station',scope,'last_lseq',"
+                       "last_lseq,'seen',seen))" JSON_LIST_END " FROM incarnation",
                        "");
     buf_add_text(out, "}");
     return code;
@@ -34,19 +34,22 @@ static int show_metrics(struct db *db, struct buf *out, struct err *err)
 {
     return db_text(
         db, out, err,
-        "SELECT '# TYPE touyan_county_conflicts_total counter'||char(10)||"
-        "'touyan_county_conflicts_total '||(SELECT coalesce(max(n),0) FROM conflict)||char(10)||"
-        "'# TYPE touyan_county_quarantined gauge'||char(10)||"
-        "'touyan_county_quarantined '||(SELECT count(*) FROM quarantine)||char(10)||"
-        "'# TYPE touyan_county_tombstones gauge'||char(10)||"
-        "'touyan_county_tombstones '||(SELECT count(*) FROM feed WHERE op<>'U')||char(10)||"
-        "'# TYPE touyan_county_epochs_total counter'||char(10)||"
-        "'touyan_county_epochs_total '||(SELECT count(*) FROM epoch)||char(10)||"
-        "'# TYPE touyan_county_station_seen_seconds gauge'||char(10)||"
-        "coalesce((SELECT group_concat('touyan_county_station_seen_seconds{station=\"'||scope||"
-        "'\"} '||max(0,(?1-seen)/1000)||char(10),'') FROM (SELECT scope,max(seen) AS seen FROM "
+        "SELECT '# TYPE touyan_county_conflicts_total counter'||${char|chr}(10)||"
+        "'touyan_county_conflicts_total '||(SELECT coalesce(max(n),0) FROM "
+        "conflict)||${char|chr}(10)||"
+        "'# TYPE touyan_county_quarantined gauge'||${char|chr}(10)||"
+        "'touyan_county_quarantined '||(SELECT count(*) FROM quarantine)||${char|chr}(10)||"
+        "'# TYPE touyan_county_tombstones gauge'||${char|chr}(10)||"
+        "'touyan_county_tombstones '||(SELECT count(*) FROM feed WHERE op<>'U')||${char|chr}(10)||"
+        "'# TYPE touyan_county_epochs_total counter'||${char|chr}(10)||"
+        "'touyan_county_epochs_total '||(SELECT count(*) FROM epoch)||${char|chr}(10)||"
+        "'# TYPE touyan_county_station_seen_seconds gauge'||${char|chr}(10)||"
+        "coalesce((SELECT "
+        "${group_concat|string_agg}('touyan_county_station_seen_seconds{station=\"'||scope||"
+        "'\"} '||${max|greatest}(0,(?1-seen)/1000)||${char|chr}(10),'') FROM (SELECT "
+        "scope,max(seen) AS seen FROM "
         "incarnation WHERE scope IN(SELECT scope FROM station WHERE revoked_at IS NULL) GROUP BY "
-        "scope)),'')",
+        "scope) AS o),'')",
         "i", clock_wall_ms(db->clock));
 }
 
@@ -76,17 +79,18 @@ int store_show(struct store *store, const char *what, struct buf *ret_json, stru
     if (strcmp(what, "conflicts") == 0)
         return db_text(
             db, ret_json, err,
-            "SELECT json_group_array(json_object('n',n,'at',at,'table',tid,'id',pk,'group',grp,"
-            "'why',why,'won_by',win_o,'lost_by',lose_o,'won',json(win_val),'lost',"
-            "json(lose_val))) FROM (SELECT * FROM conflict ORDER BY n)",
+            "SELECT " JSON_LIST "(" JSON_OBJECT "('n',n,'at',at,'table',tid,'id',pk,'group',grp,"
+            "'why',why,'won_by',win_o,'lost_by',lose_o,'won',${json(win_val)|win_val::json},'lost',"
+            "${json(lose_val)|lose_val::json}))" JSON_LIST_END
+            " FROM (SELECT * FROM conflict ORDER BY n) AS o",
             "");
     if (strcmp(what, "quarantine") == 0)
         return db_text(
             db, ret_json, err,
-            "SELECT json_group_array(json_object('n',n,'at',at,'inc',o,'lseq',lseq,'table',tid,"
-            "'id',CASE WHEN json_valid(row) AND text_ok(json_extract(row,'$.id')) THEN "
-            "json_extract(row,'$.id') END,'why',why)) FROM "
-            "(SELECT * FROM quarantine ORDER BY n)",
+            "SELECT " JSON_LIST "(" JSON_OBJECT "('n',n,'at',at,'inc',o,'lseq',lseq,'table',tid,"
+            "'id',${CASE WHEN json_valid(row) AND text_ok(json_extract(row,'$.id')) THEN "
+            "json_extract(row,'$.id') END|iif(text_ok(json_try(row)->>'id'),json_try(row)->>'id',"
+            "NULL)},'why',why))" JSON_LIST_END " FROM (SELECT * FROM quarantine ORDER BY n) AS o",
             "");
     return err_set(err, ERR_NOT_FOUND,
                    "no view %s: counts, conflicts, quarantine, or a table (checkins, assignments, "
@@ -130,12 +134,14 @@ static int merge_held(struct db *db, int64_t n, const struct held *held, struct 
         if (db->tables[i].table == held->table)
             code = db_int(db, &there, err, db->tables[i].there_any, "i", n);
     if (code == ERR_OK)
-        code = db_run(db, err,
-                      "INSERT INTO temp.raw(k,t,row) SELECT 0,?2,json_set(row,'$.lseq',1,'$.base',"
-                      "?3,'$.h',?4) FROM quarantine WHERE n=?1 AND json_valid(row)",
-                      "isii", n, held->table->name, there != 0 ? ANY_BASE : 0, args->now_ms);
+        code = db_run(
+            db, err,
+            "INSERT INTO raw(k,t,lseq,row) SELECT 0,?2,1,${json_set(row,'$.base',?3,'$.h',?4)|"
+            "json_with(row::json,json_build_object('base',?3,'h',?4))} FROM quarantine "
+            "WHERE n=?1 AND ${json_valid(row)|json_try(row) IS NOT NULL}",
+            "isii", n, held->table->name, there != 0 ? ANY_BASE : 0, args->now_ms);
     if (code == ERR_OK)
-        code = db_int(db, &staged, err, "SELECT count(*) FROM temp.raw", "");
+        code = db_int(db, &staged, err, "SELECT count(*) FROM raw", "");
     if (code == ERR_OK && staged == 0)
         return err_set(err, ERR_INVALID, "the row was too long to be kept whole");
     if (code == ERR_OK)
@@ -159,7 +165,7 @@ static int retry_held(struct db *db, int64_t n, struct err *err)
         code = merge_held(db, n, &held, &args, err);
     buf_init(&why, 1024);
     if (code == ERR_OK)
-        code = db_text(db, &why, err, "SELECT why FROM temp.verdict WHERE kind='bad'", "");
+        code = db_text(db, &why, err, "SELECT why FROM verdict WHERE kind='bad'", "");
     if (code == ERR_OK && why.size > 0)
         code = err_set(err, ERR_INVALID, "refused again: %s", buf_text(&why));
     buf_free(&why);
@@ -172,8 +178,8 @@ static int release(struct db *db, int64_t n, enum store_release how, struct err 
     int code = how == STORE_RETRY ? retry_held(db, n, err) : find_held(db, n, &held, err);
     if (code == ERR_OK)
         code = db_run(db, err,
-                      "INSERT INTO audit(at,what,detail) SELECT ?2,?3,json_object('tid',"
-                      "tid,'o',o,'lseq',lseq,'row',row,'why',why) FROM quarantine WHERE "
+                      "INSERT INTO audit(at,what,detail) SELECT ?2,?3," JSON_OBJECT
+                      "('tid',tid,'o',o,'lseq',lseq,'row',row,'why',why) FROM quarantine WHERE "
                       "n=?1",
                       "iis", n, clock_wall_ms(db->clock),
                       how == STORE_RETRY ? "quarantine.retry" : "quarantine.drop");
@@ -184,12 +190,12 @@ int store_quarantine_release(struct store *store, int64_t n, enum store_release 
                              struct err *err)
 {
     struct db *db = (struct db *)store;
-    int code = db_run(db, err, "BEGIN IMMEDIATE", "");
+    int code = db_begin(db, false, err);
     if (code != ERR_OK)
         return code;
     code = release(db, n, how, err);
     if (code == ERR_OK)
-        return db_run(db, err, "COMMIT", "");
-    db_run(db, NULL, "ROLLBACK", "");
+        return db_commit(db, err);
+    db_rollback(db);
     return code;
 }

@@ -1,6 +1,6 @@
 /* The merge of a push (or of an import, which is a push of the county itself).
  *
- * Rows lie in temp.raw. merge_stage() types them into temp.in_<tid> and marks the invalid ones.
+ * Rows lie in raw. merge_stage() types them into in_<tid> and marks the invalid ones.
  * merge_apply() hands all rows of a table to the engine at once, table by table. When the engine
  * refuses a statement although every row passed the checks, the range is halved and tried again
  * until the row is found that causes it; that row alone is put aside. A full disk or a lock is no
@@ -8,8 +8,11 @@
 #include "sync/county/store_parts.h"
 
 #include <stdio.h>
+#include <string.h>
 
+#include "gateway/base/json.h"
 #include "gateway/base/log.h"
+#include "sync/replica/seal.h"
 #include "sync/rules.h"
 
 static int run_step(struct db *db, const struct merge_args *args, const char *sql, struct err *err)
@@ -22,39 +25,99 @@ static int run_table_steps(struct db *db, const struct merge_args *args, struct 
 {
     int code = ERR_OK;
     for (int i = 0; code == ERR_OK && i < db->table_count; i++) {
-        if (!db->tables[i].staged)
-            continue;
         char **step = args->give ? db->tables[i].give : db->tables[i].steps;
-        for (; code == ERR_OK && *step != NULL; step++)
+        for (; code == ERR_OK && db->tables[i].staged && *step != NULL; step++)
             code = run_step(db, args, *step, err);
     }
     return code;
 }
 
-int merge_stage(struct db *db, const struct merge_args *args, struct err *err)
+/* The rows of one array, behind those that are there. */
+static int read_part(struct db *db, const char *table, const char *rows, size_t size,
+                     int64_t *count, struct err *err)
 {
-    int code = ERR_OK;
-    for (int i = 0; code == ERR_OK && i < db->table_count; i++) {
-        struct table_sql *sql = &db->tables[i];
-        int64_t rows = 0;
-        code = db_int(db, &rows, err, "SELECT count(*) FROM temp.raw WHERE t=?1", "s",
-                      sql->table->name);
-        sql->staged = code == ERR_OK && rows > 0;
-        if (!sql->staged)
-            continue;
-        sql->used = true;
-        code = run_step(db, args, sql->stage, err);
-        if (code == ERR_OK)
-            code = run_step(db, args, sql->fill, err);
-        if (code == ERR_OK)
-            code = run_step(db, args, sql->fill_null, err);
-        if (code == ERR_OK)
-            code = run_step(db, args, sql->check, err);
-        if (code == ERR_OK && sql->hide != NULL)
-            code = run_step(db, args, sql->hide, err);
-    }
+    int code =
+        db_run(db, err,
+               "INSERT INTO raw(k,t,lseq,row) SELECT ${?2+key,?3,iif(json_type(value,"
+               "'$.lseq')='integer',json_extract(value,'$.lseq'),NULL),iif(type='object',"
+               "value,NULL) FROM "
+               "json_each(?1)|?2+n-1,?3,int_of(v->>'lseq'),iif(json_typeof(v)='object',v,NULL) "
+               "FROM json_array_elements(?1::json) WITH ORDINALITY "
+               "AS e(v,n)} LIMIT ?4",
+               "jisi", rows, size, *count, table, (int64_t)LIMIT_SYNC_PUSH_ROWS + 1 - *count);
+    if (code == ERR_OK)
+        *count += db_changes(db);
     return code;
 }
+
+int merge_read(struct db *db, const struct json *parts, const struct slice *rows, int64_t *ret_rows,
+               struct err *err)
+{
+    int code = ERR_OK;
+    *ret_rows = 0;
+    for (size_t i = 0; code == ERR_OK && i < rows->count; i++)
+        if (*ret_rows <= LIMIT_SYNC_PUSH_ROWS)
+            code = read_part(db, json_text(json_at(parts, i), "t", ""), rows->rows[i].text,
+                             rows->rows[i].size, ret_rows, err);
+    return code;
+}
+
+/* --- staging --- */
+
+static int hide_phones(struct db *db, const struct table_sql *sql, struct err *err)
+{
+    char sealed[LIMIT_SEALED_PHONE_BYTES];
+    struct db_query *q = db_query(db, err, sql->phones, "");
+    int rc = -1;
+    while (q != NULL && (rc = db_step(q, err)) > 0) {
+        const char *phone = db_column_text(q, 1);
+        size_t size = db_column_size(q, 1);
+        bool fits = seal_size(size) <= sizeof sealed;
+        if (fits)
+            seal_text(db->seal, phone, size, true, sealed);
+        int code = db_run(db, err, sql->hide, "iss", db_column_int(q, 0), fits ? sealed : NULL,
+                          fits ? NULL : "text phone");
+        if (code != ERR_OK) {
+            db_reset(q);
+            return code;
+        }
+    }
+    return rc < 0 ? (err != NULL ? err->code : ERR_IO) : ERR_OK;
+}
+
+static int stage_table(struct db *db, const struct merge_args *args, struct table_sql *sql,
+                       struct err *err)
+{
+    sql->staged = sql->used = true;
+    int code = run_step(db, args, sql->stage, err);
+    if (code == ERR_OK)
+        code = run_step(db, args, sql->fill, err);
+    if (code == ERR_OK && sql->fill_null != NULL)
+        code = run_step(db, args, sql->fill_null, err);
+    if (code == ERR_OK)
+        code = run_step(db, args, sql->check, err);
+    if (code == ERR_OK && sql->phones != NULL)
+        code = hide_phones(db, sql, err);
+    return code;
+}
+
+int merge_stage(struct db *db, const struct merge_args *args, struct err *err)
+{
+    bool there[DB_TABLES_MAX] = {false};
+    struct db_query *q = db_query(db, err, "SELECT DISTINCT t FROM raw", "");
+    int rc = -1, code = ERR_OK;
+    while (q != NULL && (rc = db_step(q, err)) > 0)
+        for (int i = 0; i < db->table_count; i++)
+            there[i] = there[i] || strcmp(db->tables[i].table->name, db_column_text(q, 0)) == 0;
+    if (rc < 0)
+        return err != NULL ? err->code : ERR_IO;
+    for (int i = 0; code == ERR_OK && i < db->table_count; i++)
+        if (there[i])
+            code = stage_table(db, args, &db->tables[i], err);
+    return code;
+}
+
+/* --- merging --- */
 
 static int put_aside(struct db *db, int64_t k, const char *why, struct err *err)
 {
@@ -63,7 +126,7 @@ static int put_aside(struct db *db, int64_t k, const char *why, struct err *err)
         char sql[128];
         if (!db->tables[i].staged)
             continue;
-        snprintf(sql, sizeof sql, "UPDATE temp.in_%d SET why='check' WHERE k=%lld",
+        snprintf(sql, sizeof sql, "UPDATE in_%d SET why='check' WHERE k=%lld",
                  db->tables[i].table->tid, (long long)k);
         int code = db_script(db, sql, err);
         if (code != ERR_OK)
@@ -109,14 +172,14 @@ int merge_apply(struct db *db, const struct merge_args *args, struct err *err)
 
 int merge_clear(struct db *db, struct err *err)
 {
-    int code = db_run(db, err, "DELETE FROM temp.part", "");
+    int code = db_run(db, err, "DELETE FROM raw", "");
     if (code == ERR_OK)
-        code = db_run(db, err, "DELETE FROM temp.raw", "");
-    if (code == ERR_OK)
-        code = db_run(db, err, "DELETE FROM temp.verdict", "");
+        code = db_run(db, err, "DELETE FROM verdict", "");
     for (int i = 0; code == ERR_OK && i < db->table_count; i++)
-        if (db->tables[i].used) /* also what a ROLLBACK brought back */
+        if (db->tables[i].used) {
             code = db_run(db, err, db->tables[i].clear, "");
+            db->tables[i].staged = false;
+        }
     return code;
 }
 
@@ -127,8 +190,8 @@ int merge_take_versions(struct db *db, int64_t count, int64_t now_ms, int64_t *r
 {
     int64_t last = 0;
     int64_t at_least = (db->without & WITHOUT_VCOUNTER) != 0 ? 0 : now_ms * 1000;
-    int code =
-        db_int(db, &last, err, "UPDATE ctr SET v=max(v+?1,?2) RETURNING v", "ii", count, at_least);
+    int code = db_int(db, &last, err, "UPDATE ctr SET v=${max|greatest}(v+?1,?2) RETURNING v", "ii",
+                      count, at_least);
     if (code == ERR_OK)
         *ret_v0 = last - count + 1;
     return code;

@@ -4,6 +4,7 @@
 #define TOUYAN_COUNTY_STORE_SQLITE_H
 
 #include "sync/county/db.h"
+#include "sync/county/slice.h"
 #include "sync/county/store.h"
 
 enum {
@@ -16,27 +17,29 @@ enum {
 /* The SQL for one replicated table; owned. */
 struct table_sql {
     const struct table *table;
-    bool used;                     /* in_<tid> was ever filled on this connection */
-    bool staged;                   /* the rows at hand name this table */
+    bool staged;                   /* rows of this push lie in in_<tid> */
+    bool used;                     /* it may hold old ones: a rollback brings them back */
     char *index;                   /* by scope and id */
     char *create;                  /* the county's table */
-    char *create_in;               /* temp.in_<tid>: rows of one push, typed as they came */
-    char *stage;                   /* temp.raw -> in_<tid> */
-    char *fill, *fill_null;        /* columns that the row does not name */
+    char *create_in;               /* in_<tid>: rows of one push */
+    char *create_rec;              /* how they are read; or NULL */
+    char *stage;                   /* raw -> in_<tid> */
+    char *fill, *fill_null;        /* columns that the row does not name; fill_null or NULL */
     char *check;                   /* sets why */
-    char *hide;                    /* seals the phones; NULL when the table has none */
+    char *phones;                  /* k and phone in clear; NULL when the table has none */
+    char *hide;                    /* ?1 k, ?2 the sealed phone, ?3 why not */
     char *steps[DB_STEPS_MAX + 1]; /* the merge, in order; ends with NULL */
     char *give[DB_STEPS_MAX + 1];  /* the merge of rows given back */
-    char *verdict;                 /* in_<tid> -> temp.verdict */
+    char *verdict;                 /* in_<tid> -> verdict */
     char *quarantine;              /* in_<tid> -> quarantine */
     char *clear;                   /* empties in_<tid> */
-    char *boot;                    /* ?1 scope, ?2 after: id and the row as JSON, by id */
+    char *boot;                    /* ?1 scope, ?2 after: id, then as pull, by id */
     char *digest;                  /* ?1 scope: id, _v */
     char *there;                   /* ?1 id, ?2 scope: 1 when it is there and no tombstone */
     char *there_any; /* ?1 n of the quarantine: 1 when its row is there, be it a tombstone */
-    char *forget;    /* deletes the tombstones in temp.forgotten; NULL: it has none */
+    char *forget;    /* deletes the tombstones in forgotten; NULL: it has none */
     char *taken;     /* giving back: how many rows of in_<tid> were taken */
-    char *pull;      /* ?1 id -> the row as JSON */
+    char *pull;      /* ?1 id -> the row as JSON without its phone, and that sealed */
     char *same;      /* import: why = 'same' for what the last import said, gm = what it changed */
     char *remember;  /* import: in_<tid> -> imported */
     char *skip;      /* import: rows in which nothing is left to push */
@@ -80,7 +83,8 @@ struct db {
 };
 
 /* store_sql.c */
-void table_sql_init(struct table_sql *sql, const struct table *table, uint32_t without);
+void table_sql_init(struct table_sql *sql, const struct table *table, enum db_engine engine,
+                    uint32_t without);
 void table_sql_fini(struct table_sql *sql);
 /* True when the value of a column in a CREATE TABLE follows; for ALTER TABLE. */
 const char *column_sql_type(const struct table_column *column);
@@ -99,6 +103,12 @@ int db_text(struct db *db, struct buf *ret, struct err *err, const char *sql, co
             ...);
 /* Statements without parameters that are not kept. */
 int db_script(struct db *db, const char *sql, struct err *err);
+/* BEGIN, so that what is read stays true until the end: a writer of SQLite; PostgreSQL: see
+ * merge_take_versions(). `snapshot`: all statements see the same state, and the county's rows are
+ * not written. */
+int db_begin(struct db *db, bool snapshot, struct err *err);
+int db_commit(struct db *db, struct err *err);
+void db_rollback(struct db *db);
 int64_t db_changes(struct db *db); /* rows, by the last statement */
 void db_close(struct db *db);      /* with its statements */
 int64_t db_column_int(struct db_query *query, int column);
@@ -106,8 +116,14 @@ const char *db_column_text(struct db_query *query, int column);
 size_t db_column_size(struct db_query *query, int column);
 bool db_column_null(struct db_query *query, int column);
 
-/* store_merge.c. Rows lie in temp.raw(k, t, row). */
+struct json;
+
+/* store_merge.c. Rows lie in raw(k, t, lseq, row). */
 int merge_stage(struct db *db, const struct merge_args *args, struct err *err);
+/* Adds the arrays of a request to raw; parts: its [{t, r}, ...]. ERR_INVALID: one is no JSON. At
+ * most LIMIT_SYNC_PUSH_ROWS + 1 rows; *ret_rows counts them. */
+int merge_read(struct db *db, const struct json *parts, const struct slice *rows, int64_t *ret_rows,
+               struct err *err);
 int merge_apply(struct db *db, const struct merge_args *args, struct err *err);
 int merge_clear(struct db *db, struct err *err);
 int merge_take_versions(struct db *db, int64_t count, int64_t now_ms, int64_t *ret_v0,
@@ -120,9 +136,17 @@ int answer_refuse(struct store_answer *answer, int status, const char *sentence)
 /* p, sv and station of a request. */
 int answer_check_head(const struct json *head, const struct store_station *station,
                       struct store_answer *answer);
-/* The JSON object without one member (the rows, which never leave the engine). */
-int answer_read_head(struct db *db, const char *body, size_t size, const char *without,
-                     struct json **ret, struct store_answer *answer, struct err *err);
+/* The JSON object, read strictly. `rows` names the member [{t, r}, ...] whose arrays r are left to
+ * the engine (they are empty in *ret); NULL: there is none. */
+int answer_read_head(const char *body, size_t size, const char *rows, struct slice *ret_rows,
+                     struct json **ret, struct store_answer *answer);
+/* The member that holds the rows is as it should be? */
+int answer_check_rows(const struct json *parts, const struct slice *rows,
+                      struct store_answer *answer);
+/* Appends columns `at` and `at + 1` of the query, see table_sql.pull, as one object. */
+int answer_add_one(struct db *db, const struct table_sql *sql, const char *id, struct buf *out,
+                   struct err *err);
+void answer_add_row(struct db *db, struct db_query *query, int at, struct buf *out);
 /* `work` in a transaction; a refusal rolls back and is ERR_OK. */
 typedef int db_work(struct db *db, void *ctx, struct store_answer *answer, struct err *err);
 int answer_in_transaction(struct db *db, db_work *work, void *ctx, const char *who,

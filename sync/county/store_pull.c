@@ -2,7 +2,7 @@
  * the page is full. A row whose last change came from the asking incarnation is left out and passed
  * by. Rows are gathered by table, because that compresses better; a page is applied whole before
  * its cursor counts, so their order within it does not matter. */
-#include "sync/county/store_parts.h"
+#include "sync/county/store_sql.h"
 
 struct page {
     struct buf rows[DB_TABLES_MAX]; /* of the scope at hand */
@@ -35,8 +35,8 @@ struct entry {
 static int add_gone(struct db *db, const struct entry *entry, struct buf *row, struct err *err)
 {
     char op[2] = {entry->op, '\0'};
-    return db_text(db, row, err, "SELECT json_object('_v',?1,'_op',?2,'id',?3)", "iss", entry->v,
-                   op, entry->pk);
+    return db_text(db, row, err, "SELECT " JSON_OBJECT "('_v',?1,'_op',?2,'id',?3)", "iss",
+                   entry->v, op, entry->pk);
 }
 
 static int add_row(struct db *db, struct page *page, const struct entry *entry, struct err *err)
@@ -48,7 +48,7 @@ static int add_row(struct db *db, struct page *page, const struct entry *entry, 
     size_t before = rows->size;
     if (rows->size > 0)
         buf_add_text(rows, ",");
-    int code = entry->op == 'U' ? db_text(db, rows, err, db->tables[at].pull, "s", entry->pk)
+    int code = entry->op == 'U' ? answer_add_one(db, &db->tables[at], entry->pk, rows, err)
                                 : add_gone(db, entry, rows, err);
     if (code == ERR_OK && rows->failed)
         code = err_set(err, ERR_LIMIT, "a page is larger than its limit");

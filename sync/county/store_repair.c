@@ -5,7 +5,7 @@
 
 #include "gateway/base/json.h"
 #include "gateway/base/text.h"
-#include "sync/county/store_parts.h"
+#include "sync/county/store_sql.h"
 #include "sync/protocol.h"
 
 enum { BUCKETS = 256 };
@@ -142,8 +142,9 @@ static int write_one(struct db *db, const struct part *part, const char *id, str
     if (code != ERR_OK)
         return code;
     if (there != 0)
-        return db_text(db, out, err, part->sql->pull, "s", id);
-    return db_text(db, out, err, "SELECT json_object('_v',max(v,1),'_op','X','id',?1) FROM ctr",
+        return answer_add_one(db, part->sql, id, out, err);
+    return db_text(db, out, err,
+                   "SELECT " JSON_OBJECT "('_v',${max|greatest}(v,1),'_op','X','id',?1) FROM ctr",
                    "s", id);
 }
 
@@ -196,7 +197,7 @@ int store_digest(struct store *store, const struct store_station *station, const
     struct db *db = (struct db *)store;
     struct part part = {.station = station, .now_ms = clock_wall_ms(db->clock)};
     answer->status = 200;
-    int code = answer_read_head(db, body, size, "$.push", &part.head, answer, err);
+    int code = answer_read_head(body, size, NULL, NULL, &part.head, answer);
     if (code == ERR_OK)
         code = answer_check_head(part.head, station, answer);
     if (code == ERR_OK)
@@ -249,11 +250,20 @@ static int write_page(struct db *db, const struct part *part, struct buf *out, s
         }
         if (count++ > 0)
             buf_add_text(out, ",");
-        buf_add(out, db_column_text(q, 1), db_column_size(q, 1));
+        answer_add_row(db, q, 1, out);
         buf_clear(next);
         buf_add(next, db_column_text(q, 0), db_column_size(q, 0));
     }
     return rc < 0 ? (err != NULL ? err->code : ERR_IO) : ERR_OK;
+}
+
+static int quote(const char *text, struct buf *out)
+{
+    struct json *list = json_new_array();
+    json_add_text(list, text);
+    json_write(json_at(list, 0), out);
+    json_free(list);
+    return ERR_OK;
 }
 
 static int note_filling(struct db *db, const struct part *part, int64_t v0, struct err *err)
@@ -286,7 +296,7 @@ static int run_boot(struct db *db, void *ctx, struct store_answer *answer, struc
                part->sql->table->name, part->scope);
     code = write_page(db, part, out, &next, &more, err);
     if (code == ERR_OK)
-        code = db_text(db, &quoted, err, "SELECT json_quote(?1)", "t", buf_text(&next), next.size);
+        code = quote(buf_text(&next), &quoted);
     buf_printf(out, "]}],\"next\":%s,\"more\":%d}", buf_text(&quoted), more);
     buf_free(&next);
     buf_free(&quoted);

@@ -8,6 +8,7 @@
 #include "gateway/base/text.h"
 #include "sync/county/store_parts.h"
 #include "sync/protocol.h"
+#include "sync/replica/seal.h"
 
 enum { HEAD_BYTES_MAX = 262144 };
 
@@ -28,27 +29,54 @@ int answer_refuse(struct store_answer *answer, int status, const char *sentence)
     return ERR_STATE;
 }
 
-int answer_read_head(struct db *db, const char *body, size_t size, const char *without,
-                     struct json **ret, struct store_answer *answer, struct err *err)
+int answer_read_head(const char *body, size_t size, const char *rows, struct slice *ret_rows,
+                     struct json **ret, struct store_answer *answer)
 {
-    int64_t valid = 0;
-    if (!text_utf8_valid(body, size) && memchr(body, '\0', size) != NULL)
-        return answer_refuse(answer, 400, "the body holds a zero byte");
-    int code = db_int(db, &valid, err, "SELECT json_valid(?1) AND json_type(?1)='object'", "t",
-                      body, size);
-    if (code != ERR_OK || valid == 0)
-        return answer_refuse(answer, 400, "the body is not a JSON object");
     struct buf head;
-    buf_init(&head, HEAD_BYTES_MAX);
-    code = db_text(db, &head, err, "SELECT json_remove(?1,?2)", "ts", body, size, without);
     struct err parse = {0};
-    bool ok = code == ERR_OK && !head.failed &&
-              json_parse(buf_text(&head), head.size, ret, &parse) == ERR_OK;
+    if (memchr(body, '\0', size) != NULL)
+        return answer_refuse(answer, 400, "the body holds a zero byte");
+    buf_init(&head, HEAD_BYTES_MAX);
+    bool few = true;
+    if (rows != NULL)
+        few = slice_body(body, size, rows, ret_rows, &head);
+    else
+        buf_add(&head, body, size);
+    bool ok = !head.failed && json_parse(buf_text(&head), head.size, ret, &parse) == ERR_OK;
     buf_free(&head);
-    if (code != ERR_OK)
-        return code;
-    return ok ? ERR_OK
-              : answer_refuse(answer, 400, "the members beside the rows are not JSON (RFC 8259)");
+    if (!few)
+        return answer_refuse(answer, 413, "at most 64 parts of rows are taken at a time");
+    if (!ok || !json_holds_object(*ret))
+        return answer_refuse(answer, 400, "the body is not a JSON object (RFC 8259)");
+    return ERR_OK;
+}
+
+void answer_add_row(struct db *db, struct db_query *query, int at, struct buf *out)
+{
+    char clear[LIMIT_SEALED_PHONE_BYTES];
+    const char *sealed = db_column_text(query, at + 1);
+    buf_add(out, db_column_text(query, at), db_column_size(query, at));
+    if (sealed == NULL || out->failed || !seal_open_text(db->seal, sealed, clear, sizeof clear))
+        return;
+    struct json *phone = json_new_object();
+    json_set_text(phone, "phone", clear);
+    struct buf text;
+    buf_init(&text, 8 * sizeof clear);
+    json_write(phone, &text); /* {"phone":...} */
+    out->size--;
+    buf_add_text(out, ",");
+    buf_add_text(out, buf_text(&text) + 1);
+    buf_free(&text);
+    json_free(phone);
+}
+
+int answer_check_rows(const struct json *parts, const struct slice *rows,
+                      struct store_answer *answer)
+{
+    bool ok = json_holds_array(parts) && json_count(parts) == rows->count;
+    for (size_t i = 0; ok && i < rows->count; i++)
+        ok = json_text(json_at(parts, i), "t", NULL) != NULL;
+    return ok ? ERR_OK : answer_refuse(answer, 400, "the rows are not an array of {t, r}");
 }
 
 int answer_check_head(const struct json *head, const struct store_station *station,
@@ -75,18 +103,30 @@ int answer_in_transaction(struct db *db, db_work *work, void *ctx, const char *w
                           struct store_answer *answer, struct err *err)
 {
     struct err mine = {0};
-    int code = db_run(db, &mine, "BEGIN IMMEDIATE", "");
+    int code = db_begin(db, false, &mine);
     if (code == ERR_OK) {
         code = work(db, ctx, answer, &mine);
         if (code == ERR_OK && answer->body.failed)
             code =
                 err_set(&mine, ERR_LIMIT, "the answer is larger than %d bytes", LIMIT_ANSWER_BYTES);
         if (code == ERR_OK)
-            code = db_run(db, &mine, "COMMIT", "");
+            code = db_commit(db, &mine);
         if (code != ERR_OK)
-            db_run(db, NULL, "ROLLBACK", "");
+            db_rollback(db);
     }
     if (code == ERR_OK || (code == ERR_STATE && answer->status != 200))
         return ERR_OK;
     return err_set(err, store_code(mine.code), "request of %s: %s", who, mine.text);
+}
+
+int answer_add_one(struct db *db, const struct table_sql *sql, const char *id, struct buf *out,
+                   struct err *err)
+{
+    struct db_query *q = db_query(db, err, sql->pull, "s", id);
+    int rc = q != NULL ? db_step(q, err) : -1;
+    if (rc > 0) {
+        answer_add_row(db, q, 0, out);
+        db_reset(q);
+    }
+    return rc < 0 ? (err != NULL ? err->code : ERR_IO) : ERR_OK;
 }

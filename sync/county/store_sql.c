@@ -4,10 +4,10 @@
  * (gN_v gN_h gN_o), the tombstone _del with del_v del_h del_o, and _v, the latest version of the
  * row. Append-only tables have _v alone.
  *
- * A push goes through temp.in_<tid>, where every value still has the type in which it came, so that
- * a predicate can refuse a row before the table would. Bits of acc, lose and unseen are groups;
- * bit 7 is the tombstone. Parameters: struct merge_args. */
-#include "sync/county/store_parts.h"
+ * A push goes through in_<tid>, where a predicate refuses a row before the table would
+ * (store_stage.c). Bits of acc, lose and unseen are groups; bit 7 is the tombstone. Parameters:
+ * struct merge_args. Engines: see db.h. */
+#include "sync/county/store_sql.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -16,33 +16,30 @@
 
 #include "sync/rules.h"
 
-enum { BIT_DEL = 128 };
-
 static const struct table_column scope_column = {"scope", COLUMN_TEXT, 0, true};
 
-static const struct table_column *column_at(const struct table *table, size_t index)
+const struct table_column *sql_column_at(const struct table *table, size_t index)
 {
     return index == 0
                ? &scope_column
                : (table->columns[index - 1].name != NULL ? &table->columns[index - 1] : NULL);
 }
 
-/* NOLINTBEGIN(bugprone-macro-parentheses): `column` is a name that is declared */
-#define EACH_COLUMN(column, table)                                                                 \
-    const struct table_column *column = NULL; /* NOLINT(bugprone-macro-parentheses): a name */     \
-    for (size_t column##_at = 0; ((column) = column_at(table, column##_at)) != NULL; column##_at++)
-
 const char *column_sql_type(const struct table_column *column)
 {
     return column->type == COLUMN_INT ? "INTEGER" : "TEXT";
 }
 
-static bool is_up(const struct table *table)
+struct sql_group sql_group_at(const struct table *table, int index)
 {
-    return table->direction == TABLE_UP;
+    if (index == table_group_count(table))
+        return (struct sql_group){-1, BIT_DEL, "del", "h7"};
+    struct sql_group group = {index, 1 << index, "g0", "h0"};
+    group.name[1] = group.stamp[1] = (char)('0' + index);
+    return group;
 }
 
-static char *take(struct buf *sql)
+char *sql_take(struct buf *sql)
 {
     assert(!sql->failed && sql->bytes != NULL);
     char *text = strdup(buf_text(sql));
@@ -52,29 +49,13 @@ static char *take(struct buf *sql)
     return text;
 }
 
-/* A column group, or the tombstone, which merges like one. */
-struct group {
-    int index; /* of the columns; -1: the tombstone */
-    int bit;
-    char name[8];  /* of its columns _v _h _o */
-    char stamp[4]; /* of in_<tid>: its stamp */
-};
-
-static struct group group_at(const struct table *table, int index)
-{
-    if (index == table_group_count(table))
-        return (struct group){-1, BIT_DEL, "del", "h7"};
-    struct group group = {index, 1 << index, "g0", "h0"};
-    group.name[1] = group.stamp[1] = (char)('0' + index);
-    return group;
-}
-
-static const char COND[] = "m.why IS NULL AND m.k BETWEEN ?1 AND ?2";
-
 static void make_create(struct table_sql *out, struct buf *b)
 {
     const struct table *t = out->table;
-    buf_printf(b, "CREATE TABLE IF NOT EXISTS main.\"%s\"(id TEXT PRIMARY KEY NOT NULL", t->name);
+    buf_printf(b,
+               "CREATE TABLE IF NOT EXISTS ${|touyan.}\"%s\"(${|county TEXT NOT NULL,}"
+               "id TEXT ${PRIMARY KEY |}NOT NULL",
+               t->name);
     EACH_COLUMN(c, t)
     buf_printf(b, ",\"%s\" %s%s", c->name, column_sql_type(c), c->required ? " NOT NULL" : "");
     for (int g = 0; !is_up(t) && g < table_group_count(t); g++)
@@ -85,140 +66,26 @@ static void make_create(struct table_sql *out, struct buf *b)
     if (!is_up(t))
         buf_add_text(b, ",_del INTEGER NOT NULL DEFAULT 0,del_v INTEGER NOT NULL DEFAULT 0"
                         ",del_h INTEGER NOT NULL DEFAULT 0,del_o INTEGER NOT NULL DEFAULT 0");
-    buf_add_text(b, ",_v INTEGER NOT NULL) STRICT");
-    out->create = take(b);
-    buf_printf(b, "CREATE INDEX IF NOT EXISTS \"%s_scope\" ON \"%s\"(scope,id)", t->name, t->name);
-    out->index = take(b);
-
-    buf_printf(b, "CREATE TEMP TABLE in_%d(k INTEGER PRIMARY KEY,lseq,base,gm,h,unfed,n,id",
-               t->tid);
-    for (int g = 0; !is_up(t) && g <= table_group_count(t); g++)
-        buf_printf(b, ",%s", group_at(t, g).stamp);
-    EACH_COLUMN(d, t)
-    buf_printf(b, ",\"%s\"", d->name);
-    buf_add_text(b, ",_del,why TEXT,acc INTEGER NOT NULL DEFAULT 0,lose INTEGER NOT NULL DEFAULT 0"
-                    ",unseen INTEGER NOT NULL DEFAULT 0,_new INTEGER NOT NULL DEFAULT 0)");
-    out->create_in = take(b);
-    buf_printf(b, "DELETE FROM temp.in_%d", t->tid);
-    out->clear = take(b);
-}
-
-/* A member of the row with its type; what no column can hold becomes a blob, which no check lets
- * pass. */
-static void add_member(struct buf *b, const char *name, const char *absent)
-{
+    buf_add_text(b, ",_v INTEGER NOT NULL${|,PRIMARY KEY(county,id)})${ STRICT|}");
+    out->create = sql_take(b);
     buf_printf(b,
-               ",CASE coalesce(json_type(row,'$.%s'),'') WHEN 'text' THEN "
-               "json_extract(row,'$.%s') WHEN 'integer' THEN json_extract(row,'$.%s') "
-               "WHEN 'null' THEN NULL WHEN '' THEN %s ELSE x'00' END",
-               name, name, name, absent);
-}
-
-/* What a push does not name: a station of an older schema must not take away what it does not
- * know. The county's own rows name all that they have. */
-static void make_fill(struct table_sql *out, struct buf *b)
-{
-    const struct table *t = out->table;
-    struct buf some;
-    buf_init(&some, DB_SQL_BYTES);
-    EACH_COLUMN(c, t)
-    buf_printf(&some, "%sm.\"%s\" IS x'01'", some.size > 0 ? " OR " : "", c->name);
-    buf_printf(b, "UPDATE temp.in_%d AS m SET ", t->tid);
-    EACH_COLUMN(d, t)
-    buf_printf(b, "%s\"%s\"=iif(m.\"%s\" IS x'01',t.\"%s\",m.\"%s\")", d_at > 0 ? "," : "", d->name,
-               d->name, d->name, d->name);
-    buf_printf(b, " FROM main.\"%s\" AS t WHERE t.id=m.id AND NOT ?6 AND (%s)", t->name,
-               buf_text(&some));
-    out->fill = take(b);
-    buf_printf(b, "UPDATE temp.in_%d AS m SET ", t->tid);
-    EACH_COLUMN(e, t)
-    buf_printf(b, "%s\"%s\"=nullif(m.\"%s\",x'01')", e_at > 0 ? "," : "", e->name, e->name);
-    buf_printf(b, " WHERE %s", buf_text(&some));
-    out->fill_null = take(b);
-    buf_free(&some);
-}
-
-static void make_stage(struct table_sql *out, struct buf *b)
-{
-    const struct table *t = out->table;
-    buf_printf(b, "INSERT INTO temp.in_%d(k,lseq,base,gm,h,unfed,id,_del", t->tid);
-    for (int g = 0; !is_up(t) && g <= table_group_count(t); g++)
-        buf_printf(b, ",%s", group_at(t, g).stamp);
-    EACH_COLUMN(c, t)
-    buf_printf(b, ",\"%s\"", c->name);
-    buf_add_text(b, ",n,why) SELECT k");
-    static const char *const MARKS[] = {"lseq", "base", "gm", "h", "unfed", "id", "_del"};
-    for (size_t i = 0; i < sizeof MARKS / sizeof *MARKS; i++)
-        add_member(b, MARKS[i], "NULL");
-    for (int g = 0; !is_up(t) && g <= table_group_count(t); g++)
-        add_member(b, group_at(t, g).stamp, "json_extract(row,'$.h')");
-    EACH_COLUMN(d, t)
-    add_member(b, d->name, "x'01'");
-    buf_printf(b,
-               ",row_number() OVER (PARTITION BY json_extract(row,'$.id') ORDER BY k)"
-               ",CASE WHEN length(CAST(row AS BLOB))>%d THEN 'size' WHEN has_nul_escape(row) THEN"
-               " 'text U+0000' END FROM temp.raw WHERE t='%s'",
-               LIMIT_ROW_BYTES, t->name);
-    out->stage = take(b);
-
-    EACH_COLUMN(e, t)
-    if (e->type == COLUMN_PHONE)
-        buf_printf(b, "UPDATE temp.in_%d SET \"%s\"=seal_phone(\"%s\") WHERE why IS NULL", t->tid,
-                   e->name, e->name);
-    out->hide = b->size > 0 ? take(b) : NULL;
-}
-
-static void make_check(struct table_sql *out, struct buf *b)
-{
-    const struct table *t = out->table;
-    buf_printf(b, "UPDATE temp.in_%d SET why=CASE WHEN why IS NOT NULL THEN why", t->tid);
-    if (t->direction == TABLE_DOWN)
-        buf_add_text(b, " WHEN NOT ?6 THEN 'direction'");
-    buf_add_text(b, " WHEN n>1 THEN 'duplicate'");
-    if (!is_up(t))
-        buf_printf(b,
-                   " WHEN typeof(base)<>'integer' OR base<0 THEN 'type base'"
-                   " WHEN typeof(gm)<>'integer' OR gm<1 OR (gm & ~%d)<>0 THEN 'type gm'"
-                   " WHEN typeof(h)<>'integer' OR h<0 THEN 'type h'"
-                   " WHEN typeof(unfed) NOT IN('integer','null') THEN 'type unfed'"
-                   " WHEN gm&%d AND _del IS NULL AND NOT ?6 THEN 'required _del'"
-                   " WHEN gm&%d AND coalesce(_del,0) NOT IN(0,1) THEN 'type _del'",
-                   ((1 << table_group_count(t)) - 1) | BIT_DEL, BIT_DEL, BIT_DEL);
-    for (int g = 0; !is_up(t) && g <= table_group_count(t); g++)
-        buf_printf(b, " WHEN typeof(%s)<>'integer' OR %s<0 THEN 'type h'", group_at(t, g).stamp,
-                   group_at(t, g).stamp);
-    buf_printf(b,
-               " WHEN typeof(id)<>'text' OR NOT text_ok(id) OR length(CAST(id AS BLOB)) NOT BETWEEN"
-               " 1 AND %d THEN 'id'",
-               LIMIT_ROW_ID_BYTES);
-    EACH_COLUMN(c, t)
-    {
-        char bits[16];
-        snprintf(bits, sizeof bits, is_up(t) ? "%d" : "(gm&%d)", 1 << c->group);
-        if (c->required)
-            buf_printf(b, " WHEN %s AND \"%s\" IS NULL THEN 'required %s'", bits, c->name, c->name);
-        buf_printf(b, " WHEN %s AND typeof(\"%s\") NOT IN ('%s','null') THEN 'type %s'", bits,
-                   c->name, c->type == COLUMN_INT ? "integer" : "text", c->name);
-        if (c->type != COLUMN_INT)
-            buf_printf(b, " WHEN %s AND NOT text_ok(\"%s\") THEN 'text %s'", bits, c->name,
-                       c->name);
-    }
-    buf_printf(b, " WHEN %s AND length(CAST(scope AS BLOB)) NOT BETWEEN 1 AND %d THEN 'scope' END",
-               is_up(t) ? "1" : "(gm&1)", LIMIT_STATION_BYTES);
-    out->check = take(b);
+               "CREATE INDEX IF NOT EXISTS \"%s_scope\" ON ${|touyan.}\"%s\"(${|county,}scope,id)",
+               t->name, t->name);
+    out->index = sql_take(b);
 }
 
 /* --- the merge of a table with groups --- */
 
-static void add_differ(struct buf *b, const struct table *t, const struct group *group,
+static void add_differ(struct buf *b, const struct table *t, const struct sql_group *group,
                        uint32_t without)
 {
-    buf_printf(b, "((m.gm&%d)<>0 AND (%d", group->bit, (without & WITHOUT_NOOPBUMP) != 0);
+    buf_printf(b, "((m.gm&%d)<>0 AND (%s", group->bit,
+               (without & WITHOUT_NOOPBUMP) != 0 ? "TRUE" : "FALSE");
     if (group->index < 0)
         buf_add_text(b, " OR coalesce(m._del,0)<>t._del");
     EACH_COLUMN(c, t)
     if (c->group == group->index)
-        buf_printf(b, " OR m.\"%s\" IS NOT t.\"%s\"", c->name, c->name);
+        buf_printf(b, " OR m.\"%s\" IS DISTINCT FROM t.\"%s\"", c->name, c->name);
     buf_add_text(b, "))");
 }
 
@@ -228,34 +95,35 @@ static void add_causal(struct buf *b, const char *group)
     buf_printf(b, "(t.%s_v<=m.base OR t.%s_o=?3)", group, group);
 }
 
-static void add_wins(struct buf *b, const struct group *group, uint32_t without)
+static void add_wins(struct buf *b, const struct sql_group *group, uint32_t without)
 {
     buf_add_text(b, "(");
     if ((without & WITHOUT_HLCONLY) != 0)
-        buf_add_text(b, "?6");
+        buf_add_text(b, "?6<>0");
     else
         add_causal(b, group->name);
-    buf_printf(b, " OR (min(m.%s,?5),?3)>(t.%s_h,t.%s_o))", group->stamp, group->name, group->name);
+    buf_printf(b, " OR (" LEAST "(m.%s,?5),?3)>(t.%s_h,t.%s_o))", group->stamp, group->name,
+               group->name);
 }
 
 static void add_judgement(struct buf *acc, struct buf *lose, struct buf *unseen,
-                          const struct table *t, const struct group *group, uint32_t without)
+                          const struct table *t, const struct sql_group *group, uint32_t without)
 {
     struct buf *both[] = {acc, lose};
     for (int i = 0; i < 2; i++) {
-        buf_add_text(both[i], "+(");
+        buf_add_text(both[i], "+iif((");
         add_differ(both[i], t, group, without);
         buf_add_text(both[i], i == 0 ? " AND " : " AND NOT ");
         add_wins(both[i], group, without);
-        buf_printf(both[i], ")*%d", group->bit);
+        buf_printf(both[i], "),%d,0)", group->bit);
     }
     if ((without & WITHOUT_ADOPT) != 0)
         return;
-    buf_add_text(unseen, "+(NOT ");
+    buf_add_text(unseen, "+iif((NOT ");
     add_differ(unseen, t, group, without);
     buf_add_text(unseen, " AND NOT ");
     add_causal(unseen, group->name);
-    buf_printf(unseen, ")*%d", group->bit);
+    buf_printf(unseen, "),%d,0)", group->bit);
 }
 
 static char *make_judge(const struct table *t, uint32_t without, struct buf *b)
@@ -266,24 +134,24 @@ static char *make_judge(const struct table *t, uint32_t without, struct buf *b)
     buf_init(&lose, DB_SQL_BYTES);
     buf_init(&unseen, DB_SQL_BYTES);
     for (int g = 0; g <= table_group_count(t); g++) {
-        struct group group = group_at(t, g);
+        struct sql_group group = sql_group_at(t, g);
         add_judgement(&acc, &lose, &unseen, t, &group, without);
     }
     buf_printf(b,
-               "UPDATE temp.in_%d AS m SET acc=0%s,lose=0%s,unseen=(coalesce(m.unfed,0)&%d)%s"
-               " FROM main.\"%s\" AS t"
+               "UPDATE in_%d AS m SET acc=0%s,lose=0%s,unseen=(coalesce(m.unfed,0)&%d)%s"
+               " FROM \"%s\" AS t"
                " WHERE t.id=m.id AND m._new=0 AND %s",
                t->tid, buf_text(&acc), buf_text(&lose), groups, buf_text(&unseen), t->name, COND);
     assert(!acc.failed && !lose.failed && !unseen.failed);
     buf_free(&acc);
     buf_free(&lose);
     buf_free(&unseen);
-    return take(b);
+    return sql_take(b);
 }
 
 static void add_values(struct buf *b, const struct table *t, int group, char side)
 {
-    buf_add_text(b, "json_object('_'");
+    buf_add_text(b, JSON_OBJECT "('_'");
     buf_add_text(b, ",NULL");
     if (group < 0)
         buf_printf(b, ",'_del',%c._del", side);
@@ -294,57 +162,60 @@ static void add_values(struct buf *b, const struct table *t, int group, char sid
 }
 
 /* Both sides of a concurrent edit, whichever wins. */
-static char *make_conflict(const struct table *t, const struct group *group, struct buf *b)
+static char *make_conflict(const struct table *t, const struct sql_group *group, struct buf *b)
 {
     int bit = group->bit;
     const char *name = group->name;
     buf_printf(
         b,
         "INSERT INTO conflict(v,at,tid,pk,grp,win_o,win_h,lose_o,lose_h,lose_val,win_val,why)"
-        " SELECT ?4+m.k,?7,%d,m.id,%d,iif(m.acc&%d,?3,t.%s_o),iif(m.acc&%d,min(m.%s,?5),t.%s_h)"
-        ",iif(m.acc&%d,t.%s_o,?3),iif(m.acc&%d,t.%s_h,min(m.%s,?5)),iif(m.acc&%d,",
+        " SELECT ?4+m.k,?7,%d,m.id,%d,iif((m.acc&%d)<>0,?3,t.%s_o),iif((m.acc&%d)<>0," LEAST
+        "(m.%s,?5),t.%s_h)"
+        ",iif((m.acc&%d)<>0,t.%s_o,?3),iif((m.acc&%d)<>0,t.%s_h," LEAST
+        "(m.%s,?5)),iif((m.acc&%d)<>0,",
         t->tid, group->index < 0 ? 7 : group->index, bit, name, bit, group->stamp, name, bit, name,
         bit, name, group->stamp, bit);
     add_values(b, t, group->index, 't');
     buf_add_text(b, ",");
     add_values(b, t, group->index, 'm');
-    buf_printf(b, "),iif(m.acc&%d,", bit);
+    buf_printf(b, "),iif((m.acc&%d)<>0,", bit);
     add_values(b, t, group->index, 'm');
     buf_add_text(b, ",");
     add_values(b, t, group->index, 't');
     buf_printf(b,
-               "),'concurrent' FROM temp.in_%d m JOIN main.\"%s\" t ON t.id=m.id"
+               "),'concurrent' FROM in_%d m JOIN \"%s\" t ON t.id=m.id"
                " WHERE m._new=0 AND ((m.acc|m.lose)&%d)<>0 AND NOT (t.%s_v<=m.base OR t.%s_o=?3)"
                " AND %s",
                t->tid, t->name, bit, name, name, COND);
-    return take(b);
+    return sql_take(b);
 }
 
 static char *make_update(const struct table *t, struct buf *b)
 {
-    buf_printf(b, "UPDATE main.\"%s\" AS t SET _v=?4+m.k", t->name);
+    buf_printf(b, "UPDATE \"%s\" AS t SET _v=?4+m.k", t->name);
     EACH_COLUMN(c, t)
-    buf_printf(b, ",\"%s\"=iif(m.acc&%d,m.\"%s\",t.\"%s\")", c->name, 1 << c->group, c->name,
+    buf_printf(b, ",\"%s\"=iif((m.acc&%d)<>0,m.\"%s\",t.\"%s\")", c->name, 1 << c->group, c->name,
                c->name);
     for (int g = 0; g <= table_group_count(t); g++) {
-        struct group group = group_at(t, g);
+        struct sql_group group = sql_group_at(t, g);
         const char *n = group.name;
         buf_printf(b,
-                   ",%s_v=iif(m.acc&%d,?4+m.k,t.%s_v),%s_h=iif(m.acc&%d,min(m.%s,?5),t.%s_h)"
-                   ",%s_o=iif(m.acc&%d,?3,t.%s_o)",
+                   ",%s_v=iif((m.acc&%d)<>0,?4+m.k,t.%s_v),%s_h=iif((m.acc&%d)<>0," LEAST
+                   "(m.%s,?5),t.%s_h)"
+                   ",%s_o=iif((m.acc&%d)<>0,?3,t.%s_o)",
                    n, group.bit, n, n, group.bit, group.stamp, n, n, group.bit, n);
     }
     buf_printf(b,
-               ",_del=iif(m.acc&%d,coalesce(m._del,0),t._del)"
-               " FROM temp.in_%d AS m WHERE m.id=t.id AND m._new=0 AND"
+               ",_del=iif((m.acc&%d)<>0,coalesce(m._del,0),t._del)"
+               " FROM in_%d AS m WHERE m.id=t.id AND m._new=0 AND"
                " (m.acc|m.lose|m.unseen)<>0 AND %s",
                BIT_DEL, t->tid, COND);
-    return take(b);
+    return sql_take(b);
 }
 
 static char *make_insert(const struct table *t, struct buf *b)
 {
-    buf_printf(b, "INSERT INTO main.\"%s\"(id,_v", t->name);
+    buf_printf(b, "INSERT INTO \"%s\"(id,_v", t->name);
     EACH_COLUMN(c, t)
     buf_printf(b, ",\"%s\"", c->name);
     for (int g = 0; !is_up(t) && g < table_group_count(t); g++)
@@ -355,11 +226,12 @@ static char *make_insert(const struct table *t, struct buf *b)
     EACH_COLUMN(d, t)
     buf_printf(b, ",m.\"%s\"", d->name);
     for (int g = 0; !is_up(t) && g < table_group_count(t); g++)
-        buf_printf(b, ",?4+m.k,min(m.%s,?5),?3", group_at(t, g).stamp);
+        buf_printf(b, ",?4+m.k," LEAST "(m.%s,?5),?3", sql_group_at(t, g).stamp);
     if (!is_up(t))
-        buf_printf(b, ",iif(m.gm&%d,coalesce(m._del,0),0),?4+m.k,min(m.h7,?5),?3", BIT_DEL);
-    buf_printf(b, " FROM temp.in_%d AS m WHERE m._new=1 AND %s", t->tid, COND);
-    return take(b);
+        buf_printf(b, ",iif((m.gm&%d)<>0,coalesce(m._del,0),0),?4+m.k," LEAST "(m.h7,?5),?3",
+                   BIT_DEL);
+    buf_printf(b, " FROM in_%d AS m WHERE m._new=1 AND %s", t->tid, COND);
+    return sql_take(b);
 }
 
 /* A row that changed its scope leaves an exit in the feed of the old one. */
@@ -367,23 +239,25 @@ static char *make_feed_exit(const struct table *t, struct buf *b)
 {
     buf_printf(b,
                "INSERT INTO feed(scope,v,tid,pk,op,o) SELECT f.scope,?4+m.k,%d,m.id,'X',NULL"
-               " FROM temp.in_%d m JOIN main.\"%s\" t ON t.id=m.id"
+               " FROM in_%d m JOIN \"%s\" t ON t.id=m.id"
                " JOIN feed f ON f.tid=%d AND f.pk=m.id AND f.scope<>t.scope AND f.op<>'X'"
                " WHERE m.acc<>0 AND %s"
-               " ON CONFLICT(tid,pk,scope) DO UPDATE SET v=excluded.v,op=excluded.op,o=excluded.o",
+               " ON CONFLICT(${|county,}tid,pk,scope) DO UPDATE SET "
+               "v=excluded.v,op=excluded.op,o=excluded.o",
                t->tid, t->tid, t->name, t->tid, COND);
-    return take(b);
+    return sql_take(b);
 }
 
 static char *make_feed(const struct table *t, struct buf *b)
 {
     buf_printf(b,
                "INSERT INTO feed(scope,v,tid,pk,op,o) SELECT t.scope,?4+m.k,%d,m.id,%s"
-               ",iif(m.lose|m.unseen,NULL,?3) FROM temp.in_%d m JOIN main.\"%s\" t ON t.id=m.id"
+               ",iif((m.lose|m.unseen)<>0,NULL,?3) FROM in_%d m JOIN \"%s\" t ON t.id=m.id"
                " WHERE (m.acc|m.lose|m.unseen|m._new)<>0 AND %s"
-               " ON CONFLICT(tid,pk,scope) DO UPDATE SET v=excluded.v,op=excluded.op,o=excluded.o",
-               t->tid, is_up(t) ? "'U'" : "iif(t._del,'D','U')", t->tid, t->name, COND);
-    return take(b);
+               " ON CONFLICT(${|county,}tid,pk,scope) DO UPDATE SET "
+               "v=excluded.v,op=excluded.op,o=excluded.o",
+               t->tid, is_up(t) ? "'U'" : "iif(t._del<>0,'D','U')", t->tid, t->name, COND);
+    return sql_take(b);
 }
 
 /* Whose rows these are, and whether they are there. */
@@ -392,23 +266,23 @@ static int make_admission(struct table_sql *out, struct buf *b)
     const struct table *t = out->table;
     int n = 0;
     buf_printf(b,
-               "UPDATE temp.in_%d AS m SET why='scope' WHERE NOT ?6 AND ((%s AND m.scope<>?8) OR"
-               " EXISTS(SELECT 1 FROM main.\"%s\" t WHERE t.id=m.id AND t.scope<>?8)) AND %s",
-               t->tid, is_up(t) ? "1" : "(m.gm&1)", t->name, COND);
-    out->steps[n++] = take(b);
+               "UPDATE in_%d AS m SET why='scope' WHERE ?6=0 AND ((%s AND m.scope<>?8) OR"
+               " EXISTS(SELECT 1 FROM \"%s\" t WHERE t.id=m.id AND t.scope<>?8)) AND %s",
+               t->tid, is_up(t) ? "TRUE" : "(m.gm&1)<>0", t->name, COND);
+    out->steps[n++] = sql_take(b);
     buf_printf(b,
-               "UPDATE temp.in_%d AS m SET _new=1 WHERE NOT EXISTS(SELECT 1 FROM main.\"%s\" t"
+               "UPDATE in_%d AS m SET _new=1 WHERE NOT EXISTS(SELECT 1 FROM \"%s\" t"
                " WHERE t.id=m.id) AND %s",
                t->tid, t->name, COND);
-    out->steps[n++] = take(b);
+    out->steps[n++] = sql_take(b);
     if (!is_up(t)) {
         int all = (1 << table_group_count(t)) - 1;
         buf_printf(b,
-                   "UPDATE temp.in_%d AS m SET _new=0,why=CASE WHEN m.gm=%d THEN NULL WHEN m.base>0"
-                   " AND NOT ?6 THEN 'gone' ELSE 'incomplete new row' END WHERE m._new=1 AND"
-                   " ((m.base>0 AND NOT ?6) OR (m.gm&%d)<>%d) AND %s",
+                   "UPDATE in_%d AS m SET _new=0,why=CASE WHEN m.gm=%d THEN NULL WHEN m.base>0"
+                   " AND ?6=0 THEN 'gone' ELSE 'incomplete new row' END WHERE m._new=1 AND"
+                   " ((m.base>0 AND ?6=0) OR (m.gm&%d)<>%d) AND %s",
                    t->tid, BIT_DEL, all, all, COND);
-        out->steps[n++] = take(b);
+        out->steps[n++] = sql_take(b);
     }
     return n;
 }
@@ -423,12 +297,12 @@ static char *make_differs(const struct table *t, struct buf *b)
     add_values(b, t, 0, 'm');
     buf_add_text(b, ",");
     add_values(b, t, 0, 't');
-    buf_printf(b, ",'event told twice' FROM temp.in_%d m JOIN main.\"%s\" t ON t.id=m.id WHERE (0",
+    buf_printf(b, ",'event told twice' FROM in_%d m JOIN \"%s\" t ON t.id=m.id WHERE (FALSE",
                t->tid, t->name);
     EACH_COLUMN(c, t)
-    buf_printf(b, " OR m.\"%s\" IS NOT t.\"%s\"", c->name, c->name);
+    buf_printf(b, " OR m.\"%s\" IS DISTINCT FROM t.\"%s\"", c->name, c->name);
     buf_printf(b, ") AND %s", COND);
-    return take(b);
+    return sql_take(b);
 }
 
 static void make_steps(struct table_sql *out, uint32_t without, struct buf *b)
@@ -440,7 +314,7 @@ static void make_steps(struct table_sql *out, uint32_t without, struct buf *b)
     } else {
         out->steps[n++] = make_judge(t, without, b);
         for (int g = 0; g <= table_group_count(t); g++) {
-            struct group group = group_at(t, g);
+            struct sql_group group = sql_group_at(t, g);
             out->steps[n++] = make_conflict(t, &group, b);
         }
         out->steps[n++] = make_update(t, b);
@@ -460,26 +334,25 @@ static int make_give_admission(struct table_sql *out, struct buf *b)
     const struct table *t = out->table;
     int n = 0;
     buf_printf(b,
-               "UPDATE temp.in_%d AS m SET why=iif(m.base<=?9,'version','scope') WHERE (m.base<=?9"
-               " OR m.scope NOT IN(SELECT scope FROM temp.visible) OR EXISTS(SELECT 1 FROM"
-               " main.\"%s\" t WHERE t.id=m.id AND t.scope NOT IN(SELECT scope FROM temp.visible)))"
+               "UPDATE in_%d AS m SET why=iif(m.base<=?9,'version','scope') WHERE (m.base<=?9"
+               " OR m.scope NOT IN(SELECT scope FROM visible) OR EXISTS(SELECT 1 FROM"
+               " \"%s\" t WHERE t.id=m.id AND t.scope NOT IN(SELECT scope FROM visible)))"
                " AND %s",
                t->tid, t->name, COND);
-    out->give[n++] = take(b);
+    out->give[n++] = sql_take(b);
     buf_printf(b,
-               "UPDATE temp.in_%d AS m SET _new=1 WHERE NOT EXISTS(SELECT 1 FROM main.\"%s\" t"
+               "UPDATE in_%d AS m SET _new=1 WHERE NOT EXISTS(SELECT 1 FROM \"%s\" t"
                " WHERE t.id=m.id) AND %s",
                t->tid, t->name, COND);
-    out->give[n++] = take(b);
+    out->give[n++] = sql_take(b);
     if (is_up(t))
         return n;
-    buf_printf(
-        b,
-        "UPDATE temp.in_%d AS m SET acc=gm|%d,_del=0 FROM main.\"%s\" AS t WHERE t.id=m.id AND"
-        " m._new=0 AND t.scope<>'*' AND m.scope<>'*' AND (t._v<=?9 OR EXISTS(SELECT 1 FROM"
-        " giveback g WHERE g.tid=%d AND g.pk=m.id AND g.v=t._v AND g.from_v<m.base)) AND %s",
-        t->tid, BIT_DEL, t->name, t->tid, COND);
-    out->give[n++] = take(b);
+    buf_printf(b,
+               "UPDATE in_%d AS m SET acc=m.gm|%d,_del=0 FROM \"%s\" AS t WHERE t.id=m.id AND"
+               " m._new=0 AND t.scope<>'*' AND m.scope<>'*' AND (t._v<=?9 OR EXISTS(SELECT 1 FROM"
+               " giveback g WHERE g.tid=%d AND g.pk=m.id AND g.v=t._v AND g.from_v<m.base)) AND %s",
+               t->tid, BIT_DEL, t->name, t->tid, COND);
+    out->give[n++] = sql_take(b);
     return n;
 }
 
@@ -487,15 +360,15 @@ static char *make_give_audit(const struct table *t, struct buf *b)
 {
     buf_printf(b,
                "INSERT INTO giveback(tid,pk,v,from_v,at,scope,old,new) SELECT %d,m.id,?4+m.k,m.base"
-               ",?7,?8,(SELECT json_object('_v',t._v",
+               ",?7,?8,(SELECT " JSON_OBJECT "('_v',t._v",
                t->tid);
     EACH_COLUMN(c, t)
     buf_printf(b, ",'%s',t.\"%s\"", c->name, c->name);
-    buf_printf(b, ") FROM main.\"%s\" t WHERE t.id=m.id),json_object('id',m.id", t->name);
+    buf_printf(b, ") FROM \"%s\" t WHERE t.id=m.id)," JSON_OBJECT "('id',m.id", t->name);
     EACH_COLUMN(d, t)
     buf_printf(b, ",'%s',m.\"%s\"", d->name, d->name);
-    buf_printf(b, ") FROM temp.in_%d m WHERE (m._new OR m.acc<>0) AND %s", t->tid, COND);
-    return take(b);
+    buf_printf(b, ") FROM in_%d m WHERE (m._new<>0 OR m.acc<>0) AND %s", t->tid, COND);
+    return sql_take(b);
 }
 
 static void make_give(struct table_sql *out, struct buf *b)
@@ -510,63 +383,74 @@ static void make_give(struct table_sql *out, struct buf *b)
         out->give[n++] = make_feed_exit(t, b);
     out->give[n++] = make_feed(t, b);
     assert(n <= DB_STEPS_MAX);
-    buf_printf(b, "SELECT coalesce(sum(why IS NULL AND (_new OR acc<>0)),0) FROM temp.in_%d",
+    buf_printf(b, "SELECT count(*) FILTER (WHERE why IS NULL AND (_new<>0 OR acc<>0)) FROM in_%d",
                t->tid);
-    out->taken = take(b);
+    out->taken = sql_take(b);
+}
+
+/* The row, and its phone (sealed) beside it. */
+static void add_row(struct buf *b, const struct table *t, const char *of)
+{
+    const char *phone = NULL;
+    buf_printf(b, JSON_OBJECT "('_v',%s_v,'_op','U','id',%sid", of, of);
+    EACH_COLUMN(c, t)
+    if (c->type == COLUMN_PHONE)
+        phone = c->name;
+    else
+        buf_printf(b, ",'%s',%s\"%s\"", c->name, of, c->name);
+    if (phone != NULL)
+        buf_printf(b, "),%s\"%s\"", of, phone);
+    else
+        buf_add_text(b, "),NULL");
 }
 
 static void make_repair(struct table_sql *out, struct buf *b)
 {
     const struct table *t = out->table;
-    const char *alive = is_up(t) ? "" : " AND NOT _del";
-    buf_add_text(b, "SELECT id,json_object('_v',_v,'_op','U','id',id");
-    EACH_COLUMN(c, t)
-    buf_printf(b, c->type == COLUMN_PHONE ? ",'%s',phone_clear(\"%s\")" : ",'%s',\"%s\"", c->name,
-               c->name);
-    buf_printf(b, ") FROM main.\"%s\" WHERE scope=?1 AND id>?2%s ORDER BY id LIMIT %d", t->name,
-               alive, LIMIT_PAGE_ROWS + 1);
-    out->boot = take(b);
-    buf_printf(b, "SELECT id,_v FROM main.\"%s\" WHERE scope=?1%s", t->name, alive);
-    out->digest = take(b);
-    buf_printf(b, "SELECT EXISTS(SELECT 1 FROM main.\"%s\" WHERE id=?1 AND scope=?2%s)", t->name,
-               alive);
-    out->there = take(b);
+    const char *alive = is_up(t) ? "" : " AND _del=0";
+    buf_add_text(b, "SELECT id,");
+    add_row(b, t, "");
+    buf_printf(b, " FROM \"%s\" WHERE scope=?1 AND id>?2%s ORDER BY id LIMIT %d", t->name, alive,
+               LIMIT_PAGE_ROWS + 1);
+    out->boot = sql_take(b);
+    buf_printf(b, "SELECT id,_v FROM \"%s\" WHERE scope=?1%s", t->name, alive);
+    out->digest = sql_take(b);
+    buf_printf(b, "SELECT EXISTS(SELECT 1 FROM \"%s\" WHERE id=?1 AND scope=?2%s)", t->name, alive);
+    out->there = sql_take(b);
     buf_printf(b,
-               "SELECT EXISTS(SELECT 1 FROM quarantine q JOIN main.\"%s\" t ON t.id="
-               "json_extract(q.row,'$.id') WHERE q.n=?1 AND json_valid(q.row))",
+               "SELECT EXISTS(SELECT 1 FROM quarantine q JOIN \"%s\" t ON t.id="
+               "${json_extract(q.row,'$.id')|json_try(q.row)->>'id'} WHERE q.n=?1 AND "
+               "${json_valid(q.row)|TRUE})",
                t->name);
-    out->there_any = take(b);
+    out->there_any = sql_take(b);
     if (is_up(t))
         return;
     buf_printf(b,
-               "DELETE FROM main.\"%s\" WHERE _del AND id IN(SELECT pk FROM temp.forgotten WHERE "
+               "DELETE FROM \"%s\" WHERE _del<>0 AND id IN(SELECT pk FROM forgotten WHERE "
                "tid=%d AND op='D')",
                t->name, t->tid);
-    out->forget = take(b);
+    out->forget = sql_take(b);
 }
 
 static void make_answers(struct table_sql *out, struct buf *b)
 {
     const struct table *t = out->table;
     buf_printf(b,
-               "INSERT INTO temp.verdict(k,lseq,kind,why) SELECT k,lseq,CASE WHEN why IS NOT NULL"
-               " THEN 'bad' WHEN lose<>0 THEN 'lost' ELSE 'keep' END,why FROM temp.in_%d"
+               "INSERT INTO verdict(k,lseq,kind,why) SELECT k,lseq,CASE WHEN why IS NOT NULL"
+               " THEN 'bad' WHEN lose<>0 THEN 'lost' ELSE 'keep' END,why FROM in_%d"
                " WHERE why IS NOT NULL OR lose<>0 OR unseen<>0",
                t->tid);
-    out->verdict = take(b);
-    buf_printf(
-        b,
-        "INSERT INTO quarantine(o,lseq,tid,row,why,at) SELECT ?3,m.lseq,%d,"
-        "substr(json_remove(r.row,'$.phone'),1,%d),m.why,?7 FROM temp.in_%d m JOIN temp.raw r"
-        " ON r.k=m.k WHERE m.why IS NOT NULL AND NOT ?6",
-        t->tid, LIMIT_ROW_BYTES, t->tid);
-    out->quarantine = take(b);
-    buf_add_text(b, "SELECT json_object('_v',_v,'_op','U','id',id");
-    EACH_COLUMN(c, t)
-    buf_printf(b, c->type == COLUMN_PHONE ? ",'%s',phone_clear(\"%s\")" : ",'%s',\"%s\"", c->name,
-               c->name);
-    buf_printf(b, ") FROM main.\"%s\" WHERE id=?1", t->name);
-    out->pull = take(b);
+    out->verdict = sql_take(b);
+    buf_printf(b,
+               "INSERT INTO quarantine(o,lseq,tid,row,why,at) SELECT ?3,m.lseq,%d,"
+               "substr(" WITHOUT_PHONE("r.row") ",1,%d),m.why,?7 FROM in_%d m JOIN raw r"
+                                                " ON r.k=m.k WHERE m.why IS NOT NULL AND ?6=0",
+               t->tid, LIMIT_ROW_BYTES, t->tid);
+    out->quarantine = sql_take(b);
+    buf_add_text(b, "SELECT ");
+    add_row(b, t, "");
+    buf_printf(b, " FROM \"%s\" WHERE id=?1", t->name);
+    out->pull = sql_take(b);
 }
 
 /* The last import's word is kept, so that importing the same again never takes back what a station
@@ -574,35 +458,40 @@ static void make_answers(struct table_sql *out, struct buf *b)
 static void make_import(struct table_sql *out, struct buf *b)
 {
     const struct table *t = out->table;
-    buf_printf(b, "UPDATE temp.in_%d AS m SET gm=0", t->tid);
+    buf_printf(b, "UPDATE in_%d AS m SET gm=0", t->tid);
     for (int g = 0; g < table_group_count(t); g++) {
-        buf_add_text(b, "+((0");
+        buf_add_text(b, "+iif((FALSE");
         EACH_COLUMN(c, t)
         if (c->group == g)
-            buf_printf(b, " OR m.\"%s\" IS NOT json_extract(i.row,'$.%s')", c->name, c->name);
-        buf_printf(b, ")*%d)", 1 << g);
+            buf_printf(b,
+                       " OR m.\"%s\" IS DISTINCT FROM "
+                       "${json_extract(i.row,'$.%s')|(i.row::json->>'%s')%s}",
+                       c->name, c->name, c->name, c->type == COLUMN_INT ? "::bigint" : "");
+        buf_printf(b, "),%d,0)", 1 << g);
     }
     buf_printf(b,
-               "+(i.gone*%d) FROM imported i WHERE i.tid=%d AND i.pk=m.id AND m.why IS NULL AND"
-               " EXISTS(SELECT 1 FROM main.\"%s\" t WHERE t.id=m.id)",
+               "+(i.gone*%d) FROM imported AS i WHERE i.tid=%d AND i.pk=m.id AND m.why IS NULL AND"
+               " EXISTS(SELECT 1 FROM \"%s\" t WHERE t.id=m.id)",
                BIT_DEL, t->tid, t->name);
-    out->same = take(b);
-    buf_printf(b, "INSERT INTO imported(tid,pk,row,gone) SELECT %d,m.id,json_object('id',m.id",
+    out->same = sql_take(b);
+    buf_printf(b, "INSERT INTO imported(tid,pk,row,gone) SELECT %d,m.id," JSON_OBJECT "('id',m.id",
                t->tid);
     EACH_COLUMN(d, t)
     buf_printf(b, ",'%s',m.\"%s\"", d->name, d->name);
     buf_printf(b,
-               "),0 FROM temp.in_%d m WHERE m.why IS NULL"
-               " ON CONFLICT(tid,pk) DO UPDATE SET row=excluded.row,gone=0",
+               "),0 FROM in_%d m WHERE m.why IS NULL"
+               " ON CONFLICT(${|county,}tid,pk) DO UPDATE SET row=excluded.row,gone=0",
                t->tid);
-    out->remember = take(b);
-    buf_printf(b, "UPDATE temp.in_%d SET why='same' WHERE why IS NULL AND gm=0", t->tid);
-    out->skip = take(b);
-    buf_printf(b,
-               "SELECT sum(why IS NULL AND _new),sum(why IS NULL AND acc<>0),sum(why='same' OR "
-               "(why IS NULL AND _new=0 AND acc=0)) FROM temp.in_%d",
-               t->tid);
-    out->tally = take(b);
+    out->remember = sql_take(b);
+    buf_printf(b, "UPDATE in_%d SET why='same' WHERE why IS NULL AND gm=0", t->tid);
+    out->skip = sql_take(b);
+    buf_printf(
+        b,
+        "SELECT count(*) FILTER (WHERE why IS NULL AND _new<>0),count(*) FILTER (WHERE why IS "
+        "NULL AND acc<>0),count(*) FILTER (WHERE why='same' OR (why IS NULL AND _new=0 AND "
+        "acc=0)) FROM in_%d",
+        t->tid);
+    out->tally = sql_take(b);
 }
 
 /* What a column names, by its name; there are no foreign keys between replicated tables. */
@@ -628,36 +517,37 @@ static void make_views(struct table_sql *out, struct buf *b)
         if (to != NULL)
             buf_printf(b,
                        "%sSELECT s.file,s.line,'%s '||t.\"%s\"||': there is no such %s' FROM "
-                       "temp.seen s JOIN main.\"%s\" t ON t.id=s.pk WHERE s.tid=%d AND NOT EXISTS("
-                       "SELECT 1 FROM main.\"%s\" r WHERE r.id=t.\"%s\" AND NOT r._del) AND "
+                       "seen s JOIN \"%s\" t ON t.id=s.pk WHERE s.tid=%d AND NOT EXISTS("
+                       "SELECT 1 FROM \"%s\" r WHERE r.id=t.\"%s\" AND r._del=0) AND "
                        "t.\"%s\" IS NOT NULL",
                        b->size > 0 ? " UNION ALL " : "", c->name, c->name, to, t->name, t->tid, to,
                        c->name, c->name);
     }
-    out->dangling = b->size > 0 ? take(b) : NULL;
-    const char *alive = is_up(t) ? "1" : "NOT _del";
+    out->dangling = b->size > 0 ? sql_take(b) : NULL;
+    const char *alive = is_up(t) ? "TRUE" : "_del=0";
     buf_printf(b,
-               "SELECT json_group_object(scope,n) FROM (SELECT scope,count(*) AS n FROM main.\"%s\""
-               " WHERE %s GROUP BY scope)",
+               "SELECT ${json_group_object(scope,n)|coalesce(json_object_agg(scope,n),'{}')} FROM "
+               "(SELECT scope,count(*) AS n FROM \"%s\""
+               " WHERE %s GROUP BY scope) AS o",
                t->name, alive);
-    out->count = take(b);
-    buf_add_text(b, "SELECT json_group_array(json_object('id',id,'_v',_v");
+    out->count = sql_take(b);
+    buf_add_text(b, "SELECT " JSON_LIST "(" JSON_OBJECT "('id',id,'_v',_v");
     EACH_COLUMN(d, t)
     if (d->type != COLUMN_PHONE)
         buf_printf(b, ",'%s',\"%s\"", d->name, d->name);
-    buf_printf(b, ")) FROM (SELECT * FROM main.\"%s\" WHERE %s ORDER BY id)", t->name, alive);
-    out->list = take(b);
+    buf_printf(b, "))" JSON_LIST_END " FROM (SELECT * FROM \"%s\" WHERE %s ORDER BY id) AS o",
+               t->name, alive);
+    out->list = sql_take(b);
 }
 
-void table_sql_init(struct table_sql *sql, const struct table *table, uint32_t without)
+void table_sql_init(struct table_sql *sql, const struct table *table, enum db_engine engine,
+                    uint32_t without)
 {
     struct buf b;
     buf_init(&b, DB_SQL_BYTES);
     *sql = (struct table_sql){.table = table};
     make_create(sql, &b);
-    make_stage(sql, &b);
-    make_fill(sql, &b);
-    make_check(sql, &b);
+    sql_make_stage(sql, engine, &b);
     make_steps(sql, without, &b);
     make_give(sql, &b);
     make_repair(sql, &b);
@@ -669,11 +559,12 @@ void table_sql_init(struct table_sql *sql, const struct table *table, uint32_t w
 
 void table_sql_fini(struct table_sql *sql)
 {
-    char *all[] = {sql->create, sql->index,     sql->create_in,  sql->stage,  sql->check,
-                   sql->hide,   sql->verdict,   sql->quarantine, sql->clear,  sql->pull,
-                   sql->same,   sql->remember,  sql->skip,       sql->tally,  sql->dangling,
-                   sql->count,  sql->list,      sql->boot,       sql->digest, sql->there,
-                   sql->forget, sql->there_any, sql->taken,      sql->fill,   sql->fill_null};
+    char *all[] = {sql->create,     sql->index,     sql->create_in,  sql->stage,  sql->check,
+                   sql->create_rec, sql->verdict,   sql->quarantine, sql->clear,  sql->pull,
+                   sql->same,       sql->remember,  sql->skip,       sql->tally,  sql->dangling,
+                   sql->count,      sql->list,      sql->boot,       sql->digest, sql->there,
+                   sql->forget,     sql->there_any, sql->taken,      sql->fill,   sql->fill_null,
+                   sql->phones,     sql->hide};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]);
     for (int i = 0; i < DB_STEPS_MAX; i++) {

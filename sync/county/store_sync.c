@@ -2,7 +2,7 @@
  * pulled, then all is committed. What is wrong with the request is answered with a status and a
  * sentence and has changed nothing. The small members of the request are read strictly; the rows
  * never leave the engine, so that a poisonous row spoils itself only. */
-#include "sync/county/store_parts.h"
+#include "sync/county/store_sql.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -22,8 +22,7 @@ struct request {
     char new_tok[2 * TOK_RANDOM_BYTES + 1]; /* to be given */
     struct scopes scopes;
     const struct store_station *station;
-    const char *body;
-    size_t size;
+    struct slice slice;
     int64_t rows;
     int64_t first_lseq, last_lseq;
     struct merge_args merge;
@@ -50,52 +49,34 @@ static int check_head(struct request *request, const struct store_station *stati
     return ERR_OK;
 }
 
-static int check_push_form(struct db *db, const char *body, size_t size,
-                           struct store_answer *answer, struct err *err)
+static int read_numbers(struct db *db, struct request *request, int64_t *ret_strange,
+                        struct err *err)
 {
-    int64_t array = 0, strange = 0;
-    int code = db_int(db, &array, err, "SELECT json_type(?1,'$.push') IS 'array'", "t", body, size);
-    if (code == ERR_OK && array != 0)
-        code =
-            db_int(db, &strange, err,
-                   "SELECT count(*) FROM json_each(?1,'$.push') WHERE iif(type='object',"
-                   "json_type(value,'$.t') IS NOT 'text' OR json_type(value,'$.r') IS NOT 'array'"
-                   ",1)",
-                   "t", body, size);
-    if (code != ERR_OK)
-        return code;
-    return array != 0 && strange == 0 ? ERR_OK
-                                      : refuse(answer, 400, "push is not an array of {t, r}");
+    struct db_query *q = db_query(db, err,
+                                  "SELECT min(lseq),max(lseq),count(*) FILTER (WHERE row IS NULL "
+                                  "OR lseq IS NULL OR lseq<1) FROM raw",
+                                  "");
+    if (q == NULL || db_step(q, err) <= 0)
+        return err != NULL ? err->code : ERR_IO;
+    request->first_lseq = db_column_int(q, 0);
+    request->last_lseq = db_column_int(q, 1);
+    *ret_strange = db_column_int(q, 2);
+    db_reset(q);
+    return ERR_OK;
 }
 
-static int stage_rows(struct db *db, const char *body, size_t size, struct request *request,
-                      struct store_answer *answer, struct err *err)
+static int read_rows(struct db *db, struct request *request, struct store_answer *answer,
+                     struct err *err)
 {
-    /* in two steps: json_each would copy the whole table's rows for each of them */
-    int code = db_run(db, err,
-                      "INSERT INTO temp.part(n,t,r) SELECT key,json_extract(value,'$.t'),"
-                      "json_extract(value,'$.r') FROM json_each(?1,'$.push')",
-                      "t", body, size);
-    if (code == ERR_OK)
-        code = db_run(db, err,
-                      "INSERT INTO temp.raw(k,t,row) SELECT row_number() OVER (ORDER BY p.n,r.key)"
-                      "-1,p.t,iif(r.type='object',r.value,NULL) FROM temp.part p,json_each(p.r) r"
-                      " LIMIT ?1",
-                      "i", (int64_t)LIMIT_SYNC_PUSH_ROWS + 1);
     int64_t strange = 0;
+    const struct json *push = json_get(request->head, "push");
+    int code = answer_check_rows(push, &request->slice, answer);
     if (code == ERR_OK)
-        code = db_int(db, &request->rows, err, "SELECT count(*) FROM temp.raw", "");
-    if (code == ERR_OK)
-        code = db_int(db, &strange, err,
-                      "SELECT count(*) FROM temp.raw WHERE row IS NULL OR "
-                      "json_type(row,'$.lseq') IS NOT 'integer' OR json_extract(row,'$.lseq')<1",
-                      "");
-    if (code == ERR_OK)
-        code = db_int(db, &request->first_lseq, err,
-                      "SELECT min(json_extract(row,'$.lseq')) FROM temp.raw", "");
-    if (code == ERR_OK)
-        code = db_int(db, &request->last_lseq, err,
-                      "SELECT max(json_extract(row,'$.lseq')) FROM temp.raw", "");
+        code = merge_read(db, push, &request->slice, &request->rows, err);
+    if (code == ERR_INVALID)
+        return refuse(answer, 400, "the rows of a part are not JSON (RFC 8259)");
+    if (code == ERR_OK && request->rows > 0)
+        code = read_numbers(db, request, &strange, err);
     if (code != ERR_OK)
         return code;
     if (request->rows > LIMIT_SYNC_PUSH_ROWS)
@@ -157,43 +138,39 @@ static int refuse_reinc(struct store_answer *answer, int64_t last, const char *w
 /* Reasons of rows that no table takes. */
 static int judge_unknown(struct db *db, const struct merge_args *args, struct err *err)
 {
-    int code =
-        db_run(db, err,
-               "INSERT INTO temp.verdict(k,lseq,kind,why) SELECT k,json_extract(row,'$.lseq'),"
-               "'bad','table' FROM temp.raw WHERE NOT EXISTS(SELECT 1 FROM temp.known n WHERE"
-               " n.t=raw.t)",
-               "");
-    if (code == ERR_OK)
-        code = db_run(db, err,
-                      "INSERT INTO quarantine(o,lseq,tid,row,why,at) SELECT ?1,json_extract(row,"
-                      "'$.lseq'),0,substr(json_remove(row,'$.phone'),1,65536),'table',?2 FROM"
-                      " temp.raw WHERE NOT EXISTS(SELECT 1 FROM temp.known n WHERE n.t=raw.t)",
-                      "ii", args->origin, args->now_ms);
+    int code = db_run(db, err,
+                      "INSERT INTO verdict(k,lseq,kind,why) SELECT k,lseq,'bad','table' FROM raw "
+                      "WHERE NOT EXISTS(SELECT 1 FROM known n WHERE n.t=raw.t)",
+                      "");
+    if (code == ERR_OK && db_changes(db) > 0)
+        code =
+            db_run(db, err,
+                   "INSERT INTO quarantine(o,lseq,tid,row,why,at) SELECT ?1,lseq,0,"
+                   "substr(" WITHOUT_PHONE("row") ",1,65536),'table',?2 FROM raw WHERE NOT "
+                                                  "EXISTS(SELECT 1 FROM known n WHERE n.t=raw.t)",
+                   "ii", args->origin, args->now_ms);
     return code;
 }
 
 static int write_verdicts(struct db *db, const struct request *request, struct buf *out,
                           struct err *err)
 {
-    buf_printf(out, "\"ack\":%lld,\"v0\":%lld,\"lost\":", (long long)request->last_lseq,
+    static const char *const NAMES[] = {"lost", "keep", "bad"};
+    buf_printf(out, "\"ack\":%lld,\"v0\":%lld", (long long)request->last_lseq,
                (long long)request->merge.v0);
-    int code = db_text(db, out, err,
-                       "SELECT json_group_array(lseq) FROM (SELECT lseq FROM temp.verdict WHERE "
-                       "kind='lost' ORDER BY k)",
-                       "");
-    buf_add_text(out, ",\"keep\":");
-    if (code == ERR_OK)
-        code = db_text(db, out, err,
-                       "SELECT json_group_array(lseq) FROM (SELECT lseq FROM temp.verdict WHERE "
-                       "kind='keep' ORDER BY k)",
-                       "");
-    buf_add_text(out, ",\"bad\":");
-    if (code == ERR_OK)
-        code = db_text(db, out, err,
-                       "SELECT json_group_array(json_array(lseq,why)) FROM (SELECT lseq,why FROM "
-                       "temp.verdict WHERE kind='bad' ORDER BY k)",
-                       "");
-    return code;
+    struct db_query *q =
+        db_query(db, err,
+                 "SELECT " JSON_LIST "(lseq) FILTER (WHERE kind='lost')" JSON_LIST_END "," JSON_LIST
+                 "(lseq) FILTER (WHERE kind='keep')" JSON_LIST_END "," JSON_LIST "(" JSON_ARRAY
+                 "(lseq,why)) FILTER (WHERE kind='bad')" JSON_LIST_END
+                 " FROM (SELECT * FROM verdict ORDER BY k) AS o",
+                 "");
+    if (q == NULL || db_step(q, err) <= 0)
+        return err != NULL ? err->code : ERR_IO;
+    for (int i = 0; i < 3; i++)
+        buf_printf(out, ",\"%s\":%s", NAMES[i], db_column_text(q, i));
+    db_reset(q);
+    return ERR_OK;
 }
 
 static int keep_verdicts(struct db *db, struct request *request, const struct buf *verdicts,
@@ -260,12 +237,13 @@ struct life {
 static int read_life(struct db *db, const struct request *request, struct life *ret,
                      struct err *err)
 {
-    struct db_query *q =
-        db_query(db, err,
-                 "SELECT last_lseq,coalesce(tok,'')=?3,prev_tok IS ?3,prev_fp IS ?4 AND "
-                 "last_lseq=?5 FROM incarnation WHERE o=?1 AND scope=?2",
-                 "isssi", request->inc, request->station->scope, request->tok, request->fp,
-                 request->last_lseq);
+    struct db_query *q = db_query(
+        db, err,
+        "SELECT last_lseq,coalesce(tok,'')=?3,prev_tok IS NOT DISTINCT FROM ?3,prev_fp IS NOT "
+        "DISTINCT FROM ?4 AND last_lseq=?5 FROM incarnation WHERE o=?1 AND scope=?2"
+        "${| FOR UPDATE}",
+        "isssi", request->inc, request->station->scope, request->tok, request->fp,
+        request->last_lseq);
     int rc = q != NULL ? db_step(q, err) : -1;
     *ret = (struct life){.known = rc > 0};
     if (rc > 0) {
@@ -384,9 +362,7 @@ static int run_request(struct db *db, void *ctx, struct store_answer *answer, st
     struct request *request = ctx;
     int code = merge_clear(db, err);
     if (code == ERR_OK)
-        code = check_push_form(db, request->body, request->size, answer, err);
-    if (code == ERR_OK)
-        code = stage_rows(db, request->body, request->size, request, answer, err);
+        code = read_rows(db, request, answer, err);
     if (code == ERR_OK)
         code = scopes_read(db, request->station, &request->scopes, err);
     if (code == ERR_OK)
@@ -410,10 +386,10 @@ int store_sync(struct store *store, const struct store_station *station, const c
                size_t size, struct store_answer *answer, struct err *err)
 {
     struct db *db = (struct db *)store;
-    struct request request = {.station = station, .body = body, .size = size};
+    struct request request = {.station = station};
     int64_t now_ms = clock_wall_ms(db->clock);
     answer->status = 200;
-    int code = answer_read_head(db, body, size, "$.push", &request.head, answer, err);
+    int code = answer_read_head(body, size, "push", &request.slice, &request.head, answer);
     if (code == ERR_OK)
         code = check_head(&request, station, answer);
     if (code == ERR_OK) {

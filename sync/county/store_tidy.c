@@ -15,24 +15,25 @@ int purge_horizon(struct db *db, int64_t *ret, struct err *err)
 static int find_limit(struct db *db, int64_t *ret, struct err *err)
 {
     int64_t now_ms = clock_wall_ms(db->clock), oldest_ms = now_ms - LIMIT_TOMBSTONE_DAYS * DAY_MS;
-    return db_int(db, ret, err,
-                  "SELECT max(?2,coalesce((SELECT min(i.cursor_v) FROM incarnation i WHERE "
-                  "i.state=0 AND i.cursor_v IS NOT NULL AND i.seen>?1 AND i.scope IN(SELECT scope "
-                  "FROM station WHERE revoked_at IS NULL)),?2))",
-                  "ii", oldest_ms, oldest_ms * 1000);
+    return db_int(
+        db, ret, err,
+        "SELECT ${max|greatest}(?2,coalesce((SELECT min(i.cursor_v) FROM incarnation i WHERE "
+        "i.state=0 AND i.cursor_v IS NOT NULL AND i.seen>?1 AND i.scope IN(SELECT scope "
+        "FROM station WHERE revoked_at IS NULL)),?2))",
+        "ii", oldest_ms, oldest_ms * 1000);
 }
 
 static int forget(struct db *db, int64_t limit, bool *ret_more, struct err *err)
 {
     int64_t count = 0;
-    int code = db_run(db, err, "DELETE FROM temp.forgotten", "");
+    int code = db_run(db, err, "DELETE FROM forgotten", "");
     if (code == ERR_OK)
         code = db_run(db, err,
-                      "INSERT INTO temp.forgotten SELECT tid,pk,scope,op,v FROM feed WHERE "
+                      "INSERT INTO forgotten SELECT tid,pk,scope,op,v FROM feed WHERE "
                       "op<>'U' AND v<?1 ORDER BY v LIMIT ?2",
                       "ii", limit, (int64_t)LIMIT_TIDY_ROWS);
     if (code == ERR_OK)
-        code = db_int(db, &count, err, "SELECT count(*) FROM temp.forgotten", "");
+        code = db_int(db, &count, err, "SELECT count(*) FROM forgotten", "");
     *ret_more = count == LIMIT_TIDY_ROWS;
     if (code != ERR_OK || count == 0)
         return code;
@@ -40,11 +41,12 @@ static int forget(struct db *db, int64_t limit, bool *ret_more, struct err *err)
         if (db->tables[i].forget != NULL)
             code = db_run(db, err, db->tables[i].forget, "");
     if (code == ERR_OK)
-        code = db_run(
-            db, err, "DELETE FROM feed WHERE (scope,v) IN(SELECT scope,v FROM temp.forgotten)", "");
+        code = db_run(db, err, "DELETE FROM feed WHERE (scope,v) IN(SELECT scope,v FROM forgotten)",
+                      "");
     if (code == ERR_OK)
         code = db_run(
-            db, err, "UPDATE ctr SET purge_v=max(purge_v,(SELECT max(v) FROM temp.forgotten))", "");
+            db, err,
+            "UPDATE ctr SET purge_v=${max|greatest}(purge_v,(SELECT max(v) FROM forgotten))", "");
     return code;
 }
 
@@ -53,15 +55,15 @@ int store_tidy(struct store *store, bool *ret_more, struct err *err)
     struct db *db = (struct db *)store;
     int64_t limit = 0;
     *ret_more = false;
-    int code = db_run(db, err, "BEGIN IMMEDIATE", "");
+    int code = db_begin(db, false, err);
     if (code != ERR_OK)
         return code;
     code = find_limit(db, &limit, err);
     if (code == ERR_OK)
         code = forget(db, limit, ret_more, err);
     if (code == ERR_OK)
-        code = db_run(db, err, "COMMIT", "");
+        code = db_commit(db, err);
     if (code != ERR_OK)
-        db_run(db, NULL, "ROLLBACK", "");
+        db_rollback(db);
     return code;
 }

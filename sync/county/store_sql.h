@@ -1,0 +1,55 @@
+/* For the files that write the SQL of the replicated tables: store_sql.c, store_stage.c. What the
+ * engines say in different words is written ${SQLite|PostgreSQL} (db.h). */
+#ifndef TOUYAN_COUNTY_STORE_SQL_H
+#define TOUYAN_COUNTY_STORE_SQL_H
+
+#include "sync/county/store_parts.h"
+
+enum { BIT_DEL = 128 };
+
+#define LEAST "${min|least}"
+#define JSON_OBJECT "${json_object|json_build_object}"
+#define JSON_ARRAY "${json_array|json_build_array}"
+/* A JSON array of all rows: JSON_LIST "(x)" JSON_LIST_END */
+#define JSON_LIST "${json_group_array|coalesce(json_agg}"
+#define JSON_LIST_END "${|,'[]')}"
+
+/* The text of a row of raw without its phone, which is kept nowhere in clear. */
+#define WITHOUT_PHONE(row) "${json_remove(" row ",'$.phone')|json_without(" row ",'phone')::text}"
+
+/* The rows of a statement that are merged. */
+#define COND "m.why IS NULL AND m.k BETWEEN ?1 AND ?2"
+
+/* Column 0 is the scope; NULL past the last. */
+const struct table_column *sql_column_at(const struct table *table, size_t index);
+
+/* NOLINTBEGIN(bugprone-macro-parentheses): `column` is a name that is declared */
+#define EACH_COLUMN(column, table)                                                                 \
+    const struct table_column *column = NULL; /* NOLINT(bugprone-macro-parentheses): a name */     \
+    for (size_t column##_at = 0; ((column) = sql_column_at(table, column##_at)) != NULL;           \
+         column##_at++)
+/* NOLINTEND(bugprone-macro-parentheses) */
+
+static inline bool is_up(const struct table *table)
+{
+    return table->direction == TABLE_UP;
+}
+
+/* A column group, or the tombstone, which merges like one. */
+struct sql_group {
+    int index; /* of the columns; -1: the tombstone */
+    int bit;
+    char name[8];  /* of its columns _v _h _o */
+    char stamp[4]; /* of in_<tid>: its stamp */
+};
+
+/* The tombstone is the last, at table_group_count(). */
+struct sql_group sql_group_at(const struct table *table, int index);
+
+/* The text so far, owned by the caller; the buffer is empty again. */
+char *sql_take(struct buf *sql);
+
+/* store_stage.c */
+void sql_make_stage(struct table_sql *out, enum db_engine engine, struct buf *b);
+
+#endif

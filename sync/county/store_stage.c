@@ -1,0 +1,303 @@
+/* The SQL that takes the rows of a push from raw to in_<tid>, where they lie typed or are refused.
+ *
+ * SQLite: a value keeps the type in which it came (what no column can hold is the blob x'00', a
+ * member that is not there x'01'), and the check asks for its type. PostgreSQL: all members are
+ * read as text at once; a text that is no whole number of 64 bits is NULL and noted in `wrong`, one
+ * that is not there in `absent` (bits: bit_of()). So nothing that a station sends makes a statement
+ * fail. */
+#include <stdio.h>
+
+#include "sync/county/store_sql.h"
+
+#define ABSENT "E'\\x01absent'"
+#define UNFED (INT64_C(1) << 40)
+
+/* The lowest is _del's, UNFED another mark's. */
+static int64_t bit_of(size_t column)
+{
+    return INT64_C(2) << column;
+}
+
+/* The stamps of the groups, each by this format. */
+static void add_stamps(struct buf *b, const struct table *t, const char *before, const char *after)
+{
+    for (int g = 0; !is_up(t) && g <= table_group_count(t); g++)
+        buf_printf(b, "%s%s%s", before, sql_group_at(t, g).stamp, after);
+}
+
+static void make_scratch(struct table_sql *out, enum db_engine engine, struct buf *b)
+{
+    const struct table *t = out->table;
+    buf_printf(b,
+               "CREATE TEMP TABLE in_%d(k INTEGER PRIMARY KEY,lseq${| INTEGER},base${| INTEGER}"
+               ",gm${| INTEGER},h${| INTEGER},unfed${| INTEGER},id${| TEXT},_del${| INTEGER}",
+               t->tid);
+    add_stamps(b, t, ",", "${| INTEGER}");
+    EACH_COLUMN(c, t)
+    buf_printf(b, ",\"%s\"${| %s}", c->name, column_sql_type(c));
+    buf_add_text(b, ",n INTEGER,why TEXT,acc INTEGER NOT NULL DEFAULT 0,lose INTEGER NOT NULL"
+                    " DEFAULT 0,unseen INTEGER NOT NULL DEFAULT 0,_new INTEGER NOT NULL DEFAULT 0"
+                    "${|,absent INTEGER,wrong INTEGER})${| ON COMMIT DELETE ROWS}");
+    out->create_in = sql_take(b);
+    buf_printf(b, "DELETE FROM in_%d", t->tid);
+    out->clear = sql_take(b);
+    if (engine == DB_SQLITE)
+        return;
+    buf_printf(b, "CREATE TEMP TABLE rec_%d(base TEXT,gm TEXT,h TEXT,unfed TEXT,id TEXT,_del TEXT",
+               t->tid);
+    add_stamps(b, t, ",", " TEXT");
+    EACH_COLUMN(d, t)
+    buf_printf(b, ",\"%s\" TEXT", d->name);
+    buf_add_text(b, ")");
+    out->create_rec = sql_take(b);
+}
+
+static void add_target(struct buf *b, const struct table *t)
+{
+    buf_printf(b, "INSERT INTO in_%d(k,lseq,base,gm,h,unfed,id,_del", t->tid);
+    add_stamps(b, t, ",", "");
+    EACH_COLUMN(c, t)
+    buf_printf(b, ",\"%s\"", c->name);
+    buf_add_text(b, ",n,why");
+}
+
+/* --- SQLite --- */
+
+/* A member of the row with its type; what no column can hold becomes a blob, which no check lets
+ * pass. */
+static void add_member(struct buf *b, const char *name, const char *absent)
+{
+    buf_printf(b,
+               ",CASE coalesce(json_type(row,'$.%s'),'') WHEN 'text' THEN "
+               "json_extract(row,'$.%s') WHEN 'integer' THEN json_extract(row,'$.%s') "
+               "WHEN 'null' THEN NULL WHEN '' THEN %s ELSE x'00' END",
+               name, name, name, absent);
+}
+
+static void make_stage_typed(struct table_sql *out, struct buf *b)
+{
+    const struct table *t = out->table;
+    add_target(b, t);
+    buf_add_text(b, ") SELECT k,lseq");
+    static const char *const MARKS[] = {"base", "gm", "h", "unfed", "id", "_del"};
+    for (size_t i = 0; i < sizeof MARKS / sizeof *MARKS; i++)
+        add_member(b, MARKS[i], "NULL");
+    for (int g = 0; !is_up(t) && g <= table_group_count(t); g++)
+        add_member(b, sql_group_at(t, g).stamp, "json_extract(row,'$.h')");
+    EACH_COLUMN(d, t)
+    add_member(b, d->name, "x'01'");
+    buf_printf(b,
+               ",row_number() OVER (PARTITION BY json_extract(row,'$.id') ORDER BY k)"
+               ",CASE WHEN length(CAST(row AS BLOB))>%d THEN 'size' WHEN has_nul_escape(row) THEN"
+               " 'text U+0000' END FROM raw WHERE t='%s'",
+               LIMIT_ROW_BYTES, t->name);
+    out->stage = sql_take(b);
+}
+
+/* What a push does not name: a station of an older schema must not take away what it does not
+ * know. The county's own rows name all that they have. */
+static void make_fill_typed(struct table_sql *out, struct buf *b)
+{
+    const struct table *t = out->table;
+    struct buf some;
+    buf_init(&some, DB_SQL_BYTES);
+    EACH_COLUMN(c, t)
+    buf_printf(&some, "%sm.\"%s\" IS x'01'", some.size > 0 ? " OR " : "", c->name);
+    buf_printf(b, "UPDATE in_%d AS m SET ", t->tid);
+    EACH_COLUMN(d, t)
+    buf_printf(b, "%s\"%s\"=iif(m.\"%s\" IS x'01',t.\"%s\",m.\"%s\")", d_at > 0 ? "," : "", d->name,
+               d->name, d->name, d->name);
+    buf_printf(b, " FROM \"%s\" AS t WHERE t.id=m.id AND ?6=0 AND (%s)", t->name, buf_text(&some));
+    out->fill = sql_take(b);
+    buf_printf(b, "UPDATE in_%d AS m SET ", t->tid);
+    EACH_COLUMN(e, t)
+    buf_printf(b, "%s\"%s\"=nullif(m.\"%s\",x'01')", e_at > 0 ? "," : "", e->name, e->name);
+    buf_printf(b, " WHERE %s", buf_text(&some));
+    out->fill_null = sql_take(b);
+    buf_free(&some);
+}
+
+/* --- PostgreSQL --- */
+
+static void add_numbers(struct buf *b, const struct table *t)
+{
+    static const char *const MARKS[] = {"base", "gm", "h", "unfed", "_del"};
+    for (size_t i = 0; i < sizeof MARKS / sizeof *MARKS; i++)
+        buf_printf(b, ",int_of(j.%s) AS i_%s", MARKS[i], MARKS[i]);
+    for (int g = 0; !is_up(t) && g <= table_group_count(t); g++)
+        buf_printf(b, ",int_of(coalesce(j.%s,j.h)) AS i_%s", sql_group_at(t, g).stamp,
+                   sql_group_at(t, g).stamp);
+    EACH_COLUMN(c, t)
+    if (c->type == COLUMN_INT)
+        buf_printf(b, ",int_of(j.\"%s\") AS \"i_%s\"", c->name, c->name);
+}
+
+static void add_bits(struct buf *b, const struct table *t)
+{
+    buf_add_text(b, ",0::bigint");
+    EACH_COLUMN(c, t)
+    buf_printf(b, "|iif(\"%s\"=" ABSENT ",%lld,0)", c->name, (long long)bit_of(c_at));
+    buf_printf(b,
+               ",iif(_del IS NOT NULL AND i__del IS NULL,1::bigint,0)"
+               "|iif(unfed IS NOT NULL AND i_unfed IS NULL,%lld,0)",
+               (long long)UNFED);
+    EACH_COLUMN(d, t)
+    if (d->type == COLUMN_INT)
+        buf_printf(b, "|iif(\"%s\"<>" ABSENT " AND \"i_%s\" IS NULL,%lld,0)", d->name, d->name,
+                   (long long)bit_of(d_at));
+}
+
+static void make_stage_text(struct table_sql *out, struct buf *b)
+{
+    const struct table *t = out->table;
+    add_target(b, t);
+    buf_add_text(b, ",absent,wrong) SELECT k,lseq,i_base,i_gm,i_h,i_unfed,id,i__del");
+    add_stamps(b, t, ",i_", "");
+    EACH_COLUMN(c, t)
+    if (c->type == COLUMN_INT)
+        buf_printf(b, ",\"i_%s\"", c->name);
+    else
+        buf_printf(b, ",nullif(\"%s\"," ABSENT ")", c->name);
+    buf_printf(b,
+               ",row_number() OVER (PARTITION BY id COLLATE \"C\" ORDER BY k)"
+               ",CASE WHEN octet_length(row)>%d THEN 'size' WHEN has_nul_escape(row) THEN"
+               " 'text U+0000' END",
+               LIMIT_ROW_BYTES);
+    add_bits(b, t);
+    buf_add_text(b, " FROM (SELECT r.k,r.lseq,r.row::text AS row,j.*");
+    add_numbers(b, t);
+    buf_add_text(b, " FROM raw AS r,json_populate_record(ROW(NULL,NULL,NULL,NULL,NULL,NULL");
+    for (int g = 0; !is_up(t) && g <= table_group_count(t); g++)
+        buf_add_text(b, ",NULL");
+    EACH_COLUMN(d, t)
+    buf_add_text(b, "," ABSENT);
+    buf_printf(b, ")::rec_%d,r.row) AS j WHERE r.t='%s' OFFSET 0) AS o", t->tid, t->name);
+    out->stage = sql_take(b);
+}
+
+/* Only columns of groups that the row changes are of interest. */
+static void make_fill_text(struct table_sql *out, struct buf *b)
+{
+    const struct table *t = out->table;
+    buf_printf(b, "UPDATE in_%d AS m SET ", t->tid);
+    EACH_COLUMN(c, t)
+    buf_printf(b, "%s\"%s\"=iif((m.absent&%lld)<>0,t.\"%s\",m.\"%s\")", c_at > 0 ? "," : "",
+               c->name, (long long)bit_of(c_at), c->name, c->name);
+    buf_printf(b, " FROM \"%s\" AS t WHERE t.id=m.id AND ?6=0 AND (m.absent&(0", t->name);
+    for (int g = 0; g < table_group_count(t); g++) {
+        int64_t bits = 0;
+        EACH_COLUMN(d, t)
+        if (d->group == g)
+            bits |= bit_of(d_at);
+        if (is_up(t))
+            buf_printf(b, "|%lld", (long long)bits);
+        else
+            buf_printf(b, "|iif((m.gm&%d)<>0,%lld,0)", 1 << g, (long long)bits);
+    }
+    buf_add_text(b, "))<>0");
+    out->fill = sql_take(b);
+}
+
+/* --- both --- */
+
+static void make_phones(struct table_sql *out, struct buf *b)
+{
+    const struct table *t = out->table;
+    EACH_COLUMN(c, t)
+    if (c->type == COLUMN_PHONE) {
+        buf_printf(b, "SELECT k,\"%s\" FROM in_%d WHERE why IS NULL AND \"%s\" IS NOT NULL",
+                   c->name, t->tid, c->name);
+        out->phones = sql_take(b);
+        buf_printf(b, "UPDATE in_%d SET \"%s\"=?2,why=?3 WHERE k=?1", t->tid, c->name);
+        out->hide = sql_take(b);
+    }
+}
+
+static void add_mark_checks(struct buf *b, const struct table *t, enum db_engine engine)
+{
+    bool typed = engine == DB_SQLITE;
+    buf_printf(b,
+               " WHEN %s OR base<0 THEN 'type base'"
+               " WHEN %s OR gm<1 OR (gm & ~%d)<>0 THEN 'type gm'"
+               " WHEN %s OR h<0 THEN 'type h' WHEN %s THEN 'type unfed'",
+               typed ? "typeof(base)<>'integer'" : "base IS NULL",
+               typed ? "typeof(gm)<>'integer'" : "gm IS NULL",
+               ((1 << table_group_count(t)) - 1) | BIT_DEL,
+               typed ? "typeof(h)<>'integer'" : "h IS NULL",
+               typed ? "typeof(unfed) NOT IN('integer','null')" : "(wrong>>40)<>0");
+    for (int g = 0; g <= table_group_count(t); g++)
+        buf_printf(b,
+                   typed ? " WHEN typeof(%s)<>'integer' OR %s<0 THEN 'type h'"
+                         : " WHEN %s IS NULL OR %s<0 THEN 'type h'",
+                   sql_group_at(t, g).stamp, sql_group_at(t, g).stamp);
+    buf_printf(b,
+               " WHEN (gm&%d)<>0 AND _del IS NULL AND ?6=0%s THEN 'required _del'"
+               " WHEN (gm&%d)<>0 AND (coalesce(_del,0) NOT IN(0,1)%s) THEN 'type _del'",
+               BIT_DEL, typed ? "" : " AND (wrong&1)=0", BIT_DEL, typed ? "" : " OR (wrong&1)<>0");
+}
+
+static void add_column_checks(struct buf *b, const struct table_column *c, size_t at,
+                              const char *changed, enum db_engine engine)
+{
+    char wrong[96] = "FALSE", there[64] = "";
+    bool number = c->type == COLUMN_INT;
+    if (engine == DB_SQLITE) {
+        snprintf(wrong, sizeof wrong, "typeof(\"%s\") NOT IN ('%s','null')", c->name,
+                 number ? "integer" : "text");
+    } else if (number) {
+        snprintf(wrong, sizeof wrong, "(wrong&%lld)<>0", (long long)bit_of(at));
+        snprintf(there, sizeof there, " AND (wrong&%lld)=0", (long long)bit_of(at));
+    }
+    if (c->required)
+        buf_printf(b, " WHEN %s AND \"%s\" IS NULL%s THEN 'required %s'", changed, c->name, there,
+                   c->name);
+    if (engine == DB_SQLITE || number)
+        buf_printf(b, " WHEN %s AND %s THEN 'type %s'", changed, wrong, c->name);
+    if (!number)
+        buf_printf(b, " WHEN %s AND NOT text_ok(\"%s\") THEN 'text %s'", changed, c->name, c->name);
+}
+
+static void make_check(struct table_sql *out, enum db_engine engine, struct buf *b)
+{
+    const struct table *t = out->table;
+    struct buf why;
+    buf_init(&why, DB_SQL_BYTES);
+    buf_add_text(&why, "CASE");
+    if (t->direction == TABLE_DOWN)
+        buf_add_text(&why, " WHEN ?6=0 THEN 'direction'");
+    buf_add_text(&why, " WHEN n>1 THEN 'duplicate'");
+    if (!is_up(t))
+        add_mark_checks(&why, t, engine);
+    buf_printf(&why, " WHEN %s OR NOT text_ok(id) OR %s NOT BETWEEN 1 AND %d THEN 'id'",
+               engine == DB_SQLITE ? "typeof(id)<>'text'" : "id IS NULL",
+               engine == DB_SQLITE ? "length(CAST(id AS BLOB))" : "octet_length(id)",
+               LIMIT_ROW_ID_BYTES);
+    EACH_COLUMN(c, t)
+    {
+        char changed[24];
+        snprintf(changed, sizeof changed, is_up(t) ? "TRUE" : "(gm&%d)<>0", 1 << c->group);
+        add_column_checks(&why, c, c_at, changed, engine);
+    }
+    buf_printf(&why, " WHEN %s AND %s NOT BETWEEN 1 AND %d THEN 'scope' END",
+               is_up(t) ? "TRUE" : "(gm&1)<>0",
+               engine == DB_SQLITE ? "length(CAST(scope AS BLOB))" : "octet_length(scope)",
+               LIMIT_STATION_BYTES);
+    buf_printf(b, "UPDATE in_%d SET why=%s WHERE why IS NULL AND %s IS NOT NULL", t->tid,
+               buf_text(&why), buf_text(&why));
+    buf_free(&why);
+    out->check = sql_take(b);
+}
+
+void sql_make_stage(struct table_sql *out, enum db_engine engine, struct buf *b)
+{
+    make_scratch(out, engine, b);
+    if (engine == DB_SQLITE) {
+        make_stage_typed(out, b);
+        make_fill_typed(out, b);
+    } else {
+        make_stage_text(out, b);
+        make_fill_text(out, b);
+    }
+    make_phones(out, b);
+    make_check(out, engine, b);
+}
