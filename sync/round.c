@@ -36,7 +36,7 @@ enum {
      * the time of a slice is foretold from the last one. Shorter ones cost hardly any rows a
      * second. */
     HANDLER_GOAL_US = 3000,
-    SLOW_LINK_GOAL_US = 8000,
+    SLOW_LINK_GOAL_US = 20000, /* every few seconds at most */
     REMEDIES_IN_A_ROW = PROTOCOL_SCOPES + 4, /* each scope may need one */
     REINC_PAUSE_MS = 60000,
     WORK_PAUSE_MS = 1000, /* after local work that could not be committed */

@@ -7,3 +7,4 @@ endfunction()
 
 touyan_play(demo e2e/demo.py 300)
 touyan_play(kill_anywhere sim/kill_anywhere.py 300 --seeds 20)
+touyan_play(manners e2e/manners.py 120)

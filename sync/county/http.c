@@ -34,6 +34,7 @@ struct http {
     struct MHD_Daemon *daemon;
     struct buf cert, key;
     char *trust; /* PEM, or NULL */
+    gnutls_datum_t ticket_key;
     pthread_t watchdog;
     pthread_mutex_t lock; /* connections, stopping */
     struct connection *connections;
@@ -77,6 +78,16 @@ static void *on_watch(void *ctx)
     }
 }
 
+/* So that a station that comes back needs no certificates and no signatures: its ticket, which only
+ * this process can open, has what the first handshake found out. */
+static void offer_tickets(struct http *http, struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    if (info != NULL)
+        gnutls_session_ticket_enable_server(info->tls_session, &http->ticket_key);
+}
+
 static void on_connection(void *ctx, struct MHD_Connection *connection, void **socket_context,
                           enum MHD_ConnectionNotificationCode code)
 {
@@ -94,6 +105,7 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **s
             c->next->link = &c->next;
         http->connections = c;
         *socket_context = c;
+        offer_tickets(http, connection);
     } else if (code == MHD_CONNECTION_NOTIFY_CLOSED && c != NULL) {
         *c->link = c->next;
         if (c->next != NULL)
@@ -432,6 +444,8 @@ static int start(struct http *http, const struct http_options *options, struct e
         code = read_pem(options->key_path, &http->key, err);
     if (code != ERR_OK)
         return code;
+    if (gnutls_session_ticket_key_generate(&http->ticket_key) != GNUTLS_E_SUCCESS)
+        return err_set(err, ERR_NOMEM, "no key for TLS tickets");
     http->daemon = start_daemon(http, &address);
     if (http->daemon == NULL)
         return err_set(err, ERR_IO,
@@ -480,5 +494,8 @@ void http_stop(struct http *http)
     buf_free(&http->cert);
     buf_free(&http->key);
     free(http->trust);
+    if (http->ticket_key.data != NULL)
+        gnutls_memset(http->ticket_key.data, 0, http->ticket_key.size);
+    gnutls_free(http->ticket_key.data);
     free(http);
 }

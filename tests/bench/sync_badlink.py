@@ -15,6 +15,7 @@ import json
 import os
 import pathlib
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -23,11 +24,13 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 for part in ("e2e", "lib", "sim"):
     sys.path.insert(0, str(ROOT / "tests" / part))
 from badlink import BadLink  # noqa: E402
-from parts import DATA, Failed, Part, free_port, wait_for  # noqa: E402
+from parts import DATA, Failed, Part, die_with_parent, free_port, rows, wait_for  # noqa: E402
+from sync import Peer  # noqa: E402
 from sync_real import Talker  # noqa: E402
 from world import STATION, quietly  # noqa: E402
 
 LIMIT_S = 600
+PEER_LIMIT_S = 300
 ALIVE_S, DEAD_S = 20, 100
 PERSONS = [p["id"] for p in csv.DictReader(open(DATA / "county" / "person.csv", encoding="utf-8"))
            if p["scope"] == STATION]
@@ -46,6 +49,7 @@ class Bench:
         self.county, self.port = Part("county", folder), free_port()
         self.near_port = None
         self.station = None
+        self.seconds = 0.0
 
     def tool(self, *words):
         return quietly(self.build / "bin" / "touyan-county", *words, "--db", self.folder / "county.db")
@@ -101,6 +105,7 @@ class Bench:
         self.station.say("start")
         seconds = self.wait("the rows to be at the county", lambda s: s["pending"] == 0)
         after, status = self.line.count(), self.status()
+        self.seconds = seconds
         there = json.loads(self.tool("show", "counts"))["tables"]["checkin"][STATION]
         if there != self.args.rows:
             raise Failed(f"{there} check-ins are at the county, not {self.args.rows}")
@@ -110,14 +115,51 @@ class Bench:
                bytes_down=after["back"]["bytes"] - before["back"]["bytes"],
                requests=status["requests"], failures=status["failures"])
 
+    def peer(self):
+        """PouchDB with the same rows in batches of 1,000, over HTTP without TLS."""
+        peer = Peer(self.build.parent, self.folder)
+        if not peer.install():
+            raise Failed("the peer cannot be installed: node and npm are needed")
+        served, path = self.folder / "served", self.folder / "rows.json"
+        served.mkdir()
+        (self.folder / "peer").mkdir()
+        columns = "id, assignment_id, person_id, post_id, kind, at, heard_at, channel, late_min"
+        with open(path, "w", encoding="utf-8") as out:
+            for row in rows(self.folder / "station.db", f"SELECT {columns} FROM checkin"):
+                out.write(json.dumps(row) + "\n")
+        peer.server.spawn(self.line.far(["node", peer.home / "peer.js", "serve", served,
+                                         self.line.far_address]), {"NODE_ENV": "production"})
+        try:
+            port = int(wait_for("the peer's port", lambda: peer.server.log_text().strip(), 30))
+            self.replicate(peer.home, self.line.near_port(port), path)
+        finally:
+            peer.server.kill()
+
+    def replicate(self, home, port, path):
+        before, began, result = self.line.count(), time.monotonic(), "done"
+        push = subprocess.Popen([str(a) for a in self.line.near(
+            ["node", home / "peer.js", "push", f"http://{self.line.far_address}:{port}/rows",
+             self.folder / "peer", path])], preexec_fn=die_with_parent)
+        try:
+            result = "done" if push.wait(PEER_LIMIT_S) == 0 else "failed"
+        except subprocess.TimeoutExpired:
+            push.kill()
+            push.wait()
+            result = "cut off"
+        seconds, after = time.monotonic() - began, self.line.count()
+        figure("peer_seconds", seconds, peer="pouchdb", result=result, **self.conditions(),
+               bytes_up=after["there"]["bytes"] - before["there"]["bytes"],
+               packets_up=after["there"]["packets"] - before["there"]["packets"],
+               ratio=round(seconds / self.seconds, 1))
+
     def pull(self):
-        rows = self.folder / "avail.csv"
-        with open(rows, "w", encoding="utf-8") as out:
+        table = self.folder / "avail.csv"
+        with open(table, "w", encoding="utf-8") as out:
             out.write("id,scope,person_id,weekday,peak,kind,valid_from,valid_to\n")
             for i in range(self.args.rows):
                 out.write(f"offer-{i},{STATION},{PERSONS[i % len(PERSONS)]},{i % 7 + 1},am,leave,2026-09-01,"
                           "2027-01-15\n")
-        self.tool("import", rows)
+        self.tool("import", table)
         before, applied = self.line.count(), self.status()["rows_applied"]
         self.station.say("now")
         seconds = self.wait("the rows to be at the station",
@@ -149,6 +191,8 @@ class Bench:
         self.start_county()
         self.fill()
         self.push()
+        if self.args.peer:
+            self.peer()
         self.pull()
         if self.args.outages:
             self.outages()
@@ -168,6 +212,7 @@ def main():
                        required="TOUYAN_BUILD" not in os.environ)
     words.add_argument("--rows", type=int, default=2000)
     words.add_argument("--outages", type=int, default=2)
+    words.add_argument("--peer", action="store_true", help="the same with PouchDB (node, npm)")
     words.add_argument("--relay", action="store_true", help="no namespaces, even as root")
     args = words.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="touyan-badlink-"))

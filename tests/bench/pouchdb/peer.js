@@ -1,7 +1,7 @@
 'use strict';
 // The other end of the comparison: PouchDB over leveldb, replicating with express-pouchdb.
 //
-//   node peer.js serve FOLDER            prints its port, serves until it is killed
+//   node peer.js serve FOLDER [ADDRESS]  prints its port, serves until it is killed
 //   node peer.js push URL FOLDER ROWS    ROWS: one JSON object a line, with its "id"
 //   node peer.js pull URL FOLDER         into an empty database
 //
@@ -14,14 +14,14 @@ const PouchDB = require('pouchdb');
 
 const BATCH = 1000;
 
-function serve(folder) {
+function serve(folder, address = '127.0.0.1') {
     const express = require('express');
     const Served = PouchDB.defaults({ prefix: folder + path.sep });
     const app = express();
     app.use('/', require('express-pouchdb')(Served, {
         mode: 'minimumForPouchDB', inMemoryConfig: true, logPath: path.join(folder, 'server.log')
     }));
-    const server = app.listen(0, '127.0.0.1', () => console.log(server.address().port));
+    const server = app.listen(0, address, () => console.log(server.address().port));
 }
 
 async function load(db, rows) {
