@@ -2,6 +2,7 @@ add_library(test_rosterworld STATIC lib/rosterworld.c)
 target_link_libraries(test_rosterworld PUBLIC touyan_roster)
 touyan_test(roster_plan SOURCES unit/roster_plan.c LIBS test_rosterworld)
 target_compile_definitions(roster_plan PRIVATE TEST_DATA="${CMAKE_CURRENT_SOURCE_DIR}/data")
+touyan_test(roster_explain SOURCES unit/roster_explain.c LIBS test_rosterworld touyan_roster_words)
 
 # GLPK (GPL-3) judges the flow in a test; nothing that is installed knows it.
 find_path(GLPK_INCLUDE glpk.h)

@@ -18,6 +18,7 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/limits.h"
 #include "gateway/base/rnd.h"
+#include "gateway/duty/roster/explain.h"
 #include "gateway/duty/roster/io.h"
 
 enum { DECLINES = 200, COUNTIES = 10, PLAN_BYTES = 64 << 20 };
@@ -150,10 +151,20 @@ static int pick_duty(const struct roster *roster, const struct roster_plan *plan
     }
 }
 
+static double stand_in_ms(const struct roster *roster, const struct roster_plan *plan, int officer,
+                          int shift)
+{
+    struct roster_stand_in list[3];
+    int64_t started = clock_mono_us();
+    roster_stand_ins(roster, plan, plan->at[officer * roster->shifts + shift], shift, officer, 25,
+                     list, 3);
+    return (double)(clock_mono_us() - started) / 1e3;
+}
+
 static void declines(struct roster *roster, const struct roster_plan *plan)
 {
     struct rnd rnd = rnd_seeded(1);
-    double changes[DECLINES], ms[DECLINES];
+    double changes[DECLINES], ms[DECLINES], slowest_ms = 0;
     size_t size = (size_t)roster->officers * (size_t)roster->shifts * sizeof *roster->former;
     roster->former = malloc(size);
     if (roster->former == NULL)
@@ -171,8 +182,11 @@ static void declines(struct roster *roster, const struct roster_plan *plan)
         must(roster_measure(roster, &again, &figures), "replan");
         changes[i] = figures.changes;
         roster_plan_fini(&again);
+        double candidates_ms = stand_in_ms(roster, plan, at / roster->shifts, at % roster->shifts);
+        slowest_ms = candidates_ms > slowest_ms ? candidates_ms : slowest_ms;
         *available = before;
     }
+    figure("candidates_ms", slowest_ms, "ms");
     figure("replan_changes", median(changes, DECLINES), "person-shifts");
     figure("replan_ms", median(ms, DECLINES), "ms");
     free(roster->former);
