@@ -160,8 +160,10 @@ static int check_together(const struct config *config, struct err *err)
     if (config->mqtt.password_file[0] != '\0' && config->mqtt.username[0] == '\0')
         return err_set(err, ERR_INVALID, "%.200s: mqtt has a password_file but no username",
                        config->path);
-    if (config->sync.url[0] != '\0' && config->sync.token_file[0] == '\0')
-        return err_set(err, ERR_INVALID, "%.200s: sync has a url but no token_file", config->path);
+    if (config->sync.url[0] != '\0' && config->sync.token_file[0] == '\0' &&
+        config->sync.ca_pin[0] == '\0')
+        return err_set(err, ERR_INVALID, "%.200s: sync has a url but neither ca_pin nor token_file",
+                       config->path);
     if ((config->mqtt.cert_file[0] != '\0') != (config->mqtt.key_file[0] != '\0'))
         return err_set(err, ERR_INVALID, "%.200s: mqtt needs cert_file and key_file, or neither",
                        config->path);

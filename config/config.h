@@ -88,6 +88,8 @@ struct config_sync {
     char *ca_file;
     char *public_key; /* "sha256//<base64>", the only one to accept; "": any */
     char *token_file;
+    char *ca_pin;   /* of the county's own authority: the station enrols; "": not */
+    char *identity; /* with it: the file of the station's key and certificate */
     int poll_s;
     struct config_texts scopes; /* "*" and station ids */
     char *machine_file;         /* tells machines apart instead of serial numbers; "": those */

@@ -203,6 +203,12 @@ void desk_sync_now(void *ctx)
     sync_retry_now(gateway->sync);
 }
 
+int desk_enrol(void *ctx, const char *code, struct err *err)
+{
+    struct gateway *gateway = ctx;
+    return sync_enrol(gateway->sync, code, err);
+}
+
 /* Waking the loop is enough: uv_prepare comes before it sleeps again. */
 static void on_look(uv_timer_t *timer)
 {

@@ -204,6 +204,8 @@ static int init_sync(struct gateway *gateway, struct err *err)
         .ca_file = config->ca_file[0] != '\0' ? config->ca_file : NULL,
         .pin = config->public_key[0] != '\0' ? config->public_key : NULL,
         .token_file = config->token_file,
+        .ca_pin = config->ca_pin,
+        .identity_file = config->identity,
         .station = gateway->config->station.id,
         .machine_file = config->machine_file,
         .poll_ms = (int64_t)config->poll_s * 1000,
@@ -226,6 +228,8 @@ static int start_http(struct gateway *gateway, struct err *err)
                                                   .sync = view_sync,
                                                   .idle = view_idle,
                                                   .sync_now = desk_sync_now,
+                                                  .enrolment = view_enrolment,
+                                                  .enrol = desk_enrol,
                                                   .send = desk_send,
                                                   .simulate = desk_simulate}};
     struct http_options options = {.loop = &gateway->loop,

@@ -89,12 +89,14 @@ int desk_send(void *gateway, const char *number, const char *text, char ret_id[L
               struct err *err);
 int desk_simulate(void *gateway, const char *number, const char *text, struct err *err);
 void desk_sync_now(void *gateway);
+int desk_enrol(void *gateway, const char *code, struct err *err);
 
 /* view.c: what the console shows; struct console_ports says what each is */
 struct json *view_status(void *gateway);
 struct json *view_check(void *gateway);
 struct json *view_sync(void *gateway);
 struct json *view_idle(void *gateway);
+struct json *view_enrolment(void *gateway);
 
 /* upkeep.c: nightly backup, checkpoint, the watchdog of the service manager */
 void upkeep_start(struct gateway *gateway);

@@ -83,6 +83,24 @@ struct json *view_sync(void *ctx)
     return json;
 }
 
+struct json *view_enrolment(void *ctx)
+{
+    struct gateway *gateway = ctx;
+    struct sync_enrolment enrolment;
+    sync_get_enrolment(gateway->sync, &enrolment);
+    struct json *json = json_new_object();
+    json_set_text(json, "state", enrolment.state);
+    json_set_text(json, "station", enrolment.station);
+    json_set_text(json, "name", enrolment.name);
+    json_set_text(json, "digits", enrolment.digits);
+    json_set_text(json, "serial", enrolment.serial);
+    json_set_bool(json, "coded", enrolment.coded);
+    json_set_int(json, "from", enrolment.from_ms);
+    json_set_int(json, "until", enrolment.until_ms);
+    json_set_text(json, "problem", enrolment.problem);
+    return json;
+}
+
 static struct json *queue_json(struct gateway *gateway)
 {
     struct query *query = replica_query(
@@ -184,6 +202,17 @@ static void check_modems(struct gateway *gateway, struct json *list)
         find(list, "no_modem", 2, "", 0);
 }
 
+static void check_enrolment(struct gateway *gateway, struct json *list)
+{
+    struct sync_enrolment e;
+    sync_get_enrolment(gateway->sync, &e);
+    if (text_equal(e.state, "off"))
+        return;
+    bool good = text_equal(e.state, "good") && e.problem[0] == '\0';
+    const char *text = good ? e.name : e.problem[0] != '\0' ? e.problem : e.digits;
+    find(list, "enrolment", good ? 0 : text_equal(e.state, "expired") ? 2 : 1, text, 0);
+}
+
 static void check_county(struct gateway *gateway, struct json *list)
 {
     struct sync_status status;
@@ -226,6 +255,7 @@ struct json *view_check(void *ctx)
     check_modems(gateway, list);
     find(list, "broker", mqtt.connected ? 0 : 2, mqtt.problem, mqtt.since_ms);
     check_county(gateway, list);
+    check_enrolment(gateway, list);
     if (count(gateway, "SELECT (SELECT count(*) FROM duty_again) +"
                        " (SELECT count(*) FROM inbox WHERE state = 'unhandled')") > 0)
         find(list, "unhandled", 2, "", 0);

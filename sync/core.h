@@ -5,6 +5,7 @@
 #include "gateway/base/buf.h"
 #include "sync/course.h"
 #include "sync/engine.h"
+#include "sync/identity.h"
 #include "sync/pace.h"
 #include "sync/page.h"
 #include "sync/sync.h"
@@ -27,6 +28,9 @@ struct sync {
     struct engine engine;
     struct wire wire;
     struct course course;
+    struct identity identity;
+    int64_t county_ms;     /* the county's clock, as of its last good reply; 0: none yet */
+    bool enrolling;        /* the request under way is the identity's */
     bool work;             /* local work is due */
     int64_t work_after_ms; /* not before */
 

@@ -74,6 +74,23 @@ void machine_read(struct machine *ret, const char *file, const char *db_path)
     hash_disk(db_path, ret->parts[2]);
 }
 
+void machine_serial(const char *file, char ret[MACHINE_SERIAL_BYTES + 1])
+{
+    static const char *const files[] = {"/sys/class/dmi/id/product_serial",
+                                        "/sys/firmware/devicetree/base/serial-number"};
+    char text[FILE_BYTES_MAX + 1];
+    size_t size = 0;
+    if (file != NULL && file[0] != '\0')
+        size = read_small(file, text);
+    else
+        for (size_t i = 0; size == 0 && i < sizeof files / sizeof files[0]; i++)
+            size = read_small(files[i], text);
+    size = size > 0 ? strcspn(text, "\r\n") : 0;
+    ret[0] = '\0';
+    if (size <= MACHINE_SERIAL_BYTES && text_utf8_valid(text, size))
+        text_copy_utf8(ret, MACHINE_SERIAL_BYTES + 1, text, size);
+}
+
 static const char *or_dash(const char *part)
 {
     return part[0] != '\0' ? part : "-";

@@ -18,6 +18,11 @@ struct machine {
  * three. db_path: a file on the disk in question. Never fails: what cannot be read is "". */
 void machine_read(struct machine *ret, const char *file, const char *db_path);
 
+enum { MACHINE_SERIAL_BYTES = 64 };
+/* The machine's own serial number, as it is printed on its case, or the first line of `file`;
+ * "": it has none, or it is not ours to read. */
+void machine_serial(const char *file, char ret[MACHINE_SERIAL_BYTES + 1]);
+
 enum { MACHINE_TEXT_BYTES = MACHINE_PARTS * (MACHINE_PART_BYTES + 1) };
 /* "a b c", an unknown part as "-". */
 void machine_print(const struct machine *machine, char ret[MACHINE_TEXT_BYTES + 1]);

@@ -260,8 +260,10 @@ static void settle(struct sync *sync, int64_t county_ms)
 static int64_t county_now(struct sync *sync, int64_t said_ms, const struct transport_reply *reply)
 {
     int64_t county_ms = said_ms > 0 ? said_ms + reply->took_ms / 2 : 0;
-    if (county_ms > 0)
+    if (county_ms > 0) {
         sync->status.off_ms = county_ms - core_wall_ms(sync);
+        sync->county_ms = county_ms;
+    }
     return county_ms;
 }
 
@@ -389,6 +391,18 @@ static bool remedy(struct sync *sync, const struct transport_reply *reply, const
     return reinc || done;
 }
 
+/* 401 with "renew": the certificate has expired while the station was off or had no link. */
+static bool expired(struct sync *sync, const struct transport_reply *reply)
+{
+    struct json *body = NULL;
+    json_parse(reply->body, reply->size, &body, NULL);
+    bool renew = json_int(body, "renew", 0) == 1 && sync->identity.have;
+    json_free(body);
+    if (renew)
+        identity_note_expired(&sync->identity);
+    return renew;
+}
+
 static void on_bad_status(struct sync *sync, const struct transport_reply *reply)
 {
     char problem[LIMIT_ERR_TEXT];
@@ -397,6 +411,10 @@ static void on_bad_status(struct sync *sync, const struct transport_reply *reply
                       reply->status == 410;
     if (remediable && remedy(sync, reply, problem))
         return;
+    if (reply->status == 401 && expired(sync, reply)) {
+        go_on(sync, problem);
+        return;
+    }
     if (reply->status == 409 || reply->status == 410) {
         sync->status.failures++;
         hold(sync, problem);
@@ -412,10 +430,33 @@ static void on_bad_status(struct sync *sync, const struct transport_reply *reply
     }
 }
 
+/* The answer to a request for a certificate. A station that can do without goes on at once. */
+static void on_enrolment(struct sync *sync, const struct transport_reply *reply)
+{
+    char problem[LIMIT_ERR_TEXT];
+    bool answered = reply->code == ERR_OK;
+    sync->enrolling = false;
+    if (answered)
+        error_of(reply, problem, sizeof problem);
+    else
+        text_copy(problem, sizeof problem, reply->err.text);
+    enum identity_outcome outcome =
+        identity_take(&sync->identity, answered ? reply->status : 0, reply->body, reply->size,
+                      reply->retry_after_ms, core_mono_ms(sync), problem);
+    if (outcome == IDENTITY_LATER && reply->status == 202)
+        sync->engine.failures = 0; /* the county says when to ask again */
+    if (outcome != IDENTITY_LATER || (answered && identity_is_usable(&sync->identity)))
+        go_on(sync, problem);
+    else
+        fail(sync, reply->retry_after_ms, sync->identity.problem);
+}
+
 static void on_reply(void *ctx, const struct transport_reply *reply)
 {
     struct sync *sync = ctx;
-    if (reply->code != ERR_OK)
+    if (sync->enrolling)
+        on_enrolment(sync, reply);
+    else if (reply->code != ERR_OK)
         fail(sync, -1, reply->err.text);
     else if (reply->status == 200)
         on_good_reply(sync, reply);
@@ -478,13 +519,30 @@ static void request_other(struct sync *sync)
         fail(sync, -1, err.text);
 }
 
+static void request_certificate(struct sync *sync)
+{
+    struct err err = {0};
+    const char *path;
+    sync->enrolling = true;
+    if (identity_build(&sync->identity, &path, &sync->request, &err) == ERR_OK) {
+        send_to(sync, path);
+        return;
+    }
+    sync->enrolling = false;
+    sync->identity.retry_ms = core_mono_ms(sync) + IDENTITY_PAUSE_MS;
+    text_copy(sync->identity.problem, sizeof sync->identity.problem, err.text);
+    fail(sync, -1, err.text);
+}
+
 static void request(struct sync *sync, bool marks)
 {
     engine_requested(&sync->engine);
     sync->status.requests++;
     buf_clear(&sync->request);
     sync->pushed = 0;
-    if (course_choose(&sync->course, marks) == ASK_SYNC)
+    if (identity_wants(&sync->identity, sync->county_ms, core_mono_ms(sync)))
+        request_certificate(sync);
+    else if (course_choose(&sync->course, marks) == ASK_SYNC)
         request_sync(sync);
     else
         request_other(sync);

@@ -55,12 +55,30 @@ static int open_wire(struct sync *sync, const struct sync_options *options, stru
     return code;
 }
 
+static int open_identity(struct sync *sync, const struct sync_options *options, struct err *err)
+{
+    char serial[MACHINE_SERIAL_BYTES + 1];
+    machine_serial(options->machine_file, serial);
+    struct identity_options identity = {.file = options->identity_file,
+                                        .pin = options->ca_pin,
+                                        .station = options->station,
+                                        .serial = serial};
+    int code = identity_init(&sync->identity, &identity, err);
+    return code == ERR_OK ? ERR_OK : err_wrap(err, "sync");
+}
+
 static int open_transport(struct sync *sync, const struct sync_options *options, struct err *err)
 {
     if (options->url == NULL || options->url[0] == '\0')
         return ERR_OK;
-    struct transport_curl_options curl = {options->url, options->ca_file, options->pin,
-                                          options->token_file};
+    struct transport_curl_options curl = {.url = options->url,
+                                          .ca_file = options->ca_file,
+                                          .pin = options->pin,
+                                          .token_file = options->token_file};
+    if (sync->identity.on) {
+        curl.ca_pin = &sync->identity.pin;
+        curl.identity_file = sync->identity.file;
+    }
     int code = transport_curl_init(&sync->transport, sync->loop, &curl, err);
     return code == ERR_OK ? ERR_OK : err_wrap(err, "sync");
 }
@@ -109,6 +127,8 @@ int sync_init_with(struct sync **ret, uv_loop_t *loop, struct replica *replica, 
     sync->options = *options;
     text_copy(sync->url, sizeof sync->url, options->url != NULL ? options->url : "");
     code = open_wire(sync, options, err);
+    if (code == ERR_OK)
+        code = open_identity(sync, options, err);
     if (code == ERR_OK && transport != NULL)
         sync->transport = *transport;
     else if (code == ERR_OK)
@@ -222,6 +242,31 @@ void sync_get_status(struct sync *sync, struct sync_status *ret)
     s.caught_up = s.caught_up && s.pending == 0 && !s.busy;
     text_copy(s.phase, sizeof s.phase, sm_name(&sync->engine.sm));
     *ret = s;
+}
+
+void sync_get_enrolment(struct sync *sync, struct sync_enrolment *ret)
+{
+    const struct identity *identity = &sync->identity;
+    struct sync_enrolment e = {.state = identity_state_name(identity_state(identity)),
+                               .coded = identity->code[0] != '\0'};
+    text_copy(e.serial, sizeof e.serial, identity->serial);
+    text_copy(e.digits, sizeof e.digits, identity->digits);
+    text_copy(e.problem, sizeof e.problem, identity->problem);
+    if (identity->have) {
+        text_copy(e.station, sizeof e.station, identity->cert.station);
+        text_copy(e.name, sizeof e.name, identity->cert.name);
+        e.from_ms = identity->cert.from_ms;
+        e.until_ms = identity->cert.until_ms;
+    }
+    *ret = e;
+}
+
+int sync_enrol(struct sync *sync, const char *code, struct err *err)
+{
+    int rc = identity_begin(&sync->identity, code, err);
+    if (rc == ERR_OK)
+        sync_retry_now(sync);
+    return rc;
 }
 
 const char *sync_link_name(enum sync_link link)

@@ -30,9 +30,12 @@ struct sync_options {
                             NULL or "": no county, sync does nothing */
     const char *ca_file; /* PEM; NULL: the system's */
     const char *pin;     /* NULL, or "sha256//<base64>" of the county's public key (curl's form) */
-    const char *token_file;   /* the bearer token, on one line; read again before each request */
-    const char *station;      /* "S0117" */
-    const char *machine_file; /* stands for the machine instead of its serial numbers; NULL */
+    const char *token_file; /* the bearer token, on one line, read again before each request; or
+                               NULL or "", when the station enrols: */
+    const char *ca_pin;     /* of the county's own authority, as people write it; NULL or "": not */
+    const char *identity_file; /* with it: the station's key and certificate, made by itself */
+    const char *station;       /* "S0117" */
+    const char *machine_file;  /* stands for the machine instead of its serial numbers; NULL */
     const char *scopes[PROTOCOL_SCOPES + 1]; /* ends with NULL; empty: the station and "*" */
     uint32_t without;                        /* tests only: rules that are not in force (rules.h) */
     int64_t poll_ms;        /* between requests when there is nothing to push; 0: 60 s */
@@ -76,6 +79,17 @@ struct sync_status {
     char problem[LIMIT_ERR_TEXT]; /* why the link is down or held; "" */
 };
 
+/* The station's certificate. */
+struct sync_enrolment {
+    const char *state; /* "off", "none", "waiting", "good", "expired" */
+    char station[LIMIT_STATION_BYTES + 1], name[LIMIT_NAME_BYTES + 1]; /* it says; "": none */
+    char serial[64 + 1];       /* of the machine, as it is told to the county; "": not known */
+    char digits[8];            /* of the key that waits for a certificate; "": none */
+    int64_t from_ms, until_ms; /* 0: none */
+    bool coded;                /* a one-time code goes with the next request */
+    char problem[LIMIT_ERR_TEXT];
+};
+
 /* No I/O but the replica. loop, replica and rnd outlive the object. ERR_INVALID: url or station is
  * not usable (says which and what to do). ERR_STATE: the database belongs to another station. */
 int sync_init(struct sync **ret, uv_loop_t *loop, struct replica *replica, struct rnd *rnd,
@@ -92,6 +106,11 @@ void sync_poke(struct sync *sync);
 void sync_retry_now(struct sync *sync);
 
 void sync_get_status(struct sync *sync, struct sync_status *ret);
+void sync_get_enrolment(struct sync *sync, struct sync_enrolment *ret);
+/* A person enrols the station (again), with a one-time code or (NULL) to wait for approval: a new
+ * key is made, and the county is asked at once. ERR_INVALID: the code is none; ERR_STATE: not
+ * configured; ERR_IO. */
+int sync_enrol(struct sync *sync, const char *code, struct err *err);
 const char *sync_link_name(enum sync_link link);
 
 #endif

@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "gateway/base/err.h"
+#include "sync/x509.h"
 
 struct transport_reply {
     int code;   /* ERR_OK: an HTTP answer came, whatever its status; else enum err_code */
@@ -42,7 +43,10 @@ struct transport_curl_options {
     const char *url;        /* without path. http:// only to loopback */
     const char *ca_file;    /* NULL: the system's */
     const char *pin;        /* NULL or curl's "sha256//…" */
-    const char *token_file; /* read before each request */
+    const char *token_file; /* read before each request; NULL or "": none is sent */
+    /* The county's own authority, instead of ca_file; NULL: none. Copied. */
+    const struct x509_pin *ca_pin;
+    const char *identity_file; /* our key and certificate, read before each request; NULL: none */
 };
 
 /* Texts are copied. ERR_INVALID: says which option is wrong. */

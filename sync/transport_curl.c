@@ -1,9 +1,10 @@
 /* The transport over libcurl's multi interface on uv_poll; see transport.h. The only file of the
  * gateway that knows curl.
  *
- * Happy path: the thread pool reads the token file and compresses the body (level 19 takes tens of
- * milliseconds), the loop hands the request to curl, curl's sockets are watched by uv_poll and its
- * deadline by one timer; when the transfer is done the reply is opened and given to the caller.
+ * Happy path: the thread pool reads token and certificate and compresses the body (level 19 takes
+ * tens of milliseconds), the loop hands the request to curl, curl's sockets are watched by uv_poll
+ * and its deadline by one timer; when the transfer is done the reply is opened and given to the
+ * caller.
  *
  * A slow link is not a dead one: there is no total timeout, only "less than one byte a second for
  * 90 s" and a deadline for connecting. A reply that grows past the limit ends the transfer. Names
@@ -17,9 +18,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "gateway/base/buf.h"
+#include "gateway/base/file.h"
 #include "gateway/base/limits.h"
 #include "gateway/base/text.h"
 #include "sync/protocol.h"
@@ -61,6 +64,9 @@ struct curl_transport {
     char ca_file[LIMIT_PATH_BYTES];
     char pin[PIN_BYTES];
     char token_file[LIMIT_PATH_BYTES];
+    char identity_file[LIMIT_PATH_BYTES];
+    struct x509_pin ca_pin;
+    bool has_ca_pin;
 
     enum phase phase;
     bool aborted;
@@ -68,8 +74,9 @@ struct curl_transport {
     bool fast;
     transport_reply_fn *on_reply;
     void *ctx;
-    struct buf plain;  /* the request's body */
-    struct buf packed; /* the same on the wire */
+    struct buf plain;    /* the request's body */
+    struct buf packed;   /* the same on the wire */
+    struct buf identity; /* key and certificate of the running request; empty: none */
     char authorization[PROTOCOL_TOKEN_MAX_BYTES + 32];
     struct curl_slist *headers;
     struct err pack_err;
@@ -308,17 +315,42 @@ static int read_token(const char *path, char *ret, size_t size, struct err *err)
     return ERR_OK;
 }
 
-static void pack(uv_work_t *work)
+static int write_authorization(struct curl_transport *self)
 {
-    struct curl_transport *self = work->data;
     char token[PROTOCOL_TOKEN_MAX_BYTES + 16];
-    self->pack_err = (struct err){0};
-    if (read_token(self->token_file, token, sizeof token, &self->pack_err) != ERR_OK)
-        return;
+    self->authorization[0] = '\0';
+    if (self->token_file[0] == '\0')
+        return ERR_OK;
+    int code = read_token(self->token_file, token, sizeof token, &self->pack_err);
+    if (code != ERR_OK)
+        return code;
     int size = snprintf(self->authorization, sizeof self->authorization, "Authorization: Bearer %s",
                         token);
     assert(size > 0 && (size_t)size < sizeof self->authorization);
-    if (self->plain.size == 0)
+    return ERR_OK;
+}
+
+/* Before the first enrolment there is none. */
+static int read_identity(struct curl_transport *self)
+{
+    if (self->identity.bytes != NULL)
+        explicit_bzero(self->identity.bytes, self->identity.size);
+    buf_clear(&self->identity);
+    if (self->identity_file[0] == '\0')
+        return ERR_OK;
+    int code = file_read_secret(self->identity_file, &self->identity, &self->pack_err);
+    if (code != ERR_NOT_FOUND)
+        return code;
+    self->pack_err = (struct err){0};
+    return ERR_OK;
+}
+
+static void pack(uv_work_t *work)
+{
+    struct curl_transport *self = work->data;
+    self->pack_err = (struct err){0};
+    if (write_authorization(self) != ERR_OK || read_identity(self) != ERR_OK ||
+        self->plain.size == 0)
         return;
     zip_pack(self->plain.bytes, self->plain.size, self->fast ? ZIP_LEVEL_FAST : ZIP_LEVEL_SLOW_LINK,
              &self->packed, &self->pack_err);
@@ -343,10 +375,19 @@ static bool set_body(struct curl_transport *self)
            add_header(self, "Content-Encoding: zstd") && add_header(self, "Expect:");
 }
 
+/* Another certificate is another connection: curl compares them. */
+static bool set_identity(struct curl_transport *self)
+{
+    struct curl_blob pem = {self->identity.bytes, self->identity.size, CURL_BLOB_COPY};
+    struct curl_blob *given = self->identity.size > 0 ? &pem : NULL;
+    return curl_easy_setopt(self->easy, CURLOPT_SSLCERT_BLOB, given) == CURLE_OK &&
+           curl_easy_setopt(self->easy, CURLOPT_SSLKEY_BLOB, given) == CURLE_OK;
+}
+
 static bool begin_transfer(struct curl_transport *self)
 {
-    if (!add_header(self, self->authorization) || !add_header(self, "Accept-Encoding: zstd") ||
-        !set_body(self))
+    if ((self->authorization[0] != '\0' && !add_header(self, self->authorization)) ||
+        !set_identity(self) || !add_header(self, "Accept-Encoding: zstd") || !set_body(self))
         return false;
     self->curl_error[0] = '\0';
     curl_easy_setopt(self->easy, CURLOPT_URL, self->url);
@@ -420,6 +461,9 @@ static void free_all(struct curl_transport *self)
     buf_free(&self->plain);
     buf_free(&self->packed);
     buf_free(&self->received);
+    if (self->identity.bytes != NULL)
+        explicit_bzero(self->identity.bytes, self->identity.size);
+    buf_free(&self->identity);
     free(self);
 }
 
@@ -497,13 +541,23 @@ static int copy_options(struct curl_transport *self, const struct transport_curl
     int code = check_url(options->url, err);
     if (code != ERR_OK)
         return code;
-    if (options->token_file == NULL)
-        return err_set(err, ERR_INVALID, "the county's token file is not set");
-    bool fits = text_copy(base, sizeof base, options->url) &&
-                text_copy(self->token_file, sizeof self->token_file, options->token_file) &&
-                text_copy(self->ca_file, sizeof self->ca_file,
-                          options->ca_file != NULL ? options->ca_file : "") &&
-                text_copy(self->pin, sizeof self->pin, options->pin != NULL ? options->pin : "");
+    bool token = options->token_file != NULL && options->token_file[0] != '\0';
+    if (!token && options->identity_file == NULL)
+        return err_set(err, ERR_INVALID,
+                       "neither the county's pin (sync.ca_pin) nor a token file is set");
+    self->has_ca_pin = options->ca_pin != NULL;
+    if (self->has_ca_pin)
+        self->ca_pin = *options->ca_pin;
+    if (self->has_ca_pin && strncasecmp(options->url, "https:", 6) != 0)
+        return err_set(err, ERR_INVALID, "the county's pin needs a url with https://");
+    bool fits =
+        text_copy(base, sizeof base, options->url) &&
+        text_copy(self->token_file, sizeof self->token_file, token ? options->token_file : "") &&
+        text_copy(self->identity_file, sizeof self->identity_file,
+                  options->identity_file != NULL ? options->identity_file : "") &&
+        text_copy(self->ca_file, sizeof self->ca_file,
+                  options->ca_file != NULL ? options->ca_file : "") &&
+        text_copy(self->pin, sizeof self->pin, options->pin != NULL ? options->pin : "");
     if (!fits)
         return err_set(err, ERR_LIMIT, "url, file name or pin of the county is too long");
     size_t size = strlen(base);
@@ -513,11 +567,25 @@ static int copy_options(struct curl_transport *self, const struct transport_curl
     return ERR_OK;
 }
 
+static CURLcode on_ssl_ctx(CURL *easy, void *ssl_ctx, void *ctx)
+{
+    (void)easy;
+    struct curl_transport *self = ctx;
+    x509_trust_pin(ssl_ctx, &self->ca_pin);
+    return CURLE_OK;
+}
+
 static void set_trust(struct curl_transport *self)
 {
     CURL *easy = self->easy;
+    if (self->has_ca_pin) {
+        curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
+        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+        curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_ssl_ctx);
+        curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, self);
+    }
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    if (self->ca_file[0] != '\0')
+    if (self->ca_file[0] != '\0' && !self->has_ca_pin)
         curl_easy_setopt(easy, CURLOPT_CAINFO, self->ca_file);
     if (self->pin[0] != '\0')
         curl_easy_setopt(easy, CURLOPT_PINNEDPUBLICKEY, self->pin);
@@ -585,6 +653,7 @@ int transport_curl_init(struct transport *ret, uv_loop_t *loop,
     buf_init(&self->plain, LIMIT_SYNC_BODY_BYTES);
     buf_init(&self->packed, LIMIT_SYNC_BODY_BYTES);
     buf_init(&self->received, LIMIT_SYNC_BODY_BYTES);
+    buf_init(&self->identity, LIMIT_X509_PEM_BYTES);
     *ret = (struct transport){self, impl_send, impl_abort, impl_close};
     return ERR_OK;
 }

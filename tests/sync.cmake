@@ -15,3 +15,8 @@ touyan_test(test_sync_county SOURCES e2e/test_sync_county.c LIBS touyan_sync LAB
 add_dependencies(test_sync_county touyan-county)
 target_compile_definitions(test_sync_county PRIVATE COUNTY="$<TARGET_FILE:touyan-county>"
                                                     COUNTY_DATA="${CMAKE_CURRENT_SOURCE_DIR}/data/county")
+touyan_test(test_sync_identity SOURCES unit/test_sync_identity.c lib/folder.c LIBS touyan_sync)
+
+# Enrolment between the real programs.
+add_test(NAME enrol COMMAND python3 -B ${CMAKE_CURRENT_SOURCE_DIR}/e2e/enrol.py ${CMAKE_BINARY_DIR}/bin)
+set_tests_properties(enrol PROPERTIES LABELS e2e TIMEOUT 300)

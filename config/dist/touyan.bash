@@ -11,7 +11,7 @@ _touyan() {
         esac
     done
     case "$verb $sub" in
-    ' ') words='status check sms desk sync device version help' ;;
+    ' ') words='status check sms desk sync enrol device version help' ;;
     'sms ') words='list show send simulate' ;;
     'sms list') words='in out' ;;
     'desk ') words='list done' ;;

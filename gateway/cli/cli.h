@@ -70,16 +70,22 @@ void table_free(struct table *table);
 /* "09-01 07:20" in local time, "-" for 0. */
 void cli_format_time(int64_t at_ms, char ret[16]);
 
+/* "2027-11-22" in local time. */
+void cli_format_date(int64_t at_ms, char ret[16]);
+
 /* --- one function a command: `cli` has at least the words that chose it --- */
 
 typedef int cli_command_fn(const struct cli *cli);
 cli_command_fn command_status, command_check, command_sms_list, command_sms_show, command_sms_send,
     command_sms_simulate, command_sync_status, command_sync_now, command_sync_pending,
     command_sync_conflicts, command_sync_quarantine, command_device_list, command_desk_list,
-    command_desk_done;
+    command_desk_done, command_enrol;
 
 /* The findings that are not good, each with what to do next; returns their number. Printed last. */
 int check_print_problems(const struct cli *cli, const struct json *findings);
+
+/* The station's certificate; `enrolment` is the answer of /v1/enrol. */
+void enrolment_print(const struct cli *cli, const struct json *enrolment);
 
 /* The state of the county link in words; `sync` is the answer of /v1/sync. */
 const char *cli_link_name(const struct cli *cli, const struct json *sync);

@@ -22,6 +22,8 @@ static const char help_zh[] =
     "  touyan sms simulate 号码 内容    当作该号码发来一条短信（演练用）\n"
     "  touyan desk list                 待人工处理的事项：没看懂的短信、要打的电话、缺岗、报警\n"
     "  touyan desk done 编号            已处理\n"
+    "  touyan enrol                     本站的证书和登记情况\n"
+    "  touyan enrol 代码                用县里给的一次性代码登记（again：请县里核对六位数批准）\n"
     "  touyan sync status               与县平台的同步\n"
     "  touyan sync now                  马上联系县平台\n"
     "  touyan sync pending|conflicts|quarantine\n"
@@ -48,6 +50,8 @@ static const char help_en[] =
     "  touyan sms simulate NUMBER TEXT     as if that number had sent one (for drills)\n"
     "  touyan desk list                    what waits for a person\n"
     "  touyan desk done ID                 it is seen to\n"
+    "  touyan enrol                        the station's certificate for the county\n"
+    "  touyan enrol CODE                   get one with a one-time code (again: by approval)\n"
     "  touyan sync status                  sync with the county\n"
     "  touyan sync now                     ask the county at once\n"
     "  touyan sync pending|conflicts|quarantine\n"
@@ -101,6 +105,7 @@ static const struct command commands[] = {
     {"sync", "pending", 0, 0, "sync pending [--limit N]", command_sync_pending},
     {"sync", "conflicts", 0, 0, "sync conflicts [--limit N]", command_sync_conflicts},
     {"sync", "quarantine", 0, 0, "sync quarantine [--limit N]", command_sync_quarantine},
+    {"enrol", NULL, 0, 1, "enrol [CODE|again]", command_enrol},
     {"device", "list", 0, 0, "device list", command_device_list},
     {"version", NULL, 0, 0, "version", print_version},
     {"help", NULL, 0, 9, "help", print_help},
@@ -131,7 +136,8 @@ static int run(const struct cli *cli)
     }
     if (cli->word_count > 0)
         cli_fail(cli, EXIT_USAGE, "没有这个命令", "no such command");
-    return cli_usage(cli, near != NULL ? near : "status | check | sms | sync | device | help");
+    return cli_usage(cli,
+                     near != NULL ? near : "status | check | sms | sync | enrol | device | help");
 }
 
 /* --- options --- */

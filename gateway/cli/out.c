@@ -37,6 +37,12 @@ void cli_format_time(int64_t at_ms, char ret[16])
                  at.minute % 100);
 }
 
+void cli_format_date(int64_t at_ms, char ret[16])
+{
+    struct caltime at = caltime_local(at_ms);
+    snprintf(ret, 16, "%04d-%02d-%02d", at.year % 10000, at.month % 100, at.day % 100);
+}
+
 static int width_of(uint32_t cp)
 {
     static const uint32_t wide[][2] = {

@@ -75,6 +75,11 @@ int command_sync_status(const struct cli *cli)
                 "conflicts (the county's row counts)");
     print_count(cli, sync, "quarantined", "搁置的记录", "rows put aside");
     print_warnings(cli, sync);
+    struct json *enrolment = NULL;
+    if (cli_peek(cli, "/v1/enrol", &enrolment) == EXIT_OK &&
+        strcmp(json_text(enrolment, "state", "off"), "off") != 0)
+        enrolment_print(cli, enrolment);
+    json_free(enrolment);
     const char *problem = json_text(sync, "problem", "");
     if (problem[0] != '\0')
         printf("%s %.300s\n", cli_say(cli, "问题：", "problem:"), problem);

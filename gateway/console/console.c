@@ -81,6 +81,13 @@ static void post_sync_now(struct console *console, const struct http_request *re
     reply(ret, OK, json_new_object());
 }
 
+static void get_enrolment(struct console *console, const struct http_request *request,
+                          struct http_answer *ret)
+{
+    (void)request;
+    reply(ret, OK, console->ports.enrolment(console->ports.ctx));
+}
+
 static void get_sync_pending(struct console *console, const struct http_request *request,
                              struct http_answer *ret)
 {
@@ -159,16 +166,23 @@ static void post_desk_done(struct console *console, const struct http_request *r
         reply_error(ret, NOT_FOUND, "nothing open has this id");
 }
 
-/* Number and text of the body; answers itself when they are not there. */
-static struct json *parse_message(const struct http_request *request, struct http_answer *ret)
+/* The body; answers itself when it is none. */
+static struct json *parse_body(const struct http_request *request, struct http_answer *ret)
 {
     struct err err = {0};
     struct json *body = NULL;
-    if (json_parse(request->body, request->body_size, &body, &err) != ERR_OK) {
-        reply_error(ret, BAD_REQUEST, err.text);
-        return NULL;
-    }
-    if (json_text(body, "number", NULL) != NULL && json_text(body, "text", NULL) != NULL)
+    if (json_parse(request->body, request->body_size, &body, &err) == ERR_OK)
+        return body;
+    reply_error(ret, BAD_REQUEST, err.text);
+    return NULL;
+}
+
+/* Number and text of the body; answers itself when they are not there. */
+static struct json *parse_message(const struct http_request *request, struct http_answer *ret)
+{
+    struct json *body = parse_body(request, ret);
+    if (body == NULL ||
+        (json_text(body, "number", NULL) != NULL && json_text(body, "text", NULL) != NULL))
         return body;
     json_free(body);
     reply_error(ret, BAD_REQUEST, "the body needs \"number\" and \"text\"");
@@ -214,6 +228,21 @@ static void post_simulate(struct console *console, const struct http_request *re
     reply(ret, OK, json_new_object());
 }
 
+static void post_enrol(struct console *console, const struct http_request *request,
+                       struct http_answer *ret)
+{
+    struct json *body = parse_body(request, ret);
+    if (body == NULL)
+        return;
+    struct err err = {0};
+    int code = console->ports.enrol(console->ports.ctx, json_text(body, "code", NULL), &err);
+    json_free(body);
+    if (code != ERR_OK)
+        reply_error(ret, status_of(code), err.text);
+    else
+        reply(ret, OK, console->ports.enrolment(console->ports.ctx));
+}
+
 struct route {
     const char *method;
     const char *path; /* ends with '/': the rest is an id */
@@ -231,6 +260,8 @@ static const struct route routes[] = {
     {"GET", "/v1/desk", get_desk},
     {"POST", "/v1/desk/done", post_desk_done},
     {"GET", "/v1/devices", get_devices},
+    {"GET", "/v1/enrol", get_enrolment},
+    {"POST", "/v1/enrol", post_enrol},
     {"GET", "/v1/sync", get_sync},
     {"POST", "/v1/sync/now", post_sync_now},
     {"GET", "/v1/sync/pending", get_sync_pending},

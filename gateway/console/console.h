@@ -11,6 +11,8 @@
  *   GET  /v1/desk             what waits for a person, newest first
  *   POST /v1/desk/done        {"id"}
  *   GET  /v1/devices          and the last messages that no rule understood
+ *   GET  /v1/enrol              the station's certificate: {state, digits, until, ...}
+ *   POST /v1/enrol              {"code"}               asks the county for one; without: to approve
  *   GET  /v1/sync               POST /v1/sync/now
  *   GET  /v1/sync/pending       rows to be sent      ?limit=
  *   GET  /v1/sync/conflicts     changes that lost to the county's
@@ -31,6 +33,8 @@ struct console_ports {
     struct json *(*sync)(void *ctx);
     struct json *(*idle)(void *ctx);
     void (*sync_now)(void *ctx);
+    struct json *(*enrolment)(void *ctx);
+    int (*enrol)(void *ctx, const char *code, struct err *err); /* code: or NULL */
     int (*send)(void *ctx, const char *number, const char *text, char ret_id[LIMIT_ID_BYTES + 1],
                 struct err *err);
     int (*simulate)(void *ctx, const char *number, const char *text, struct err *err);

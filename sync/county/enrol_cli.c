@@ -85,6 +85,12 @@ int enrol_cli_add(const struct enrol_cli *cli, const char *station, struct err *
                                : add_code(cli, station, scope, err);
 }
 
+bool enrol_cli_knows(const char *verb)
+{
+    return strcmp(verb, "pending") == 0 || strcmp(verb, "approve") == 0 ||
+           strcmp(verb, "reject") == 0;
+}
+
 int enrol_cli_station(const struct enrol_cli *cli, char *const *words, int count, struct err *err)
 {
     struct buf json;
@@ -93,8 +99,6 @@ int enrol_cli_station(const struct enrol_cli *cli, char *const *words, int count
         buf_init(&json, LIMIT_ANSWER_BYTES);
         return print(store_enrol_list(cli->store, &json, err), &json);
     }
-    if (!approve && !is(words, count, 0, "reject"))
-        return err_set(err, ERR_NOT_FOUND, "%s", "");
     if (count != 3)
         return err_set(err, ERR_INVALID,
                        "station %s ID DIGITS: the six digits that the station shows", words[0]);

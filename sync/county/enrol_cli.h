@@ -19,8 +19,8 @@ struct enrol_cli {
 int enrol_cli_ca(const struct enrol_cli *cli, char *const *words, int count, struct err *err);
 /* `station add NAME --code`, or --serial. */
 int enrol_cli_add(const struct enrol_cli *cli, const char *station, struct err *err);
-/* `station pending`, `station approve ID DIGITS`, `station reject ID DIGITS`; ERR_NOT_FOUND with an
- * empty text: it is another verb. */
+/* `station pending`, `station approve ID DIGITS`, `station reject ID DIGITS`. */
+bool enrol_cli_knows(const char *verb);
 int enrol_cli_station(const struct enrol_cli *cli, char *const *words, int count, struct err *err);
 /* `certificate list`, `certificate revoke SERIAL`. */
 int enrol_cli_certificate(const struct enrol_cli *cli, char *const *words, int count,

@@ -291,41 +291,55 @@ static int print_json(int code, struct buf *json)
     return code;
 }
 
-static int run_station(struct county *county, struct store *store, const struct command_line *line,
-                       struct err *err)
+static int run_station_list(struct store *store, struct err *err)
 {
-    const char *what = line->count > 0 ? line->words[0] : "";
-    const char *name = line->count > 1 ? line->words[1] : NULL;
-    if (strcmp(what, "list") == 0) {
-        struct buf json;
-        buf_init(&json, LIMIT_ANSWER_BYTES);
-        return print_json(store->ops->station_list(store, &json, err), &json);
-    }
-    if (name != NULL && strcmp(what, "revoke") == 0)
-        return store->ops->station_revoke(store, name, err);
-    bool grant = strcmp(what, "grant") == 0;
-    if (line->count > 2 && (grant || strcmp(what, "ungrant") == 0)) {
-        int code = auth_check_scope(line->words[2], err);
-        return code != ERR_OK ? code
-                              : store->ops->station_grant(store, name, line->words[2], grant, err);
-    }
+    struct buf json;
+    buf_init(&json, LIMIT_ANSWER_BYTES);
+    return print_json(store->ops->station_list(store, &json, err), &json);
+}
+
+static int run_station_grant(struct store *store, const char *name, const char *scope, bool grant,
+                             struct err *err)
+{
+    int code = auth_check_scope(scope, err);
+    return code != ERR_OK ? code : store->ops->station_grant(store, name, scope, grant, err);
+}
+
+static int run_station_add(struct county *county, struct store *store,
+                           const struct command_line *line, const char *name, struct err *err)
+{
+    char token[AUTH_TOKEN_DIGITS + 1];
     struct enrol_cli enrol = enrol_cli_of(county, store, line);
-    int other = enrol_cli_station(&enrol, line->words, line->count, err);
-    if (other != ERR_NOT_FOUND || err->text[0] != '\0')
-        return other;
-    if (name == NULL || strcmp(what, "add") != 0)
-        return err_set(err, ERR_STATE,
-                       "station add NAME, station revoke NAME, station grant NAME SCOPE, station "
-                       "ungrant NAME SCOPE, station pending, station approve ID DIGITS, station "
-                       "reject ID DIGITS or station list");
     if (line->code || line->serial != NULL)
         return enrol_cli_add(&enrol, name, err);
-    char token[AUTH_TOKEN_DIGITS + 1];
     int code = auth_add_station(store, &county->rnd, name, line->scope != NULL ? line->scope : name,
                                 token, err);
     if (code == ERR_OK && (code = write_token(line->token_file, token, err)) != ERR_OK)
         store->ops->station_revoke(store, name, NULL);
     return code;
+}
+
+static int run_station(struct county *county, struct store *store, const struct command_line *line,
+                       struct err *err)
+{
+    const char *what = line->count > 0 ? line->words[0] : "";
+    const char *name = line->count > 1 ? line->words[1] : NULL;
+    struct enrol_cli enrol = enrol_cli_of(county, store, line);
+    bool grant = strcmp(what, "grant") == 0;
+    if (strcmp(what, "list") == 0)
+        return run_station_list(store, err);
+    if (enrol_cli_knows(what))
+        return enrol_cli_station(&enrol, line->words, line->count, err);
+    if (name != NULL && strcmp(what, "revoke") == 0)
+        return store->ops->station_revoke(store, name, err);
+    if (line->count > 2 && (grant || strcmp(what, "ungrant") == 0))
+        return run_station_grant(store, name, line->words[2], grant, err);
+    if (name != NULL && strcmp(what, "add") == 0)
+        return run_station_add(county, store, line, name, err);
+    return err_set(err, ERR_STATE,
+                   "station add NAME, station revoke NAME, station grant NAME SCOPE, station "
+                   "ungrant NAME SCOPE, station pending, station approve ID DIGITS, station "
+                   "reject ID DIGITS or station list");
 }
 
 static int run_show(struct store *store, const struct command_line *line, struct err *err)

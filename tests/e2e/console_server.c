@@ -64,6 +64,20 @@ static void port_sync_now(void *ctx)
     (void)ctx;
 }
 
+static struct json *port_enrolment(void *ctx)
+{
+    (void)ctx;
+    return parse("{\"state\":\"good\",\"station\":\"S0117\",\"name\":\"east\",\"digits\":\"\","
+                 "\"serial\":\"PF123\",\"until\":1820332800000,\"problem\":\"\"}");
+}
+
+static int port_enrol(void *ctx, const char *code, struct err *err)
+{
+    (void)ctx;
+    return code != NULL && strcmp(code, "wrong") == 0 ? err_set(err, ERR_INVALID, "no code")
+                                                      : ERR_OK;
+}
+
 static int put(const char *box, const char *number, const char *text,
                char ret_id[LIMIT_ID_BYTES + 1])
 {
@@ -138,6 +152,8 @@ static int serve(uv_loop_t *loop, const char *socket_path, const char *group, st
                                          .sync = port_sync,
                                          .idle = port_idle,
                                          .sync_now = port_sync_now,
+                                         .enrolment = port_enrolment,
+                                         .enrol = port_enrol,
                                          .send = port_send,
                                          .simulate = port_simulate}};
     struct http_options options = {.loop = loop,

@@ -19,6 +19,7 @@ struct world {
     struct replica *replica;
     struct console console;
     int sync_now;
+    char code[64];
     char number[64], text[256];
 };
 
@@ -53,6 +54,15 @@ static void port_sync_now(void *ctx)
     ((struct world *)ctx)->sync_now++;
 }
 
+static int port_enrol(void *ctx, const char *code, struct err *err)
+{
+    struct world *world = ctx;
+    if (code != NULL && strcmp(code, "wrong") == 0)
+        return err_set(err, ERR_INVALID, "no code");
+    snprintf(world->code, sizeof world->code, "%s", code != NULL ? code : "none");
+    return ERR_OK;
+}
+
 static int set_up(void **state)
 {
     static struct world world;
@@ -70,6 +80,8 @@ static int set_up(void **state)
                                                .sync = port_status,
                                                .idle = port_status,
                                                .sync_now = port_sync_now,
+                                               .enrolment = port_status,
+                                               .enrol = port_enrol,
                                                .send = port_send,
                                                .simulate = port_simulate}};
     replica_enter(world.replica);
@@ -163,10 +175,9 @@ static void test_routes(void **state)
 {
     struct world *world = *state;
     static const char *const paths[] = {
-        "/v1/status",         "/v1/check",        "/v1/sync",
-        "/v1/idle",           "/v1/sms",          "/v1/devices",
-        "/v1/desk",           "/v1/sync/pending", "/v1/sync/conflicts",
-        "/v1/sync/quarantine"};
+        "/v1/status",  "/v1/check", "/v1/sync",         "/v1/idle",           "/v1/sms",
+        "/v1/devices", "/v1/desk",  "/v1/sync/pending", "/v1/sync/conflicts", "/v1/sync/quarantine",
+        "/v1/enrol"};
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
         json_free(ask(world, "GET", paths[i], "", 200, false));
         json_free(ask(world, "DELETE", paths[i], "", 405, false));
@@ -177,6 +188,17 @@ static void test_routes(void **state)
     json_free(ask(world, "GET", "/v1/sms/aa-1/x", "", 404, false));
     json_free(ask(world, "POST", "/v1/sync/now", "", 200, false));
     assert_int_equal(world->sync_now, 1);
+}
+
+static void test_enrolling_passes_the_code_on(void **state)
+{
+    struct world *world = *state;
+    json_free(ask(world, "POST", "/v1/enrol", "{\"code\":\"K7QX\"}", 200, false));
+    assert_string_equal(world->code, "K7QX");
+    json_free(ask(world, "POST", "/v1/enrol", "{}", 200, false));
+    assert_string_equal(world->code, "none");
+    json_free(ask(world, "POST", "/v1/enrol", "{\"code\":\"wrong\"}", 400, false));
+    json_free(ask(world, "POST", "/v1/enrol", "[", 400, false));
 }
 
 static void test_messages_are_masked(void **state)
@@ -265,6 +287,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_routes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_sync_has_open, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_enrolling_passes_the_code_on, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_messages_are_masked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_devices, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_desk, set_up, tear_down),

@@ -1,0 +1,329 @@
+#!/usr/bin/env python3
+"""Enrolment between the real county and the real gateway: by a code, by approval, by a serial
+number; renewal, expiry, revocation, wrong pins and wrong clocks.
+
+enrol.py BIN_FOLDER"""
+import json
+import pathlib
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+from parts import DATA, Clock, Failed, Part, UnixHttp, free_port, ms_of, wait_for
+
+BIN = pathlib.Path(sys.argv[1]).resolve()
+DAY = 86400000
+START = "2026-09-07 08:00"
+OTHER_PIN = "0123-4567-89AB-CDEF-GHJK-MNPQ-RSTV-WXYZ"
+
+CONFIG = """station {{ id = "S0117" }}
+replica {{ path = "{folder}/replica.db" backup_dir = "{folder}/backup" key_file = "{folder}/seal.key" }}
+mqtt {{ socket = "{folder}/nobody.sock" }}
+sync {{
+    url = "https://{host}:{port}"
+    ca_pin = "{pin}"
+    identity = "{folder}/county.pem"
+    machine_file = "{folder}/machine"
+    poll_s = "1s"
+}}
+http {{ socket = "{folder}/touyan.sock" group = "" }}
+"""
+
+
+def run(*argv, code=0):
+    done = subprocess.run([str(a) for a in argv], capture_output=True, text=True)
+    if code is not None and done.returncode != code:
+        raise Failed(f"{argv}: {done.returncode}: {done.stdout}{done.stderr}")
+    return done.stdout
+
+
+class County:
+    def __init__(self, folder):
+        folder.mkdir()
+        self.folder, self.port, self.db = folder, free_port(), folder / "county.db"
+        self.clock = Clock(folder / "clock", ms_of(*START.split(" ")))
+        self.part = Part("county", folder)
+        self.pin = self.tool("ca", "init", "--host", "localhost").split()[1]
+        self.tool("import", DATA / "county")
+
+    def tool(self, *words, code=0):
+        return run(BIN / "touyan-county", *words, "--db", self.db, "--clock", self.clock.path,
+                   code=code)
+
+    def start(self):
+        self.part.spawn([BIN / "touyan-county", "serve", "--db", self.db, "--listen",
+                         f"127.0.0.1:{self.port}", "--clock", self.clock.path])
+        wait_for("the county", self.answers)
+
+    def answers(self):
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+            return True
+        except OSError:
+            return False
+
+    def code(self):
+        text = self.tool("station", "add", "S0117", "--code")
+        return dict(line.split(" ", 1) for line in text.splitlines())["code"]
+
+    def waiting(self):
+        return json.loads(self.tool("station", "pending"))
+
+    def certificates(self):
+        return json.loads(self.tool("certificate", "list"))
+
+    def later(self, days):
+        self.clock.set(self.clock.now() + days * DAY)
+
+    def close(self):
+        self.part.kill()
+        self.clock.close()
+
+
+class Station:
+    def __init__(self, folder, county, start=START, pin=None, host="localhost", port=None):
+        folder.mkdir()
+        self.folder, self.pem = folder, folder / "county.pem"
+        self.clock = Clock(folder / "clock", ms_of(*start.split(" ")))
+        self.part = Part("gateway", folder)
+        (folder / "machine").write_text("PF3A1B2C\n")
+        (folder / "touyan.conf").write_text(CONFIG.format(
+            folder=folder, port=port or county.port, pin=pin or county.pin, host=host))
+
+    def start(self):
+        self.part.spawn([BIN / "touyan-gateway", "--config", self.folder / "touyan.conf",
+                         "--clock", self.clock.path])
+        wait_for("the gateway", self.answers)
+
+    def answers(self):
+        if not self.part.alive():
+            raise Failed(self.part.log_text()[-2000:])
+        try:
+            return self.api("/v1/idle") is not None
+        except (OSError, ValueError):
+            return False
+
+    def api(self, path):
+        connection = UnixHttp(self.folder / "touyan.sock")
+        try:
+            connection.request("GET", path)
+            return json.loads(connection.getresponse().read())
+        finally:
+            connection.close()
+
+    def touyan(self, *words, code=0):
+        return run(BIN / "touyan", "--lang", "en", "--socket", self.folder / "touyan.sock", *words,
+                   code=code)
+
+    def enrolment(self):
+        return self.api("/v1/enrol")
+
+    def is_up(self):
+        sync = self.api("/v1/sync")
+        return sync["link"] == "up" and sync["rows_applied"] >= 0 and sync["caught_up"]
+
+    def serial(self):
+        return run("openssl", "x509", "-in", self.pem, "-noout", "-serial").strip().lower()
+
+    def close(self):
+        if self.part.process is not None:
+            self.part.kill()
+        self.clock.close()
+
+
+class Enrol(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="touyan-enrol-"))
+        self.county = County(self.folder / "county")
+        self.county.start()
+        self.stations = []
+
+    def tearDown(self):
+        for station in self.stations:
+            station.close()
+        self.county.close()
+        shutil.rmtree(self.folder)
+
+    def station(self, **options):
+        station = Station(self.folder / f"station{len(self.stations)}", self.county, **options)
+        self.stations.append(station)
+        station.start()
+        return station
+
+    def enrolled(self, **options):
+        code = self.county.code()
+        station = self.station(**options)
+        station.touyan("enrol", code)
+        wait_for("sync", station.is_up)
+        return station
+
+    def test_a_code_is_all_an_installer_types(self):
+        code = self.county.code()
+        station = self.station()
+        wait_for("it to ask", lambda: station.enrolment()["state"] == "waiting")
+        self.assertEqual(station.api("/v1/sync")["link"], "down")
+        said = station.touyan("enrol", code.lower().replace("-", ""))
+        self.assertIn("enrolled", said)
+        self.assertIn("certificate valid until 2027-09-07", said)
+        wait_for("sync", station.is_up)
+        self.assertEqual(station.pem.stat().st_mode & 0o777, 0o600)
+        self.assertFalse((station.folder / "county.pem.next").exists())
+        self.assertIn("enrolment: enrolled", station.touyan("sync", "status"))
+        findings = {f["code"]: f for f in station.api("/v1/check")["findings"]}
+        self.assertEqual(findings["enrolment"]["level"], 0)
+        self.assertEqual([c["how"] for c in self.county.certificates()], ["code"])
+        key = run("openssl", "pkey", "-in", station.pem).splitlines()[1]
+        self.assertNotIn(key.encode(), self.county.db.read_bytes())
+        said = station.touyan("enrol", code, code=75)  # used up; what there is stays
+        self.assertIn("used already", said)
+        self.assertTrue(wait_for("sync", station.is_up))
+
+    def test_a_person_compares_six_digits(self):
+        station = self.station()
+        wait_for("it to ask", lambda: station.enrolment()["state"] == "waiting")
+        here, [there] = station.enrolment(), self.county.waiting()
+        self.assertEqual(here["digits"], there["digits"])
+        self.assertEqual((there["station"], there["serial"]), ("S0117", "PF3A1B2C"))
+        self.assertIn(here["digits"], station.touyan("enrol"))
+        findings = {f["code"]: f for f in station.api("/v1/check")["findings"]}
+        self.assertEqual(findings["enrolment"]["level"], 1)
+        self.assertIn(here["digits"], findings["enrolment"]["text"])
+        self.county.tool("station", "approve", "S0117", "000000", code=1)
+        self.county.tool("station", "approve", "S0117", here["digits"])
+        station.touyan("sync", "now")
+        wait_for("sync", station.is_up)
+        self.assertEqual(self.county.waiting(), [])
+        self.assertEqual([c["how"] for c in self.county.certificates()], ["approval"])
+
+    def test_a_machine_approved_beforehand(self):
+        self.county.tool("station", "add", "S0117", "--serial", "PF3A1B2C")
+        station = self.station()
+        wait_for("sync", station.is_up)
+        self.assertEqual([c["how"] for c in self.county.certificates()], ["serial"])
+
+    def test_it_renews_from_half_life_and_after_months_off(self):
+        station = self.enrolled()
+        serials = [station.serial()]
+        self.county.later(100)
+        time.sleep(3)
+        self.assertEqual(station.serial(), serials[0])
+        self.county.later(110)
+        wait_for("the renewal", lambda: station.serial() != serials[0])
+        wait_for("sync", station.is_up)
+        serials.append(station.serial())
+        self.assertEqual([c["how"] for c in self.county.certificates()], ["code", "renewal"])
+        station.part.stop()
+        self.county.later(365 + 30)
+        station.start()
+        wait_for("the renewal", lambda: station.serial() not in serials)
+        wait_for("sync", station.is_up)
+        self.assertEqual(station.enrolment()["state"], "good")
+        self.assertEqual(len(self.county.certificates()), 3)
+
+    def test_a_wrong_clock_does_not_matter(self):
+        for start in ("1970-01-02 00:00", "2099-01-01 00:00"):
+            station = self.enrolled(start=start)
+            self.county.later(210)
+            before = station.serial()
+            wait_for("the renewal", lambda: station.serial() != before)
+            wait_for("sync", station.is_up)
+            station.part.stop()
+
+    def test_nothing_is_trusted_that_does_not_fit_the_pin(self):
+        code = self.county.code()
+        station = self.station(pin=OTHER_PIN)
+        said = station.touyan("enrol", code, code=75)
+        self.assertIn("certificate", said)
+        self.assertFalse(station.pem.exists())
+        self.assertEqual(self.county.waiting() + self.county.certificates(), [])
+        elsewhere = self.station(host="127.0.0.1")  # the certificate is for localhost
+        elsewhere.touyan("enrol", code, code=75)
+        self.assertEqual(self.county.waiting() + self.county.certificates(), [])
+
+    def test_a_station_cannot_play_the_county(self):
+        thief = self.enrolled()
+        chain = self.folder / "chain.pem"
+        chain.write_text(thief.pem.read_text() + (self.folder / "county/county.db.ca/ca.crt").read_text())
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(chain)
+        listener = socket.create_server(("127.0.0.1", 0))
+        heard = []
+
+        def serve():
+            while True:
+                try:
+                    client, _ = listener.accept()
+                    with context.wrap_socket(client, server_side=True) as tls:
+                        heard.append(tls.recv(100))
+                except ssl.SSLError as error:
+                    heard.append(str(error))
+                except OSError:
+                    return
+
+        threading.Thread(target=serve, daemon=True).start()
+        station = self.station(port=listener.getsockname()[1])
+        wait_for("the attempt", lambda: heard)
+        self.assertTrue(all(isinstance(h, str) or h == b"" for h in heard), heard)
+        wait_for("the refusal", lambda: "certificate" in station.enrolment()["problem"])
+        listener.close()
+
+    def test_a_revoked_station_is_out_and_comes_back_with_a_new_code(self):
+        station = self.enrolled()
+        first = station.serial()
+        self.county.tool("station", "revoke", "S0117")
+        wait_for("the refusal", lambda: "revoked" in station.api("/v1/sync")["problem"])
+        self.county.later(210)
+        station.touyan("sync", "now")
+        time.sleep(2)
+        self.assertEqual(station.serial(), first)  # it renews nothing
+        station.touyan("enrol", self.county.code())
+        wait_for("sync", station.is_up)
+        self.assertNotEqual(station.serial(), first)
+        self.county.tool("certificate", "revoke", self.county.certificates()[-1]["serial"])
+        wait_for("the refusal", lambda: "revoked" in station.api("/v1/sync")["problem"])
+
+    def test_a_station_killed_at_any_moment_has_one_certificate(self):
+        code = self.county.code()
+        station = self.station()
+        wait_for("it to ask", lambda: station.enrolment()["state"] == "waiting")
+        asking = subprocess.Popen([BIN / "touyan", "--socket", station.folder / "touyan.sock",
+                                   "enrol", code], stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.DEVNULL)
+        wait_for("the new key", lambda: "touyan-enrol" in
+                 (station.folder / "county.pem.next").read_text() or station.pem.exists())
+        for delay in (0, 0.01, 0.03, 0.06, 0.1, 0.15):
+            time.sleep(delay)
+            station.part.kill()
+            station.part.spawn([BIN / "touyan-gateway", "--config",
+                                station.folder / "touyan.conf", "--clock", station.clock.path])
+        asking.wait()
+        wait_for("the gateway", station.answers)
+        wait_for("sync", station.is_up)
+        self.assertEqual(len(self.county.certificates()), 1)
+        self.assertFalse((station.folder / "county.pem.next").exists())
+
+    def test_a_county_from_before_the_renewal_goes_on(self):
+        station = self.enrolled()
+        self.county.part.stop()
+        copy = self.folder / "copy.db"
+        shutil.copy(self.county.db, copy)
+        self.county.start()
+        first = station.serial()
+        self.county.later(210)
+        wait_for("the renewal", lambda: station.serial() != first)
+        self.county.part.stop()
+        for name in ("county.db-wal", "county.db-shm"):
+            (self.folder / "county" / name).unlink(missing_ok=True)
+        shutil.copy(copy, self.county.db)
+        self.county.start()
+        wait_for("sync", station.is_up, 30)
+        self.assertEqual(sorted(c["how"] for c in self.county.certificates()), ["adopted", "code"])
+
+
+unittest.main(argv=sys.argv[:1] + sys.argv[2:], verbosity=2)
