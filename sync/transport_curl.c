@@ -534,37 +534,54 @@ static int check_url(const char *url, struct err *err)
     return code;
 }
 
-static int copy_options(struct curl_transport *self, const struct transport_curl_options *options,
-                        struct err *err)
+/* False: it does not fit. */
+static bool copy_text(char *ret, size_t size, const char *text)
+{
+    return text_copy(ret, size, text != NULL ? text : "");
+}
+
+static bool copy_base(struct curl_transport *self, const char *url)
 {
     char base[BASE_BYTES];
-    int code = check_url(options->url, err);
-    if (code != ERR_OK)
-        return code;
-    bool token = options->token_file != NULL && options->token_file[0] != '\0';
-    if (!token && options->identity_file == NULL)
-        return err_set(err, ERR_INVALID,
-                       "neither the county's pin (sync.ca_pin) nor a token file is set");
-    self->has_ca_pin = options->ca_pin != NULL;
-    if (self->has_ca_pin)
-        self->ca_pin = *options->ca_pin;
-    if (self->has_ca_pin && strncasecmp(options->url, "https:", 6) != 0)
-        return err_set(err, ERR_INVALID, "the county's pin needs a url with https://");
-    bool fits =
-        text_copy(base, sizeof base, options->url) &&
-        text_copy(self->token_file, sizeof self->token_file, token ? options->token_file : "") &&
-        text_copy(self->identity_file, sizeof self->identity_file,
-                  options->identity_file != NULL ? options->identity_file : "") &&
-        text_copy(self->ca_file, sizeof self->ca_file,
-                  options->ca_file != NULL ? options->ca_file : "") &&
-        text_copy(self->pin, sizeof self->pin, options->pin != NULL ? options->pin : "");
-    if (!fits)
-        return err_set(err, ERR_LIMIT, "url, file name or pin of the county is too long");
+    bool fits = text_copy(base, sizeof base, url);
     size_t size = strlen(base);
     while (size > 0 && base[size - 1] == '/')
         base[--size] = '\0';
     text_copy(self->base, sizeof self->base, base);
+    return fits;
+}
+
+/* How the two ends prove themselves. */
+static int check_proofs(const struct transport_curl_options *options, struct err *err)
+{
+    bool token = options->token_file != NULL && options->token_file[0] != '\0';
+    if (!token && options->identity_file == NULL)
+        return err_set(err, ERR_INVALID,
+                       "neither the county's pin (sync.ca_pin) nor a token file is set");
+    if (options->ca_pin != NULL && strncasecmp(options->url, "https:", 6) != 0)
+        return err_set(err, ERR_INVALID, "the county's pin needs a url with https://");
     return ERR_OK;
+}
+
+static int copy_options(struct curl_transport *self, const struct transport_curl_options *options,
+                        struct err *err)
+{
+    int code = check_url(options->url, err);
+    if (code == ERR_OK)
+        code = check_proofs(options, err);
+    if (code != ERR_OK)
+        return code;
+    self->has_ca_pin = options->ca_pin != NULL;
+    if (self->has_ca_pin)
+        self->ca_pin = *options->ca_pin;
+    bool fits =
+        copy_base(self, options->url) &&
+        copy_text(self->token_file, sizeof self->token_file, options->token_file) &&
+        copy_text(self->identity_file, sizeof self->identity_file, options->identity_file) &&
+        copy_text(self->ca_file, sizeof self->ca_file, options->ca_file) &&
+        copy_text(self->pin, sizeof self->pin, options->pin);
+    return fits ? ERR_OK
+                : err_set(err, ERR_LIMIT, "url, file name or pin of the county is too long");
 }
 
 static CURLcode on_ssl_ctx(CURL *easy, void *ssl_ctx, void *ctx)
