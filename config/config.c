@@ -129,14 +129,25 @@ static int check_all_required(const struct config *config, struct err *err)
     return ERR_OK;
 }
 
+static bool is_same_modem(const struct config_modem *a, const struct config_modem *b)
+{
+    return (a->device[0] != '\0' && strcmp(a->device, b->device) == 0) ||
+           (a->imei[0] != '\0' && strcmp(a->imei, b->imei) == 0);
+}
+
 /* Two workers on one device would talk into each other. */
 static int check_modems(const struct config *config, struct err *err)
 {
-    for (int i = 0; i < config->modem_count; i++)
+    const struct config_modem *modems = config->modems;
+    for (int i = 0; i < config->modem_count; i++) {
+        if (modems[i].device[0] == '\0' && modems[i].imei[0] == '\0')
+            return err_set(err, ERR_INVALID, "%.200s: modem %s needs a device or an imei",
+                           config->path, modems[i].name);
         for (int j = 0; j < i; j++)
-            if (strcmp(config->modems[i].device, config->modems[j].device) == 0)
+            if (is_same_modem(&modems[i], &modems[j]))
                 return err_set(err, ERR_INVALID, "%.200s: modems %s and %s have the same device",
-                               config->path, config->modems[j].name, config->modems[i].name);
+                               config->path, modems[j].name, modems[i].name);
+    }
     return ERR_OK;
 }
 

@@ -64,6 +64,10 @@ struct config_modem {
     int driver;                   /* enum config_driver */
     char *imei;                   /* the only modem that will do; "": any */
     char *smsc;                   /* service centre for a SIM that has none; "": the SIM's */
+    char *pin_file;               /* the SIM's PIN; "": it has none */
+    char *balance_code;           /* USSD; "": the balance is not asked for */
+    int balance_low;              /* yuan */
+    char *power_command;          /* executable: the modem's power off and on; "": none */
     struct config_texts prefixes; /* of numbers that prefer this modem */
     bool fast_sleeps;             /* shortens libgammu's waits; for the modem simulator only */
 };

@@ -13,9 +13,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "gateway/base/log.h"
+#include "gateway/base/text.h"
 #include "gateway/parts.h"
 
 enum { STOP_HTTP, STOP_MQTT, STOP_SMS, STOP_SYNC, STOP_REST, STOP_DONE };
@@ -137,6 +139,16 @@ static int open_replica(struct gateway *gateway, struct err *err)
     return replica_open(&options, &gateway->replica, err);
 }
 
+static int read_secret(const char *path, char *ret, size_t size, struct err *err)
+{
+    char secret[CONFIG_SECRET_BYTES + 1];
+    int code = config_read_secret(path, secret, err);
+    if (code == ERR_OK && !text_copy(ret, size, secret))
+        code = err_set(err, ERR_LIMIT, "%s: too long", path);
+    memset(secret, 0, sizeof secret);
+    return code;
+}
+
 static int init_sms(struct gateway *gateway, struct err *err)
 {
     const struct config *config = gateway->config;
@@ -146,6 +158,7 @@ static int init_sms(struct gateway *gateway, struct err *err)
         .clock = &gateway->clock,
         .rnd = &gateway->rnd,
         .country = config->station.country,
+        .read_secret = read_secret,
         .modem_count = (size_t)config->modem_count,
         .callbacks = {.ctx = gateway, .on_text = desk_on_text},
     };
@@ -158,6 +171,10 @@ static int init_sms(struct gateway *gateway, struct err *err)
             .driver = modem->driver == CONFIG_DRIVER_AT ? "at" : "gammu",
             .imei = modem->imei,
             .smsc = modem->smsc,
+            .pin_file = modem->pin_file,
+            .power_command = modem->power_command,
+            .balance_code = modem->balance_code,
+            .balance_low = modem->balance_low,
             .prefixes = (const char *const *)modem->prefixes.at,
             .prefix_count = (size_t)modem->prefixes.count,
             .fast_sleeps = modem->fast_sleeps,

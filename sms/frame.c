@@ -10,8 +10,8 @@
 #include "gateway/base/text.h"
 
 static const char *const kind_names[FRAME_KINDS] = {
-    "setup",  "hello", "submit", "stage", "result", "pdu",  "delete",
-    "report", "state", "ping",   "pong",  "poll",   "stop", "bye",
+    "setup", "pin",  "hello", "submit", "stage", "result", "pdu",  "delete", "report",
+    "state", "ping", "pong",  "poll",   "mend",  "ussd",   "stop", "bye",
 };
 
 enum member_type { MEMBER_INT64, MEMBER_INT, MEMBER_BOOL, MEMBER_TEXT };
@@ -39,8 +39,13 @@ static const struct member members[] = {
     NUMBER(id, MEMBER_INT64,
            IN(FRAME_SUBMIT) | IN(FRAME_STAGE) | IN(FRAME_RESULT) | IN(FRAME_PDU) |
                IN(FRAME_DELETE) | IN(FRAME_PING) | IN(FRAME_PONG)),
-    NUMBER(outcome, MEMBER_INT, IN(FRAME_RESULT)),
-    NUMBER(value, MEMBER_INT, IN(FRAME_STAGE) | IN(FRAME_RESULT) | IN(FRAME_BYE)),
+    NUMBER(outcome, MEMBER_INT, IN(FRAME_RESULT) | IN(FRAME_PIN)),
+    NUMBER(value, MEMBER_INT,
+           IN(FRAME_SETUP) | IN(FRAME_STAGE) | IN(FRAME_RESULT) | IN(FRAME_BYE) | IN(FRAME_PIN) |
+               IN(FRAME_MEND)),
+    NUMBER(sim_used, MEMBER_INT, IN(FRAME_STATE)),
+    NUMBER(sim_size, MEMBER_INT, IN(FRAME_STATE)),
+    NUMBER(network_ms, MEMBER_INT64, IN(FRAME_STATE)),
     NUMBER(csq, MEMBER_INT, IN(FRAME_STATE)),
     NUMBER(registration, MEMBER_INT, IN(FRAME_STATE)),
     NUMBER(index, MEMBER_INT, IN(FRAME_PDU)),
@@ -56,7 +61,7 @@ static const struct member members[] = {
     TEXT(make, IN(FRAME_HELLO)),
     TEXT(network, IN(FRAME_HELLO)),
     TEXT(udh, IN(FRAME_SUBMIT)),
-    TEXT(text, IN(FRAME_SUBMIT) | IN(FRAME_BYE)),
+    TEXT(text, IN(FRAME_SUBMIT) | IN(FRAME_BYE) | IN(FRAME_PIN) | IN(FRAME_USSD)),
     TEXT(hex, IN(FRAME_PDU) | IN(FRAME_REPORT)),
 };
 

@@ -1,8 +1,8 @@
 /* What gateway and touyan-modem say to each other over the socketpair: frames of a 32 bit
  * big-endian length and that many bytes of JSON, at most LIMIT_FRAME_BYTES.
  *
- * gateway -> worker: setup (the first), submit, delete, ping, poll, stop
- * worker -> gateway: hello, stage, result, pdu, report, state, pong, bye
+ * gateway -> worker: setup (the first), pin, submit, delete, ping, poll, mend, ussd, stop
+ * worker -> gateway: pin, hello, stage, result, pdu, report, state, pong, mend, ussd, bye
  *
  * A send: submit, stage prompt, stage pdu (written to the gateway BEFORE the end of the PDU goes to
  * the modem: without it the message was certainly not sent), result. */
@@ -17,7 +17,9 @@
 #include "sms/tpdu.h"
 
 enum frame_kind {
-    FRAME_SETUP,  /* driver, smsc, imei: how the modem is to be driven */
+    FRAME_SETUP,  /* driver, smsc, imei, value: how the modem is to be driven; 1: just a try */
+    FRAME_PIN,    /* asked: value: tries left, -1 not known; answered: text;
+                     then outcome: enum frame_pin */
     FRAME_HELLO,  /* driver, make, model, imei, smsc, network: the modem is ready */
     FRAME_SUBMIT, /* id, to, smsc from the worker, coding, udh, text, validity_minutes, report */
     FRAME_STAGE,  /* id, value: enum frame_stage */
@@ -25,16 +27,21 @@ enum frame_kind {
     FRAME_PDU,    /* id of the offer, memory, index, hex: a received message on the SIM */
     FRAME_DELETE, /* id of the offer: it is committed, take it off the SIM */
     FRAME_REPORT, /* hex: a delivery report */
-    FRAME_STATE,  /* csq, registration */
+    FRAME_STATE,  /* csq, registration, sim_used, sim_size, network_ms */
     FRAME_PING,   /* id: the modem is to answer an AT */
     FRAME_PONG,   /* id */
     FRAME_POLL,   /* look through the SIM now */
+    FRAME_MEND,   /* value: enum frame_mend; the same comes back when it is done */
+    FRAME_USSD,   /* text: the code; then its answer, "" when there is none */
     FRAME_STOP,   /* finish and exit */
     FRAME_BYE,    /* text: why the worker exits; value: 1 when the modem was unplugged */
     FRAME_KINDS,
 };
 
 enum frame_stage { STAGE_NONE, STAGE_COMMAND, STAGE_PROMPT, STAGE_PDU };
+
+enum frame_pin { PIN_ASKED, PIN_TAKEN, PIN_REFUSED };
+enum frame_mend { MEND_RADIO = 1 /* off and on */, MEND_RESET /* the worker ends over it */ };
 
 enum {
     FRAME_NAME_BYTES = 64,
@@ -51,7 +58,10 @@ struct frame {
     int csq;
     int registration;
     int index;
-    int coding; /* enum tpdu_coding */
+    int sim_used; /* places of the SIM's memory; size 0: not known */
+    int sim_size;
+    int64_t network_ms; /* UTC by the network's time, 0 not known */
+    int coding;         /* enum tpdu_coding */
     int validity_minutes;
     bool report;
     char memory[8];

@@ -1,14 +1,16 @@
 /* The supervisor of one modem; see modem.h.
  *
  * Happy path: down -> (device is there) starting -> (hello) ready -> (submit) sending -> (result)
- * ready.
+ * ready. Every 15 s in ready: the modem is pinged, and a modem without a network gets the next
+ * remedy of its ladder (mending).
  *
  * Failures, all with the same way out: the worker overruns a deadline and is killed, or it exits by
  * itself (unplugged, protocol error), or its pipe breaks. Then draining: when the process is reaped
  * AND its pipe has been read to the end, the part under way gets its result from the last stage
  * that was reported: before the PDU was complete it was certainly not sent, after it it is unknown.
  * Then backoff (1 to 60 s, doubled each time, with jitter) or, when the device is gone, down, where
- * its path is looked at every second. */
+ * it is looked for every second. A modem that does not even start is switched off and on at each
+ * fifth failure, when there is a command for that. */
 #include "sms/modem.h"
 
 #include <signal.h>
@@ -18,13 +20,16 @@
 
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
+#include "sms/modem_internal.h"
+#include "sms/port.h"
 
 enum {
     START_MS = 60000,
     PROMPT_MS = 10000,
     SEND_MS = 60000,
-    PING_EVERY_MS = 15000,
-    PING_DEADLINE_MS = 15000,
+    BEAT_MS = 15000, /* also the deadline of a ping */
+    POWER_MS = 20000,
+    BALANCE_FIRST_MS = 30000,
     LOOK_EVERY_MS = 1000,
     KILL_AFTER_MS = 500, /* SIGTERM lets it write its last AT lines to the log */
     BACKOFF_MIN_MS = 1000,
@@ -36,8 +41,9 @@ enum {
 static const struct sm_state states[MODEM_STATES] = {
     [MODEM_DOWN] = {"down", SM_TO(MODEM_STARTING) | SM_TO(MODEM_BACKOFF)},
     [MODEM_STARTING] = {"starting", SM_TO(MODEM_READY) | SM_TO(MODEM_DRAINING)},
-    [MODEM_READY] = {"ready", SM_TO(MODEM_SENDING) | SM_TO(MODEM_DRAINING)},
+    [MODEM_READY] = {"ready", SM_TO(MODEM_SENDING) | SM_TO(MODEM_MENDING) | SM_TO(MODEM_DRAINING)},
     [MODEM_SENDING] = {"sending", SM_TO(MODEM_READY) | SM_TO(MODEM_DRAINING)},
+    [MODEM_MENDING] = {"mending", SM_TO(MODEM_READY) | SM_TO(MODEM_DRAINING)},
     [MODEM_DRAINING] = {"draining", SM_TO(MODEM_DOWN) | SM_TO(MODEM_BACKOFF)},
     [MODEM_BACKOFF] = {"backoff", SM_TO(MODEM_STARTING) | SM_TO(MODEM_DOWN)},
 };
@@ -46,7 +52,7 @@ static void start_worker(struct modem *modem);
 static void on_timer(uv_timer_t *timer);
 static void on_ping(uv_timer_t *timer);
 
-static void move(struct modem *modem, enum modem_state next)
+void modem_move(struct modem *modem, enum modem_state next)
 {
     sm_move(&modem->sm, next);
     modem->since_ms = clock_wall_ms(modem->options.clock);
@@ -54,19 +60,18 @@ static void move(struct modem *modem, enum modem_state next)
              sm_name(&modem->sm), modem->problem);
 }
 
-/* To be the last thing that a function does: the owner may call back into the modem. */
-static void announce(struct modem *modem)
+void modem_announce(struct modem *modem)
 {
     if (modem->options.events.on_state != NULL)
         modem->options.events.on_state(modem->options.events.ctx, modem);
 }
 
-static void set_timer(struct modem *modem, int64_t ms)
+void modem_set_timer(struct modem *modem, int64_t ms)
 {
     uv_timer_start(&modem->timer, on_timer, (uint64_t)ms, 0);
 }
 
-static void set_problem(struct modem *modem, const char *text)
+void modem_set_problem(struct modem *modem, const char *text)
 {
     text_copy_utf8(modem->problem, sizeof modem->problem, text, strlen(text));
 }
@@ -81,6 +86,11 @@ bool modem_is_working(const struct modem *modem)
     return (modem->sm.now == MODEM_READY || modem->sm.now == MODEM_SENDING) && !modem->closing;
 }
 
+bool modem_has_port(const struct modem *modem)
+{
+    return modem->process_alive;
+}
+
 bool modem_is_hopeful(const struct modem *modem)
 {
     return modem->sm.now != MODEM_DOWN && !modem->closing;
@@ -88,7 +98,7 @@ bool modem_is_hopeful(const struct modem *modem)
 
 /* --- stopping a worker --- */
 
-static void on_handle_closed(uv_handle_t *handle)
+void modem_on_handle_closed(uv_handle_t *handle)
 {
     struct modem *modem = handle->data;
     modem->open_handles--;
@@ -101,7 +111,7 @@ static void on_handle_closed(uv_handle_t *handle)
 static void close_handle(uv_handle_t *handle)
 {
     if (!uv_is_closing(handle))
-        uv_close(handle, on_handle_closed);
+        uv_close(handle, modem_on_handle_closed);
 }
 
 static void close_pipe(struct modem *modem)
@@ -112,17 +122,17 @@ static void close_pipe(struct modem *modem)
     close_handle((uv_handle_t *)&modem->pipe);
 }
 
-static void drain(struct modem *modem, const char *problem)
+void modem_drain(struct modem *modem, const char *problem)
 {
     if (modem->sm.now == MODEM_DRAINING)
         return;
-    set_problem(modem, problem);
-    move(modem, MODEM_DRAINING);
+    modem_set_problem(modem, problem);
+    modem_move(modem, MODEM_DRAINING);
     uv_timer_stop(&modem->ping);
     if (modem->process_alive)
         uv_process_kill(&modem->process, SIGTERM);
-    set_timer(modem, KILL_AFTER_MS);
-    announce(modem);
+    modem_set_timer(modem, KILL_AFTER_MS);
+    modem_announce(modem);
 }
 
 static int64_t backoff_ms(struct modem *modem)
@@ -136,14 +146,26 @@ static int64_t backoff_ms(struct modem *modem)
 
 static bool is_device_there(const struct modem *modem)
 {
-    return access(modem->options.device, F_OK) == 0;
+    return access(modem->path, F_OK) == 0;
+}
+
+/* Its port is not known yet: the next one may be it. */
+static bool is_searching(const struct modem *modem)
+{
+    return modem->options.imei[0] != '\0' && !modem->found;
 }
 
 static void back_off(struct modem *modem)
 {
-    modem->failures++;
-    move(modem, MODEM_BACKOFF);
-    set_timer(modem, backoff_ms(modem));
+    int64_t ms = modem->options.backoff_ms;
+    if (is_searching(modem)) {
+        modem->attempt++;
+    } else {
+        modem->failures++;
+        ms = modem_power_cycle(modem) ? POWER_MS : backoff_ms(modem);
+    }
+    modem_move(modem, MODEM_BACKOFF);
+    modem_set_timer(modem, ms);
 }
 
 /* Tells the owner what became of the part under way. */
@@ -174,7 +196,7 @@ static void on_worker_gone(struct modem *modem)
     enum send_outcome outcome = outcome_of_lost_worker(modem, there && !modem->unplugged);
     if (modem->closing) {
         uv_timer_stop(&modem->timer);
-        move(modem, MODEM_DOWN);
+        modem_move(modem, MODEM_DOWN);
         settle_job(modem, outcome, 0);
         close_handle((uv_handle_t *)&modem->timer);
         close_handle((uv_handle_t *)&modem->ping);
@@ -182,13 +204,17 @@ static void on_worker_gone(struct modem *modem)
     }
     modem->restarts++;
     if (there) {
+        if (modem->found && !modem->was_reset && !modem->unplugged)
+            ladder_count(&modem->ladder, LADDER_REOPEN, clock_wall_ms(modem->options.clock));
         back_off(modem);
     } else {
-        move(modem, MODEM_DOWN);
-        set_timer(modem, LOOK_EVERY_MS);
+        modem->found = false;
+        modem_move(modem, MODEM_DOWN);
+        modem_set_timer(modem, LOOK_EVERY_MS);
     }
+    modem->was_reset = false;
     settle_job(modem, outcome, 0);
-    announce(modem);
+    modem_announce(modem);
 }
 
 static void check_gone(struct modem *modem)
@@ -211,21 +237,21 @@ static void on_exit(uv_process_t *process, int64_t status, int signal)
              signal);
     close_handle((uv_handle_t *)process);
     if (!told)
-        drain(modem, problem);
+        modem_drain(modem, problem);
     check_gone(modem);
 }
 
 static void kill_worker(struct modem *modem, const char *problem)
 {
     log_warn("modem.kill", "modem=%s why=%s", modem->options.name, problem);
-    drain(modem, problem);
+    modem_drain(modem, problem);
 }
 
 /* --- frames --- */
 
 /* Without waiting: a worker that does not read loses deletions (it offers the message again) and
  * gets no parts. A broken pipe also ends the reading side, which decides. */
-static bool write_frame(struct modem *modem, const struct frame *frame)
+bool modem_write(struct modem *modem, const struct frame *frame)
 {
     struct buf out;
     struct err err;
@@ -246,29 +272,32 @@ static bool write_frame(struct modem *modem, const struct frame *frame)
 static void send_number(struct modem *modem, enum frame_kind kind, int64_t id)
 {
     struct frame frame = {.kind = kind, .id = id};
-    write_frame(modem, &frame);
+    modem_write(modem, &frame);
 }
 
 static void stop_worker(struct modem *modem)
 {
     send_number(modem, FRAME_STOP, 0);
-    set_timer(modem, LIMIT_STOP_MS / 2);
+    modem_set_timer(modem, LIMIT_STOP_MS / 2);
 }
 
 static void on_hello(struct modem *modem)
 {
     if (modem->sm.now != MODEM_STARTING)
         return;
+    modem->found = true;
+    modem->balance_due_ms = uv_now(modem->options.loop) + BALANCE_FIRST_MS;
     text_copy(modem->imei, sizeof modem->imei, modem->frame.imei);
     text_copy(modem->model, sizeof modem->model, modem->frame.model);
     text_copy(modem->driver, sizeof modem->driver, modem->frame.driver);
     text_copy(modem->make, sizeof modem->make, modem->frame.make);
     text_copy(modem->network, sizeof modem->network, modem->frame.network);
-    set_problem(modem, "");
+    modem_set_problem(modem, "");
     uv_timer_stop(&modem->timer);
-    uv_timer_start(&modem->ping, on_ping, PING_EVERY_MS, PING_EVERY_MS);
-    move(modem, MODEM_READY);
-    announce(modem);
+    uv_timer_start(&modem->ping, on_ping, (uint64_t)modem->options.beat_ms,
+                   (uint64_t)modem->options.beat_ms);
+    modem_move(modem, MODEM_READY);
+    modem_announce(modem);
 }
 
 static void on_stage(struct modem *modem)
@@ -277,7 +306,7 @@ static void on_stage(struct modem *modem)
         return;
     modem->stage = (enum frame_stage)modem->frame.value;
     if (modem->stage >= STAGE_PROMPT && modem->sm.now == MODEM_SENDING && !modem->closing)
-        set_timer(modem, modem->options.send_ms);
+        modem_set_timer(modem, modem->options.send_ms);
 }
 
 static void on_result(struct modem *modem)
@@ -290,10 +319,11 @@ static void on_result(struct modem *modem)
     if (outcome == SEND_OK) {
         modem->sent++;
         modem->failures = 0;
+        modem->refusals = 0;
     }
     if (modem->sm.now == MODEM_SENDING) {
         uv_timer_stop(&modem->timer);
-        move(modem, MODEM_READY);
+        modem_move(modem, MODEM_READY);
         if (modem->closing)
             stop_worker(modem);
     }
@@ -303,7 +333,7 @@ static void on_result(struct modem *modem)
 static void on_bye(struct modem *modem)
 {
     modem->unplugged = modem->frame.value == 1;
-    drain(modem, modem->frame.text); /* no news when it was told to stop */
+    modem_drain(modem, modem->frame.text); /* no news when it was told to stop */
 }
 
 static void handle_frame(struct modem *modem)
@@ -326,8 +356,16 @@ static void handle_frame(struct modem *modem)
         events->on_report(events->ctx, modem, &modem->frame);
         break;
     case FRAME_STATE:
-        modem->csq = modem->frame.csq;
-        modem->registration = modem->frame.registration;
+        modem_on_state(modem);
+        break;
+    case FRAME_PIN:
+        events->on_pin(events->ctx, modem, &modem->frame);
+        break;
+    case FRAME_MEND:
+        modem_on_mended(modem);
+        break;
+    case FRAME_USSD:
+        modem_on_ussd(modem);
         break;
     case FRAME_PONG:
         modem->ping_id = 0;
@@ -370,7 +408,7 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
         read_frames(modem);
     } else if (count < 0) {
         close_pipe(modem);
-        drain(modem, "the worker closed its line");
+        modem_drain(modem, "the worker closed its line");
         check_gone(modem);
     }
 }
@@ -382,15 +420,14 @@ static void fail_start(struct modem *modem, const char *what, int rc)
     char problem[160];
     snprintf(problem, sizeof problem, "%s %s: %s", what, modem->options.worker_path,
              uv_strerror(rc));
-    set_problem(modem, problem);
+    modem_set_problem(modem, problem);
     log_error("modem.start", "modem=%s %s", modem->options.name, problem);
 }
 
 /* stdin is /dev/null, stderr is ours, fd 3 is the line. */
 static int spawn(struct modem *modem)
 {
-    char *args[] = {(char *)(uintptr_t)modem->options.worker_path,
-                    (char *)(uintptr_t)modem->options.device,
+    char *args[] = {(char *)(uintptr_t)modem->options.worker_path, modem->path,
                     modem->options.fast_sleeps ? (char *)(uintptr_t) "--fast-sleeps" : NULL, NULL};
     uv_stdio_container_t stdio[WORKER_FD + 1] = {0};
     stdio[0].flags = UV_IGNORE;
@@ -417,17 +454,35 @@ static void set_up_worker(struct modem *modem)
     text_copy(setup.driver, sizeof setup.driver, options->driver);
     text_copy(setup.imei, sizeof setup.imei, options->imei);
     text_copy(setup.smsc, sizeof setup.smsc, options->smsc);
-    write_frame(modem, &setup);
+    setup.value = is_searching(modem) && modem->attempt > 0;
+    modem_write(modem, &setup);
+}
+
+static bool is_taken(void *ctx, const char *path)
+{
+    struct modem *modem = ctx;
+    const struct modem_events *events = &modem->options.events;
+    return events->is_taken != NULL && events->is_taken(events->ctx, modem, path);
+}
+
+static bool choose_port(struct modem *modem)
+{
+    struct port_wish wish = {modem->options.device, modem->options.imei, modem->options.scan_dir,
+                             modem, is_taken};
+    if (modem->found && is_device_there(modem))
+        return true;
+    modem->found = false;
+    return port_choose(&wish, modem->attempt, modem->path, sizeof modem->path);
 }
 
 static void start_worker(struct modem *modem)
 {
-    if (!is_device_there(modem)) {
+    if (!choose_port(modem)) {
         if (modem->sm.now != MODEM_DOWN) {
-            set_problem(modem, "the device is not there");
-            move(modem, MODEM_DOWN);
+            modem_set_problem(modem, "the device is not there");
+            modem_move(modem, MODEM_DOWN);
         }
-        set_timer(modem, LOOK_EVERY_MS);
+        modem_set_timer(modem, LOOK_EVERY_MS);
         return;
     }
     uv_pipe_init(modem->options.loop, &modem->pipe, 0);
@@ -440,11 +495,11 @@ static void start_worker(struct modem *modem)
     modem->unplugged = false;
     modem->ping_id = 0;
     int rc = spawn(modem);
-    move(modem, MODEM_STARTING);
+    modem_move(modem, MODEM_STARTING);
     modem->process_alive = rc == 0;
     if (rc == 0)
         rc = uv_read_start((uv_stream_t *)&modem->pipe, on_alloc, on_read);
-    set_timer(modem, START_MS);
+    modem_set_timer(modem, START_MS);
     if (rc == 0) {
         set_up_worker(modem);
     } else {
@@ -452,9 +507,9 @@ static void start_worker(struct modem *modem)
         if (!modem->process_alive)
             close_handle((uv_handle_t *)&modem->process);
         close_pipe(modem);
-        drain(modem, modem->problem);
+        modem_drain(modem, modem->problem);
     }
-    announce(modem);
+    modem_announce(modem);
 }
 
 /* --- deadlines --- */
@@ -463,7 +518,7 @@ static void on_drain_deadline(struct modem *modem)
 {
     if (modem->process_alive) {
         uv_process_kill(&modem->process, SIGKILL);
-        set_timer(modem, KILL_AFTER_MS);
+        modem_set_timer(modem, KILL_AFTER_MS);
     } else {
         close_pipe(modem); /* somebody else holds the other end: do not wait for it */
         check_gone(modem);
@@ -487,6 +542,9 @@ static void on_timer(uv_timer_t *timer)
     case MODEM_DRAINING:
         on_drain_deadline(modem);
         break;
+    case MODEM_MENDING:
+        kill_worker(modem, "the modem does not come back");
+        break;
     default: /* ready, and closing took too long */
         kill_worker(modem, "it does not stop");
     }
@@ -502,6 +560,10 @@ static void on_ping(uv_timer_t *timer)
         kill_worker(modem, "the modem does not answer AT");
         return;
     }
+    if (modem_mend_network(modem))
+        return;
+    if (uv_now(modem->options.loop) >= modem->balance_due_ms)
+        modem_ask_balance(modem);
     modem->ping_id = ++modem->last_ping_id;
     send_number(modem, FRAME_PING, modem->ping_id);
 }
@@ -528,27 +590,39 @@ void modem_init(struct modem *modem, const struct modem_options *options)
         modem->options.driver = "gammu";
     if (modem->options.imei == NULL)
         modem->options.imei = "";
+    if (modem->options.device == NULL)
+        modem->options.device = "";
+    if (modem->options.scan_dir == NULL)
+        modem->options.scan_dir = PORT_SCAN_DIR;
     if (modem->options.smsc == NULL)
         modem->options.smsc = "";
+    if (modem->options.power_command == NULL)
+        modem->options.power_command = "";
+    if (modem->options.balance_code == NULL)
+        modem->options.balance_code = "";
+    if (modem->options.beat_ms == 0)
+        modem->options.beat_ms = BEAT_MS;
+    modem->ladder.has_power = modem->options.power_command[0] != '\0';
+    modem->ladder.wait_ms = modem->options.ladder_ms;
     modem->open_handles = 2;
 }
 
 void modem_start(struct modem *modem)
 {
-    set_problem(modem, "the device is not there");
-    set_timer(modem, LOOK_EVERY_MS);
+    modem_set_problem(modem, "the device is not there");
+    modem_set_timer(modem, LOOK_EVERY_MS);
     start_worker(modem);
 }
 
 bool modem_submit(struct modem *modem, const struct frame *submit)
 {
-    if (!modem_is_ready(modem) || !write_frame(modem, submit))
+    if (!modem_is_ready(modem) || !modem_write(modem, submit))
         return false;
     modem->job = submit->id;
     modem->stage = STAGE_NONE;
     modem->ping_id = 0;
-    move(modem, MODEM_SENDING);
-    set_timer(modem, modem->options.prompt_ms);
+    modem_move(modem, MODEM_SENDING);
+    modem_set_timer(modem, modem->options.prompt_ms);
     return true;
 }
 
@@ -560,12 +634,6 @@ void modem_delete(struct modem *modem, int64_t offer)
 void modem_poll(struct modem *modem)
 {
     send_number(modem, FRAME_POLL, 0);
-}
-
-void modem_rest(struct modem *modem)
-{
-    if (modem->sm.now == MODEM_READY || modem->sm.now == MODEM_SENDING)
-        drain(modem, "the modem refuses to send");
 }
 
 void modem_close(struct modem *modem, void (*on_closed)(void *ctx), void *ctx)
@@ -582,13 +650,14 @@ void modem_close(struct modem *modem, void (*on_closed)(void *ctx), void *ctx)
         close_handle((uv_handle_t *)&modem->ping);
         break;
     case MODEM_STARTING:
-        drain(modem, "stopping");
+    case MODEM_MENDING:
+        modem_drain(modem, "stopping");
         break;
     case MODEM_READY:
         stop_worker(modem);
         break;
     case MODEM_SENDING:
-        set_timer(modem, LIMIT_STOP_MS / 2);
+        modem_set_timer(modem, LIMIT_STOP_MS / 2);
         break;
     default: /* draining: on_worker_gone goes on */
         break;

@@ -1,6 +1,8 @@
 /* The supervisor of one modem: starts its worker (touyan-modem) over a socketpair, holds it to its
  * deadlines, kills it when it overruns them and starts it again after 1 to 60 s. A device that is
- * not there is a state, not an error: its return is noticed within 2 s.
+ * not there is a state, not an error: its return is noticed within 2 s, under another name when the
+ * modem's IMEI is configured. A modem that loses its network or refuses to send goes up a ladder of
+ * remedies (ladder.h).
  *
  * Deadlines run on the monotonic clock of the loop. One send at a time. The program must ignore
  * SIGPIPE: a worker may die while it is written to. */
@@ -18,6 +20,7 @@
 #include "gateway/base/rnd.h"
 #include "gateway/base/sm.h"
 #include "sms/frame.h"
+#include "sms/ladder.h"
 #include "sms/outbox_policy.h"
 
 enum modem_state {
@@ -25,6 +28,7 @@ enum modem_state {
     MODEM_STARTING, /* the worker runs and has not said hello */
     MODEM_READY,
     MODEM_SENDING,
+    MODEM_MENDING,  /* its radio is switched off and on, or it is reset */
     MODEM_DRAINING, /* the worker is on its way out */
     MODEM_BACKOFF,  /* waiting before the next start */
     MODEM_STATES,
@@ -41,23 +45,32 @@ struct modem_events {
                       int value);
     void (*on_pdu)(void *ctx, struct modem *modem, const struct frame *pdu);
     void (*on_report)(void *ctx, struct modem *modem, const struct frame *report);
+    /* The SIM asks for its PIN (modem_give_pin or modem_deny_pin answers), or what came of it. */
+    void (*on_pin)(void *ctx, struct modem *modem, const struct frame *pin);
+    /* Another modem is at this port; may be NULL. */
+    bool (*is_taken)(void *ctx, struct modem *modem, const char *path);
 };
 
 struct modem_options {
     uv_loop_t *loop;
     const struct clock *clock;
     struct rnd *rnd;
-    const char *name; /* these outlive the modem */
-    const char *device;
+    const char *name;   /* these outlive the modem */
+    const char *device; /* "": wherever the IMEI is */
     const char *worker_path;
-    const char *driver; /* "gammu" or "at" */
-    const char *imei;   /* the only modem that will do; "": any */
-    const char *smsc;   /* service centre for a SIM that has none; "": the SIM's */
+    const char *driver;        /* "gammu" or "at" */
+    const char *imei;          /* the only modem that will do; "": any */
+    const char *scan_dir;      /* where it is looked for by its IMEI */
+    const char *smsc;          /* service centre for a SIM that has none; "": the SIM's */
+    const char *power_command; /* executable: power off and on; "": none */
+    const char *balance_code;  /* USSD, asked once a day; "": not */
     bool fast_sleeps;
     size_t index;   /* the owner's number for it */
     int prompt_ms;  /* 0: 10 s, from submit to the prompt */
     int send_ms;    /* 0: 60 s, from submit to the result */
     int backoff_ms; /* 0: 1 s, the first pause before a new start */
+    int beat_ms;    /* 0: 15 s, between two looks after its health */
+    int ladder_ms;  /* 0: 2 min, from one step of the ladder to the next */
     struct modem_events events;
 };
 
@@ -68,6 +81,7 @@ struct modem {
     uv_pipe_t pipe;
     uv_timer_t timer; /* the one deadline or pause of the state */
     uv_timer_t ping;
+    uv_process_t power;
     bool process_alive; /* not reaped and its handle not closed */
     bool pipe_open;
     bool closing;
@@ -76,10 +90,19 @@ struct modem {
     struct frame frame; /* scratch of the reader */
     int64_t job;        /* under way, 0: none */
     enum frame_stage stage;
+    char path[LIMIT_PATH_BYTES]; /* of the port in use */
+    int attempt;                 /* which of the ports that it may be at */
+    bool found;                  /* it said hello at this port */
+    bool was_reset;              /* the worker ended because the modem is being reset */
+    bool want_power;             /* once the port is closed */
+    bool power_runs;
     bool unplugged;  /* the worker saw it go, whatever its path says */
     int64_t ping_id; /* not answered yet, 0: none */
     int64_t last_ping_id;
     int failures; /* starts in a row without a good send or an answered ping */
+    int refusals; /* in a row, that were the modem's fault */
+    struct ladder ladder;
+    uint64_t balance_due_ms; /* of the loop's clock */
 
     char imei[FRAME_NAME_BYTES];
     char model[FRAME_NAME_BYTES];
@@ -89,6 +112,12 @@ struct modem {
     char problem[LIMIT_ERR_TEXT];
     int csq;
     int registration;
+    int sim_used;
+    int sim_size;
+    int64_t clock_off_ms; /* the network's time less ours */
+    int64_t clock_at_ms;  /* wall, when that was heard; 0: never */
+    char balance[TPDU_TEXT_BYTES];
+    int64_t balance_at_ms;
     int64_t since_ms; /* wall */
     int64_t restarts;
     int64_t sent;
@@ -103,6 +132,8 @@ void modem_start(struct modem *modem);
 
 /* True: it takes a part now. */
 bool modem_is_ready(const struct modem *modem);
+/* True: a worker has its port open. */
+bool modem_has_port(const struct modem *modem);
 /* True: ready or sending. */
 bool modem_is_working(const struct modem *modem);
 /* True: it is ready or will be without anybody's help. */
@@ -115,8 +146,13 @@ bool modem_submit(struct modem *modem, const struct frame *submit);
 void modem_delete(struct modem *modem, int64_t offer);
 /* Look through the SIM now. */
 void modem_poll(struct modem *modem);
-/* Restart the worker after a pause: the modem refuses to work. */
+/* The modem refuses to work: the next remedy. */
 void modem_rest(struct modem *modem);
+/* Answers on_pin. */
+void modem_give_pin(struct modem *modem, const char *pin);
+void modem_deny_pin(struct modem *modem, const char *why);
+/* Asks the network for the balance; the answer takes some seconds. */
+void modem_ask_balance(struct modem *modem);
 
 /* Lets a send finish (at most LIMIT_STOP_MS / 2), stops the worker and reaps it. A part that does
  * not finish in time gets its result like any other. */

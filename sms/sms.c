@@ -10,12 +10,16 @@
 
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
+#include "sms/balance.h"
 #include "sms/inbox_internal.h"
 #include "sms/modem.h"
 #include "sms/outbox_internal.h"
+#include "sms/pin.h"
+#include "sms/port.h"
 #include "sms/route.h"
 #include "sms/segment.h"
 
+enum { PIN_BYTES = 16, CENTS = 100 };
 enum { LOOK_EVERY_MS = 1000, CLOSE_LOOK_MS = 2, CLOSE_LOOKS = 500 };
 
 struct sms {
@@ -23,6 +27,7 @@ struct sms {
     struct outbox *outbox;
     struct inbox *inbox;
     struct modem modems[LIMIT_MODEMS];
+    char pins[LIMIT_MODEMS][PIN_BYTES]; /* from the decision to try one until that is committed */
     uv_timer_t timer;
     size_t open_modems;
     bool closing;
@@ -167,6 +172,84 @@ static void on_modem_pdu(void *ctx, struct modem *modem, const struct frame *fra
     sms_wake(sms);
 }
 
+static const char *pin_problem(enum pin_verdict verdict)
+{
+    switch (verdict) {
+    case PIN_WAS_REFUSED:
+        return "the PIN in pin_file was refused; correct it there";
+    case PIN_NOT_SURE:
+        return "it is not known what became of the PIN; write it to pin_file anew, changed, or "
+               "enter it in a telephone";
+    default:
+        return "the SIM allows one more try of its PIN: enter it in a telephone";
+    }
+}
+
+/* The try is written down: the modem may have the PIN. */
+static void on_pin_noted(void *ctx, int64_t arg, bool committed)
+{
+    struct sms *sms = ctx;
+    if (committed)
+        modem_give_pin(&sms->modems[arg], sms->pins[arg]);
+    else
+        modem_deny_pin(&sms->modems[arg], "the try of the PIN cannot be written down");
+    memset(sms->pins[arg], 0, PIN_BYTES);
+}
+
+static bool read_pin(struct sms *sms, size_t index, struct err *err)
+{
+    const char *path = sms->options.modems[index].pin_file;
+    if (path == NULL || path[0] == '\0' || sms->options.read_secret == NULL) {
+        err_set(err, ERR_STATE, "the SIM wants a PIN: name a pin_file");
+        return false;
+    }
+    return sms->options.read_secret(path, sms->pins[index], PIN_BYTES, err) == ERR_OK;
+}
+
+static void try_pin(struct sms *sms, struct modem *modem, int tries_left)
+{
+    size_t index = modem->options.index;
+    struct replica *replica = sms->options.replica;
+    struct err err = {0};
+    if (!read_pin(sms, index, &err)) {
+        modem_deny_pin(modem, err.text);
+        return;
+    }
+    replica_enter(replica);
+    enum pin_verdict verdict =
+        pin_begin(replica, modem->options.name, sms->pins[index], tries_left);
+    if (verdict == PIN_MAY)
+        replica_after_commit(replica, on_pin_noted, sms, (int64_t)index);
+    replica_leave(replica, true);
+    if (verdict == PIN_MAY)
+        return;
+    memset(sms->pins[index], 0, PIN_BYTES);
+    modem_deny_pin(modem, pin_problem(verdict));
+}
+
+static void on_modem_pin(void *ctx, struct modem *modem, const struct frame *frame)
+{
+    struct sms *sms = ctx;
+    if (frame->outcome == PIN_ASKED) {
+        try_pin(sms, modem, frame->value);
+        return;
+    }
+    replica_enter(sms->options.replica);
+    pin_end(sms->options.replica, modem->options.name, frame->outcome == PIN_TAKEN);
+    replica_leave(sms->options.replica, true);
+}
+
+static bool on_is_taken(void *ctx, struct modem *modem, const char *path)
+{
+    const struct sms *sms = ctx;
+    for (size_t i = 0; i < sms->options.modem_count; i++) {
+        const struct modem *other = &sms->modems[i];
+        if (other != modem && modem_has_port(other) && port_is_same(other->path, path))
+            return true;
+    }
+    return false;
+}
+
 static void on_inbox_text(void *ctx, const struct inbox_text *text)
 {
     struct sms *sms = ctx;
@@ -208,13 +291,19 @@ static void init_modem(struct sms *sms, size_t index)
         .worker_path = given->worker_path,
         .driver = given->driver,
         .imei = given->imei,
+        .scan_dir = given->scan_dir,
+        .power_command = given->power_command,
+        .balance_code = given->balance_code,
         .smsc = given->smsc,
         .fast_sleeps = given->fast_sleeps,
         .index = index,
         .prompt_ms = given->prompt_ms,
         .send_ms = given->send_ms,
         .backoff_ms = given->backoff_ms,
-        .events = {sms, on_modem_state, on_modem_result, on_modem_pdu, on_modem_report},
+        .beat_ms = given->beat_ms,
+        .ladder_ms = given->ladder_ms,
+        .events = {sms, on_modem_state, on_modem_result, on_modem_pdu, on_modem_report,
+                   on_modem_pin, on_is_taken},
     };
     modem_init(&sms->modems[index], &options);
 }
@@ -326,14 +415,23 @@ size_t sms_modem_count(const struct sms *sms)
     return sms->options.modem_count;
 }
 
+void sms_ask_balance(struct sms *sms, size_t index)
+{
+    if (index < sms->options.modem_count)
+        modem_ask_balance(&sms->modems[index]);
+}
+
 bool sms_modem_status(const struct sms *sms, size_t index, struct sms_modem_status *ret)
 {
     if (index >= sms->options.modem_count)
         return false;
     const struct modem *modem = &sms->modems[index];
+    bool has_path = modem->path[0] != '\0';
+    int64_t cents = 0;
+    bool known = balance_read(modem->balance, &cents);
     *ret = (struct sms_modem_status){
         .name = modem->options.name,
-        .device = modem->options.device,
+        .device = has_path ? modem->path : modem->options.device,
         .state = sm_name(&modem->sm),
         .imei = modem->imei,
         .model = modem->model,
@@ -347,6 +445,16 @@ bool sms_modem_status(const struct sms *sms, size_t index, struct sms_modem_stat
         .restarts = modem->restarts,
         .sent = modem->sent,
         .unknown_sends = modem->unknown_sends,
+        .sim_used = modem->sim_used,
+        .sim_size = modem->sim_size,
+        .clock_off_ms = modem->clock_off_ms,
+        .clock_at_ms = modem->clock_at_ms,
+        .balance = modem->balance,
+        .balance_at_ms = modem->balance_at_ms,
+        .balance_cents = cents,
+        .balance_known = known,
+        .balance_is_low = known && cents < sms->options.modems[index].balance_low * CENTS,
+        .ladder = &modem->ladder,
     };
     return true;
 }

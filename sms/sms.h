@@ -17,13 +17,14 @@
 #include "gateway/base/limits.h"
 #include "gateway/base/rnd.h"
 #include "sms/inbox.h"
+#include "sms/ladder.h"
 #include "sms/outbox.h"
 
 struct sms;
 
 struct sms_modem_options {
     const char *name;        /* "gsm0": key of the sent parts, do not rename lightly */
-    const char *device;      /* tty path, best below /dev/serial/by-id */
+    const char *device;      /* tty path, best below /dev/serial/by-id; "": where the IMEI is */
     const char *worker_path; /* the touyan-modem executable */
     bool fast_sleeps;        /* demo and tests only: libgammu's sleeps of 100 ms and more by 50 */
     int prompt_ms;           /* 0: 10 s; tests shorten it */
@@ -33,14 +34,21 @@ struct sms_modem_options {
     const char *imei;        /* the only modem that will do; NULL or "": any */
     const char *const *prefixes; /* numbers beginning so prefer this modem, whatever its network */
     size_t prefix_count;
-    const char *smsc; /* service centre for a SIM that has none; NULL or "": the SIM's */
+    const char *scan_dir;      /* NULL: /dev/serial/by-id, where a modem is found by its IMEI */
+    const char *pin_file;      /* the SIM's PIN; NULL or "": it has none */
+    const char *power_command; /* executable, called with name and path; NULL or "": none */
+    const char *balance_code;  /* USSD, asked once a day; NULL or "": not */
+    int balance_low;           /* whole units of money: below it the balance is low */
+    int beat_ms;               /* 0: 15 s between two looks after it; tests shorten it */
+    int ladder_ms;             /* 0: 2 min between two remedies; tests shorten it */
+    const char *smsc;          /* service centre for a SIM that has none; NULL or "": the SIM's */
 };
 
 /* What is known about a modem. Texts are valid until the loop turns. */
 struct sms_modem_status {
     const char *name;
     const char *device;
-    const char *state; /* down, starting, ready, sending, draining, backoff */
+    const char *state; /* down, starting, ready, sending, mending, draining, backoff */
     const char *imei;  /* "" until it said hello */
     const char *model;
     const char *driver;  /* at work: "gammu" or "at"; "" until it said hello */
@@ -50,9 +58,19 @@ struct sms_modem_status {
     int64_t since_ms;    /* wall time of the last change of state */
     int csq;             /* 0 to 31, 99 not known (3GPP TS 27.007 8.5) */
     int registration;    /* 1 home, 5 roaming, 0 and 2 searching, 3 denied, -1 not known */
+    int sim_used;        /* places of its memory; of 0: not known */
+    int sim_size;
     int64_t restarts;
     int64_t sent;
     int64_t unknown_sends;
+    int64_t clock_off_ms; /* the network's time less ours */
+    int64_t clock_at_ms;  /* when that was heard, 0: never */
+    const char *balance;  /* the network's words, "" never heard */
+    int64_t balance_at_ms;
+    int64_t balance_cents; /* valid when balance_known */
+    bool balance_known;
+    bool balance_is_low;
+    const struct ladder *ladder; /* remedies: how often, and when last */
 };
 
 struct sms_callbacks {
@@ -68,6 +86,8 @@ struct sms_options {
     const struct clock *clock;
     struct rnd *rnd;
     const char *country; /* digits for numbers without a prefix; NULL: "86" */
+    /* Reads the first line of a secret file; NULL: no SIM may have a PIN. */
+    int (*read_secret)(const char *path, char *ret, size_t size, struct err *err);
     struct sms_modem_options modems[LIMIT_MODEMS];
     size_t modem_count;
     struct sms_callbacks callbacks;
@@ -90,6 +110,8 @@ void sms_erase_phone(struct sms *sms, const char *phone);
 void sms_forget_phone(struct sms *sms, const char *phone);
 
 size_t sms_modem_count(const struct sms *sms);
+/* Asks the network of this modem for the balance; it is in the status some seconds later. */
+void sms_ask_balance(struct sms *sms, size_t index);
 bool sms_modem_status(const struct sms *sms, size_t index, struct sms_modem_status *ret);
 
 /* Fast time: nothing due, nothing under way; when the next thing is due (INT64_MAX: never); and to

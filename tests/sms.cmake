@@ -11,9 +11,12 @@ target_link_libraries(touyan_smsstation PUBLIC touyan_sms)
 target_compile_definitions(touyan_smsstation PRIVATE TOUYAN_BIN="${CMAKE_BINARY_DIR}/bin")
 add_dependencies(touyan_smsstation touyan-modem touyan-simmodem)
 touyan_test(sms_modem SOURCES e2e/sms_modem.c LIBS touyan_smsstation LABEL e2e TIMEOUT 300)
+touyan_test(sms_care SOURCES e2e/sms_care.c LIBS touyan_smsstation LABEL e2e TIMEOUT 300)
 # The same tests with the other driver, once for each make that it knows.
 foreach(make quectel simcom huawei)
-    add_test(NAME sms_modem_${make} COMMAND sms_modem)
-    set_tests_properties(sms_modem_${make} PROPERTIES LABELS e2e TIMEOUT 300 ENVIRONMENT
-                         "TOUYAN_TEST_DRIVER=at;TOUYAN_TEST_PROFILE=${make}")
+    foreach(suite sms_modem sms_care)
+        add_test(NAME ${suite}_${make} COMMAND ${suite})
+        set_tests_properties(${suite}_${make} PROPERTIES LABELS e2e TIMEOUT 300 ENVIRONMENT
+                             "TOUYAN_TEST_DRIVER=at;TOUYAN_TEST_PROFILE=${make}")
+    endforeach()
 endforeach()

@@ -29,9 +29,8 @@ static int open_at(struct filter *filter, void **ret_self, struct err *err)
         const char *command;
         bool required;
     } steps[] = {
-        {"ATE0", true},
-        {"AT+CMEE=1", false},
-        {"AT+CMGF=0", true},
+        {"ATE0", true},       {"AT+CMEE=1", false},
+        {"AT+CMGF=0", true},  {"AT+CREG=1", false}, /* say when the network is lost */
         {"AT+CMMS=1", false}, /* keep the link for the next part: 27.005 3.5.6 */
     };
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {

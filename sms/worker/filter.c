@@ -63,6 +63,7 @@ struct filter {
     bool own;                 /* it is filter_run()'s, not libgammu's */
     char out_line[LINE_BYTES];
     size_t out_size;
+    bool behind_prompt; /* which was passed without a line end */
     bool echoed; /* libgammu has seen the echo of its command, without which it takes no answer */
 
     char line[LINE_BYTES];
@@ -85,6 +86,9 @@ struct filter {
     size_t event_first;
     size_t event_count;
 
+    bool network;          /* lost or found */
+    char ussd[LINE_BYTES]; /* "": none */
+
     char ring[RING_LINES][RING_BYTES];
     size_t ring_next;
 };
@@ -105,6 +109,8 @@ static void mask_numbers(char *line)
 static void remember(struct filter *f, char way, const char *line)
 {
     char *slot = f->ring[f->ring_next++ % RING_LINES];
+    if (strncmp(line, "AT+CPIN=", 8) == 0)
+        line = "AT+CPIN=***";
     if (strspn(line, "0123456789ABCDEFabcdef") >= PDU_DIGITS_MIN) /* numbers and texts of people */
         snprintf(slot, RING_BYTES, "%c (PDU of %zu digits)", way, strlen(line));
     else
@@ -248,6 +254,13 @@ static void take_from_library(struct filter *f, const char *bytes, size_t size)
 
 /* --- what the modem writes --- */
 
+static void wake_main(struct filter *f)
+{
+    uint64_t one = 1;
+    ssize_t n = write(f->event_fd, &one, sizeof one);
+    (void)n;
+}
+
 static void add_event(struct filter *f, const char *line)
 {
     struct filter_event event;
@@ -256,9 +269,13 @@ static void add_event(struct filter *f, const char *line)
     if (f->event_count == FILTER_EVENTS)
         return; /* the next look through the SIM finds it */
     f->events[(f->event_first + f->event_count++) % FILTER_EVENTS] = event;
-    uint64_t one = 1;
-    ssize_t n = write(f->event_fd, &one, sizeof one);
-    (void)n;
+    wake_main(f);
+}
+
+static void keep_ussd(struct filter *f, const char *line)
+{
+    text_copy(f->ussd, sizeof f->ussd, line);
+    wake_main(f);
 }
 
 static void tell_report(const char *line)
@@ -310,6 +327,9 @@ static void answer(struct filter *f, enum line_kind kind, const char *line)
             f->echoed = true;
         else
             make_echo(f);
+        if (f->behind_prompt) /* libgammu knows an error at the beginning of a line only */
+            pass(f, "\r\n", 2);
+        f->behind_prompt = false;
         pass(f, line, strlen(line));
         pass(f, "\r\n", 2);
     } else if (kind != LINE_OK && strncmp(line, "AT", 2) != 0) {
@@ -361,6 +381,13 @@ static void take_line(struct filter *f, const char *line)
     case LINE_CDS:
         f->next = PDU_REPORT;
         break;
+    case LINE_CREG:
+        f->network = true;
+        wake_main(f);
+        break;
+    case LINE_CUSD:
+        keep_ussd(f, line);
+        break;
     case LINE_CMT:
         f->next = PDU_DROP;
         break;
@@ -378,13 +405,24 @@ static bool is_prompt(const struct filter *f, char byte)
            f->stage < STAGE_PROMPT;
 }
 
+/* The text of +CUSD may have line ends of its own, between its quotes. */
+static bool is_within_ussd(const struct filter *f)
+{
+    int quotes = 0;
+    for (size_t i = 0; i < f->line_size; i++)
+        quotes += f->line[i] == '"';
+    return quotes == 1 && strncmp(f->line, "+CUSD:", 6) == 0 && f->line_size < LINE_BYTES - 1;
+}
+
 static void take_byte(struct filter *f, char byte)
 {
     bool space = f->skip_space && byte == ' ';
     f->skip_space = false;
     if (space || byte == '\0')
         return;
-    if (byte == '\r' || byte == '\n') {
+    if ((byte == '\r' || byte == '\n') && is_within_ussd(f)) {
+        f->line[f->line_size++] = ' ';
+    } else if (byte == '\r' || byte == '\n') {
         f->line[f->line_size] = '\0';
         f->line_size = 0;
         take_line(f, f->line);
@@ -396,6 +434,7 @@ static void take_byte(struct filter *f, char byte)
             return;
         make_echo(f);
         pass(f, "\r\n> ", 4);
+        f->behind_prompt = true;
     } else if (f->line_size < LINE_BYTES - 1) {
         f->line[f->line_size++] = byte;
     }
@@ -546,6 +585,26 @@ bool filter_take_event(struct filter *filter, struct filter_event *ret)
         filter->event_first = (filter->event_first + 1) % FILTER_EVENTS;
         filter->event_count--;
     }
+    pthread_mutex_unlock(&filter->lock);
+    return found;
+}
+
+bool filter_take_network(struct filter *filter)
+{
+    pthread_mutex_lock(&filter->lock);
+    bool changed = filter->network;
+    filter->network = false;
+    pthread_mutex_unlock(&filter->lock);
+    return changed;
+}
+
+bool filter_take_ussd(struct filter *filter, char *ret, size_t size)
+{
+    pthread_mutex_lock(&filter->lock);
+    bool found = filter->ussd[0] != '\0';
+    if (found)
+        text_copy(ret, size, filter->ussd);
+    filter->ussd[0] = '\0';
     pthread_mutex_unlock(&filter->lock);
     return found;
 }

@@ -29,7 +29,7 @@ int filter_open(const char *device, struct filter **ret, struct err *err);
 /* The path that libgammu opens. */
 const char *filter_path(const struct filter *filter);
 
-/* Readable when filter_take_event() has something. */
+/* Readable when one of the filter_take functions has something. */
 int filter_event_fd(const struct filter *filter);
 
 /* +CMTI: a message was stored. */
@@ -38,6 +38,12 @@ struct filter_event {
     int index;
 };
 bool filter_take_event(struct filter *filter, struct filter_event *ret);
+
+/* +CUSD: the whole line. */
+bool filter_take_ussd(struct filter *filter, char *ret, size_t size);
+
+/* True once after the network was lost or found. */
+bool filter_take_network(struct filter *filter);
 
 enum at_result { AT_OK, AT_ERROR, AT_TIMEOUT };
 

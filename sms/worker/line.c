@@ -40,6 +40,10 @@ static enum line_kind classify_unasked(const char *line)
 {
     if (starts_with(line, "+CMTI:"))
         return LINE_CMTI;
+    if (starts_with(line, "+CUSD:"))
+        return LINE_CUSD;
+    if (starts_with(line, "+CREG:") || starts_with(line, "+CEREG:"))
+        return LINE_CREG;
     if (starts_with(line, "+CDS:"))
         return LINE_CDS;
     if (starts_with(line, "+CMT:") || starts_with(line, "+CBM:"))
@@ -51,7 +55,7 @@ enum line_kind line_classify(const char *line, const char *command)
 {
     if (line[0] == '\0')
         return LINE_BLANK;
-    if (command[0] == '\0')
+    if (command[0] == '\0' || starts_with(line, "+CUSD:"))
         return classify_unasked(line);
     if (strcmp(line, "OK") == 0)
         return LINE_OK;

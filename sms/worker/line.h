@@ -14,7 +14,9 @@ enum line_kind {
     LINE_ERROR, /* ERROR, +CMS ERROR, +CME ERROR: ends the command */
     LINE_CMTI,  /* a message was stored: memory and index */
     LINE_CDS,   /* a delivery report: the next line is its PDU */
+    LINE_CUSD,  /* the network's answer to a USSD code */
     LINE_CMT,   /* something else with a PDU in the next line: dropped with it */
+    LINE_CREG,  /* the network was lost or found */
     LINE_NOISE,
 };
 

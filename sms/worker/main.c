@@ -21,6 +21,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
 #include "sms/outbox_policy.h"
+#include "sms/worker/answer.h"
 #include "sms/worker/driver.h"
 #include "sms/worker/filter.h"
 #include "sms/worker/greet.h"
@@ -32,6 +33,13 @@ enum {
     SETUP_MS = 5000,
     PING_MS = 10000,
     STATE_EVERY_MS = 60000,
+    LOST_EVERY_MS = 10000, /* without a network */
+    SOON_MS = 1000,
+    CLOCK_MS = 2000,
+    USSD_MS = 15000,
+    USSD_LINE_BYTES = 1024,
+    RADIO_MS = 15000,
+    RADIO_OFF_MS = 1000,
     CMS_SMSC_UNKNOWN = 330, /* 27.005 3.2.5 */
     OPEN_FILES_MAX = 64,
     MEMORY_MAX_BYTES = 256 << 20,
@@ -39,6 +47,7 @@ enum {
 
 struct worker {
     struct filter *filter;
+    const struct make *make;
     const struct driver *driver;
     void *self; /* the driver's */
     int64_t next_poll_ms;
@@ -76,11 +85,36 @@ static void check(struct worker *worker, enum at_result result)
     link_bye("the modem does not answer");
 }
 
+/* The SIM is kept less than half full. */
+static void look_at_space(struct worker *worker, struct frame *ret)
+{
+    check(worker, receive_space(worker->filter, &ret->sim_used, &ret->sim_size));
+    if (ret->sim_used * 2 <= ret->sim_size)
+        return;
+    check(worker, receive_tidy(worker->filter));
+    check(worker, receive_space(worker->filter, &ret->sim_used, &ret->sim_size));
+}
+
+static void look_at_clock(struct worker *worker, struct frame *ret)
+{
+    const char *reply;
+    if (filter_run(worker->filter, "AT+CCLK?", CLOCK_MS, &reply) == AT_OK)
+        answer_clock(reply, &ret->network_ms);
+}
+
+static bool is_registered(int registration)
+{
+    return registration == 1 || registration == 5; /* 27.007 7.2 */
+}
+
 static void tell_state(struct worker *worker)
 {
     struct frame frame = {.kind = FRAME_STATE};
     worker->driver->network(worker->self, &frame);
-    worker->next_state_ms = now_ms() + STATE_EVERY_MS;
+    look_at_space(worker, &frame);
+    look_at_clock(worker, &frame);
+    bool lost = frame.registration >= 0 && !is_registered(frame.registration);
+    worker->next_state_ms = now_ms() + (lost ? LOST_EVERY_MS : STATE_EVERY_MS);
     link_send(&frame);
 }
 
@@ -110,10 +144,9 @@ static void start(struct worker *worker, const struct frame *setup)
 {
     struct err err = {0};
     struct frame hello = {.kind = FRAME_HELLO};
-    const struct make *make;
-    if (greet_modem(worker->filter, setup, &hello, &make, &err) != ERR_OK)
+    if (greet_modem(worker->filter, setup, &hello, &worker->make, &err) != ERR_OK)
         fail(worker, &err);
-    worker->driver = choose_driver(setup->driver, make);
+    worker->driver = choose_driver(setup->driver, worker->make);
     if (worker->driver->open(worker->filter, &worker->self, &err) != ERR_OK ||
         receive_setup(worker->filter, &err) != ERR_OK)
         fail(worker, &err);
@@ -147,6 +180,44 @@ static void ping(struct worker *worker, int64_t id)
     link_send(&pong);
 }
 
+/* Off the network and on again; a reset may take the port with it. */
+static void mend(struct worker *worker, int step)
+{
+    struct err err = {0};
+    struct frame done = {.kind = FRAME_MEND, .value = step};
+    if (step == MEND_RESET) {
+        filter_run(worker->filter, "AT+CFUN=1,1", RADIO_MS, NULL);
+        link_bye("the modem was reset");
+    }
+    check(worker, filter_run(worker->filter, "AT+CFUN=4", RADIO_MS, NULL));
+    clock_sleep_ms(RADIO_OFF_MS);
+    check(worker, filter_run(worker->filter, "AT+CFUN=1", RADIO_MS, NULL));
+    if (receive_setup(worker->filter, &err) != ERR_OK)
+        fail(worker, &err);
+    tell_state(worker);
+    link_send(&done);
+}
+
+/* The answer comes as a line of its own, see tell_ussd(). */
+static void ask_ussd(struct worker *worker, const char *code)
+{
+    char command[80];
+    struct frame none = {.kind = FRAME_USSD};
+    if (!answer_ussd_command(code, worker->make->packed_ussd, command, sizeof command) ||
+        filter_run(worker->filter, command, USSD_MS, NULL) == AT_ERROR)
+        link_send(&none);
+}
+
+static void tell_ussd(struct worker *worker)
+{
+    char line[USSD_LINE_BYTES];
+    struct frame frame = {.kind = FRAME_USSD};
+    if (!filter_take_ussd(worker->filter, line, sizeof line))
+        return;
+    answer_ussd_text(line, worker->make->packed_ussd, frame.text, sizeof frame.text);
+    link_send(&frame);
+}
+
 static void obey(struct worker *worker, const struct frame *frame)
 {
     switch (frame->kind) {
@@ -161,6 +232,12 @@ static void obey(struct worker *worker, const struct frame *frame)
         break;
     case FRAME_POLL:
         look(worker);
+        break;
+    case FRAME_MEND:
+        mend(worker, frame->value);
+        break;
+    case FRAME_USSD:
+        ask_ussd(worker, frame->text);
         break;
     case FRAME_STOP:
         _exit(0);
@@ -194,6 +271,14 @@ static void do_due(struct worker *worker)
         tell_state(worker);
 }
 
+/* A modem that moves between cells says so often. */
+static void hurry_state(struct worker *worker)
+{
+    int64_t soon_ms = now_ms() + SOON_MS;
+    if (filter_take_network(worker->filter) && soon_ms < worker->next_state_ms)
+        worker->next_state_ms = soon_ms;
+}
+
 static int wait_ms(const struct worker *worker)
 {
     int64_t next =
@@ -211,6 +296,8 @@ static void run(struct worker *worker)
     for (;;) {
         obey_all(worker); /* before anything else: it may be an alarm */
         read_announced(worker);
+        tell_ussd(worker);
+        hurry_state(worker);
         do_due(worker);
         poll(fds, sizeof fds / sizeof fds[0], wait_ms(worker));
     }

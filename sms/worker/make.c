@@ -6,10 +6,12 @@
 #include <strings.h>
 #include <string.h>
 
-/* Status lines that come unasked are cut out anyway; fewer of them are fewer to cut. */
+/* Status lines that come unasked are cut out anyway; fewer of them are fewer to cut. AT+CTZU: the
+ * modem's clock follows the network's. */
 static const char *const quectel_setup[] = {"AT+QINDCFG=\"csq\",0,0", "AT+QINDCFG=\"act\",0,0",
-                                            NULL};
-static const char *const simcom_setup[] = {"AT+CSCLK=0", NULL}; /* no sleep: it would miss AT */
+                                            "AT+CTZU=3", NULL};
+/* no sleep: it would miss AT */
+static const char *const simcom_setup[] = {"AT+CSCLK=0", "AT+CTZU=1", NULL};
 static const char *const huawei_setup[] = {"AT^CURC=0", NULL};
 static const char *const no_setup[] = {NULL};
 

@@ -24,6 +24,7 @@ enum {
     READ_MS = 10000,
     LIST_MS = 14000, /* the gateway gives 15 s */
     REPLY_LINE_BYTES = 1024,
+    TIDY_AT_ONCE = 64,
     STATUS_READ =
         1, /* 27.005 3.1 <stat>: 0 unread, 1 read; 2 and 3 are drafts and copies of ours */
 };
@@ -211,4 +212,44 @@ int receive_setup(struct filter *filter, struct err *err)
             log_warn("at.setup", "refused: %s", steps[i].command);
     }
     return ERR_OK;
+}
+
+enum at_result receive_space(struct filter *filter, int *ret_used, int *ret_size)
+{
+    const char *reply;
+    *ret_used = *ret_size = 0;
+    enum at_result result = filter_run(filter, "AT+CPMS?", SETUP_MS, &reply);
+    if (result != AT_OK || line_field(reply, 1) < 0 || line_field(reply, 2) < 0)
+        return result;
+    *ret_used = line_field(reply, 1);
+    *ret_size = line_field(reply, 2);
+    return AT_OK;
+}
+
+static size_t list_own(const char *reply, int *ret, size_t max)
+{
+    char line[REPLY_LINE_BYTES];
+    size_t count = 0;
+    for (const char *at = reply; count < max && (at = next_line(at, line)) != NULL;)
+        if (strncmp(line, "+CMGL:", 6) == 0 && line_field(line, 1) > STATUS_READ)
+            ret[count++] = line_number(line);
+    return count;
+}
+
+enum at_result receive_tidy(struct filter *filter)
+{
+    int own[TIDY_AT_ONCE];
+    char command[32];
+    const char *reply;
+    enum at_result result = filter_run(filter, "AT+CMGL=4", LIST_MS, &reply);
+    if (result != AT_OK)
+        return result;
+    size_t count = list_own(reply, own, TIDY_AT_ONCE);
+    for (size_t i = 0; i < count && result != AT_TIMEOUT; i++) {
+        snprintf(command, sizeof command, "AT+CMGD=%d", own[i]);
+        result = filter_run(filter, command, READ_MS, NULL);
+    }
+    if (count > 0)
+        log_info("at.tidy", "%zu drafts and copies deleted", count);
+    return result;
 }

@@ -20,4 +20,10 @@ enum at_result receive_poll(struct filter *filter);
 enum at_result receive_read(struct filter *filter, const struct filter_event *event);
 enum at_result receive_delete(struct filter *filter, int64_t offer);
 
+/* How full the SIM's memory is; 0 of 0 when the modem does not say. */
+enum at_result receive_space(struct filter *filter, int *ret_used, int *ret_size);
+/* Deletes drafts and copies of what was sent: nobody reads them here, and they take the place of
+ * what comes in. */
+enum at_result receive_tidy(struct filter *filter);
+
 #endif

@@ -19,6 +19,8 @@ void simat_init(struct simat *at, struct simnet *net)
     memset(at, 0, sizeof *at);
     at->net = net;
     at->profile = simprofile_find("");
+    at->pin_tries = SIMAT_PIN_TRIES;
+    text_copy(at->centre, sizeof at->centre, "+8613800100500");
     buf_init(&at->in, SIMAT_INPUT_BYTES);
     buf_init(&at->out, SIMAT_OUTPUT_BYTES);
     simat_reset(at);
@@ -50,6 +52,7 @@ void simat_reset(struct simat *at)
     at->radio_off = false;
     at->one_byte = false;
     at->hushed = false;
+    at->pin_entered = false;
 }
 
 void simat_say(struct simat *at, const char *line)
@@ -252,6 +255,8 @@ static void end_pdu(struct simat *at, int64_t now_us)
         refuse(at, "length", 304);
     } else if (!at->net->registered) {
         refuse(at, "not registered", 331);
+    } else if (bytes[0] == 0 && at->centre[0] == '\0') {
+        refuse(at, "no service centre", 330);
     } else {
         accept_pdu(at, bytes, (size_t)size);
     }

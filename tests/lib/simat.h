@@ -15,6 +15,8 @@ enum {
     SIMAT_LINE_BYTES = 1024,
     SIMAT_INPUT_BYTES = 65536,
     SIMAT_OUTPUT_BYTES = 1048576,
+    SIMAT_PIN_TRIES = 3,
+    SIMAT_STUBBORN = 2,
     SIMAT_LATER = 64, /* replies under way */
 };
 
@@ -44,9 +46,17 @@ struct simat {
     bool final_sent; /* this command line has its final result */
     enum simnet_memory read_memory, receive_memory;
     int cnmi_mt, cnmi_ds;
-    int creg;                /* +CREG=n */
-    bool known_registered;   /* what +CREG said last */
-    bool radio_off;          /* +CFUN=0 or 4 */
+    int creg;              /* +CREG=n */
+    bool known_registered; /* what +CREG said last */
+    bool radio_off;        /* +CFUN=0 or 4 */
+    int stubborn;          /* a lost network stays lost: 1 over +CFUN=4, 2 over a reset too */
+    char pin[16];          /* "": the SIM has none */
+    int pin_tries;         /* left */
+    bool pin_entered;
+    int pin_wrong;         /* PINs that were wrong, counted for good */
+    char centre[32];       /* of the SIM, "" none */
+    char network_time[32]; /* as +CCLK says it; "": ERROR */
+    int ussd_asked;
     int64_t silent_until_us; /* 0: not; INT64_MAX: until cleared */
     int64_t unregistered_until_us;
     struct simat_later later[SIMAT_LATER];

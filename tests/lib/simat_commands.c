@@ -8,9 +8,11 @@
 #include <strings.h>
 
 #include "gateway/base/text.h"
+#include "sms/gsm7.h"
 
 enum {
     CME_NOT_ALLOWED = 3,
+    CME_WRONG_PASSWORD = 16,
     CMS_INVALID_INDEX = 321,
     CMS_INVALID_PARAMETER = 304,
     COMMAND_BYTES = 256
@@ -27,7 +29,6 @@ static const struct simanswer fixed[] = {
     {"+CCID", "+CCID: 89860012345678901234"},
     {"+CSCS?", "+CSCS: \"GSM\""},
     {"+CSCS=?", "+CSCS: (\"GSM\",\"HEX\",\"UCS2\")"},
-    {"+CPIN?", "+CPIN: READY"},
     {"+CMEE?", "+CMEE: 1"},
     {"+CMGF=0", NULL},
     {"+CMGF?", "+CMGF: 0"},
@@ -36,7 +37,6 @@ static const struct simanswer fixed[] = {
     {"+CSMS=?", "+CSMS: (0)"},
     {"+CSMS=0", "+CSMS: 1,1,1"},
     {"+CMMS=2", NULL},
-    {"+CSCA?", "+CSCA: \"+8613800100500\",145"},
     {"+CPMS=?", "+CPMS: (\"SM\",\"ME\",\"SR\"),(\"SM\",\"ME\"),(\"SM\",\"ME\")"},
     {"+CNMI=?", "+CNMI: (0,1,2),(0,1),(0,2),(0,1,2),(0,1)"},
     {"+CMGL=?", "+CMGL: (0-4)"},
@@ -67,7 +67,8 @@ static void register_again(struct simat *at)
 static void restart(struct simat *at)
 {
     simat_reset(at);
-    register_again(at);
+    if (at->stubborn < SIMAT_STUBBORN)
+        register_again(at);
     simat_final(at, "OK");
     simat_say(at, "RDY");
     simat_say(at, "+CFUN: 1");
@@ -84,8 +85,9 @@ static void run_cfun(struct simat *at, const char *args)
         at->unregistered_until_us = 0;
         at->net->registered = false;
     } else if (text_equal(args, "=1")) {
-        if (at->radio_off)
+        if (at->radio_off && at->stubborn == 0)
             register_again(at);
+        at->radio_off = false;
     } else if (text_equal(args, "=1,1")) {
         restart(at);
     } else {
@@ -241,8 +243,9 @@ static void say_stored(struct simat *at, const char *head, struct simnet_pdu *pd
     char hex[TPDU_HEX_BYTES];
 
     text_to_hex(pdu->bytes, pdu->size, hex);
-    buf_printf(&at->out, "\r\n%s%d,,%d\r\n%s\r\n", head, pdu->read ? 1 : 0,
-               (int)pdu->size - 1 - pdu->bytes[0], hex);
+    int status = pdu->is_draft ? 2 : pdu->read ? 1 : 0; /* 27.005 3.1 <stat> */
+    buf_printf(&at->out, "\r\n%s%d,,%d\r\n%s\r\n", head, status, (int)pdu->size - 1 - pdu->bytes[0],
+               hex);
     pdu->read = true;
 }
 
@@ -313,15 +316,87 @@ static void run_cmgd(struct simat *at, const char *args)
             simnet_delete(at->net, at->read_memory, i);
 }
 
-/* =1,"*100#",15: OK, then the network's answer. */
+static void pack(const char *text, char *ret)
+{
+    uint8_t septets[64];
+    uint8_t octets[64] = {0};
+    int count = gsm7_from_utf8(text, strlen(text), septets, sizeof septets);
+
+    text_to_hex(octets, gsm7_pack(septets, (size_t)count, 0, octets), ret);
+}
+
+/* =1,"*100#",15: OK, then the network's answer, in two lines. */
 static void run_cusd(struct simat *at, const char *args)
 {
-    if (args[0] != '=') {
+    char code[140] = "*100#";
+    char text[140] = "Balance 8.50 CNY\r\nvalid";
+    char line[200];
+
+    if (at->profile->packed_ussd) {
+        pack("*100#", code);
+        pack("Balance 8.50 CNY", text);
+    }
+    if (strncmp(args, "=1,\"", 4) != 0 || strncmp(args + 4, code, strlen(code)) != 0) {
         simat_cme_error(at, CME_NOT_ALLOWED);
         return;
     }
+    at->ussd_asked++;
     simat_final(at, "OK");
-    simat_say(at, "+CUSD: 0,\"Balance 25.00 CNY\",15");
+    snprintf(line, sizeof line, "+CUSD: 0,\"%s\",15", text);
+    simat_say(at, line);
+}
+
+/* A SIM that waits for its PIN, and one that has locked itself after three wrong ones. */
+static void run_cpin(struct simat *at, const char *args)
+{
+    bool open = at->pin[0] == '\0' || at->pin_entered;
+
+    if (text_equal(args, "?")) {
+        simat_say(at, open                ? "+CPIN: READY"
+                      : at->pin_tries > 0 ? "+CPIN: SIM PIN"
+                                          : "+CPIN: SIM PUK");
+        return;
+    }
+    size_t size = strlen(at->pin);
+    if (open || at->pin_tries == 0) {
+        simat_cme_error(at, CME_NOT_ALLOWED);
+    } else if (strncmp(args, "=\"", 2) == 0 && strncmp(args + 2, at->pin, size) == 0 &&
+               args[2 + size] == '"') {
+        at->pin_entered = true;
+        at->pin_tries = SIMAT_PIN_TRIES;
+    } else {
+        at->pin_tries--;
+        at->pin_wrong++;
+        simat_cme_error(at, CME_WRONG_PASSWORD);
+    }
+}
+
+/* ="+86...",145 */
+static void run_csca(struct simat *at, const char *args)
+{
+    char line[64];
+
+    if (text_equal(args, "?")) {
+        snprintf(line, sizeof line, "+CSCA: \"%s\",%d", at->centre,
+                 at->centre[0] == '+' ? 145 : 129);
+        simat_say(at, line);
+    } else if (strncmp(args, "=\"", 2) == 0) {
+        snprintf(at->centre, sizeof at->centre, "%.*s", (int)strcspn(args + 2, "\""), args + 2);
+    } else {
+        simat_cms_error(at, CMS_INVALID_PARAMETER);
+    }
+}
+
+static void run_cclk(struct simat *at, const char *args)
+{
+    char line[64];
+
+    if (!text_equal(args, "?") || at->network_time[0] == '\0') {
+        simat_cme_error(at, CME_NOT_ALLOWED);
+        return;
+    }
+    snprintf(line, sizeof line, "+CCLK: \"%s\"", at->network_time);
+    simat_say(at, line);
 }
 
 static const struct {
@@ -332,6 +407,7 @@ static const struct {
     {"+CSQ", run_csq},   {"+CREG", run_creg}, {"+CGREG", run_cgreg}, {"+CEREG", run_cereg},
     {"+COPS", run_cops}, {"+CPMS", run_cpms}, {"+CNMI", run_cnmi},   {"+CMGL", run_cmgl},
     {"+CMGR", run_cmgr}, {"+CMGD", run_cmgd}, {"+CUSD", run_cusd},   {"+CMGS", simat_begin_send},
+    {"+CPIN", run_cpin}, {"+CSCA", run_csca}, {"+CCLK", run_cclk},
 };
 
 static bool run_fixed(struct simat *at, const struct simanswer *answers, const char *command)
@@ -356,6 +432,13 @@ static bool begins(const char *command, const char *name)
 
 static void run_one(struct simat *at, const char *command)
 {
+    if (at->profile->pin_tries && strcasecmp(command, at->profile->pin_tries) == 0) {
+        char line[64];
+        snprintf(line, sizeof line, "%s%d%s", at->profile->pin_before, at->pin_tries,
+                 at->profile->pin_behind);
+        simat_say(at, line);
+        return;
+    }
     if (run_fixed(at, at->profile->answers, command) || run_fixed(at, fixed, command))
         return;
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {

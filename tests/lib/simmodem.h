@@ -7,7 +7,10 @@
  *   {"cmd":"urc","text":"+QIND: SMS DONE"}  a line from the modem, now
  *   {"cmd":"fault","kind":"...",...}        simfault.h
  *   {"cmd":"clear"}                         disarms all faults, ends silence
- *   {"cmd":"unplug"} {"cmd":"plug"}         the port goes; a new one comes under the same link
+ *   {"cmd":"unplug"} {"cmd":"plug"}         the port goes; a new one comes under the same link,
+ *                                           or under another one: {"cmd":"plug","link":"..."}
+ *   {"cmd":"sim","pin":"1234","centre":"","time":"26/11/22,10:00:00+32","drafts":0,
+ *    "stubborn":0}                 what is named changes
  *   {"cmd":"network","delay_ms":0,"report_ms":0,"registered":true,"signal":21}  what is named
  * changes
  *   {"cmd":"stats"}                         -> counters, "idle": nothing is under way or waiting,
@@ -53,6 +56,7 @@ struct simmodem {
     int64_t busy_us;  /* last byte either way */
     int64_t piece_us; /* when the next single byte may go */
     bool quit;
+    char renamed[128]; /* the link after {"cmd":"plug","link":...} */
 };
 
 /* The options' texts and the clock must outlive the modem; *modem must not move afterwards. */

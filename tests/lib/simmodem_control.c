@@ -83,12 +83,50 @@ static int order_unplug(struct simmodem *modem, const struct json *order, struct
 static int order_plug(struct simmodem *modem, const struct json *order, struct json *reply,
                       struct err *err)
 {
-    (void)order;
     (void)reply;
     if (modem->master >= 0)
         return err_set(err, ERR_STATE, "plugged already");
+    if (text_copy(modem->renamed, sizeof modem->renamed, json_text(order, "link", "")) &&
+        modem->renamed[0] != '\0')
+        modem->options.link = modem->renamed;
     simbook_write(&modem->book, simbook_new(&modem->book, "plug", -1));
     return simmodem_plug(modem, err);
+}
+
+/* Drafts of the owner fill the SIM. */
+static void add_drafts(struct simnet *net, int64_t count)
+{
+    static const uint8_t draft[] = {0x00, 0x01, 0x00, 0x02, 0x81, 0x21, 0x00, 0x00, 0x00};
+
+    for (int i = 0; i < net->capacity[SIMNET_SM] && count > 0; i++) {
+        struct simnet_pdu *pdu = &net->memory[SIMNET_SM][i];
+        if (pdu->size > 0)
+            continue;
+        *pdu = (struct simnet_pdu){.size = sizeof draft, .is_draft = true};
+        memcpy(pdu->bytes, draft, sizeof draft);
+        count--;
+    }
+}
+
+static void take_text(const struct json *order, const char *name, char *ret, size_t size)
+{
+    if (json_get(order, name) != NULL)
+        text_copy(ret, size, json_text(order, name, ""));
+}
+
+static int order_sim(struct simmodem *modem, const struct json *order, struct json *reply,
+                     struct err *err)
+{
+    struct simat *at = &modem->at;
+
+    (void)reply;
+    (void)err;
+    take_text(order, "pin", at->pin, sizeof at->pin);
+    take_text(order, "centre", at->centre, sizeof at->centre);
+    take_text(order, "time", at->network_time, sizeof at->network_time);
+    at->stubborn = (int)json_int(order, "stubborn", at->stubborn);
+    add_drafts(&modem->net, json_int(order, "drafts", 0));
+    return ERR_OK;
 }
 
 static int order_network(struct simmodem *modem, const struct json *order, struct json *reply,
@@ -134,6 +172,10 @@ static int order_stats(struct simmodem *modem, const struct json *order, struct 
     json_set_int(reply, "inbound_stored",
                  simnet_used(&modem->net, SIMNET_SM) + simnet_used(&modem->net, SIMNET_ME));
     json_set_int(reply, "inbound_taken", stats->inbound_deleted);
+    json_set_int(reply, "pin_wrong", modem->at.pin_wrong);
+    json_set_int(reply, "pin_tries", modem->at.pin_tries);
+    json_set_int(reply, "sim_used", simnet_used(&modem->net, SIMNET_SM));
+    json_set_int(reply, "ussd_asked", modem->at.ussd_asked);
     json_set_bool(reply, "plugged", modem->master >= 0);
     json_set_bool(reply, "opened", modem->opened);
     json_set_bool(reply, "registered", modem->net.registered);
@@ -157,9 +199,11 @@ static const struct {
     int (*run)(struct simmodem *modem, const struct json *order, struct json *reply,
                struct err *err);
 } orders[] = {
-    {"inbound", order_inbound}, {"inbound_pdu", order_inbound_pdu}, {"fault", order_fault},
-    {"clear", order_clear},     {"unplug", order_unplug},           {"plug", order_plug},
-    {"urc", order_urc},         {"network", order_network},         {"stats", order_stats},
+    {"inbound", order_inbound}, {"inbound_pdu", order_inbound_pdu},
+    {"fault", order_fault},     {"clear", order_clear},
+    {"unplug", order_unplug},   {"plug", order_plug},
+    {"urc", order_urc},         {"network", order_network},
+    {"stats", order_stats},     {"sim", order_sim},
     {"quit", order_quit},
 };
 

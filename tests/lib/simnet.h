@@ -28,6 +28,7 @@ struct simnet_pdu {
     uint8_t bytes[LIMIT_TPDU_BYTES];
     size_t size; /* 0: empty slot */
     bool read;
+    bool is_draft;   /* of ours, never sent */
     bool is_inbound; /* a message, not a report */
 };
 

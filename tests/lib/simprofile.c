@@ -16,6 +16,7 @@ static const struct simanswer quectel[] = {
     {"+CGMM", "EC20F"},
     {"+QINDCFG=\"csq\",0,0", NULL},
     {"+QINDCFG=\"act\",0,0", NULL},
+    {"+CTZU=3", NULL},
     {NULL, NULL},
 };
 
@@ -24,6 +25,7 @@ static const struct simanswer simcom[] = {
     {"+CGMI", "SIMCOM INCORPORATED"},
     {"+CGMM", "SIMCOM_SIM7600CE"},
     {"+CSCLK=0", NULL},
+    {"+CTZU=1", NULL},
     {NULL, NULL},
 };
 
@@ -42,12 +44,14 @@ static const struct simprofile profiles[] = {
      .echoes_pdu = true,
      .chatter = "+QIND: \"csq\",21,99",
      .pin_tries = "+QPINC=\"SC\"",
-     .pin_answer = "+QPINC: \"SC\",%d,10"},
+     .pin_before = "+QPINC: \"SC\",",
+     .pin_behind = ",10"},
     {.name = "simcom",
      .answers = simcom,
      .bare_prompt = true,
      .pin_tries = "+SPIC",
-     .pin_answer = "+SPIC: %d,10,0,10"},
+     .pin_before = "+SPIC: ",
+     .pin_behind = ",10,0,10"},
     {.name = "huawei",
      .answers = huawei,
      .echoes_pdu = true,
@@ -55,7 +59,8 @@ static const struct simprofile profiles[] = {
      .hush = "^CURC=0",
      .packed_ussd = true,
      .pin_tries = "^CPIN?",
-     .pin_answer = "^CPIN: READY,,10,%d,10,3"},
+     .pin_before = "^CPIN: SIM PIN,,10,",
+     .pin_behind = ",10,3"},
 };
 
 const struct simprofile *simprofile_find(const char *name)

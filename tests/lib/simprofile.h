@@ -20,7 +20,8 @@ struct simprofile {
     const char *hush;                /* the command that ends the chatter; NULL: nothing does */
     bool packed_ussd;                /* codes and answers are septets in hex */
     const char *pin_tries;           /* the command that says how many tries are left, and */
-    const char *pin_answer;          /* its answer with one %d */
+    const char *pin_before;          /* what stands in its answer before that number */
+    const char *pin_behind;
 };
 
 /* NULL when there is none of this name. "" is the plain one. */

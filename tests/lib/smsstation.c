@@ -20,6 +20,7 @@
 #include "sync/replica/seal.h"
 
 enum { BEAT_MS = 5, LINE_BYTES = 16384, START_TRIES = 500, BACKOFF_MS = 100 };
+enum { PROMPT_MS = 1500, SEND_MS = 2500 };
 
 static void die(const char *what, const char *why)
 {
@@ -126,6 +127,16 @@ static void on_text(void *ctx, const struct inbox_text *text)
     text_copy(kept->body, sizeof kept->body, text->body);
 }
 
+static int read_secret(const char *path, char *ret, size_t size, struct err *err)
+{
+    FILE *file = fopen(path, "re");
+    if (file == NULL || fgets(ret, (int)size, file) == NULL)
+        ret[0] = '\0';
+    if (file != NULL)
+        fclose(file);
+    return ret[0] != '\0' ? ERR_OK : err_set(err, ERR_IO, "%s: no secret", path);
+}
+
 static void on_check(uv_check_t *handle)
 {
     replica_commit(((struct smsstation *)handle->data)->replica);
@@ -150,9 +161,7 @@ static const char *setting(const char *name, const char *preset)
 void smsstation_open(struct smsstation *station)
 {
     *station = (struct smsstation){.driver = setting("TOUYAN_TEST_DRIVER", "gammu"),
-                                   .profile = setting("TOUYAN_TEST_PROFILE", ""),
-                                   .prompt_ms = 1500,
-                                   .send_ms = 2500};
+                                   .profile = setting("TOUYAN_TEST_PROFILE", "")};
     snprintf(station->dir, sizeof station->dir, "/tmp/touyan-sms-XXXXXX");
     if (mkdtemp(station->dir) == NULL)
         die("mkdtemp", strerror(errno));
@@ -160,6 +169,13 @@ void smsstation_open(struct smsstation *station)
     snprintf(station->control, sizeof station->control, "%s/control", station->dir);
     snprintf(station->book, sizeof station->book, "%s/book", station->dir);
     snprintf(station->db, sizeof station->db, "%s/r.db", station->dir);
+    station->modem = (struct sms_modem_options){.name = "gsm0",
+                                                .device = station->link,
+                                                .worker_path = TOUYAN_BIN "/touyan-modem",
+                                                .fast_sleeps = true,
+                                                .prompt_ms = PROMPT_MS,
+                                                .send_ms = SEND_MS,
+                                                .backoff_ms = BACKOFF_MS};
     station->clock = (struct clock){station, wall_ms, mono_ms, mono_ms};
     station->rnd = rnd_system();
     station->seal = seal_for_test();
@@ -187,20 +203,15 @@ void smsstation_start(struct smsstation *station)
     if (replica_open(&replica, &station->replica, &err) != ERR_OK)
         die("replica", err.text);
     start_loop(station);
+    station->modem.driver = station->driver;
     struct sms_options options = {
         .loop = &station->loop,
         .replica = station->replica,
         .clock = &station->clock,
         .rnd = &station->rnd,
-        .modems = {{.name = "gsm0",
-                    .device = station->link,
-                    .worker_path = TOUYAN_BIN "/touyan-modem",
-                    .driver = station->driver,
-                    .fast_sleeps = true,
-                    .prompt_ms = station->prompt_ms,
-                    .send_ms = station->send_ms,
-                    .backoff_ms = BACKOFF_MS}},
+        .modems = {station->modem},
         .modem_count = 1,
+        .read_secret = read_secret,
         .callbacks = {station, on_text, NULL},
     };
     if (sms_init(&options, &station->sms, &err) != ERR_OK ||
@@ -237,7 +248,9 @@ void smsstation_stop(struct smsstation *station)
 
 void smsstation_close(struct smsstation *station)
 {
-    static const char *const names[] = {"book", "r.db", "r.db-wal", "r.db-shm", "tty", "control"};
+    static const char *const names[] = {
+        "book",  "r.db",      "r.db-wal", "r.db-shm", "tty",         "control",   "pin",
+        "power", "power.out", "ports/a",  "ports/b",  "ports/decoy", "ports/null"};
     kill(station->sim, SIGTERM);
     waitpid(station->sim, NULL, 0);
     seal_close(station->seal);
@@ -246,6 +259,8 @@ void smsstation_close(struct smsstation *station)
         snprintf(path, sizeof path, "%s/%s", station->dir, names[i]);
         unlink(path);
     }
+    snprintf(station->link, sizeof station->link, "%s/ports", station->dir);
+    rmdir(station->link);
     rmdir(station->dir);
 }
 

@@ -40,8 +40,7 @@ struct smsstation {
     bool sms_closed;
     const char *driver;  /* of the worker, and what the modem plays; from TOUYAN_TEST_DRIVER and */
     const char *profile; /* TOUYAN_TEST_PROFILE when they are set */
-    int prompt_ms;
-    int send_ms;
+    struct sms_modem_options modem; /* to be changed before smsstation_start() */
     struct smsstation_text texts[STATION_TEXTS];
     size_t text_count;
 };

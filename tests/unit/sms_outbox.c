@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "gateway/base/log.h"
+#include "sms/pin.h"
 #include "tests/lib/smsworld.h"
 
 #define PERSON "+8613800000001"
@@ -229,6 +230,39 @@ static void test_parts_move_together(void **state)
                                   " 'sent' AND modem = 'gsm1'"),
                      3);
     assert_string_equal(smsworld_state(world, id), "sent");
+}
+
+static enum pin_verdict try_pin(struct smsworld *world, const char *pin, int tries_left)
+{
+    replica_enter(world->replica);
+    enum pin_verdict verdict = pin_begin(world->replica, "gsm0", pin, tries_left);
+    replica_leave(world->replica, true);
+    replica_commit(world->replica);
+    return verdict;
+}
+
+static void end_pin(struct smsworld *world, bool taken)
+{
+    replica_enter(world->replica);
+    pin_end(world->replica, "gsm0", taken);
+    replica_leave(world->replica, true);
+    replica_commit(world->replica);
+}
+
+static void test_pin_memory(void **state)
+{
+    struct smsworld *world = *state;
+    assert_int_equal(try_pin(world, "1111", 1), PIN_TOO_FEW);
+    assert_int_equal(try_pin(world, "1111", 0), PIN_TOO_FEW);
+    assert_int_equal(try_pin(world, "1111", -1), PIN_MAY);
+    assert_int_equal(try_pin(world, "1111", -1), PIN_NOT_SURE); /* killed in between */
+    assert_int_equal(try_pin(world, "1111", 2), PIN_NOT_SURE);
+    assert_int_equal(try_pin(world, "1111", 3), PIN_MAY); /* so it was not wrong */
+    end_pin(world, false);
+    assert_int_equal(try_pin(world, "1111", 3), PIN_WAS_REFUSED);
+    assert_int_equal(try_pin(world, "2222", 2), PIN_MAY);
+    end_pin(world, true);
+    assert_int_equal(try_pin(world, "2222", -1), PIN_MAY); /* after each power off */
 }
 
 static void test_refused_number_blocks_nobody(void **state)
@@ -462,6 +496,7 @@ int main(void)
         CASE(test_bad_messages),
         CASE(test_alarm_goes_first),
         CASE(test_alarm_uses_a_free_modem),
+        CASE(test_pin_memory),
         CASE(test_choice_of_modem),
         CASE(test_parts_stay_with_one_modem),
         CASE(test_parts_move_together),

@@ -6,6 +6,8 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "sms/balance.h"
+#include "sms/ladder.h"
 #include "sms/outbox_policy.h"
 #include "sms/route.h"
 #include "sms/segment.h"
@@ -175,10 +177,61 @@ static void test_route(void **state)
     assert_true(route_score(&listed, "+85291234567") > route_score(&mobile, "+85291234567"));
 }
 
+static void check_balance(const char *text, int64_t want)
+{
+    int64_t cents = -1;
+    assert_true(balance_read(text, &cents));
+    assert_int_equal(cents, want);
+}
+
+static void test_balance(void **state)
+{
+    (void)state;
+    int64_t cents;
+    check_balance("您好，截至11月22日，您的账户余额为25.00元。", 2500);
+    check_balance("尊敬的13800000001用户，话费余额：-3.2元", -320);
+    check_balance("11月已消费12.5元", 1250);
+    check_balance("Your balance is 1,025 CNY", 102500);
+    check_balance("8.509", 850);
+    assert_false(balance_read("", &cents));
+    assert_false(balance_read("业务受理中", &cents));
+    assert_true(balance_read("99999999999999999999 8", &cents)); /* no amount of money */
+    assert_int_equal(cents, 800);
+}
+
+static void test_ladder(void **state)
+{
+    (void)state;
+    struct ladder ladder = {.wait_ms = 100};
+    assert_int_equal(ladder_ill(&ladder, 1000, 5), LADDER_NONE);
+    assert_int_equal(ladder.ill_since_ms, 5);
+    assert_int_equal(ladder_ill(&ladder, 1099, 6), LADDER_NONE);
+    assert_int_equal(ladder_ill(&ladder, 1100, 7), LADDER_RADIO);
+    assert_int_equal(ladder_ill(&ladder, 1150, 8), LADDER_NONE);
+    assert_int_equal(ladder_ill(&ladder, 1200, 9), LADDER_RESET);
+    assert_int_equal(ladder_ill(&ladder, 1300, 10), LADDER_REOPEN);
+    assert_int_equal(ladder_ill(&ladder, 1400, 11), LADDER_RADIO); /* no power: round again */
+    assert_int_equal(ladder_ill(&ladder, 1599, 12), LADDER_NONE);  /* with twice the pause */
+    assert_int_equal(ladder_ill(&ladder, 1600, 13), LADDER_RESET);
+    assert_int_equal(ladder.steps[LADDER_RADIO].count, 2);
+    assert_int_equal(ladder.steps[LADDER_RADIO].last_ms, 11);
+    ladder_well(&ladder);
+    assert_int_equal(ladder.ill_since_ms, 0);
+    assert_int_equal(ladder_ill(&ladder, 9000, 14), LADDER_NONE);
+    assert_int_equal(ladder_ill(&ladder, 9100, 15), LADDER_RADIO);
+    assert_int_equal(ladder_refused(&ladder, 1), LADDER_RADIO);
+    assert_int_equal(ladder_refused(&ladder, 2), LADDER_RESET);
+    assert_int_equal(ladder_refused(&ladder, 9), LADDER_REOPEN);
+    ladder.has_power = true;
+    assert_int_equal(ladder_refused(&ladder, 9), LADDER_POWER);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_route),
+        cmocka_unit_test(test_balance),
+        cmocka_unit_test(test_ladder),
         cmocka_unit_test(test_blame),
         cmocka_unit_test(test_network_pauses_grow),
         cmocka_unit_test(test_modem_faults_cost_nothing),

@@ -8,6 +8,7 @@
 
 #include "gateway/base/rnd.h"
 #include "sms/frame.h"
+#include "sms/worker/answer.h"
 #include "sms/worker/line.h"
 #include "sms/worker/make.h"
 
@@ -117,7 +118,9 @@ static void test_lines(void **state)
         {"+QIND: SMS DONE", "+CSQ", LINE_NOISE},
         {"^RSSI:20", "+CSQ", LINE_NOISE},
         {"^NWTIME: \"26/09/01\"", "+CMGF", LINE_NOISE},
-        {"+CREG: 0", "+CMGS", LINE_NOISE},
+        {"+CREG: 0", "+CMGS", LINE_CREG},
+        {"+CUSD: 0,\"8.50\",15", "+CUSD", LINE_CUSD},
+        {"+CUSD: 0,\"8.50\",15", "", LINE_CUSD},
         {"+CREG: 2,1", "+CREG", LINE_REPLY},
         {"+CPIN: READY", "+CFUN", LINE_NOISE},
         {"RDY", "+CMGF", LINE_NOISE},
@@ -177,6 +180,53 @@ static void test_line_values(void **state)
     check_value("", "");
 }
 
+static void check_ussd(const char *line, bool packed, const char *want)
+{
+    char text[64] = "";
+    answer_ussd_text(line, packed, text, sizeof text);
+    assert_string_equal(text, want);
+}
+
+static void test_ussd(void **state)
+{
+    (void)state;
+    char command[80];
+    assert_true(answer_ussd_command("*100#", false, command, sizeof command));
+    assert_string_equal(command, "AT+CUSD=1,\"*100#\",15");
+    assert_true(answer_ussd_command("*100#", true, command, sizeof command));
+    assert_string_equal(command, "AT+CUSD=1,\"aa180c3602\",15"); /* as E-series sticks want it */
+    assert_false(answer_ussd_command("\"\r", false, command, sizeof command));
+    assert_false(answer_ussd_command("", false, command, sizeof command));
+    assert_false(answer_ussd_command("*100*123456789012345678901234567890123#", false, command,
+                                     sizeof command));
+    check_ussd("+CUSD: 0,\"Balance 8.50\",15", false, "Balance 8.50");
+    check_ussd("+CUSD: 0,\"4F59989D00380031\",72", false, "余额81");
+    check_ussd("+CUSD: 0,\"4F59989D00380031\",15", false, "余额81");
+    check_ussd("+CUSD: 0,\"C2303BEC1E9701\",15", true, "Balance");
+    check_ussd("+CUSD: 2", false, "");
+    check_ussd("+CUSD: 0,\"\",15", false, "");
+    check_ussd("+CUSD: 0,\"D83D\",72", false, "\xef\xbf\xbd");
+    check_ussd("+CUSD: 0,\"12\",15", false, "12");
+}
+
+static void test_network_time(void **state)
+{
+    (void)state;
+    int64_t ms = 0;
+    assert_true(answer_clock("+CCLK: \"26/11/22,10:05:12+32\"", &ms));
+    assert_int_equal(ms, INT64_C(1795313112000));
+    assert_true(answer_clock("+CCLK: \"26/11/22,02:05:12+00\"", &ms));
+    assert_int_equal(ms, INT64_C(1795313112000));
+    assert_true(answer_clock("+CCLK: \"26/11/21,22:05:12-16\"", &ms));
+    assert_int_equal(ms, INT64_C(1795313112000));
+    assert_false(answer_clock("+CCLK: \"80/01/06,00:00:10+32\"", &ms)); /* nor is this one */
+    assert_false(answer_clock("+CCLK: \"04/01/01,00:00:10+00\"", &ms)); /* not set */
+    assert_false(answer_clock("+CCLK: \"26/11/22,10:05:12\"", &ms));
+    assert_false(answer_clock("+CCLK: \"26/13/22,10:05:12+32\"", &ms));
+    assert_false(answer_clock("+CCLK: \"26/11/22,10:05:12+99\"", &ms));
+    assert_false(answer_clock("+CCLK:", &ms));
+}
+
 static void test_makes(void **state)
 {
     (void)state;
@@ -197,6 +247,8 @@ int main(void)
         cmocka_unit_test(test_line_parts),
         cmocka_unit_test(test_line_values),
         cmocka_unit_test(test_makes),
+        cmocka_unit_test(test_ussd),
+        cmocka_unit_test(test_network_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,8 @@
+-- PINs that were tried, one a modem: a wrong one is never tried twice. The PIN is sealed, and only
+-- compared.
+CREATE TABLE modem_pin (
+    modem TEXT PRIMARY KEY NOT NULL,
+    pin TEXT NOT NULL,
+    state TEXT NOT NULL CHECK(state IN ('trying', 'taken', 'refused')),
+    at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
