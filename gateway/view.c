@@ -3,13 +3,31 @@
  * county carries the time of the last progress ("as_of"). */
 #include "gateway/parts.h"
 
+#include <stdio.h>
+
 #include "gateway/base/caltime.h"
 #include "gateway/base/json.h"
 #include "gateway/base/text.h"
 
+enum { MODEM_CLOCK_OFF_S = 120 };
+
 static int64_t count(struct gateway *gateway, const char *sql)
 {
     return replica_get_int(gateway->replica, 0, sql, "");
+}
+
+/* What was done to a modem that did not work, as far as it had to be. */
+static struct json *remedies_json(const struct ladder *ladder)
+{
+    struct json *list = json_new_array();
+    for (int i = LADDER_RADIO; i < LADDER_STEPS; i++) {
+        struct json *json = json_new_object();
+        json_set_text(json, "step", ladder_step_name((enum ladder_step)i));
+        json_set_int(json, "count", ladder->steps[i].count);
+        json_set_int(json, "last", ladder->steps[i].last_ms);
+        json_add(list, json);
+    }
+    return list;
 }
 
 static struct json *modem_json(const struct sms_modem_status *modem)
@@ -26,6 +44,17 @@ static struct json *modem_json(const struct sms_modem_status *modem)
     json_set_int(json, "restarts", modem->restarts);
     json_set_int(json, "sent", modem->sent);
     json_set_int(json, "unknown_sends", modem->unknown_sends);
+    json_set_text(json, "driver", modem->driver);
+    json_set_text(json, "make", modem->make);
+    json_set_text(json, "network", modem->network);
+    json_set_int(json, "sim_used", modem->sim_used);
+    json_set_int(json, "sim_size", modem->sim_size);
+    json_set_text(json, "balance", modem->balance);
+    json_set_int(json, "balance_at", modem->balance_at_ms);
+    json_set_int(json, "clock_off_ms", modem->clock_off_ms);
+    json_set_int(json, "clock_at", modem->clock_at_ms);
+    json_set_int(json, "ill_since", modem->ladder->ill_since_ms);
+    json_set(json, "remedies", remedies_json(modem->ladder));
     return json;
 }
 
@@ -180,6 +209,39 @@ static void find(struct json *list, const char *code, int level, const char *tex
     json_add(list, json);
 }
 
+/* "radio 2, reset 1" */
+static void describe_remedies(const struct ladder *ladder, char *ret, size_t size)
+{
+    size_t used = 0;
+    ret[0] = '\0';
+    for (int i = LADDER_RADIO; i < LADDER_STEPS && used < size; i++)
+        if (ladder->steps[i].count > 0)
+            used += (size_t)snprintf(ret + used, size - used, "%s%s %lld", used > 0 ? ", " : "",
+                                     ladder_step_name((enum ladder_step)i),
+                                     (long long)ladder->steps[i].count);
+}
+
+/* What a modem that works says of its SIM and its network. */
+static void check_sim(const struct sms_modem_status *modem, struct json *list)
+{
+    char text[96];
+    if (modem->sim_used * 2 > modem->sim_size) {
+        snprintf(text, sizeof text, "%s: %d/%d", modem->name, modem->sim_used, modem->sim_size);
+        find(list, "sim_memory", 1, text, 0);
+    }
+    if (modem->balance_is_low)
+        find(list, "balance", 1, modem->balance, modem->balance_at_ms);
+    int64_t off_s = modem->clock_off_ms / 1000;
+    if (modem->clock_at_ms > 0 && (off_s > MODEM_CLOCK_OFF_S || off_s < -MODEM_CLOCK_OFF_S)) {
+        snprintf(text, sizeof text, "%+lld s", (long long)off_s);
+        find(list, "network_time", 1, text, modem->clock_at_ms);
+    }
+    if (modem->ladder->ill_since_ms > 0) {
+        describe_remedies(modem->ladder, text, sizeof text);
+        find(list, "remedies", 1, text, modem->ladder->ill_since_ms);
+    }
+}
+
 static void check_modems(struct gateway *gateway, struct json *list)
 {
     struct sms_modem_status modem;
@@ -197,6 +259,10 @@ static void check_modems(struct gateway *gateway, struct json *list)
                                       : 2,
              "", modem.since_ms);
         find(list, "signal", modem.csq == 99 ? 3 : modem.csq < 8 ? 1 : 0, "", modem.since_ms);
+        check_sim(&modem, list);
+        bool wanted = gateway->config->modems[i].driver == CONFIG_DRIVER_AT;
+        if (wanted && !text_equal(modem.driver, "at"))
+            find(list, "modem_driver", 1, modem.model, 0);
     }
     if (sms_modem_count(gateway->sms) == 0)
         find(list, "no_modem", 2, "", 0);

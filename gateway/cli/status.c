@@ -44,20 +44,44 @@ static const char *modem_state(const struct cli *cli, const char *state)
     static const struct {
         const char *state, *zh;
     } names[] = {{"ready", "就绪"},      {"sending", "发送中"}, {"down", "没有接上"},
-                 {"starting", "启动中"}, {"draining", "收尾"},  {"backoff", "稍后重试"}};
+                 {"starting", "启动中"}, {"draining", "收尾"},  {"backoff", "稍后重试"},
+                 {"mending", "修复中"}};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(names[i].state, state) == 0)
             return cli_say(cli, names[i].zh, state);
     return state;
 }
 
+/* "; radio 2 (22 Nov 10:05)": what had to be done to it. */
+static void print_remedies(const struct cli *cli, const struct json *modem)
+{
+    static const struct {
+        const char *step, *zh;
+    } names[] = {
+        {"radio", "关开射频"}, {"reset", "重启"}, {"reopen", "重新打开"}, {"power", "断电"}};
+    const struct json *list = json_get(modem, "remedies");
+    for (size_t i = 0; i < json_count(list) && i < sizeof names / sizeof names[0]; i++) {
+        const struct json *remedy = json_at(list, i);
+        char at[16];
+        if (json_int(remedy, "count", 0) == 0)
+            continue;
+        cli_format_time(json_int(remedy, "last", 0), at);
+        printf(cli->english ? "; %s %lld (%s)" : "；%s%lld次（%s）",
+               cli_say(cli, names[i].zh, names[i].step), (long long)json_int(remedy, "count", 0),
+               at);
+    }
+}
+
 static void print_modems(const struct cli *cli, const struct json *modems)
 {
     for (size_t i = 0; i < json_count(modems); i++) {
         const struct json *modem = json_at(modems, i);
-        printf("%s%s %s %s CSQ %lld\n", cli_say(cli, "短信猫  ", "modem     "),
+        printf("%s%s %s %s %s CSQ %lld", cli_say(cli, "短信猫  ", "modem     "),
                json_text(modem, "name", "?"), modem_state(cli, json_text(modem, "state", "?")),
-               json_text(modem, "model", ""), (long long)json_int(modem, "csq", 99));
+               json_text(modem, "model", ""), json_text(modem, "driver", ""),
+               (long long)json_int(modem, "csq", 99));
+        print_remedies(cli, modem);
+        printf("\n");
     }
 }
 
