@@ -10,7 +10,9 @@ enum {
     PAGE_FIRST_BYTES = 16384, /* before anything is measured */
     GOODPUT_MIN_BYTES = 2048, /* smaller transfers measure the round trip, not the link */
     FAST_LINK_BYTES_PER_S = 25000,
+    GOODPUT_LEAST_BPS = LIMIT_SYNC_PAGE_MIN_BYTES / PAGE_SECONDS,
     BACKOFF_DOUBLINGS = 20,
+    RETRY_AFTER_MAX_MS = 6 * 3600 * 1000, /* a slip of the county's is no reason to stay away */
 };
 
 static const struct sm_state phases[ENGINE_PHASES] = {
@@ -119,8 +121,19 @@ void engine_failed(struct engine *engine, int64_t now_ms, int64_t retry_after_ms
         engine->failures++;
     engine->more = false;
     engine->rest = false;
+    if (retry_after_ms > RETRY_AFTER_MAX_MS)
+        retry_after_ms = RETRY_AFTER_MAX_MS;
     int64_t wait_ms = backoff_ms(engine);
     engine->due_ms = now_ms + (wait_ms > retry_after_ms ? wait_ms : retry_after_ms);
+}
+
+void engine_cut(struct engine *engine)
+{
+    if (engine->goodput_bps == 0)
+        engine->goodput_bps = PAGE_FIRST_BYTES / PAGE_SECONDS;
+    engine->goodput_bps /= 2;
+    if (engine->goodput_bps < GOODPUT_LEAST_BPS)
+        engine->goodput_bps = GOODPUT_LEAST_BPS;
 }
 
 void engine_hold(struct engine *engine)

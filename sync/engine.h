@@ -57,7 +57,11 @@ void engine_replied(struct engine *engine, bool more, size_t decoded_bytes, size
                     int64_t took_ms);
 /* The last slice is committed. */
 void engine_applied(struct engine *engine, int64_t now_ms);
-/* The request, the reply or the applying failed. retry_after_ms: at least; -1 when not said. */
+/* The line broke under a request: a line that never lives long enough for a page needs smaller
+ * ones, and only whole transfers are measured. engine_failed() follows. */
+void engine_cut(struct engine *engine);
+/* The request, the reply or the applying failed. retry_after_ms: at least, up
+ * to six hours; -1 when not said. */
 void engine_failed(struct engine *engine, int64_t now_ms, int64_t retry_after_ms);
 /* Nothing more until engine_release(). */
 void engine_hold(struct engine *engine);

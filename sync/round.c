@@ -454,6 +454,8 @@ static void on_enrolment(struct sync *sync, const struct transport_reply *reply)
 static void on_reply(void *ctx, const struct transport_reply *reply)
 {
     struct sync *sync = ctx;
+    if (reply->code == ERR_IO || reply->code == ERR_TIMEOUT)
+        engine_cut(&sync->engine);
     if (sync->enrolling)
         on_enrolment(sync, reply);
     else if (reply->code != ERR_OK)

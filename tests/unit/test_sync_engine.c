@@ -204,6 +204,41 @@ static void a_page_is_what_the_link_carries_in_8_s(void **state)
     }
 }
 
+static void fail_once(struct fixture *f)
+{
+    engine_requested(&f->engine);
+    engine_cut(&f->engine);
+    engine_failed(&f->engine, 1000, -1);
+}
+
+static void a_line_that_breaks_gets_smaller_pages(void **state)
+{
+    (void)state;
+    struct fixture f = make(8);
+    start(&f);
+    fail_once(&f);
+    assert_int_equal(engine_page_bytes(&f.engine), 8192);
+    for (int i = 0; i < 10; i++)
+        fail_once(&f);
+    assert_int_equal(engine_page_bytes(&f.engine), LIMIT_SYNC_PAGE_MIN_BYTES);
+    for (int i = 0; i < 3; i++) {
+        engine_requested(&f.engine);
+        engine_replied(&f.engine, false, engine_page_bytes(&f.engine), 1000, 300);
+        engine_applied(&f.engine, 1000);
+    }
+    assert_true(engine_page_bytes(&f.engine) > 65536);
+}
+
+static void nobody_is_sent_away_for_more_than_six_hours(void **state)
+{
+    (void)state;
+    struct fixture f = make(9);
+    start(&f);
+    engine_requested(&f.engine);
+    engine_failed(&f.engine, 1000, INT64_C(86400000) * 365);
+    assert_int_equal(engine_next_in(&f.engine, 1000, true), 6 * 3600 * 1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +253,8 @@ int main(void)
         cmocka_unit_test(held_asks_nothing_until_released),
         cmocka_unit_test(an_operator_ends_the_waiting),
         cmocka_unit_test(a_page_is_what_the_link_carries_in_8_s),
+        cmocka_unit_test(a_line_that_breaks_gets_smaller_pages),
+        cmocka_unit_test(nobody_is_sent_away_for_more_than_six_hours),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
