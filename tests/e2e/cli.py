@@ -131,6 +131,15 @@ class Cli(unittest.TestCase):
             self.assertEqual(json.loads(self.out("sync", what, "--json"))[what], [])
         self.assertIn("编号", self.out("device", "list"))
 
+    def test_enrolment(self):
+        text = self.out("enrol")
+        self.assertIn("已登记", text)
+        self.assertIn("证书有效至 2027-09-08", text)
+        self.assertIn("已登记", self.out("enrol", "K7QX-2M4C-9TRA-0DVH"))
+        self.assertEqual(json.loads(self.out("enrol", "again", "--json"))["serial"], "PF123")
+        self.run_touyan("enrol", "wrong", want=64)
+        self.assertIn("已登记", self.out("sync", "status"))
+
     def test_what_is_not_stored_is_later(self):
         done = self.run_touyan("sms", "send", "13800000013", "x", want=75)
         self.assertEqual(done.stdout, "")

@@ -273,6 +273,30 @@ class Enrol(unittest.TestCase):
         wait_for("the refusal", lambda: "certificate" in station.enrolment()["problem"])
         listener.close()
 
+    def test_a_resumed_session_has_its_certificate_and_loses_it(self):
+        station = self.enrolled()
+        station.part.stop()
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            context = ssl.create_default_context(cafile=self.folder / "county/county.db.ca/ca.crt")
+            context.load_cert_chain(station.pem)
+            context.minimum_version = context.maximum_version = version
+            status, session, _ = self.ask(context, None)
+            self.assertEqual(status, 200)
+            status, session, resumed = self.ask(context, session)
+            self.assertEqual((status, resumed), (200, True))
+        self.county.tool("station", "revoke", "S0117")
+        self.assertEqual(self.ask(context, session)[0], 401)
+
+    def ask(self, context, session):
+        body = json.dumps({"p": 1, "sv": 1, "station": "S0117", "inc": 0, "tok": "", "acked": 0,
+                           "fp": "", "push": [], "pull": {}, "max": 4096})
+        with socket.create_connection(("127.0.0.1", self.county.port), 10) as plain:
+            with context.wrap_socket(plain, server_hostname="localhost", session=session) as tls:
+                tls.sendall(f"POST /v1/sync HTTP/1.1\r\nHost: localhost\r\nContent-Length: "
+                            f"{len(body)}\r\n\r\n{body}".encode())
+                status = int(tls.recv(4096).split()[1])
+                return status, tls.session, tls.session_reused
+
     def test_a_revoked_station_is_out_and_comes_back_with_a_new_code(self):
         station = self.enrolled()
         first = station.serial()

@@ -48,6 +48,24 @@ static void more_stations_than_slots_are_served(void **state)
     meter_free(meter);
 }
 
+static void strangers_are_counted_by_address(void **state)
+{
+    (void)state;
+    struct meter *meter = meter_new();
+    for (int i = 0; i < LIMIT_STRANGER_REQUESTS; i++)
+        assert_int_equal(meter_admit_stranger(meter, "192.0.2.1", 1000), 0);
+    assert_int_equal(meter_admit_stranger(meter, "192.0.2.1", 2000), STRANGER_WINDOW_MS - 1000);
+    for (int i = 0; i < LIMIT_STRANGER_WRONG; i++) {
+        assert_int_equal(meter_admit_stranger(meter, "2001:db8::1", 1000), 0);
+        meter_wrong_code(meter, "2001:db8::1", 1000);
+    }
+    assert_int_equal(meter_admit_stranger(meter, "2001:db8::1", 1000), STRANGER_WINDOW_MS);
+    assert_int_equal(meter_admit_stranger(meter, "2001:db8::1", 1000 + STRANGER_WINDOW_MS), 0);
+    assert_int_equal(meter_admit_stranger(meter, "192.0.2.2", 1000), 0);
+    assert_int_equal(meter_admit(meter, "192.0.2.1", 1000), 0); /* a station of that name */
+    meter_free(meter);
+}
+
 static void counters_are_written(void **state)
 {
     (void)state;
@@ -86,6 +104,7 @@ int main(void)
         cmocka_unit_test(a_station_may_so_much_a_minute),
         cmocka_unit_test(bytes_count_too),
         cmocka_unit_test(more_stations_than_slots_are_served),
+        cmocka_unit_test(strangers_are_counted_by_address),
         cmocka_unit_test(counters_are_written),
         cmocka_unit_test(due_comes_once_a_period),
     };
