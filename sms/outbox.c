@@ -164,6 +164,15 @@ static bool insert_part(struct outbox *outbox, const struct part_key *key, int p
     return changed == 1;
 }
 
+/* The number may just have been refused. */
+static int64_t after_pause(struct outbox *outbox, const struct outbox_message *message, int64_t due)
+{
+    int64_t until =
+        replica_get_int(outbox->replica, 0, "SELECT until_at FROM outbox_pause WHERE phone = ?1",
+                        "s", message->phone);
+    return until > due ? until : due;
+}
+
 static bool insert_all(struct outbox *outbox, const struct outbox_message *message, const char *id,
                        int parts)
 {
@@ -171,10 +180,11 @@ static bool insert_all(struct outbox *outbox, const struct outbox_message *messa
     int64_t not_before = message->not_before_ms > now ? message->not_before_ms : now;
     int64_t not_after = message->not_after_ms > 0 ? message->not_after_ms : not_before + DAY_MS;
     int64_t seq = insert_message(outbox, message, id, parts, not_before, not_after);
+    int64_t due =
+        message->prio == SMS_PRIO_PANIC ? not_before : after_pause(outbox, message, not_before);
     bool ok = seq >= 0;
     for (int i = 1; ok && i <= parts; i++)
-        ok = insert_part(outbox, &(struct part_key){seq, i, 0}, message->prio, not_before,
-                         not_after);
+        ok = insert_part(outbox, &(struct part_key){seq, i, 0}, message->prio, due, not_after);
     return ok;
 }
 
@@ -294,6 +304,7 @@ void outbox_forget_phone(struct outbox *outbox, const char *phone)
     replica_run(replica, "DELETE FROM outbox WHERE seq IN " DONE_OF_PHONE, "s", phone);
     replica_run(replica, "DELETE FROM outbox_report WHERE phone = ?1", "s", phone);
     replica_run(replica, "DELETE FROM outbox_next_ref WHERE phone = ?1", "s", phone);
+    replica_run(replica, "DELETE FROM outbox_pause WHERE phone = ?1", "s", phone);
 }
 
 /* Messages past their not-after time never go out. */

@@ -83,6 +83,7 @@ struct outbox_report {
     const char *number;
     int mr;
     int status;      /* TP-ST */
+    int64_t sent_ms; /* TP-SCTS: when the centre took the message, 0 not known */
     int64_t done_ms; /* TP-DT */
 };
 bool outbox_take_report(struct outbox *outbox, const struct outbox_report *report);

@@ -80,11 +80,11 @@ enum send_blame outbox_blame(enum send_outcome outcome, int value)
 }
 
 /* Alarms are repeated by their own escalation within minutes, so waiting longer helps nobody. */
-static int64_t pause_ms(int prio, int tries)
+int64_t outbox_pause_ms(int prio, int refusals)
 {
     static const int64_t alarm[] = {5 * SECOND_MS, 15 * SECOND_MS, 30 * SECOND_MS, MINUTE_MS};
     static const int64_t other[] = {15 * SECOND_MS, MINUTE_MS, 5 * MINUTE_MS, 15 * MINUTE_MS};
-    int step = tries < 0 ? 0 : tries > 3 ? 3 : tries;
+    int step = refusals < 0 ? 0 : refusals > 3 ? 3 : refusals;
     return prio == SMS_PRIO_PANIC ? alarm[step] : other[step];
 }
 
@@ -106,7 +106,7 @@ static struct outbox_verdict judge_refusal(enum send_blame blame, bool unplugged
         break;
     default:
         v.charged = true;
-        v.next_at_ms = now_ms + pause_ms(prio, tries);
+        v.next_at_ms = now_ms + outbox_pause_ms(prio, tries);
         if (tries + 1 >= OUTBOX_TRIES_MAX)
             v.state = OUTBOX_FAILED;
     }

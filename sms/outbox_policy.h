@@ -67,6 +67,10 @@ enum { OUTBOX_COPIES_MAX = 3, OUTBOX_TRIES_MAX = 12 };
 struct outbox_verdict outbox_judge(enum send_outcome outcome, int value, int prio, int tries,
                                    int copy, int64_t now_ms);
 
+/* How long a number is left alone after so many refusals in a row (from 0) that were the network's.
+ */
+int64_t outbox_pause_ms(int prio, int refusals);
+
 /* Of the best due part of each priority, the one to send: index, or -1. Priority first, then age
  * (due time, then order of arrival). What is past its not-after time is never chosen. */
 struct outbox_candidate {

@@ -1,6 +1,6 @@
 /* Delivery reports; see outbox.h. A report names the modem's reference (TP-MR, which wraps at 256),
- * the number and little else, so it is matched by (modem, MR, number) within 48 hours, newest
- * first.
+ * the number and when the centre took the message, so it is matched by (modem, MR, number) within
+ * 48 hours; of several the one that was sent nearest to that time, else the newest.
  *
  * Early: it overtakes the answer of AT+CMGS; it is kept open and found when the answer comes.
  * Doubled or late: the part is delivered already and stays so. For a part whose answer was lost,
@@ -31,18 +31,20 @@ static bool read_match(struct query *query, struct match *ret)
     return found;
 }
 
-static bool match_exact(struct outbox *outbox, const char *modem, const char *phone, int mr,
-                        struct match *ret)
+static bool match_exact(struct outbox *outbox, const struct outbox_report *report,
+                        const char *phone, struct match *ret)
 {
     struct query *query = replica_query(
         outbox->replica, "SELECT p.message_seq, p.part, p.copy, p.state FROM outbox_part p"
                          " JOIN outbox m ON m.seq = p.message_seq"
                          " WHERE p.modem = ?1 AND p.mr = ?2 AND m.phone = ?3 AND p.sent_at >= ?4"
-                         " ORDER BY p.sent_at DESC, p.message_seq DESC, p.part DESC LIMIT 1");
-    query_text(query, 1, modem);
-    query_int(query, 2, mr);
+                         " ORDER BY CASE WHEN ?5 > 0 THEN abs(p.sent_at - ?5) END, p.sent_at DESC,"
+                         " p.message_seq DESC, p.part DESC LIMIT 1");
+    query_text(query, 1, report->modem);
+    query_int(query, 2, report->mr);
     query_text(query, 3, phone);
     query_int(query, 4, outbox_now(outbox) - WINDOW_MS);
+    query_int(query, 5, report->sent_ms);
     return read_match(query, ret);
 }
 
@@ -71,15 +73,15 @@ static bool is_under_way(struct outbox *outbox, const char *modem, const char *p
 }
 
 /* An exact match that is settled already gives way to a part under way: its reference wrapped. */
-static bool find_match(struct outbox *outbox, const char *modem, const char *phone, int mr,
+static bool find_match(struct outbox *outbox, const struct outbox_report *report, const char *phone,
                        struct match *ret)
 {
-    bool exact = match_exact(outbox, modem, phone, mr, ret);
+    bool exact = match_exact(outbox, report, phone, ret);
     if (exact && ret->state == OUTBOX_SENT)
         return true;
-    if (is_under_way(outbox, modem, phone))
+    if (is_under_way(outbox, report->modem, phone))
         return false;
-    return exact || match_without_reference(outbox, modem, phone, ret);
+    return exact || match_without_reference(outbox, report->modem, phone, ret);
 }
 
 static void apply(struct outbox *outbox, const struct match *match, int status)
@@ -126,7 +128,7 @@ bool outbox_take_report(struct outbox *outbox, const struct outbox_report *repor
     if (!seal_number(outbox, report->number, phone, sizeof phone))
         return false;
     struct match match;
-    bool found = find_match(outbox, report->modem, phone, report->mr, &match);
+    bool found = find_match(outbox, report, phone, &match);
     if (!store(outbox, report, phone, found ? &match : NULL))
         return false;
     if (found)

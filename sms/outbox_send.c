@@ -8,11 +8,15 @@
  * The parts of a message go through one modem, because a phone joins only what comes from one
  * number. When that modem is gone, another takes over and sends all of them.
  *
+ * A number that the network refuses for now is left alone for a while: what else is queued for it
+ * waits too (alarms do not), everybody else goes on.
+ *
  * result: judged (outbox_policy), written and committed; the modem gets its next part then. While
  * the database cannot write, the result is kept here and tried again at each tick, and the modem
  * waits. */
 #include "sms/outbox_internal.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -359,6 +363,40 @@ static void write_verdict(struct outbox *outbox, const struct outbox_slot *slot,
         outbox_match_early(outbox, slot, modem);
 }
 
+/* Its other parts and messages would be refused as well, and each refusal keeps a modem busy for up
+ * to a minute. */
+static void pause_recipient(struct outbox *outbox, const struct outbox_slot *slot, int64_t now)
+{
+    int64_t step = replica_get_int(outbox->replica, 0,
+                                   "INSERT INTO outbox_pause(phone, until_at, step)"
+                                   " SELECT phone, 0, 0 FROM outbox WHERE seq = ?1"
+                                   " ON CONFLICT(phone) DO UPDATE SET step = step + 1"
+                                   " RETURNING step",
+                                   "i", slot->key.seq);
+    int64_t until = now + outbox_pause_ms(slot->prio, (int)(step < INT_MAX ? step : INT_MAX));
+    replica_run(outbox->replica,
+                "UPDATE outbox_pause SET until_at = ?2 WHERE phone ="
+                " (SELECT phone FROM outbox WHERE seq = ?1)",
+                "ii", slot->key.seq, until);
+    replica_run(outbox->replica,
+                "UPDATE outbox_part SET due_at = ?2 WHERE state = 'queued' AND prio > ?3"
+                " AND due_at < ?2 AND message_seq IN (SELECT m.seq FROM outbox m, outbox o"
+                " WHERE o.seq = ?1 AND m.phone = o.phone)",
+                "iii", slot->key.seq, until, (int64_t)SMS_PRIO_PANIC);
+}
+
+static void note_recipient(struct outbox *outbox, const struct outbox_slot *slot,
+                           const struct outbox_verdict *verdict)
+{
+    if (verdict->state == OUTBOX_SENT)
+        replica_run(outbox->replica,
+                    "DELETE FROM outbox_pause WHERE phone ="
+                    " (SELECT phone FROM outbox WHERE seq = ?1)",
+                    "i", slot->key.seq);
+    else if (outbox_blame(slot->outcome, slot->value) == BLAME_NETWORK)
+        pause_recipient(outbox, slot, outbox_now(outbox));
+}
+
 /* The result is committed: the modem may have its next part. */
 static void on_saved(void *ctx, int64_t arg, bool committed)
 {
@@ -404,6 +442,7 @@ void outbox_take_result(struct outbox *outbox, size_t modem, int64_t job, enum s
         outbox_judge(outcome, value, slot->prio, slot->tries, slot->key.copy, outbox_now(outbox));
     replica_enter(outbox->replica);
     write_verdict(outbox, slot, &verdict, name);
+    note_recipient(outbox, slot, &verdict);
     slot->answered = false;
     replica_after_commit(outbox->replica, on_saved, outbox, (int64_t)modem);
     replica_leave(outbox->replica, true);

@@ -126,7 +126,8 @@ static void on_modem_result(void *ctx, struct modem *modem, int64_t job, enum se
 
 static void take_report(struct sms *sms, const char *modem, const struct tpdu *tpdu)
 {
-    struct outbox_report report = {modem, tpdu->address, tpdu->mr, tpdu->status, tpdu->done_ms};
+    struct outbox_report report = {modem,        tpdu->address, tpdu->mr,
+                                   tpdu->status, tpdu->sent_ms, tpdu->done_ms};
     outbox_take_report(sms->outbox, &report);
 }
 

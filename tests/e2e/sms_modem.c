@@ -16,6 +16,8 @@
 
 #define PERSON "+8613800000001"
 #define OTHER "+8613800000002"
+#define THIRD "+8613800000003"
+#define FOURTH "+8613800000004"
 
 enum { SOON_MS = 20000, WORKERS = 4, QUICK = 20, QUICK_US = 500000 };
 
@@ -213,9 +215,9 @@ static void test_refusals(void **state)
     smsstation_put(s, OTHER, "第二条", SMS_PRIO_DUTY);
     UNTIL(is_refused, "第二条");
     smsstation_tell(s, "{\"cmd\":\"fault\",\"kind\":\"cms_error\",\"number\":21,\"times\":1}");
-    smsstation_put(s, OTHER, "第三条", SMS_PRIO_DUTY);
+    smsstation_put(s, THIRD, "第三条", SMS_PRIO_DUTY);
     UNTIL(is_refused, "第三条");
-    smsstation_put(s, OTHER, "第四条", SMS_PRIO_DUTY);
+    smsstation_put(s, FOURTH, "第四条", SMS_PRIO_DUTY);
     UNTIL(is_delivered, "第四条");
     assert_string_equal(smsstation_state(s, "第一条"), "queued");
     assert_string_equal(smsstation_state(s, "第二条"), "queued");

@@ -187,7 +187,13 @@ void smsworld_result(struct smsworld *world, enum send_outcome outcome, int valu
 
 void smsworld_report(struct smsworld *world, const char *number, int mr, int status)
 {
-    struct outbox_report report = {"gsm0", number, mr, status, world->cells.wall_ms};
+    smsworld_report_of(world, number, mr, status, 0);
+}
+
+void smsworld_report_of(struct smsworld *world, const char *number, int mr, int status,
+                        int64_t sent_ms)
+{
+    struct outbox_report report = {"gsm0", number, mr, status, sent_ms, world->cells.wall_ms};
     replica_enter(world->replica);
     outbox_take_report(world->outbox, &report);
     replica_leave(world->replica, true);

@@ -57,6 +57,9 @@ const char *smsworld_put(struct smsworld *world, const char *idem, const char *n
 void smsworld_result(struct smsworld *world, enum send_outcome outcome, int value);
 void smsworld_result_of(struct smsworld *world, size_t modem, enum send_outcome outcome, int value);
 void smsworld_report(struct smsworld *world, const char *number, int mr, int status);
+/* Of what the centre took then. */
+void smsworld_report_of(struct smsworld *world, const char *number, int mr, int status,
+                        int64_t sent_ms);
 
 /* Takes a PDU in a handler and commits. */
 void smsworld_take(struct smsworld *world, const char *hex);

@@ -285,6 +285,62 @@ static void test_refused_number_blocks_nobody(void **state)
     assert_int_equal(world->submits, 3);
 }
 
+/* A number that is refused is left alone for a while, with all that is for it; alarms still go. */
+static void test_refused_number_is_left_alone(void **state)
+{
+    struct smsworld *world = *state;
+    char later[LIMIT_ID_BYTES + 1];
+    char after[LIMIT_ID_BYTES + 1];
+    smsworld_put(world, "first", PERSON, "一", SMS_PRIO_DUTY, NULL);
+    remember(later, smsworld_put(world, "later", PERSON, "二", SMS_PRIO_DUTY, NULL));
+    smsworld_result(world, SEND_CMS, 38);
+    remember(after, smsworld_put(world, "after", PERSON, "三", SMS_PRIO_REMINDER, NULL));
+    assert_int_equal(world->submits, 1);
+    assert_string_equal(smsworld_state(world, later), "queued");
+    smsworld_put(world, "other", OTHER, "别人", SMS_PRIO_BULK, NULL);
+    assert_string_equal(world->submitted[0].text, "别人");
+    smsworld_result(world, SEND_OK, 1);
+    smsworld_put(world, "sos", PERSON, "报警", SMS_PRIO_PANIC, NULL);
+    assert_string_equal(world->submitted[0].text, "报警");
+    smsworld_result(world, SEND_CMS, 38);
+    smsworld_pass(world,
+                  15000); /* the second refusal: longer, and the alarm's own pause is short */
+    assert_string_equal(world->submitted[0].text, "报警");
+    smsworld_result(world, SEND_OK, 2);
+    assert_int_equal(count(world, "SELECT count(*) FROM outbox_pause"), 0);
+    for (int i = 0; i < 3; i++) {
+        smsworld_pass(world, 60000);
+        if (world->submitted[0].kind == FRAME_SUBMIT)
+            smsworld_result(world, SEND_OK, 3 + i);
+    }
+    smsworld_pass(world, 0);
+    if (world->submitted[0].kind == FRAME_SUBMIT)
+        smsworld_result(world, SEND_OK, 9);
+    assert_string_equal(smsworld_state(world, later), "sent");
+    assert_string_equal(smsworld_state(world, after), "sent");
+}
+
+/* The reference came round, and the report of the first message is late: the centre's time tells
+ * them apart. */
+static void test_late_report_after_wrap(void **state)
+{
+    struct smsworld *world = *state;
+    char first[LIMIT_ID_BYTES + 1];
+    char second[LIMIT_ID_BYTES + 1];
+    int64_t begin = world->cells.wall_ms;
+    remember(first, smsworld_put(world, "a", PERSON, "一", SMS_PRIO_DUTY, NULL));
+    smsworld_result(world, SEND_OK, 9);
+    smsworld_pass(world, 3600000);
+    remember(second, smsworld_put(world, "b", PERSON, "二", SMS_PRIO_DUTY, NULL));
+    smsworld_result(world, SEND_OK, 9);
+    smsworld_report_of(world, PERSON, 9, 0, begin + 4000);
+    assert_string_equal(smsworld_state(world, first), "delivered");
+    assert_string_equal(smsworld_state(world, second), "sent");
+    smsworld_report_of(world, PERSON, 9, 0x46, begin + 3603000);
+    assert_string_equal(smsworld_state(world, first), "delivered");
+    assert_string_equal(smsworld_state(world, second), "failed");
+}
+
 static void test_expired_never_goes(void **state)
 {
     struct smsworld *world = *state;
@@ -505,6 +561,8 @@ int main(void)
         CASE(test_cancel_leaves_flight_alone),
         CASE(test_unknown_alarm_is_sent_again),
         CASE(test_unknown_reminder_waits_for_report),
+        CASE(test_refused_number_is_left_alone),
+        CASE(test_late_report_after_wrap),
         CASE(test_early_double_and_wrapped_reports),
         CASE(test_reports_are_forgotten_after_two_days),
         CASE(test_restart_resolves_flight),
