@@ -60,8 +60,8 @@ struct db_driver {
     const char *(*column_text)(struct db_query *query, int column, size_t *ret_size);
 };
 
-/* db_sqlite.c: a file, made when there is none. The SQL functions text_ok and has_nul_escape are
- * known. ERR_IO, ERR_CORRUPT. */
+/* db_sqlite.c: a file, made when there is none. The SQL functions text_ok and json_rows
+ * (jrows.h) are known. ERR_IO, ERR_CORRUPT. */
 int db_open_sqlite(const char *path, struct db_link **ret, struct err *err);
 
 #endif

@@ -8,6 +8,7 @@
 #include "gateway/base/text.h"
 #include "sync/county/db.h"
 #include "sync/county/store.h"
+#include "sync/replica/jrows.h"
 
 struct sqlite_link {
     struct db_link link; /* first */
@@ -144,31 +145,12 @@ static void text_ok(sqlite3_context *context, int count, sqlite3_value **values)
     sqlite3_result_int(context, ok);
 }
 
-/* has_nul_escape(json): SQLite ends a text at \\u0000 without a word, so it is looked for in the
- * source. */
-static void has_nul_escape(sqlite3_context *context, int count, sqlite3_value **values)
-{
-    (void)count;
-    const char *at = (const char *)sqlite3_value_text(values[0]);
-    bool found = false;
-    while (at != NULL && !found && (at = strchr(at, '\\')) != NULL) {
-        found = strncmp(at, "\\u0000", 6) == 0;
-        at += at[1] != '\0' ? 2 : 1;
-    }
-    sqlite3_result_int(context, found);
-}
-
 static int add_functions(struct sqlite_link *link, struct err *err)
 {
-    static const struct {
-        const char *name;
-        void (*function)(sqlite3_context *, int, sqlite3_value **);
-    } FUNCTIONS[] = {{"has_nul_escape", has_nul_escape}, {"text_ok", text_ok}};
-    for (size_t i = 0; i < sizeof FUNCTIONS / sizeof *FUNCTIONS; i++)
-        if (sqlite3_create_function_v2(link->sqlite, FUNCTIONS[i].name, 1,
-                                       SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
-                                       FUNCTIONS[i].function, NULL, NULL, NULL) != SQLITE_OK)
-            return fail(link, FUNCTIONS[i].name, err);
+    if (sqlite3_create_function_v2(link->sqlite, "text_ok", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC,
+                                   NULL, text_ok, NULL, NULL, NULL) != SQLITE_OK ||
+        jrows_register(link->sqlite) != SQLITE_OK)
+        return fail(link, "functions", err);
     return ERR_OK;
 }
 

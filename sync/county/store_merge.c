@@ -38,10 +38,8 @@ static int read_part(struct db *db, const char *table, const char *rows, size_t 
 {
     int code =
         db_run(db, err,
-               "INSERT INTO raw(k,t,lseq,row) SELECT ${?2+key,?3,iif(json_type(value,"
-               "'$.lseq')='integer',json_extract(value,'$.lseq'),NULL),iif(type='object',"
-               "value,NULL) FROM "
-               "json_each(?1)|?2+n-1,?3,int_of(v->>'lseq'),iif(json_typeof(v)='object',v,NULL) "
+               "INSERT INTO raw(k,t,lseq,row) SELECT ${?2+k,?3,iif(typeof(c0)='integer',c0,NULL),"
+               "row FROM json_rows(?1,'lseq')|?2+n-1,?3,int_of(v->>'lseq'),iif(json_typeof(v)='object',v,NULL) "
                "FROM json_array_elements(?1::json) WITH ORDINALITY "
                "AS e(v,n)} LIMIT ?4",
                "jisi", rows, size, *count, table, (int64_t)LIMIT_SYNC_PUSH_ROWS + 1 - *count);

@@ -1,10 +1,10 @@
 /* The SQL that takes the rows of a push from raw to in_<tid>, where they lie typed or are refused.
  *
- * SQLite: a value keeps the type in which it came (what no column can hold is the blob x'00', a
- * member that is not there x'01'), and the check asks for its type. PostgreSQL: all members are
- * read as text at once; a text that is no whole number of 64 bits is NULL and noted in `wrong`, one
- * that is not there in `absent` (bits: bit_of()). So nothing that a station sends makes a statement
- * fail. */
+ * SQLite: json_rows() gives each value the type in which it came (what no column can hold is the
+ * blob x'00', a member that is not there x'01'), and the check asks for its type. PostgreSQL: all
+ * members are read as text at once; a text that is no whole number of 64 bits is NULL and noted in
+ * `wrong`, one that is not there in `absent` (bits: bit_of()). So nothing that a station sends
+ * makes a statement fail. */
 #include <stdio.h>
 
 #include "sync/county/store_sql.h"
@@ -63,34 +63,27 @@ static void add_target(struct buf *b, const struct table *t)
 
 /* --- SQLite --- */
 
-/* A member of the row with its type; what no column can hold becomes a blob, which no check lets
- * pass. */
-static void add_member(struct buf *b, const char *name, const char *absent)
-{
-    buf_printf(b,
-               ",CASE coalesce(json_type(row,'$.%s'),'') WHEN 'text' THEN "
-               "json_extract(row,'$.%s') WHEN 'integer' THEN json_extract(row,'$.%s') "
-               "WHEN 'null' THEN NULL WHEN '' THEN %s ELSE x'00' END",
-               name, name, name, absent);
-}
-
+/* What no column can hold is a blob, which no check lets pass; so is what is not there, but unfed
+ * and _del need not be. */
 static void make_stage_typed(struct table_sql *out, struct buf *b)
 {
     const struct table *t = out->table;
     add_target(b, t);
-    buf_add_text(b, ") SELECT k,lseq");
-    static const char *const MARKS[] = {"base", "gm", "h", "unfed", "id", "_del"};
-    for (size_t i = 0; i < sizeof MARKS / sizeof *MARKS; i++)
-        add_member(b, MARKS[i], "NULL");
-    for (int g = 0; !is_up(t) && g <= table_group_count(t); g++)
-        add_member(b, sql_group_at(t, g).stamp, "json_extract(row,'$.h')");
-    EACH_COLUMN(d, t)
-    add_member(b, d->name, "x'01'");
+    buf_add_text(b, ") SELECT r.k,r.lseq,c0,c1,c2,nullif(c3,x'01'),c4,nullif(c5,x'01')");
+    int member = 6;
+    for (int g = 0; !is_up(t) && g <= table_group_count(t); g++, member++)
+        buf_printf(b, ",iif(c%d IS x'01',c2,c%d)", member, member);
+    EACH_COLUMN(c, t)
+    buf_printf(b, ",c%d", member++);
     buf_printf(b,
-               ",row_number() OVER (PARTITION BY json_extract(row,'$.id') ORDER BY k)"
-               ",CASE WHEN length(CAST(row AS BLOB))>%d THEN 'size' WHEN has_nul_escape(row) THEN"
-               " 'text U+0000' END FROM raw WHERE t='%s'",
-               LIMIT_ROW_BYTES, t->name);
+               ",row_number() OVER (PARTITION BY c4 ORDER BY r.k)"
+               ",CASE WHEN size>%d THEN 'size' WHEN nul THEN 'text U+0000' END FROM raw AS r,"
+               "json_rows(r.row,'base,gm,h,unfed,id,_del",
+               LIMIT_ROW_BYTES);
+    add_stamps(b, t, ",", "");
+    EACH_COLUMN(d, t)
+    buf_printf(b, ",%s", d->name);
+    buf_printf(b, "',1) AS j WHERE r.t='%s'", t->name);
     out->stage = sql_take(b);
 }
 

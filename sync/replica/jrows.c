@@ -48,7 +48,7 @@ struct cursor {
     int expected; /* the wanted member that comes next if the order is the usual one */
 
     const char *at, *end;
-    bool done, strict;
+    bool done, array, strict;
     int64_t k;
     const char *row;
     size_t row_size;
@@ -570,9 +570,11 @@ static int on_filter(sqlite3_vtab_cursor *base, int plan, const char *plan_text,
         return broken(c, "json_rows: at most 32 names of members");
     if (!take_json(c, argv[0]))
         return SQLITE_NOMEM;
-    if (!take(c, '['))
+    skip_space(c);
+    c->array = c->at < c->end && *c->at == '[';
+    if (!c->array && (c->at == c->end || *c->at != '{'))
         return broken(c, "malformed JSON");
-    if (take(c, ']'))
+    if (c->array && (c->at++, take(c, ']')))
         return at_the_end(c) ? SQLITE_OK : broken(c, "malformed JSON");
     return read_row(c) ? SQLITE_OK : broken(c, "malformed JSON");
 }
@@ -581,7 +583,7 @@ static int on_next(sqlite3_vtab_cursor *base)
 {
     struct cursor *c = cursor_of(base);
     c->k++;
-    bool ok = take(c, ',') ? read_row(c) : take(c, ']') && at_the_end(c);
+    bool ok = c->array && take(c, ',') ? read_row(c) : (!c->array || take(c, ']')) && at_the_end(c);
     return ok ? SQLITE_OK : broken(c, "malformed JSON");
 }
 

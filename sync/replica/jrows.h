@@ -1,4 +1,5 @@
-/* json_rows(json, names [, strict]): the rows of a JSON array of objects, their members as columns.
+/* json_rows(json, names [, strict]): the rows of a JSON array of objects (or a single object),
+ * their members as columns.
  *
  * SQLite's json_each and json_extract read a row's text again for each member; this reads it once,
  * which is what makes 1,000 rows a matter of a few milliseconds. `names` are the members wanted,
@@ -15,7 +16,7 @@
  *            first counts.
  *
  * A lone surrogate gives bytes that are no UTF-8, for the caller to refuse. A text that is no JSON
- * array ends the statement with "malformed JSON". */
+ * array or object ends the statement with "malformed JSON". */
 #ifndef TOUYAN_JROWS_H
 #define TOUYAN_JROWS_H
 
