@@ -17,3 +17,9 @@ touyan_test(test_county_server SOURCES e2e/test_county_server.c lib/folder.c LAB
 add_dependencies(test_county_server touyan-county)
 set_tests_properties(test_county_server PROPERTIES ENVIRONMENT
     "TOUYAN_COUNTY=$<TARGET_FILE:touyan-county>;TOUYAN_TEST_DATA=${CMAKE_CURRENT_SOURCE_DIR}/data")
+
+# the many stations of bench/county.py, and what the one of bench/sync.py changes
+add_executable(bench_stations bench/load/stations.c)
+target_link_libraries(bench_stations PRIVATE touyan_zip touyan_base PkgConfig::CURL)
+add_executable(bench_change bench/load/change.c)
+target_link_libraries(bench_change PRIVATE touyan_replica touyan_base)

@@ -30,7 +30,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 from parts import Failed, Link, Part, ms_of, wait_for  # noqa: E402
-from world import STATION, World  # noqa: E402
+from world import STATION, World, quietly  # noqa: E402
 
 import alarm_latency  # noqa: E402
 
@@ -119,7 +119,7 @@ def make_rows(count):
     return [next(days) for _ in range(count)]
 
 
-def write_for_peer(path, rows):
+def write_rows(path, rows):
     with open(path, "w", encoding="utf-8") as f:
         for table, one, *values in rows:
             row = {"id": one, "t": table, "scope": STATION}
@@ -183,19 +183,11 @@ class SyncWorld(World):
         with contextlib.closing(sqlite3.connect(self.replica_db)) as db:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    def change(self, rows):
-        """Rows that the stopped station changed: its triggers mark them."""
-        with contextlib.closing(sqlite3.connect(self.replica_db)) as db:
-            now = self.clock.now()
-            db.create_function("sync_local", 0, lambda: 1)
-            db.create_function("now_ms", 0, lambda: now)
-            db.create_function("boot_ms", 0,
-                               lambda: time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000000)
-            for table, one, *values in rows:
-                marks = ",".join("?" * (len(values) + 2))
-                db.execute(f"INSERT INTO {table}(id,scope,{','.join(COLUMNS[table])}) "
-                           f"VALUES({marks})", (one, STATION, *values))
-            db.commit()
+    def change(self, path):
+        """Rows that the stopped station changed."""
+        with open(path, encoding="utf-8") as rows:
+            quietly(self.bin / "bench_change", "--db", self.replica_db, "--clock", self.clock.path,
+                    stdin=rows)
 
     def timed(self, figure, wanted):
         """Seconds and rows from the first that were counted to the last."""
@@ -227,7 +219,9 @@ class SyncWorld(World):
         """[(seconds, rows, bytes)] of both ways."""
         self.stop_gateway()
         shutil.copy(self.replica_db, self.before)
-        self.change(rows)
+        path = self.folder / "rows"
+        write_rows(path, rows)
+        self.change(path)
         self.connect(rate)
         results = []
         for figure in ("rows_pushed", "rows_applied"):
@@ -301,7 +295,7 @@ class Peer:
     def push_and_pull(self, name, rows, link):
         """As SyncWorld.push_and_pull."""
         path = self.folder / f"{name}.rows"
-        write_for_peer(path, rows)
+        write_rows(path, rows)
         port = self.start(name)
         relay = SlowLink(port) if link else None
         results = []
