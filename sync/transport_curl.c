@@ -389,7 +389,8 @@ static bool set_identity(struct curl_transport *self)
 static bool begin_transfer(struct curl_transport *self)
 {
     if ((self->authorization[0] != '\0' && !add_header(self, self->authorization)) ||
-        !set_identity(self) || !add_header(self, "Accept-Encoding: zstd") || !set_body(self))
+        !set_identity(self) || !add_header(self, "Accept-Encoding: zstd") ||
+        (self->fast && !add_header(self, "Touyan-Link: fast")) || !set_body(self))
         return false;
     self->curl_error[0] = '\0';
     curl_easy_setopt(self->easy, CURLOPT_URL, self->url);

@@ -38,6 +38,7 @@ struct http {
     pthread_t watchdog;
     pthread_mutex_t lock; /* connections, stopping */
     struct connection *connections;
+    size_t connection_count;
     bool stopping, watching;
 };
 
@@ -104,10 +105,12 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **s
         if (c->next != NULL)
             c->next->link = &c->next;
         http->connections = c;
+        http->connection_count++;
         *socket_context = c;
         offer_tickets(http, connection);
     } else if (code == MHD_CONNECTION_NOTIFY_CLOSED && c != NULL) {
         *c->link = c->next;
+        http->connection_count--;
         if (c->next != NULL)
             c->next->link = c->link;
         free(c);
@@ -209,8 +212,10 @@ static void pack(struct MHD_Connection *connection, struct http_answer *answer, 
         return;
     struct buf packed;
     buf_init(&packed, answer->body.max);
-    int level =
-        answer->body.size <= LIMIT_SYNC_PAGE_MAX_BYTES ? ZIP_LEVEL_SLOW_LINK : ZIP_LEVEL_FAST;
+    const char *link = header(connection, "Touyan-Link");
+    bool fast = link != NULL && strcmp(link, "fast") == 0;
+    int level = fast || answer->body.size > 2 * LIMIT_SYNC_PAGE_MAX_BYTES ? ZIP_LEVEL_FAST
+                                                                          : ZIP_LEVEL_SLOW_LINK;
     if (zip_pack(answer->body.bytes, answer->body.size, level, &packed, NULL) == ERR_OK) {
         buf_free(&answer->body);
         answer->body = packed;
@@ -218,6 +223,16 @@ static void pack(struct MHD_Connection *connection, struct http_answer *answer, 
     } else {
         buf_free(&packed);
     }
+}
+
+/* More stations than connections: they take turns, or those that came first would keep the others
+ * out for as long as they like. */
+static bool is_crowded(struct http *http)
+{
+    pthread_mutex_lock(&http->lock);
+    bool crowded = http->connection_count > COUNTY_KEPT_CONNECTIONS;
+    pthread_mutex_unlock(&http->lock);
+    return crowded;
 }
 
 static enum MHD_Result send_answer(struct http *http, struct MHD_Connection *connection,
@@ -239,7 +254,7 @@ static enum MHD_Result send_answer(struct http *http, struct MHD_Connection *con
         snprintf(seconds, sizeof seconds, "%d", answer->retry_after_s);
         MHD_add_response_header(response, "Retry-After", seconds);
     }
-    if (transfer->refused)
+    if (transfer->refused || is_crowded(http))
         MHD_add_response_header(response, "Connection", "close");
     set_deadline(http, connection, now_ms() + time_for(answer->body.size));
     enum MHD_Result result = MHD_queue_response(connection, (unsigned)answer->status, response);

@@ -18,6 +18,7 @@
 enum {
     LIMIT_COUNTY_CONNECTIONS = 512,
     LIMIT_COUNTY_CONNECTIONS_PER_ADDRESS = 128,
+    COUNTY_KEPT_CONNECTIONS = 384, /* with more, one is closed after its answer */
     COUNTY_THREADS = 4,
     COUNTY_IDLE_MS = 120000, /* of a kept connection between two requests */
     COUNTY_SLOWEST_BYTES_PER_S = 512,

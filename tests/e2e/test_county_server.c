@@ -38,6 +38,7 @@ struct county {
 };
 
 struct answer {
+    bool closed; /* by the county, after it */
     long status, retry_after;
     struct buf raw;
     struct json *json;
@@ -182,6 +183,10 @@ static void read_answer(CURL *curl, struct answer *answer)
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer->status);
     curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &retry);
     answer->retry_after = (long)retry;
+    struct curl_header *header;
+    answer->closed =
+        curl_easy_header(curl, "Connection", 0, CURLH_HEADER, -1, &header) == CURLHE_OK &&
+        strcmp(header->value, "close") == 0;
     if (zip_open(buf_text(&answer->raw), answer->raw.size, &clear, NULL) != ERR_OK) {
         buf_clear(&clear);
         buf_add(&clear, buf_text(&answer->raw), answer->raw.size);
@@ -608,16 +613,54 @@ static void a_slow_client_is_cut_off(void **state)
     assert_in_range(clock_mono_us() / 1000 - begun, 13000, 20000);
 }
 
+/* With more connections than it keeps, the county closes each after its answer, so that one place
+ * after the other becomes free. */
+static void a_crowd_takes_turns(void **state)
+{
+    struct county *c = *state;
+    enum { CROWD = 400, PER_ADDRESS = 100, WAITS_MS = 50, WAITS = 100 };
+    static int crowd[CROWD];
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)c->port),
+                             .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    struct answer answer;
+    assert_int_equal(simple_call(c, "/v1/health", NULL, NULL, NULL, &answer), 200);
+    assert_false(answer.closed);
+    answer_free(&answer);
+    for (int i = 0; i < CROWD; i++) {
+        struct sockaddr_in from = {.sin_family = AF_INET,
+                                   .sin_addr = {htonl(0x7f000100U + (unsigned)i / PER_ADDRESS)}};
+        crowd[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(bind(crowd[i], (struct sockaddr *)&from, sizeof from), 0);
+        assert_int_equal(connect(crowd[i], (struct sockaddr *)&to, sizeof to), 0);
+    }
+    bool closed = false;
+    for (int i = 0; !closed && i < WAITS; i++) { /* they are taken one by one */
+        clock_sleep_ms(WAITS_MS);
+        assert_int_equal(simple_call(c, "/v1/health", NULL, NULL, NULL, &answer), 200);
+        closed = answer.closed;
+        answer_free(&answer);
+    }
+    assert_true(closed);
+    for (int i = 0; i < CROWD; i++)
+        close(crowd[i]);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     curl_global_init(CURL_GLOBAL_DEFAULT);
     const struct CMUnitTest all[] = {
-        TEST(it_is_healthy_and_asks_for_a_token),    TEST(bodies_are_bounded),
-        TEST(a_station_fills_itself_and_reports),    TEST(a_kill_loses_nothing_and_doubles_nothing),
-        TEST(many_at_once_while_a_file_is_imported), TEST(it_fills_repairs_and_counts),
-        TEST(a_revoked_token_opens_nothing),         TEST(a_slow_client_is_cut_off),
+        TEST(it_is_healthy_and_asks_for_a_token),
+        TEST(bodies_are_bounded),
+        TEST(a_station_fills_itself_and_reports),
+        TEST(a_kill_loses_nothing_and_doubles_nothing),
+        TEST(many_at_once_while_a_file_is_imported),
+        TEST(it_fills_repairs_and_counts),
+        TEST(a_revoked_token_opens_nothing),
+        TEST(a_slow_client_is_cut_off),
+        TEST(a_crowd_takes_turns),
     };
     int rc = cmocka_run_group_tests(all, NULL, NULL);
     curl_global_cleanup();
