@@ -47,8 +47,8 @@ log {{
 
 SYNC = """sync {{
     url = "https://localhost:{port}"
-    ca_file = "{folder}/county.crt"
-    token_file = "{folder}/token"
+    ca_pin = "{pin}"
+    identity = "{folder}/county.pem"
     poll_s = "{poll}"
 }}
 """
@@ -91,13 +91,21 @@ class World:
         self.start_broker()
         self.modem.start()
         self.start_gateway()
+        if self.county:
+            self.enrol()
+
+    def enrol(self):
+        """As an installer does: the county gives a one-time code, the station gets its certificate."""
+        code = self.county_tool("station", "add", STATION, "--code", "--clock", self.clock.path)
+        self.touyan("enrol", code.split()[-1])
 
     def write_config(self):
         sync = ""
         if self.county:
             self.county_port = free_port()
             self.link = Link(self.county_port)
-            sync = SYNC.format(port=self.link.port, folder=self.folder, poll=self.poll)
+            pin = self.county_tool("ca", "init", "--host", "localhost").split()[1]
+            sync = SYNC.format(port=self.link.port, folder=self.folder, poll=self.poll, pin=pin)
         self.config_path.write_text(CONFIG.format(
             station=STATION, folder=self.folder, tty=self.modem.tty, mqtt_port=self.mqtt_port,
             sync=sync, level=self.level))
@@ -114,14 +122,9 @@ class World:
 
     def start_county(self, fill=True):
         if fill:
-            self.make_certificate()
             self.county_tool("import", self.data, DATA / "holiday-cn" / "2026.json")
-            self.county_tool("station", "add", STATION, "--scope", STATION, "--token-file",
-                             self.folder / "token")
         self.county.spawn([self.bin / "touyan-county", "serve", "--db", self.county_db, "--listen",
-                           f"127.0.0.1:{self.county_port}", "--cert", self.folder / "county.crt",
-                           "--key", self.folder / "county.key", "--clock", self.clock.path],
-                          self.disk)
+                           f"127.0.0.1:{self.county_port}", "--clock", self.clock.path], self.disk)
         wait_for("the county's port", self.port_open(self.county_port))
 
     @staticmethod
