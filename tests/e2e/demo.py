@@ -235,7 +235,8 @@ def start_peak(world, peak, start):
 
 
 def monday(world, story, people):
-    story.chapter("周一 15:00 建站：从县里取回学校、人员、排班", "Monday: the station fills from the county")
+    story.chapter("周一 15:00 建站：用一次性代码登记，从县里取回学校、人员、排班",
+                  "Monday: the station enrols with a one-time code and fills from the county")
     wait_for("the roster from the county",
              lambda: world.replica("SELECT count(*) n FROM assignment")[0]["n"] > 40, 60)
     world.run_until(ms_of(MONDAY, "17:59"))
