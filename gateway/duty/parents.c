@@ -1,29 +1,14 @@
 /* What parents ask: 放学 (when school is out today) and 查询 (the same in short; registered people
  * also hear how many guards are on post). Schools are named by code or by a unique part of the
  * name.
- *
- * The day: a row of school_day for this school decides first, then the calendar of holidays and
- * make-up days, then the weekday. A year that the calendar does not know is unknown: then we say so
- * instead of guessing. */
+ * On a day that the calendar does not know we say so instead of guessing. */
 #include "gateway/duty/internal.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "gateway/base/text.h"
-
-enum day_kind {
-    DAY_SCHOOL,
-    DAY_OFF,
-    DAY_CHANGED, /* at_min: everybody is out at this time */
-    DAY_UNKNOWN,
-};
-
-struct day {
-    enum day_kind kind;
-    int weekday; /* whose time table is followed, 1 to 7 */
-    int at_min;
-};
+#include "gateway/duty/schoolday.h"
 
 /* --- which school --- */
 
@@ -80,70 +65,6 @@ bool school_named(struct duty *duty, const char *words, char ret_id[DUTY_ID_SIZE
         return false;
     text_copy(ret_id, DUTY_ID_SIZE, found.id);
     return true;
-}
-
-/* --- which day --- */
-
-static bool override_of(struct duty *duty, const char *school_id, const char *date, struct day *day)
-{
-    struct query *q = replica_query(duty->replica,
-                                    "SELECT kind, coalesce(at_min, -1) FROM school_day"
-                                    " WHERE school_id = ?1 AND date = ?2 ORDER BY id DESC LIMIT 1");
-    query_text(q, 1, school_id);
-    query_text(q, 2, date);
-    bool found = query_row(q);
-    if (found) {
-        const char *kind = query_get_text(q, 0);
-        day->at_min = (int)query_get_int(q, 1);
-        bool off =
-            text_equal(kind, "off") || text_equal(kind, "holiday") || text_equal(kind, "closed");
-        day->kind = off ? DAY_OFF : day->at_min >= 0 ? DAY_CHANGED : DAY_SCHOOL;
-    }
-    query_done(q);
-    return found;
-}
-
-static bool calendar_of(struct duty *duty, const char *date, struct day *day)
-{
-    struct query *q = replica_query(duty->replica, "SELECT off, coalesce(follow_weekday, 0)"
-                                                   " FROM cal_day WHERE date = ?1 LIMIT 1");
-    query_text(q, 1, date);
-    bool found = query_row(q);
-    if (found) {
-        int follow = (int)query_get_int(q, 1);
-        day->kind = query_get_int(q, 0) != 0 ? DAY_OFF : DAY_SCHOOL;
-        if (follow >= 1 && follow <= 7)
-            day->weekday = follow;
-        else if (day->weekday > 5 && day->kind == DAY_SCHOOL)
-            day->kind = DAY_UNKNOWN; /* a make-up day, but of which day's time table? */
-    }
-    query_done(q);
-    return found;
-}
-
-static bool year_is_known(struct duty *duty, const char *date)
-{
-    char year[8];
-    snprintf(year, sizeof year, "%.4s-%%", date);
-    return replica_get_int(duty->replica, 0,
-                           "SELECT EXISTS (SELECT 1 FROM cal_day WHERE date LIKE ?1)", "s",
-                           year) != 0;
-}
-
-static struct day day_of(struct duty *duty, const char *school_id)
-{
-    char date[CALTIME_DATE_SIZE];
-    caltime_format_date(duty->now_ms, date);
-    struct day day = {.weekday = caltime_local(duty->now_ms).weekday, .at_min = -1};
-    if (override_of(duty, school_id, date, &day))
-        return day;
-    if (calendar_of(duty, date, &day))
-        return day;
-    if (!year_is_known(duty, date))
-        day.kind = DAY_UNKNOWN;
-    else
-        day.kind = day.weekday <= 5 ? DAY_SCHOOL : DAY_OFF;
-    return day;
 }
 
 /* --- which times --- */
@@ -207,12 +128,12 @@ static bool read_bells(struct duty *duty, enum text_lang lang, const char *schoo
 }
 
 static bool times_of(struct duty *duty, enum text_lang lang, const char *school_id,
-                     const struct day *day, struct bells *ret)
+                     const struct school_day *day, struct bells *ret)
 {
     *ret = (struct bells){.list = ""};
     bool found = read_bells(duty, lang, school_id, "pm", day->weekday, ret) ||
                  read_bells(duty, lang, school_id, "noon", day->weekday, ret);
-    if (day->kind == DAY_CHANGED) {
+    if (day->kind == SCHOOL_DAY_CHANGED) {
         clock_of(day->at_min, ret->first);
         text_copy(ret->list, sizeof ret->list, ret->first);
         return true;
@@ -253,12 +174,12 @@ static bool today(struct duty *duty, const struct incoming *in, const struct sch
                   struct bells *ret)
 {
     struct text_fields fields = {.school = school->name, .school_code = school->code};
-    struct day day = day_of(duty, school->id);
-    if (day.kind == DAY_OFF) {
+    struct school_day day = school_day_of(duty->replica, school->id, duty->now_ms);
+    if (day.kind == SCHOOL_DAY_OFF) {
         answer(duty, in, TEXT_P1C_NO_SCHOOL_TODAY, &fields);
         return false;
     }
-    if (day.kind == DAY_UNKNOWN || !times_of(duty, in->lang, school->id, &day, ret)) {
+    if (day.kind == SCHOOL_DAY_UNKNOWN || !times_of(duty, in->lang, school->id, &day, ret)) {
         answer(duty, in, TEXT_P1D_UNKNOWN_DAY, &fields);
         return false;
     }

@@ -7,6 +7,8 @@
 
 #include "gateway/duty/roster/internal.h"
 
+enum { SKILL_SETS = 1 << ROSTER_SKILLS };
+
 static int duties_of(const struct roster *roster, const struct roster_plan *plan, int officer)
 {
     int duties = 0;
@@ -150,12 +152,19 @@ static void keep_best(struct roster_stand_in *list, int *count, int max,
     list[at] = *one;
 }
 
-/* The free person who best takes the place that `officer` leaves. */
-static int best_next(const struct state *state, int officer, int shift, int *ret_cost)
+/* The free person who best takes the place that `officer` leaves. It depends on the school and the
+ * officer's skills alone, so what was found once holds for the others. */
+struct next {
+    bool known;
+    int officer, cost;
+};
+
+static void find_next(const struct state *state, int officer, int shift, struct next *next)
 {
-    int from = state->at[officer * state->shifts + shift], best = ROSTER_NONE;
+    int from = state->at[officer * state->shifts + shift];
     int school = state->roster->reach[from].school;
     const struct cell *cell = state_cell(state, from, shift);
+    *next = (struct next){.known = true, .officer = ROSTER_NONE};
     for (int o = 0; o < state->roster->officers; o++) {
         if (state->at[o * state->shifts + shift] >= 0)
             continue;
@@ -164,27 +173,31 @@ static int best_next(const struct state *state, int officer, int shift, int *ret
             continue;
         int cost = state_cost_officer(state, o, shift, -1, reach) +
                    state_cost_cell(state, cell, officer, o);
-        if (best == ROSTER_NONE || cost < *ret_cost) {
-            best = o;
-            *ret_cost = cost;
+        if (next->officer == ROSTER_NONE || cost < next->cost) {
+            next->officer = o;
+            next->cost = cost;
         }
     }
-    return best;
+    if (next->officer == ROSTER_NONE)
+        next->cost = state_cost_cell(state, cell, officer, -1);
 }
 
 static void consider(const struct state *state, const struct cell *cell, int shift, int reach,
-                     struct roster_stand_in *one, int leaving)
+                     struct roster_stand_in *one, int leaving, struct next *nexts)
 {
-    int from = state->at[one->officer * state->shifts + shift], after = 0;
+    const struct roster *roster = state->roster;
+    int from = state->at[one->officer * state->shifts + shift];
     one->next = ROSTER_NONE;
     one->cost = state_cost_officer(state, one->officer, shift, from, reach) +
                 state_cost_cell(state, cell, leaving, one->officer);
     if (from < 0)
         return;
-    one->next = best_next(state, one->officer, shift, &after);
-    one->cost += one->next != ROSTER_NONE
-                     ? after
-                     : state_cost_cell(state, state_cell(state, from, shift), one->officer, -1);
+    struct next *next =
+        &nexts[roster->reach[from].school * SKILL_SETS + roster->officer[one->officer].skills];
+    if (!next->known)
+        find_next(state, one->officer, shift, next);
+    one->next = next->officer;
+    one->cost += next->cost;
 }
 
 int roster_stand_ins(const struct roster *roster, const struct roster_plan *plan, int school,
@@ -192,8 +205,11 @@ int roster_stand_ins(const struct roster *roster, const struct roster_plan *plan
 {
     struct state state;
     int count = 0;
-    if (state_init(&state, roster, plan) != ERR_OK)
+    struct next *nexts = calloc((size_t)roster->schools * SKILL_SETS, sizeof *nexts);
+    if (nexts == NULL || state_init(&state, roster, plan) != ERR_OK) {
+        free(nexts);
         return 0;
+    }
     const struct cell *cell = &state.cell[school * roster->shifts + shift];
     for (int o = 0; o < roster->officers; o++) {
         int reach = state_reach(&state, o, school);
@@ -203,10 +219,11 @@ int roster_stand_ins(const struct roster *roster, const struct roster_plan *plan
             (from >= 0 && (roster->reach[from].school == school || roster->officer[o].newcomer)))
             continue;
         struct roster_stand_in one = {.officer = o, .minutes = roster->reach[reach].minutes};
-        consider(&state, cell, shift, reach, &one, leaving);
+        consider(&state, cell, shift, reach, &one, leaving, nexts);
         if (one.cost < roster->weights.empty / 2)
             keep_best(ret, &count, max, &one);
     }
     state_fini(&state);
+    free(nexts);
     return count;
 }
