@@ -22,3 +22,5 @@ set_target_properties(bench_roster PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_B
 add_test(NAME roster_judge COMMAND python3 -B ${CMAKE_CURRENT_SOURCE_DIR}/e2e/roster_judge.py --bench
          $<TARGET_FILE:bench_roster> --generate 2 ${CMAKE_CURRENT_SOURCE_DIR}/data/roster/county-1.json)
 set_tests_properties(roster_judge PROPERTIES LABELS unit TIMEOUT 60)
+
+touyan_test(duty_draft SOURCES unit/duty_draft.c LIBS duty_world touyan_draft)

@@ -1,0 +1,88 @@
+/* What the files of the draft share. */
+#ifndef TOUYAN_DUTY_DRAFT_INTERNAL_H
+#define TOUYAN_DUTY_DRAFT_INTERNAL_H
+
+#include "gateway/base/caltime.h"
+#include "gateway/duty/draft/draft.h"
+#include "gateway/duty/roster/roster.h"
+#include "gateway/duty/texts.h"
+#include "sync/replica/replica.h"
+
+enum {
+    DRAFT_ID = 96,
+    DRAFT_SHIFT_ID = 2 * DRAFT_ID + 32,
+    DRAFT_DAYS = 7,
+    DRAFT_PEAKS = 3, /* am, noon, pm; shift = day * DRAFT_PEAKS + peak */
+    DRAFT_PLACES_MAX = 20000,
+    DRAFT_PEOPLE_MAX = 20000,
+    DRAFT_ROWS_MAX = 200000,
+    DRAFT_CAP_OFFICER = 5, /* duties a week */
+    DRAFT_CAP_VOLUNTEER = 2,
+    DRAFT_NEWCOMER = 3, /* before so many duties nobody stands alone */
+};
+
+struct draft_school {
+    char id[DRAFT_ID], code[16], name[DRAFT_ID], township[DRAFT_ID];
+};
+
+struct draft_person {
+    char id[DRAFT_ID], name[DRAFT_ID];
+    int school; /* own one, -1: none */
+    bool officer;
+    uint64_t offered, away; /* bit of a shift */
+    uint64_t kept;          /* stays, at kept_place; also for officers */
+    int done;               /* duties of the term so far */
+    int index;              /* among the roster's officers or volunteers */
+};
+
+/* One post in one shift. */
+struct draft_place {
+    char shift_id[DRAFT_SHIFT_ID], post_id[DRAFT_ID], date[CALTIME_DATE_SIZE], post[DRAFT_ID];
+    int school, shift;
+    int64_t start_at, end_at;
+    int need, officers;  /* of the need */
+    bool over;           /* has begun: not written again */
+    char why[TEXT_SIZE]; /* why places of it are empty; "": none is */
+};
+
+/* Who has (had) a place in what is published. */
+struct draft_former {
+    int person, place;
+    bool kept;
+};
+
+/* Who gets which place. */
+struct draft_row {
+    int person, place;
+    bool leads;
+    char why[TEXT_SIZE];
+};
+
+struct draft {
+    char station_id[DRAFT_ID], week[CALTIME_DATE_SIZE];
+    enum text_lang lang;
+    int64_t monday_ms, now_ms;
+    bool afresh, calendar_known;
+    int schools, people, places, formers, rows;
+    struct draft_school *school; /* owned; by id */
+    struct draft_person *person; /* owned; by id */
+    struct draft_place *place;   /* owned */
+    struct draft_former *former; /* owned */
+    struct draft_row *row;       /* owned */
+    struct roster roster;
+    struct roster_plan plan;
+    int64_t cost;
+};
+
+int draft_find_school(const struct draft *draft, const char *id); /* -1: none */
+int draft_find_person(const struct draft *draft, const char *id);
+int draft_find_place(const struct draft *draft, const char *post_id, const char *date, int peak);
+int draft_peak(const char *name); /* -1: none of the three */
+const char *draft_peak_name(int peak);
+int draft_read_places(struct replica *replica, struct draft *draft, struct err *err); /* places.c */
+int draft_build(struct draft *draft, struct err *err);                                /* build.c */
+int draft_seat(struct draft *draft); /* seat.c: the rows of a solved plan; ERR_NOMEM */
+/* Grows `*array` by one zeroed element; NULL: out of memory or more than max. */
+void *draft_grow(void **array, int *count, size_t size, int max);
+
+#endif
