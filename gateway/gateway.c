@@ -248,7 +248,10 @@ static int start_http(struct gateway *gateway, struct err *err)
                                                   .enrolment = view_enrolment,
                                                   .enrol = desk_enrol,
                                                   .send = desk_send,
-                                                  .simulate = desk_simulate}};
+                                                  .simulate = desk_simulate,
+                                                  .roster_plan = roster_begin,
+                                                  .roster_state = roster_state,
+                                                  .roster_publish = roster_publish}};
     struct http_options options = {.loop = &gateway->loop,
                                    .replica = gateway->replica,
                                    .socket_path = gateway->config->http.socket,

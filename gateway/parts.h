@@ -48,6 +48,16 @@ struct gateway {
     bool duty_rows;       /* rows of the county came: look soon */
     int64_t duty_rows_mono_ms;
 
+    /* roster.c */
+    struct roster_job {
+        struct gateway *gateway;
+        uv_work_t work;
+        bool running;
+        struct draft *draft; /* owned while running */
+        int code;
+        struct err err; /* of the last plan; "": none */
+    } roster;
+
     /* upkeep.c */
     uv_work_t checkpoint_work;
     bool checkpoint_running;
@@ -90,6 +100,11 @@ int desk_send(void *gateway, const char *number, const char *text, char ret_id[L
 int desk_simulate(void *gateway, const char *number, const char *text, struct err *err);
 void desk_sync_now(void *gateway);
 int desk_enrol(void *gateway, const char *code, struct err *err);
+
+/* roster.c: the draft of a week; see struct console_ports */
+int roster_begin(void *gateway, const char *date, bool afresh, struct err *err);
+struct json *roster_state(void *gateway);
+int roster_publish(void *gateway, struct json **ret, struct err *err);
 
 /* view.c: what the console shows; struct console_ports says what each is */
 struct json *view_status(void *gateway);

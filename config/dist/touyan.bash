@@ -11,10 +11,12 @@ _touyan() {
         esac
     done
     case "$verb $sub" in
-    ' ') words='status check sms desk sync enrol device version help' ;;
+    ' ') words='status check sms desk roster sync enrol device version help' ;;
     'sms ') words='list show send simulate' ;;
     'sms list') words='in out' ;;
     'desk ') words='list done' ;;
+    'roster ') words='plan show diff publish' ;;
+    'roster plan') words='afresh' ;;
     'sync ') words='status now pending conflicts quarantine' ;;
     'device ') words='list' ;;
     esac

@@ -22,6 +22,9 @@ static const char help_zh[] =
     "  touyan sms simulate 号码 内容    当作该号码发来一条短信（演练用）\n"
     "  touyan desk list                 待人工处理的事项：没看懂的短信、要打的电话、缺岗、报警\n"
     "  touyan desk done 编号            已处理\n"
+    "  touyan roster plan [日期] [afresh]   排那一周的班（不写日期是下周），只成草案，不通知人\n"
+    "  touyan roster show | diff        看草案 | 与已公布的差别\n"
+    "  touyan roster publish            公布草案，有变动的人收到短信\n"
     "  touyan enrol [代码|again]        本站的证书；用县里的一次性代码登记，或请县里核对批准\n"
     "  touyan sync status               与县平台的同步\n"
     "  touyan sync now                  马上联系县平台\n"
@@ -49,6 +52,10 @@ static const char help_en[] =
     "  touyan sms simulate NUMBER TEXT     as if that number had sent one (for drills)\n"
     "  touyan desk list                    what waits for a person\n"
     "  touyan desk done ID                 it is seen to\n"
+    "  touyan roster plan [DATE] [afresh]  plan that week (the next one); only a draft, nobody is "
+    "told\n"
+    "  touyan roster show | diff           the draft | what it would change\n"
+    "  touyan roster publish               publish it; those concerned get a text\n"
     "  touyan enrol [CODE|again]           the station's certificate; get one by code or approval\n"
     "  touyan sync status                  sync with the county\n"
     "  touyan sync now                     ask the county at once\n"
@@ -98,6 +105,10 @@ static const struct command commands[] = {
     {"sms", "simulate", 2, 2, "sms simulate NUMBER TEXT", command_sms_simulate},
     {"desk", "list", 0, 0, "desk list", command_desk_list},
     {"desk", "done", 1, 1, "desk done ID", command_desk_done},
+    {"roster", "plan", 0, 2, "roster plan [DATE] [afresh]", command_roster_plan},
+    {"roster", "show", 0, 0, "roster show", command_roster_show},
+    {"roster", "diff", 0, 0, "roster diff", command_roster_diff},
+    {"roster", "publish", 0, 0, "roster publish", command_roster_publish},
     {"sync", "status", 0, 0, "sync status", command_sync_status},
     {"sync", "now", 0, 0, "sync now", command_sync_now},
     {"sync", "pending", 0, 0, "sync pending [--limit N]", command_sync_pending},

@@ -140,6 +140,52 @@ static void get_devices(struct console *console, const struct http_request *requ
     reply(ret, OK, json);
 }
 
+static void get_roster(struct console *console, const struct http_request *request,
+                       struct http_answer *ret)
+{
+    (void)request;
+    reply(ret, OK, console_roster_show(console));
+}
+
+static void get_roster_diff(struct console *console, const struct http_request *request,
+                            struct http_answer *ret)
+{
+    (void)request;
+    reply(ret, OK, console_roster_diff(console));
+}
+
+static void get_roster_state(struct console *console, const struct http_request *request,
+                             struct http_answer *ret)
+{
+    (void)request;
+    reply(ret, OK, console->ports.roster_state(console->ports.ctx));
+}
+
+static void post_roster_plan(struct console *console, const struct http_request *request,
+                             struct http_answer *ret)
+{
+    struct err err = {0};
+    int code = console_roster_plan(console, request, &err);
+    if (code == ERR_OK)
+        reply(ret, OK, json_new_object());
+    else
+        reply_error(ret, status_of(code), err.text);
+}
+
+static void post_roster_publish(struct console *console, const struct http_request *request,
+                                struct http_answer *ret)
+{
+    (void)request;
+    struct err err = {0};
+    struct json *json = NULL;
+    int code = console->ports.roster_publish(console->ports.ctx, &json, &err);
+    ret->wrote = code == ERR_OK;
+    if (code == ERR_OK)
+        reply(ret, OK, json);
+    else
+        reply_error(ret, status_of(code), err.text);
+}
+
 static void get_desk(struct console *console, const struct http_request *request,
                      struct http_answer *ret)
 {
@@ -257,6 +303,11 @@ static const struct route routes[] = {
     {"POST", "/v1/sms/send", post_send},
     {"POST", "/v1/sms/simulate", post_simulate},
     {"GET", "/v1/sms/", get_one_sms},
+    {"GET", "/v1/roster", get_roster},
+    {"GET", "/v1/roster/diff", get_roster_diff},
+    {"GET", "/v1/roster/state", get_roster_state},
+    {"POST", "/v1/roster/plan", post_roster_plan},
+    {"POST", "/v1/roster/publish", post_roster_publish},
     {"GET", "/v1/desk", get_desk},
     {"POST", "/v1/desk/done", post_desk_done},
     {"GET", "/v1/devices", get_devices},

@@ -17,6 +17,11 @@
  *   GET  /v1/sync/pending       rows to be sent      ?limit=
  *   GET  /v1/sync/conflicts     changes that lost to the county's
  *   GET  /v1/sync/quarantine    rows set aside, both ways
+ *   GET  /v1/roster           the draft, its shifts and people with the reasons; {} without one
+ *   GET  /v1/roster/diff      what would change
+ *   GET  /v1/roster/state     {"planning","problem"}
+ *   POST /v1/roster/plan      {"date","afresh"}: begins to plan that day's week ("": the next one)
+ *   POST /v1/roster/publish     -> {"week","changes","gaps"}; tells the people concerned
  *   GET  /v1/idle               {"idle","next_due_ms"}: nothing is under way (fast time)
  */
 #ifndef TOUYAN_CONSOLE_CONSOLE_H
@@ -37,6 +42,9 @@ struct console_ports {
     int (*enrol)(void *ctx, const char *code, struct err *err); /* code: or NULL */
     int (*send)(void *ctx, const char *number, const char *text, char ret_id[LIMIT_ID_BYTES + 1],
                 struct err *err);
+    int (*roster_plan)(void *ctx, const char *date, bool afresh, struct err *err);
+    struct json *(*roster_state)(void *ctx);
+    int (*roster_publish)(void *ctx, struct json **ret, struct err *err);
     int (*simulate)(void *ctx, const char *number, const char *text, struct err *err);
 };
 
@@ -57,6 +65,10 @@ struct json *console_sync_conflicts(struct replica *replica, const struct http_r
 struct json *console_sync_quarantine(struct replica *replica, const struct http_request *request);
 struct json *console_raw_list(struct replica *replica); /* kept raw, with the reason */
 struct json *console_desk_list(struct replica *replica);
+struct json *console_roster_show(struct console *console); /* api_roster.c */
+struct json *console_roster_diff(struct console *console);
+int console_roster_plan(struct console *console, const struct http_request *request,
+                        struct err *err);
 bool console_desk_done(struct replica *replica, const char *id); /* false: not there, or done */
 
 #endif

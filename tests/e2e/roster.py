@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+"""A station plans its next week: the county's data, a draft, the difference, its publication, the
+texts to the people concerned and the rows at the county.
+
+roster.py --build BUILD_DIR
+"""
+
+import argparse
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from parts import Failed, wait_for
+from world import STATION, World
+
+WEEK = "2026-09-14"
+
+
+def must(holds, what):
+    if not holds:
+        raise Failed(what)
+
+
+def roster(world, *words, code=0):
+    done = subprocess.run([str(world.bin / "touyan"), "--socket", str(world.folder / "touyan.sock"),
+                           "roster", *words], capture_output=True, text=True, check=False,
+                          env=dict(os.environ, NO_COLOR="1", TOUYAN_LANG="zh"))
+    must(done.returncode == code, f"roster {words}: {done.returncode} {done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def published(rows_of):
+    return rows_of("SELECT count(*) AS n FROM assignment a JOIN shift s ON s.id = a.shift_id"
+                   " WHERE s.date >= ? AND a.state <> 'cancelled'", WEEK)[0]["n"]
+
+
+def play(world):
+    world.up()
+    wait_for("the county's rows", lambda: world.api("GET", "/v1/sync")["caught_up"] or None, 60)
+    world.settle()
+    before = len(world.modem.messages())
+    roster(world, "diff", code=1)  # no draft yet
+    roster(world, "publish", code=1)
+    roster(world, "plan", "2026-09-31", code=64)
+    roster(world, "plan", "2026-08-31", code=64)  # over
+    text = roster(world, "plan")
+    must(WEEK in text and "处变动" in text, text)
+    draft = world.api("GET", "/v1/roster")
+    must(draft["week"] == WEEK and draft["added"] == draft["changes"] > 50, str(draft)[:300])
+    must(not draft["calendar_known"] or draft["shifts"], "no shifts")
+    seen = set()
+    for shift in draft["shifts"]:
+        must(len(shift["people"]) <= shift["need"], str(shift))
+        must((shift["why"] is not None) == (len(shift["people"]) < shift["need"]), str(shift))
+        for person in shift["people"]:
+            key = (person["id"], shift["date"], shift["peak"])
+            must(key not in seen, f"{key} is at two posts at once")
+            must(person["why"], str(person))
+            seen.add(key)
+    must("东门" in roster(world, "show"), "the draft is not shown")
+    must(roster(world, "diff").count("新增") == draft["changes"], "the difference is not shown")
+    must(published(world.replica) == 0, "published without a word")
+    must(len(world.modem.messages()) == before, "a draft was told")
+    must("已公布" in roster(world, "publish"), "not published")
+    must(published(world.replica) == draft["changes"], "not all of it was published")
+    wait_for("the county's copy",
+             lambda: published(world.county_rows) == draft["changes"] or None, 60)
+    world.settle(120)
+    must(len(world.modem.messages()) > before, "nobody was told")
+    roster(world, "plan", WEEK)
+    again = world.api("GET", "/v1/roster")
+    must(again["changes"] == 0 and again["gaps"] == draft["gaps"], str(again)[:300])
+    print(f"roster: {draft['changes']} duties, {draft['gaps']} gaps,"
+          f" {len(world.modem.messages()) - before} texts of {STATION}")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", type=pathlib.Path, required=True)
+    args = parser.parse_args()
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="touyan-roster-"))
+    world = World(folder, args.build.resolve() / "bin", start="2026-09-08 14:00",
+                  devices=("SOS17E",))
+    try:
+        play(world)
+    except Failed as failed:
+        print(f"roster: {failed}\n{world.gateway.log_text()[-3000:]}", file=sys.stderr)
+        sys.exit(1)
+    finally:
+        world.down()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+main()
