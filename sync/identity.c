@@ -137,6 +137,7 @@ int identity_init(struct identity *identity, const struct identity_options *opti
     if (code != ERR_OK)
         return code;
     identity->on = true;
+    identity->optional = options->optional;
     read_own(identity);
     read_next(identity);
     return ERR_OK;
@@ -191,7 +192,7 @@ static int64_t renew_at_ms(const struct x509_cert *cert)
 
 bool identity_is_usable(const struct identity *identity)
 {
-    return !identity->on || (identity->have && !identity->expired);
+    return !identity->on || (identity->have ? !identity->expired : identity->optional);
 }
 
 bool identity_wants(const struct identity *identity, int64_t county_ms, int64_t mono_ms)
@@ -200,7 +201,8 @@ bool identity_wants(const struct identity *identity, int64_t county_ms, int64_t 
         return true;
     if (!identity->on || mono_ms < identity->retry_ms)
         return false;
-    return identity->anew || (county_ms > 0 && county_ms >= renew_at_ms(&identity->cert));
+    return !identity->have || identity->anew ||
+           (county_ms > 0 && county_ms >= renew_at_ms(&identity->cert));
 }
 
 /* --- asking --- */

@@ -23,6 +23,7 @@ struct identity_options {
     const char *pin;     /* of the county's authority, as people write it */
     const char *station; /* its id */
     const char *serial;  /* of the machine; "": not known */
+    bool optional;       /* until there is a certificate, sync has a token */
 };
 
 enum identity_state {
@@ -35,7 +36,7 @@ enum identity_state {
 };
 
 struct identity {
-    bool on;
+    bool on, optional;
     char file[LIMIT_PATH_BYTES], next_file[LIMIT_PATH_BYTES];
     struct x509_pin pin;
     char station[LIMIT_STATION_BYTES + 1];
@@ -67,7 +68,7 @@ int identity_init(struct identity *identity, const struct identity_options *opti
  * yet. mono_ms: monotonic. */
 bool identity_wants(const struct identity *identity, int64_t county_ms, int64_t mono_ms);
 
-/* Sync can do without it now: there is a certificate that was not refused. */
+/* Sync can do without it now: there is a certificate that was not refused, or a token. */
 bool identity_is_usable(const struct identity *identity);
 
 /* Makes the next key if there is none, and the request. ret_path: static. */

@@ -62,7 +62,9 @@ static int open_identity(struct sync *sync, const struct sync_options *options, 
     struct identity_options identity = {.file = options->identity_file,
                                         .pin = options->ca_pin,
                                         .station = options->station,
-                                        .serial = serial};
+                                        .serial = serial,
+                                        .optional = options->token_file != NULL &&
+                                                    options->token_file[0] != '\0'};
     int code = identity_init(&sync->identity, &identity, err);
     return code == ERR_OK ? ERR_OK : err_wrap(err, "sync");
 }
@@ -211,6 +213,7 @@ void sync_retry_now(struct sync *sync)
 {
     if (sync->engine.sm.now == ENGINE_HELD)
         engine_release(&sync->engine, core_mono_ms(sync));
+    sync->identity.retry_ms = 0;
     engine_retry_now(&sync->engine, core_mono_ms(sync));
     round_look(sync);
 }

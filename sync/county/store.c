@@ -199,12 +199,16 @@ static int station_add(struct store *store, const char *name, const char *scope,
 {
     struct db *db = db_of(store);
     int64_t there = 0;
-    int code =
-        db_int(db, &there, err, "SELECT count(*) FROM station WHERE name=?1 AND revoked_at IS NULL",
-               "s", name);
+    char none[STORE_NO_TOKEN_BYTES];
+    store_enrol_no_token(name, none);
+    int code = db_int(db, &there, err,
+                      "SELECT count(*) FROM station WHERE name=?1 AND revoked_at IS NULL AND "
+                      "(token_hash<>?2 OR scope<>?3)",
+                      "sss", name, none, scope);
     if (code == ERR_OK && there > 0)
         return err_set(err, ERR_STATE,
-                       "station %s has a token already: `touyan-county station revoke %s` first",
+                       "station %s has a token already, or another scope: `touyan-county station "
+                       "revoke %s` first",
                        name, name);
     if (code == ERR_OK)
         code = db_run(db, err,

@@ -76,16 +76,15 @@ static int first_row(struct db_query *q, const char *none, struct err *err)
 
 /* --- stations --- */
 
-/* It has no token: this is the hash of none. */
-static void no_token(const char *name, char *ret, size_t size)
+void store_enrol_no_token(const char *name, char ret[STORE_NO_TOKEN_BYTES])
 {
-    snprintf(ret, size, "none:%s", name);
+    snprintf(ret, STORE_NO_TOKEN_BYTES, "none:%s", name);
 }
 
 static int make_station(struct db *db, const char *name, const char *scope, struct err *err)
 {
-    char token[LIMIT_STATION_NAME_BYTES + 8];
-    no_token(name, token, sizeof token);
+    char token[STORE_NO_TOKEN_BYTES];
+    store_enrol_no_token(name, token);
     int code = db_run(db, err,
                       "INSERT INTO station(name,scope,token_hash,added_at) VALUES(?1,?2,?3,?4) ON "
                       "CONFLICT(name) DO UPDATE SET token_hash=excluded.token_hash,revoked_at=NULL,"
@@ -299,9 +298,10 @@ static int count_waiting(struct db *db, const struct store_enrol *ask, bool *ret
     int code = db_run(db, err, "DELETE FROM enrol_wait WHERE seen_at<?1", "i",
                       now_ms(db) - ENROL_WAIT_DAYS * DAY_MS);
     if (code == ERR_OK)
-        code = db_int(db, &all, err, "SELECT count(*) FROM enrol_wait", "");
+        code = db_int(db, &all, err, "SELECT count(*) FROM enrol_wait WHERE state='waits'", "");
     if (code == ERR_OK)
-        code = db_int(db, &own, err, "SELECT count(*) FROM enrol_wait WHERE station=?1", "s",
+        code = db_int(db, &own, err,
+                      "SELECT count(*) FROM enrol_wait WHERE station=?1 AND state='waits'", "s",
                       ask->station);
     *ret_full = all >= LIMIT_ENROL_WAITING || own >= LIMIT_ENROL_WAITING_STATION;
     return code;

@@ -185,6 +185,9 @@ int store_giveback(struct store *store, const struct store_station *station, con
 
 /* store_enrol.c */
 extern const char store_enrol_schema[];
+/* What stands for the hash of the token of a station that has none. */
+enum { STORE_NO_TOKEN_BYTES = LIMIT_STATION_NAME_BYTES + 8 };
+void store_enrol_no_token(const char *name, char ret[STORE_NO_TOKEN_BYTES]);
 /* Nothing that the station has or was promised opens anything any more. */
 int store_enrol_revoke(struct db *db, const char *name, struct err *err);
 

@@ -226,6 +226,23 @@ class Enrol(unittest.TestCase):
         self.assertEqual(station.enrolment()["state"], "good")
         self.assertEqual(len(self.county.certificates()), 3)
 
+    def test_from_a_token_to_a_certificate_without_a_break(self):
+        token = self.folder / "token"
+        self.county.tool("station", "add", "S0117", "--token-file", token)
+        station = Station(self.folder / "station", self.county)
+        self.stations.append(station)
+        config = station.folder / "touyan.conf"
+        config.write_text(config.read_text().replace("identity =", f'token_file = "{token}"\n    identity ='))
+        station.start()
+        wait_for("sync by the token", station.is_up)
+        wait_for("the request", lambda: station.enrolment()["state"] == "waiting")
+        station.touyan("enrol", self.county.code())
+        wait_for("sync", station.is_up)
+        token.write_text("0123456789abcdef0123456789abcdef\n")  # it is not needed any more
+        station.touyan("sync", "now")
+        time.sleep(2)
+        self.assertTrue(station.is_up())
+
     def test_a_wrong_clock_does_not_matter(self):
         for start in ("1970-01-02 00:00", "2099-01-01 00:00"):
             station = self.enrolled(start=start)

@@ -358,6 +358,12 @@ static void only_so_many_wait(void **state)
     }
     box_init(&box, "S0117");
     assert_int_equal(enrol(w, &box, "S0117", NULL), 503);
+    const char *digits = county_text(w->f, "SELECT digits FROM enrol_wait LIMIT 1");
+    assert_int_equal(store_enrol_decide(w->f->store, "S0117", digits, false, NULL, NULL), ERR_OK);
+    assert_int_equal(enrol(w, &box, "S0117", NULL), 202); /* a rejected one takes no place */
+    box_fini(&box);
+    box_init(&box, "S0117");
+    assert_int_equal(enrol(w, &box, "S0117", NULL), 503);
     w->f->cells.wall_ms += (ENROL_WAIT_DAYS + 1) * DAY; /* they were forgotten */
     w->f->cells.mono_ms += (ENROL_WAIT_DAYS + 1) * DAY;
     assert_int_equal(enrol(w, &box, "S0117", NULL), 202);
@@ -547,6 +553,13 @@ static void a_token_is_the_second_way_unless_certificates_are_required(void **st
     snprintf(header, sizeof header, "Bearer %s", token);
     call(w, "/v1/sync", NULL, header, BODY);
     assert_int_equal(w->status, 200);
+    assert_int_equal(auth_add_station(w->f->store, &w->f->rnd, "S0117", "S0199", token, NULL),
+                     ERR_STATE);
+    assert_int_equal(auth_add_station(w->f->store, &w->f->rnd, "S0117", "S0117", token, NULL),
+                     ERR_OK);
+    assert_int_equal(sync_as(w, &box), 200); /* it has both now */
+    assert_int_equal(auth_add_station(w->f->store, &w->f->rnd, "S0117", "S0117", token, NULL),
+                     ERR_STATE);
     w->api.require_cert = true;
     call(w, "/v1/sync", NULL, header, BODY);
     assert_int_equal(w->status, 401);

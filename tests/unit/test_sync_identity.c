@@ -147,6 +147,26 @@ static void without_a_pin_it_is_off(void **state)
     assert_non_null(strstr(err.text, "pin"));
 }
 
+/* A station that has a token gets its certificate beside its daily work. */
+static void with_a_token_sync_does_not_wait_for_it(void **state)
+{
+    struct world *w = *state;
+    struct err err = {0};
+    struct identity_options options = {
+        .file = w->file, .pin = w->pin, .station = "S0117", .serial = "PF3A1B2C", .optional = true};
+    assert_false(identity_is_usable(&w->identity));
+    assert_int_equal(identity_init(&w->identity, &options, &err), ERR_OK);
+    assert_true(identity_is_usable(&w->identity));
+    assert_true(identity_wants(&w->identity, 0, w->mono_ms));
+    ask(w);
+    assert_int_equal(answer(w, 202, "{}"), IDENTITY_LATER);
+    assert_false(identity_wants(&w->identity, 0, w->mono_ms));
+    w->mono_ms += IDENTITY_PAUSE_MS;
+    enrol(w);
+    identity_note_expired(&w->identity);
+    assert_false(identity_is_usable(&w->identity)); /* it is shown, and it is refused */
+}
+
 static void a_lost_reply_is_asked_for_with_the_same_key(void **state)
 {
     struct world *w = *state;
@@ -336,6 +356,7 @@ int main(void)
 {
     const struct CMUnitTest all[] = {
         TEST(without_a_pin_it_is_off),
+        TEST(with_a_token_sync_does_not_wait_for_it),
         TEST(a_lost_reply_is_asked_for_with_the_same_key),
         TEST(a_certificate_is_kept_with_its_key),
         TEST(only_what_fits_is_believed),
