@@ -20,3 +20,6 @@ foreach(make quectel simcom huawei)
                              "TOUYAN_TEST_DRIVER=at;TOUYAN_TEST_PROFILE=${make}")
     endforeach()
 endforeach()
+
+touyan_fuzz(atline touyan_modemline)
+touyan_fuzz(frame touyan_sms)

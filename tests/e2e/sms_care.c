@@ -315,6 +315,58 @@ static void test_another_modem_will_not_do(void **state)
     assert_int_equal(smsstation_book(s, "accepted", NULL), 0);
 }
 
+/* --- two of them --- */
+
+static bool both_have_network(struct smsstation *s, const char *arg)
+{
+    struct sms_modem_status status;
+    return has_network(s, arg) && sms_modem_status(s->sms, 1, &status) && status.registration == 1;
+}
+
+/* Only there for its modem. */
+static struct smsstation other;
+
+static bool is_at_other(struct smsstation *s, const char *text)
+{
+    (void)s;
+    return smsstation_book(&other, "accepted", text) == 1;
+}
+
+static void add_modem(struct smsstation *s)
+{
+    static const char *const prefixes[] = {"139"};
+    smsstation_open(&other);
+    s->second = other.modem;
+    s->second.name = "gsm1";
+    s->second.driver = s->driver;
+    s->second.prefixes = prefixes;
+    s->second.prefix_count = 1;
+    smsstation_start(s);
+    UNTIL(both_have_network, NULL);
+}
+
+static void test_two_modems(void **state)
+{
+    struct smsstation *s = *state;
+    add_modem(s);
+    smsstation_put(s, "+8613900000001", "按号段", SMS_PRIO_DUTY);
+    UNTIL(is_delivered, "按号段");
+    assert_int_equal(smsstation_book(&other, "accepted", "按号段"), 1);
+    smsstation_tell(&other, "{\"cmd\":\"network\",\"delay_ms\":1800}");
+    smsstation_put(s, "+8613900000001", "慢", SMS_PRIO_DUTY);
+    UNTIL(is_at_other, "慢");
+    smsstation_put(s, "+8613900000001", "报警不等", SMS_PRIO_PANIC); /* the other one is free */
+    UNTIL(is_delivered, "报警不等");
+    assert_int_equal(smsstation_book(s, "accepted", "报警不等"), 1);
+    smsstation_tell(&other, "{\"cmd\":\"unplug\"}");
+    smsstation_put(s, "+8613900000001", "拔掉一个", SMS_PRIO_DUTY);
+    UNTIL(is_delivered, "拔掉一个");
+    assert_int_equal(smsstation_book(s, "accepted", "拔掉一个"), 1);
+    assert_int_equal(smsstation_book(&other, "accepted", "慢"), 1);
+    assert_int_equal(smsstation_book(s, "accepted", "慢"), 0); /* perhaps sent: not again */
+    smsstation_close(&other);
+}
+
 /* --- what the network tells --- */
 
 static bool has_balance(struct smsstation *s, const char *arg)
@@ -368,6 +420,7 @@ int main(void)
         CASE(test_sim_is_kept_free),
         CASE(test_found_by_imei),
         CASE(test_another_modem_will_not_do),
+        CASE(test_two_modems),
         CASE(test_balance),
         CASE(test_network_time),
     };

@@ -209,8 +209,8 @@ void smsstation_start(struct smsstation *station)
         .replica = station->replica,
         .clock = &station->clock,
         .rnd = &station->rnd,
-        .modems = {station->modem},
-        .modem_count = 1,
+        .modems = {station->modem, station->second},
+        .modem_count = station->second.name != NULL ? 2 : 1,
         .read_secret = read_secret,
         .callbacks = {station, on_text, NULL},
     };

@@ -40,7 +40,8 @@ struct smsstation {
     bool sms_closed;
     const char *driver;  /* of the worker, and what the modem plays; from TOUYAN_TEST_DRIVER and */
     const char *profile; /* TOUYAN_TEST_PROFILE when they are set */
-    struct sms_modem_options modem; /* to be changed before smsstation_start() */
+    struct sms_modem_options modem;  /* to be changed before smsstation_start() */
+    struct sms_modem_options second; /* without a name: there is none */
     struct smsstation_text texts[STATION_TEXTS];
     size_t text_count;
 };
