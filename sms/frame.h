@@ -24,7 +24,8 @@ enum frame_kind {
     FRAME_SUBMIT, /* id, to, smsc from the worker, coding, udh, text, validity_minutes, report */
     FRAME_STAGE,  /* id, value: enum frame_stage */
     FRAME_RESULT, /* id, outcome: enum send_outcome, value */
-    FRAME_PDU,    /* id of the offer, memory, index, hex: a received message on the SIM */
+    FRAME_PDU,    /* id of the offer, memory, index, hex: a received message on the SIM;
+                     id 0: it is not on the SIM */
     FRAME_DELETE, /* id of the offer: it is committed, take it off the SIM */
     FRAME_REPORT, /* hex: a delivery report */
     FRAME_STATE,  /* csq, registration, sim_used, sim_size, network_ms */

@@ -46,13 +46,14 @@ static const char *port_name(void *ctx, size_t modem)
     return ((struct sms *)ctx)->options.modems[modem].name;
 }
 
-/* A modem without a network is left alone while another has one. */
+/* A modem that has lost its network is left alone while another has one. */
 static bool port_ready(void *ctx, size_t modem)
 {
     const struct sms *sms = ctx;
     if (!modem_is_ready(&sms->modems[modem]))
         return false;
-    if (route_is_registered(sms->modems[modem].registration))
+    int registration = sms->modems[modem].registration;
+    if (registration < 0 || route_is_registered(registration))
         return true;
     for (size_t i = 0; i < sms->options.modem_count; i++)
         if (modem_is_working(&sms->modems[i]) && route_is_registered(sms->modems[i].registration))

@@ -46,7 +46,7 @@ enum {
     STRAY_US = 500000,
 };
 
-enum pdu_next { PDU_NONE, PDU_REPORT, PDU_DROP };
+enum pdu_next { PDU_NONE, PDU_REPORT, PDU_MESSAGE, PDU_DROP };
 
 struct filter {
     int tty;
@@ -278,13 +278,14 @@ static void keep_ussd(struct filter *f, const char *line)
     wake_main(f);
 }
 
-static void tell_report(const char *line)
+/* A message without an offer: there is nothing to delete when it is committed. */
+static void tell_pdu(enum frame_kind kind, const char *line)
 {
-    struct frame frame = {.kind = FRAME_REPORT};
+    struct frame frame = {.kind = kind};
     if (text_copy(frame.hex, sizeof frame.hex, line))
         link_send(&frame);
     else
-        log_warn("at.report", "a report of %zu digits is too long", strlen(line));
+        log_warn("at.pdu", "a PDU of %zu digits is too long", strlen(line));
 }
 
 static void add_reply(struct filter *f, const char *line)
@@ -345,7 +346,9 @@ static bool take_announced(struct filter *f, const char *line)
     if (f->next == PDU_NONE || !line_is_pdu(line))
         return false;
     if (f->next == PDU_REPORT)
-        tell_report(line);
+        tell_pdu(FRAME_REPORT, line);
+    else if (f->next == PDU_MESSAGE)
+        tell_pdu(FRAME_PDU, line);
     f->next = PDU_NONE;
     return true;
 }
@@ -389,6 +392,9 @@ static void take_line(struct filter *f, const char *line)
         keep_ussd(f, line);
         break;
     case LINE_CMT:
+        f->next = PDU_MESSAGE;
+        break;
+    case LINE_CBM:
         f->next = PDU_DROP;
         break;
     case LINE_NOISE:

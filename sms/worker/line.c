@@ -38,7 +38,7 @@ static bool belongs_to(const char *line, const char *command)
 
 static enum line_kind classify_unasked(const char *line)
 {
-    if (starts_with(line, "+CMTI:"))
+    if (starts_with(line, "+CMTI:") || starts_with(line, "+CDSI:"))
         return LINE_CMTI;
     if (starts_with(line, "+CUSD:"))
         return LINE_CUSD;
@@ -46,8 +46,10 @@ static enum line_kind classify_unasked(const char *line)
         return LINE_CREG;
     if (starts_with(line, "+CDS:"))
         return LINE_CDS;
-    if (starts_with(line, "+CMT:") || starts_with(line, "+CBM:"))
+    if (starts_with(line, "+CMT:"))
         return LINE_CMT;
+    if (starts_with(line, "+CBM:"))
+        return LINE_CBM;
     return LINE_NOISE;
 }
 

@@ -12,10 +12,11 @@ enum line_kind {
     LINE_REPLY, /* belongs to the command under way, its echo included */
     LINE_OK,
     LINE_ERROR, /* ERROR, +CMS ERROR, +CME ERROR: ends the command */
-    LINE_CMTI,  /* a message was stored: memory and index */
+    LINE_CMTI,  /* a message or a report (+CDSI) was stored: memory and index */
     LINE_CDS,   /* a delivery report: the next line is its PDU */
     LINE_CUSD,  /* the network's answer to a USSD code */
-    LINE_CMT,   /* something else with a PDU in the next line: dropped with it */
+    LINE_CMT,   /* a message that is not stored (27.005 3.4.1: class 0): its PDU comes next */
+    LINE_CBM,   /* a cell broadcast: dropped with the PDU in the next line */
     LINE_CREG,  /* the network was lost or found */
     LINE_NOISE,
 };

@@ -25,9 +25,12 @@ enum {
     LIST_MS = 14000, /* the gateway gives 15 s */
     REPLY_LINE_BYTES = 1024,
     TIDY_AT_ONCE = 64,
+    SETUP_CHOICES = 3,
     STATUS_READ =
         1, /* 27.005 3.1 <stat>: 0 unread, 1 read; 2 and 3 are drafts and copies of ours */
 };
+
+#define STORED_REPORTS "AT+CNMI=2,1,0,2,0"
 
 struct offer {
     int64_t id; /* 0: free */
@@ -41,6 +44,7 @@ static struct offer offers[OFFERS];
 static int64_t last_offer;
 static char memory_now[8];
 static bool has_me = true;
+static bool has_reports; /* they are stored, in a memory of their own */
 
 static int64_t now_ms(void)
 {
@@ -148,11 +152,14 @@ static enum at_result list(struct filter *filter, const char *memory)
 enum at_result receive_poll(struct filter *filter)
 {
     enum at_result result = list(filter, "SM");
-    if (result == AT_TIMEOUT || !has_me)
+    if (result == AT_TIMEOUT || (!has_me && !has_reports))
         return result;
-    result = list(filter, "ME");
+    if (has_me)
+        result = list(filter, "ME");
     if (result == AT_ERROR && memory_now[0] == '\0')
         has_me = false; /* no such memory in this modem */
+    if (result != AT_TIMEOUT && has_reports)
+        result = list(filter, "SR");
     return result == AT_TIMEOUT ? AT_TIMEOUT : use_memory(filter, "SM");
 }
 
@@ -191,25 +198,29 @@ enum at_result receive_delete(struct filter *filter, int64_t id)
 int receive_setup(struct filter *filter, struct err *err)
 {
     static const struct {
-        const char *command;
-        const char *instead; /* when it is refused */
+        const char *commands[SETUP_CHOICES]; /* the next when one is refused */
         bool required;
     } steps[] = {
-        {"AT+CMGF=0", NULL, true},
-        {"AT+CSMS=0", NULL, false}, /* phase 2: no +CNMA is expected for reports */
-        {"AT+CPMS=\"SM\",\"SM\",\"SM\"", "AT+CPMS=\"ME\",\"ME\",\"ME\"", false},
-        {"AT+CNMI=2,1,0,1,0", "AT+CNMI=1,1,0,1,0", false},
+        {{"AT+CMGF=0"}, true},
+        {{"AT+CSMS=0"}, false}, /* phase 2: no +CNMA is expected for reports */
+        {{"AT+CPMS=\"SM\",\"SM\",\"SM\"", "AT+CPMS=\"ME\",\"ME\",\"ME\""}, false},
+        /* reports by themselves; where that is not to be had, stored and announced */
+        {{"AT+CNMI=2,1,0,1,0", "AT+CNMI=1,1,0,1,0", STORED_REPORTS}, false},
     };
     memory_now[0] = '\0';
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
-        enum at_result result = filter_run(filter, steps[i].command, SETUP_MS, NULL);
-        if (result == AT_ERROR && steps[i].instead != NULL)
-            result = filter_run(filter, steps[i].instead, SETUP_MS, NULL);
+        const char *first = steps[i].commands[0];
+        enum at_result result = AT_ERROR;
+        const char *taken = NULL;
+        for (int k = 0; k < SETUP_CHOICES && result == AT_ERROR; k++)
+            if ((taken = steps[i].commands[k]) != NULL)
+                result = filter_run(filter, taken, SETUP_MS, NULL);
+        has_reports = text_equal(taken, STORED_REPORTS); /* the last step is the one that matters */
         if (result == AT_TIMEOUT || (result == AT_ERROR && steps[i].required))
-            return err_set(err, ERR_TIMEOUT, "%s: %s", steps[i].command,
+            return err_set(err, ERR_TIMEOUT, "%s: %s", first,
                            result == AT_TIMEOUT ? "no answer" : "refused");
         if (result == AT_ERROR)
-            log_warn("at.setup", "refused: %s", steps[i].command);
+            log_warn("at.setup", "refused: %s", first);
     }
     return ERR_OK;
 }
@@ -218,7 +229,9 @@ enum at_result receive_space(struct filter *filter, int *ret_used, int *ret_size
 {
     const char *reply;
     *ret_used = *ret_size = 0;
-    enum at_result result = filter_run(filter, "AT+CPMS?", SETUP_MS, &reply);
+    enum at_result result = use_memory(filter, "SM");
+    if (result == AT_OK)
+        result = filter_run(filter, "AT+CPMS?", SETUP_MS, &reply);
     if (result != AT_OK || line_field(reply, 1) < 0 || line_field(reply, 2) < 0)
         return result;
     *ret_used = line_field(reply, 1);

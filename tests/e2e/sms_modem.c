@@ -202,6 +202,29 @@ static void test_inbound_short_and_long(void **state)
     assert_int_equal(s->text_count, 3);
 }
 
+/* A message for the display (class 0) is announced with its PDU and never stored; a cell broadcast
+ * is no message. */
+static void test_message_that_is_not_stored(void **state)
+{
+    struct smsstation *s = *state;
+    static const char flash[] = "+CMT: ,24\\r\\n"
+                                "0891683108100005F0040D91683108000000F200106290114152102302"
+                                "E834";
+    char order[256];
+    UNTIL(is_ready, NULL);
+    snprintf(order, sizeof order, "{\"cmd\":\"urc\",\"text\":\"+CBM: 88\\r\\n%s\"}",
+             strstr(flash, "0891"));
+    smsstation_tell(s, order);
+    snprintf(order, sizeof order, "{\"cmd\":\"urc\",\"text\":\"%s\"}", flash);
+    smsstation_tell(s, order);
+    UNTIL(has_texts, "1");
+    smsstation_tell(s, order); /* the network repeats it */
+    smsstation_turn(s, 300);
+    assert_int_equal(s->text_count, 1);
+    assert_string_equal(s->texts[0].body, "hi");
+    assert_string_equal(s->texts[0].number, OTHER);
+}
+
 /* A network refusal waits its turn; the others go on. */
 static void test_refusals(void **state)
 {
@@ -550,6 +573,7 @@ int main(void)
         CASE(test_all_characters),
         CASE(test_tildes_up_to_the_edge),
         CASE(test_inbound_short_and_long),
+        CASE(test_message_that_is_not_stored),
         CASE(test_refusals),
         CASE(test_no_prompt),
         CASE(test_answer_lost_reminder),

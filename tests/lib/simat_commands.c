@@ -230,7 +230,8 @@ static void run_cnmi(struct simat *at, const char *args)
     if (text_equal(args, "?")) {
         snprintf(line, sizeof line, "+CNMI: 2,%d,0,%d,0", at->cnmi_mt, at->cnmi_ds);
         simat_say(at, line);
-    } else if (read_digits(args, digits) < 2 || digits[1] > 1 || digits[3] > 2) {
+    } else if (read_digits(args, digits) < 2 || digits[1] > 1 || digits[3] > 2 ||
+               (digits[3] == 1 && at->profile->stores_reports)) {
         simat_cms_error(at, CMS_INVALID_PARAMETER);
     } else {
         at->cnmi_mt = digits[1];

@@ -54,6 +54,7 @@ static const struct simprofile profiles[] = {
      .pin_behind = ",10,0,10"},
     {.name = "huawei",
      .answers = huawei,
+     .stores_reports = true,
      .echoes_pdu = true,
      .chatter = "^RSSI:18",
      .hush = "^CURC=0",

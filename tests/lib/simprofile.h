@@ -15,6 +15,7 @@ struct simprofile {
     const char *name;
     const struct simanswer *answers; /* before the modem's own */
     bool bare_prompt;                /* CR LF > CR LF */
+    bool stores_reports;             /* takes no AT+CNMI that has them come by themselves */
     bool echoes_pdu;                 /* while the echo is on */
     const char *chatter;             /* a line unasked after every fourth command, NULL: none */
     const char *hush;                /* the command that ends the chatter; NULL: nothing does */
