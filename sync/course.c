@@ -376,8 +376,10 @@ static bool begin_digest(struct course *course, const struct json *scopes)
 
 bool course_refused(struct course *course, int status, const struct json *body)
 {
-    if (status == CONFLICT && json_get(body, "rewind") != NULL)
+    if (status == CONFLICT && json_get(body, "rewind") != NULL) {
+        digest_restart(&course->digest); /* what it has compared so far is of the lost life */
         return rewind_begin(&course->rewind, json_get(json_get(body, "rewind"), "eps"));
+    }
     if (course->ask == ASK_GIVEBACK)
         return (status == EXPIRED || status == NOT_FOUND) && rewind_give_up(&course->rewind);
     if (status == NOT_FOUND && course->ask != ASK_SYNC)

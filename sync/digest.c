@@ -218,6 +218,7 @@ static bool finish(struct digest *digest)
 {
     struct wire *wire = digest->wire;
     char epoch[PROTOCOL_EPOCH_BYTES + 1];
+    char scope[LIMIT_STATION_BYTES + 1];
     int64_t v;
     log_info("sync.compared", "scope=%s fetched=%" PRId64 " dropped=%" PRId64, digest->scope,
              digest->fetched, digest->dropped);
@@ -225,6 +226,7 @@ static bool finish(struct digest *digest)
                           digest->scope) >= 0;
     if (ok && digest->v >= 0 && !wire_get_cursor(wire, digest->scope, epoch, &v))
         ok = wire_store_cursor(wire, digest->scope, digest->ep, digest->v);
+    ok = ok && (wanted(digest, scope) || state_forget(wire->replica, "rewind_f"));
     digest_restart(digest);
     return ok;
 }

@@ -1,13 +1,20 @@
 /* See rewind.h.
  *
- * f is the last version that the county still has in common with us. Happy path: rows above f are
- * gathered and offered, page by page; after the last page the station lowers what it knows to f,
- * turns the marks that were settled above f back into unsent ones, moves its cursors back and asks
- * for a new incarnation. A crash in the first part begins it again (giving back twice changes
- * nothing); a crash in the second goes on there.
+ * f is the last version that the county still has in common with us. What we know above f is the
+ * state of a life of the county that was lost: each row at its _v, but for the groups that we have
+ * changed ourselves since. Happy path: first the rows are offered, page by page; then the groups of
+ * which the county had accepted our value although other groups of the row were news to us (it is
+ * known at the version of the settled mark, not at the row's), and the rows that we deleted. After
+ * the last page one transaction makes open what was in flight or has lost above f, moves the
+ * cursors back and asks for a new incarnation. A crash before that begins it again: giving back
+ * twice changes nothing.
  *
- * Rows that were deleted after f are not given back by anybody; the scopes are compared afterwards,
- * so that a row the county has again comes down again. */
+ * Rows keep their _v, and marks their base: the county understands both. But a mark that stands on
+ * a change of our own that was accepted meanwhile knows more than its base says; nobody can tell
+ * any more that this was our change, so the base is raised to the version it was accepted at.
+ *
+ * What others deleted after f is not given back; the scopes are compared afterwards, so that a row
+ * the county has again comes down again. */
 #include "sync/rewind.h"
 
 #include <inttypes.h>
@@ -24,19 +31,34 @@
 enum {
     SCAN_ROWS = 500,
     MARKS_SLICE = 300,
-    BODY_BYTES = 262144, /* of one giveback */
-    PHASE_CLOSING = 1,
+    BODY_BYTES = 262144,      /* of one giveback */
+    TOUCHED_BYTES = 16777216, /* numbers of marks, as a JSON array */
 };
+
+/* A change that the county accepted in the life that was lost. */
+struct accepted {
+    int64_t lseq, gm, v;
+    const struct table *table;
+    char id[PROTOCOL_PK_BYTES + 1];
+    int64_t earlier, later; /* groups of open marks made before and after it */
+    int64_t row_v;          /* -1: the row is not here */
+};
+
+#define ACCEPTED "(st = 2 OR (st = 3 AND base = v))"
+/* Not settled, and not one that only waits for its row: that stands on its own version. */
+#define OPEN_MARKS "tid <> 18 AND st <> 2 AND st <> 4 AND NOT (st = 3 AND base = v)"
 
 void rewind_init(struct rewind *rewind, struct wire *wire)
 {
     *rewind = (struct rewind){.wire = wire};
     buf_init(&rewind->rows, LIMIT_SYNC_BODY_BYTES / 2);
+    buf_init(&rewind->touched, TOUCHED_BYTES);
 }
 
 void rewind_fini(struct rewind *rewind)
 {
     buf_free(&rewind->rows);
+    buf_free(&rewind->touched);
 }
 
 void rewind_restart(struct rewind *rewind)
@@ -60,10 +82,9 @@ static int64_t start_of(const struct json *eps, size_t at)
     return json_as_int(json_at(json_at(eps, at), 1), 0);
 }
 
-static void find_common(struct rewind *rewind, const struct json *eps)
+/* The list that we were told last; NULL: none. */
+static struct json *own_epochs(struct replica *replica)
 {
-    struct replica *replica = rewind->wire->replica;
-    char ep[PROTOCOL_EPOCH_BYTES + 1];
     struct buf text;
     struct json *known = NULL;
     buf_init(&text, LIMIT_JSON_BYTES);
@@ -73,6 +94,34 @@ static void find_common(struct rewind *rewind, const struct json *eps)
     query_done(query);
     json_parse(buf_text(&text), text.size, &known, NULL);
     buf_free(&text);
+    return known;
+}
+
+static int64_t lower_of(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Where our own life left the common one: after a county that came back twice that may be earlier
+ * than where the county's did. And what an earlier rewind has not brought down yet is open still.
+ */
+static int64_t own_fork(struct replica *replica, const struct json *known, const char *common,
+                        int64_t f)
+{
+    for (size_t i = 0; i + 1 < json_count(known); i++)
+        if (text_equal(json_as_text(json_at(json_at(known, i), 0), ""), common))
+            f = lower_of(f, start_of(known, i + 1));
+    return replica_get_int(replica, f,
+                           "SELECT min(v, ?1) FROM sync_state WHERE k = 'rewind_f' AND EXISTS "
+                           "(SELECT 1 FROM sync_state WHERE k GLOB 'digest:*')",
+                           "i", f);
+}
+
+static void find_common(struct rewind *rewind, const struct json *eps)
+{
+    struct replica *replica = rewind->wire->replica;
+    char ep[PROTOCOL_EPOCH_BYTES + 1];
+    struct json *known = own_epochs(replica);
     state_text(replica, "ep", ep, sizeof ep);
     rewind->common[0] = '\0';
     rewind->f = start_of(eps, 0);
@@ -81,18 +130,10 @@ static void find_common(struct rewind *rewind, const struct json *eps)
         if (!is_known(known, ep, id))
             continue;
         text_copy(rewind->common, sizeof rewind->common, id);
-        rewind->f = start_of(eps, i < json_count(eps) ? i : i - 1);
+        rewind->f = own_fork(replica, known, id, start_of(eps, i < json_count(eps) ? i : i - 1));
         break;
     }
     json_free(known);
-}
-
-static bool store_phase(struct rewind *rewind, int64_t phase)
-{
-    return replica_run(rewind->wire->replica,
-                       "INSERT INTO sync_state(k, v) VALUES ('rewind', json_array(?1, ?2, ?3)) "
-                       "ON CONFLICT(k) DO UPDATE SET v = excluded.v",
-                       "sii", rewind->common, rewind->f, phase) >= 0;
 }
 
 bool rewind_begin(struct rewind *rewind, const struct json *eps)
@@ -104,10 +145,12 @@ bool rewind_begin(struct rewind *rewind, const struct json *eps)
     log_warn("sync.rewind", "common=%s f=%" PRId64, rewind->common, rewind->f);
     struct buf text;
     buf_init(&text, LIMIT_JSON_BYTES);
-    bool ok =
-        json_write(eps, &text) &&
-        state_set_text(rewind->wire->replica, "rewind_eps", buf_text(&text)) &&
-        store_phase(rewind, (rewind->wire->without & WITHOUT_SALVAGE) != 0 ? PHASE_CLOSING : 0);
+    bool ok = json_write(eps, &text) &&
+              state_set_text(rewind->wire->replica, "rewind_eps", buf_text(&text)) &&
+              replica_run(rewind->wire->replica,
+                          "INSERT INTO sync_state(k, v) VALUES ('rewind', json_array(?1, ?2)) "
+                          "ON CONFLICT(k) DO UPDATE SET v = excluded.v",
+                          "si", rewind->common, rewind->f) >= 0;
     buf_free(&text);
     return ok;
 }
@@ -124,6 +167,9 @@ bool rewind_work_due(struct rewind *rewind)
     return rewind->step != REWIND_ASK && rewind_pending(rewind);
 }
 
+static bool load(struct rewind *rewind);
+static bool rewind_close(struct rewind *rewind);
+
 /* --- giving back --- */
 
 static void close_group(struct rewind *rewind)
@@ -133,17 +179,20 @@ static void close_group(struct rewind *rewind)
     rewind->group_open = false;
 }
 
-static void add_row(struct rewind *rewind, const char *row)
+static void add_row(struct rewind *rewind, const struct table *table, const char *row)
 {
     size_t size = strlen(row);
-    if (size > PROTOCOL_ROW_BYTES || !page_text_is_clean(row, size))
+    if (size > PROTOCOL_ROW_BYTES || !page_text_is_clean(row, size) || rewind->mute)
         return;
+    if (rewind->open_table != table)
+        close_group(rewind);
     if (!rewind->group_open)
         buf_printf(&rewind->rows, "%s{\"t\":\"%s\",\"r\":[", rewind->count > 0 ? "," : "",
-                   tables[rewind->table].name);
+                   table->name);
     else
         buf_add_text(&rewind->rows, ",");
     rewind->group_open = true;
+    rewind->open_table = table;
     buf_add(&rewind->rows, row, size);
     rewind->count++;
 }
@@ -153,13 +202,16 @@ static bool is_full(const struct rewind *rewind)
     return rewind->count >= PROTOCOL_GIVEBACK_ROWS || rewind->rows.size >= BODY_BYTES;
 }
 
-static bool gather(struct rewind *rewind)
+/* --- rows --- */
+
+static bool gather_rows(struct rewind *rewind)
 {
     const struct table *table = &tables[rewind->table];
-    if (table->name == NULL) {
-        rewind->last = true;
-        rewind->step = REWIND_ASK;
-        return true;
+    bool marks = (rewind->wire->without & WITHOUT_REMARK_ACKED) == 0;
+    if (rewind->mute || table->name == NULL) {
+        rewind->step = marks ? REWIND_MARKS : REWIND_ASK;
+        rewind->last = !marks;
+        return marks || !rewind->mute || rewind_close(rewind);
     }
     struct query *query = replica_query(rewind->wire->replica, wire_sql_of(table)->give);
     query_text(query, 1, rewind->after);
@@ -169,18 +221,144 @@ static bool gather(struct rewind *rewind)
     for (; !is_full(rewind) && query_row(query); seen++) {
         text_copy(rewind->after, sizeof rewind->after, query_get_text(query, 0));
         if (!query_is_null(query, 1))
-            add_row(rewind, query_get_text(query, 1));
+            add_row(rewind, table, query_get_text(query, 1));
     }
     query_done(query);
     if (is_full(rewind)) {
         rewind->step = REWIND_ASK;
     } else if (seen < SCAN_ROWS) {
-        close_group(rewind);
         rewind->table++;
         rewind->after[0] = '\0';
     }
     return true;
 }
+
+/* --- accepted changes --- */
+
+static void read_open(struct replica *replica, struct accepted *mark)
+{
+    struct query *query = replica_query(
+        replica, "SELECT lseq, gm FROM sync_out WHERE tid = ?1 AND pk = ?2 AND " OPEN_MARKS);
+    query_int(query, 1, mark->table->tid);
+    query_text(query, 2, mark->id);
+    mark->earlier = mark->later = 0;
+    while (query_row(query)) {
+        if (query_get_int(query, 0) < mark->lseq)
+            mark->earlier |= query_get_int(query, 1);
+        else
+            mark->later |= query_get_int(query, 1);
+    }
+    query_done(query);
+}
+
+static void add_deletion(struct rewind *rewind, const struct accepted *mark)
+{
+    struct json *row = json_new_object();
+    struct buf text;
+    buf_init(&text, PROTOCOL_ROW_BYTES);
+    json_set_int(row, "_v", mark->v);
+    json_set_int(row, "gm", PROTOCOL_GROUP_DELETED);
+    json_set_int(row, "_del", 1);
+    json_set_int(row, "part", 1);
+    json_set_text(row, "id", mark->id);
+    json_set_text(row, "scope", rewind->wire->station);
+    if (json_write(row, &text))
+        add_row(rewind, mark->table, buf_text(&text));
+    buf_free(&text);
+    json_free(row);
+}
+
+/* What the row's own version does not say of an accepted change: that of a group which the row had
+ * not come down with yet, or a deletion. (A mark of all groups may be a row brought back, which
+ * somebody else has taken away since.) */
+static void add_accepted(struct rewind *rewind, struct accepted *mark)
+{
+    int all = (1 << table_group_count(mark->table)) - 1;
+    struct query *query = replica_query(rewind->wire->replica, wire_sql_of(mark->table)->give_part);
+    query_text(query, 1, mark->id);
+    query_int(query, 2, mark->v);
+    query_int(query, 3, mark->gm & ~mark->later);
+    query_int(query, 4, mark->earlier);
+    bool here = query_row(query);
+    mark->row_v = here ? query_get_int(query, 0) : -1;
+    if (here && query_get_int(query, 1) != 0)
+        add_row(rewind, mark->table, query_get_text(query, 2));
+    query_done(query);
+    bool deleted = (mark->gm & ~mark->later & PROTOCOL_GROUP_DELETED) != 0;
+    if (!here && deleted && (mark->gm & all) != all)
+        add_deletion(rewind, mark);
+}
+
+static void treat_accepted(struct rewind *rewind, struct accepted *mark)
+{
+    read_open(rewind->wire->replica, mark);
+    add_accepted(rewind, mark);
+    bool waits = mark->row_v >= 0 && mark->v > mark->row_v;
+    if (waits || (mark->gm & (mark->earlier | mark->later)) != 0)
+        buf_printf(&rewind->touched, "%s%" PRId64, rewind->touched.size > 0 ? "," : "[",
+                   mark->lseq);
+}
+
+/* A page has each row once. */
+static bool in_this_page(const struct rewind *rewind, const char *id)
+{
+    for (size_t i = 0; i < rewind->part_count; i++)
+        if (strcmp(rewind->parts[i], id) == 0)
+            return true;
+    return false;
+}
+
+static bool read_accepted(struct query *query, struct accepted *ret)
+{
+    *ret = (struct accepted){.lseq = query_get_int(query, 0),
+                             .gm = query_get_int(query, 3),
+                             .v = query_get_int(query, 4),
+                             .table = table_by_tid((int)query_get_int(query, 1))};
+    return ret->table != NULL && ret->table->direction == TABLE_BOTH &&
+           text_copy(ret->id, sizeof ret->id, query_get_text(query, 2));
+}
+
+/* The next accepted changes, in the order in which they were made. */
+static bool gather_marks(struct rewind *rewind)
+{
+    struct replica *replica = rewind->wire->replica;
+    struct accepted mark;
+    int64_t to = replica_get_int(replica, 0,
+                                 "SELECT max(lseq) FROM (SELECT lseq FROM sync_out WHERE lseq > ?1 "
+                                 "ORDER BY lseq LIMIT ?2)",
+                                 "ii", rewind->lseq, (int64_t)MARKS_SLICE);
+    if (to == 0) {
+        rewind->last = true;
+        rewind->step = REWIND_ASK;
+        return !rewind->mute || rewind_close(rewind);
+    }
+    struct query *query =
+        replica_query(replica, "SELECT lseq, tid, pk, gm, v FROM sync_out WHERE lseq > ?1 AND lseq "
+                               "<= ?2 AND " ACCEPTED " AND v > ?3 AND tid <> 18 ORDER BY lseq");
+    query_int(query, 1, rewind->lseq);
+    query_int(query, 2, to);
+    query_int(query, 3, rewind->f);
+    while (query_row(query)) {
+        if (!read_accepted(query, &mark))
+            continue;
+        if (rewind->part_count == REWIND_PARTS || in_this_page(rewind, mark.id)) {
+            to = mark.lseq - 1;
+            rewind->step = REWIND_ASK;
+            break;
+        }
+        size_t count = rewind->count;
+        treat_accepted(rewind, &mark);
+        if (rewind->count > count)
+            text_copy(rewind->parts[rewind->part_count++], sizeof *rewind->parts, mark.id);
+    }
+    query_done(query);
+    rewind->lseq = to;
+    if (is_full(rewind))
+        rewind->step = REWIND_ASK;
+    return !rewind->touched.failed;
+}
+
+/* --- asking --- */
 
 bool rewind_build(struct rewind *rewind, struct buf *body)
 {
@@ -189,6 +367,7 @@ bool rewind_build(struct rewind *rewind, struct buf *body)
     json_set_int(head, "sv", PROTOCOL_SCHEMA);
     json_set_text(head, "station", rewind->wire->station);
     json_set_text(head, "common", rewind->common);
+    json_set_int(head, "f", rewind->f);
     json_set_int(head, "done", rewind->last);
     bool ok = json_write(head, body);
     json_free(head);
@@ -213,84 +392,133 @@ int rewind_read(struct rewind *rewind, const struct json *reply, struct err *err
 bool rewind_store(struct rewind *rewind)
 {
     rewind->given += (int64_t)rewind->count;
-    rewind->count = 0;
+    rewind->count = rewind->part_count = 0;
     buf_clear(&rewind->rows);
     /* a row that the county has in another scope now, or will not have at all */
     if (rewind->refused && !wire_compare_all(rewind->wire))
         return false;
-    if (!rewind->last) {
-        rewind->step = REWIND_GATHER;
-        return true;
+    if (rewind->last) {
+        log_info("sync.given_back", "rows=%" PRId64 " taken=%" PRId64, rewind->given,
+                 rewind->taken);
+        return rewind_close(rewind);
     }
-    log_info("sync.given_back", "rows=%" PRId64 " taken=%" PRId64, rewind->given, rewind->taken);
-    return rewind_give_up(rewind);
+    rewind->step = tables[rewind->table].name != NULL ? REWIND_ROWS : REWIND_MARKS;
+    return true;
 }
 
 bool rewind_give_up(struct rewind *rewind)
 {
-    rewind->table = 0;
-    rewind->after[0] = '\0';
-    rewind->step = REWIND_LOWER;
-    return store_phase(rewind, PHASE_CLOSING);
+    rewind_restart(rewind);
+    rewind->mute = true;
+    return load(rewind);
 }
 
 /* --- closing --- */
 
-static bool lower(struct rewind *rewind)
+static bool run_for(struct rewind *rewind, const char *sql, int64_t lseq)
 {
-    const struct table *table = &tables[rewind->table];
+    return replica_run(rewind->wire->replica, sql, "i", lseq) >= 0;
+}
+
+/* An unsent mark on the same base takes the other in; each keeps the stamps of its groups. */
+#define STAMPS(mark)                                                                               \
+    "json_set(coalesce(" mark "hs, '{}'), '$.' || coalesce(" mark "lg, " mark                      \
+    "gm), json_array(" mark "h, " mark "bt, " mark "boot))"
+#define TAKE_IN                                                                                    \
+    "ON CONFLICT(tid, pk, base) WHERE st = 0 AND tid <> 18 DO UPDATE SET hs = json_patch(" STAMPS( \
+        "sync_out.") ", " STAMPS("excluded.") "), lg = 0, gm = gm | excluded.gm, "                 \
+                                              "h = max(h, excluded.h), bt = excluded.bt, boot = "  \
+                                              "excluded.boot"
+
+#define SAME_ROW "m.tid = k.tid AND m.pk = k.pk AND m.tid <> 18 AND m.st <> 2 AND m.st <> 4"
+
+/* Changes made on top of an accepted one know its version. One that lost before it was made is not
+ * in the row any more. */
+static bool raise_bases(struct rewind *rewind, int64_t lseq)
+{
+    return run_for(
+               rewind,
+               "INSERT INTO sync_out(tid, pk, base, gm, h, bt, boot, lg, hs) SELECT m.tid, m.pk, "
+               "k.v, m.gm & k.gm, m.h, m.bt, m.boot, m.lg, m.hs FROM sync_out k JOIN sync_out m "
+               "ON " SAME_ROW
+               " WHERE k.lseq = ?1 AND m.lseq > k.lseq AND (m.gm & k.gm) <> 0 AND m.base < "
+               "k.v AND (m.st = 0 OR m.v > m.base) " TAKE_IN,
+               lseq) &&
+           run_for(rewind,
+                   "UPDATE sync_out AS m SET gm = m.gm & ~k.gm FROM sync_out k WHERE " SAME_ROW
+                   " AND k.lseq = ?1 AND m.lseq <> k.lseq AND m.base < k.v AND (m.lseq > k.lseq "
+                   "OR m.st = 3) AND (m.gm & k.gm) <> 0",
+                   lseq) &&
+           run_for(rewind,
+                   "DELETE FROM sync_out WHERE gm = 0 AND (tid, pk) IN (SELECT tid, pk FROM "
+                   "sync_out WHERE lseq = ?1) AND tid <> 18 AND st <> 2 AND st <> 4",
+                   lseq);
+}
+
+/* What lost above f has not lost at all now. */
+static bool open_lost(struct rewind *rewind)
+{
     struct replica *replica = rewind->wire->replica;
-    if (table->name == NULL) {
-        rewind->step = REWIND_MARKS;
-        rewind->lseq = 0;
-        rewind->lseq_end = replica_get_int(replica, 0, "SELECT max(lseq) FROM sync_out", "");
-        return wire_unclaim(rewind->wire);
-    }
-    char to[PROTOCOL_PK_BYTES + 1] = "";
-    struct query *query = replica_query(replica, wire_sql_of(table)->scan);
-    query_text(query, 1, rewind->after);
-    query_int(query, 2, SCAN_ROWS);
-    int seen = 0;
-    for (; query_row(query); seen++)
-        text_copy(to, sizeof to, query_get_text(query, 0));
+    return replica_run(
+               replica,
+               "INSERT INTO sync_out(tid, pk, base, gm, h, bt, boot, lg, hs) SELECT tid, pk, base, "
+               "gm, h, bt, boot, lg, hs FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 3 "
+               "AND coalesce(v, h * 1000) > ?1 AND v IS NOT base ORDER BY lseq " TAKE_IN,
+               "i", rewind->f) >= 0 &&
+           replica_run(replica,
+                       "DELETE FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 3 AND "
+                       "coalesce(v, h * 1000) > ?1 AND v IS NOT base",
+                       "i", rewind->f) >= 0;
+}
+
+/* An accepted change whose row has not come down since: until it does, an edit on top of it stands
+ * on the version it was accepted at. */
+static bool await_row(struct rewind *rewind, int64_t lseq)
+{
+    struct replica *replica = rewind->wire->replica;
+    struct accepted mark;
+    struct query *query =
+        replica_query(replica, "SELECT lseq, tid, pk, gm, v FROM sync_out WHERE lseq = ?1");
+    query_int(query, 1, lseq);
+    bool good = query_row(query) && read_accepted(query, &mark);
     query_done(query);
-    replica_set_applying(replica, true);
-    bool ok = seen == 0 || replica_run(replica, wire_sql_of(table)->lower, "ssi", rewind->after, to,
-                                       rewind->f) >= 0;
-    replica_set_applying(replica, false);
-    text_copy(rewind->after, sizeof rewind->after, seen < SCAN_ROWS ? "" : to);
-    rewind->table += seen < SCAN_ROWS ? 1 : 0;
+    if (!good)
+        return true;
+    read_open(replica, &mark);
+    query = replica_query(replica, wire_sql_of(mark.table)->give_part);
+    query_text(query, 1, mark.id);
+    bool waits = query_row(query) && query_get_int(query, 0) < mark.v;
+    query_done(query);
+    int64_t groups = mark.gm & ~(mark.earlier | mark.later);
+    return !waits || groups == 0 ||
+           replica_run(replica,
+                       "UPDATE sync_out SET st = 3, base = v, gm = ?2 WHERE lseq = ?1 AND st = 2",
+                       "ii", lseq, groups) >= 0;
+}
+
+static bool each_touched(struct rewind *rewind, bool treat(struct rewind *rewind, int64_t lseq))
+{
+    struct json *list = NULL;
+    if (rewind->touched.size == 0)
+        return true;
+    struct err err = {0};
+    bool ok = json_parse(buf_text(&rewind->touched), rewind->touched.size, &list, &err) == ERR_OK;
+    for (size_t i = 0; ok && i < json_count(list); i++)
+        ok = treat(rewind, json_as_int(json_at(list, i), 0));
+    json_free(list);
     return ok;
 }
 
-/* Marks that the county settled above f, and unsent ones that stand on a version above it, get new
- * numbers and a base that the county knows. */
-static bool mark_again(struct rewind *rewind)
+static bool treat_marks(struct rewind *rewind)
 {
-    struct replica *replica = rewind->wire->replica;
-    int64_t to = replica_get_int(replica, 0,
-                                 "SELECT max(lseq) FROM (SELECT lseq FROM sync_out WHERE lseq > ?1 "
-                                 "AND lseq <= ?2 ORDER BY lseq LIMIT ?3)",
-                                 "iii", rewind->lseq, rewind->lseq_end, (int64_t)MARKS_SLICE);
-    if (to == 0) {
-        rewind->step = REWIND_FINISH;
-        return true;
-    }
-    int64_t settled = (rewind->wire->without & WITHOUT_REMARK_ACKED) == 0;
-    bool ok =
-        replica_run(
-            replica,
-            "INSERT INTO sync_out(tid, pk, base, gm, h, bt, boot) SELECT tid, pk, min(base, ?3), "
-            "gm, h, bt, boot FROM sync_out WHERE lseq > ?1 AND lseq <= ?2 AND ((?4 AND st IN (2, "
-            "3) AND coalesce(v, h * 1000) > ?3) OR (st = 0 AND base > ?3)) ORDER BY lseq "
-            "ON CONFLICT(tid, pk, base) WHERE st = 0 AND tid <> 18 DO UPDATE SET gm = gm | "
-            "excluded.gm, h = max(h, excluded.h), bt = excluded.bt, boot = excluded.boot",
-            "iiii", rewind->lseq, to, rewind->f, settled) >= 0 &&
-        replica_run(replica,
-                    "DELETE FROM sync_out WHERE lseq > ?1 AND lseq <= ?2 AND ((?4 AND st IN (2, 3) "
-                    "AND coalesce(v, h * 1000) > ?3) OR (st = 0 AND base > ?3))",
-                    "iiii", rewind->lseq, to, rewind->f, settled) >= 0;
-    rewind->lseq = to;
+    if (rewind->touched.size > 0)
+        buf_add_text(&rewind->touched, "]");
+    replica_set_applying(rewind->wire->replica, true);
+    bool ok = wire_unclaim(rewind->wire) && each_touched(rewind, raise_bases);
+    if (ok && (rewind->wire->without & WITHOUT_REMARK_ACKED) == 0)
+        ok = open_lost(rewind);
+    ok = ok && each_touched(rewind, await_row);
+    replica_set_applying(rewind->wire->replica, false);
     return ok;
 }
 
@@ -317,14 +545,16 @@ static bool move_cursors(struct rewind *rewind)
     return ok;
 }
 
-static bool finish(struct rewind *rewind)
+/* All or nothing: the cursors, the incarnation and the marks must fit each other. */
+static bool rewind_close(struct rewind *rewind)
 {
     struct replica *replica = rewind->wire->replica;
-    bool ok = move_cursors(rewind) &&
+    bool ok = treat_marks(rewind) && move_cursors(rewind) &&
               replica_run(replica,
                           "INSERT INTO sync_state(k, v) SELECT 'eps', v FROM sync_state WHERE k = "
                           "'rewind_eps' ON CONFLICT(k) DO UPDATE SET v = excluded.v",
                           "") >= 0 &&
+              state_set_int(replica, "rewind_f", rewind->f) &&
               state_set_text(replica, "ep", rewind->common) && state_forget(replica, "rewind") &&
               state_forget(replica, "rewind_eps") && state_forget(replica, "seen") &&
               life_reincarnate(rewind->wire, "rewind", "the county came back from a backup");
@@ -334,12 +564,13 @@ static bool finish(struct rewind *rewind)
 
 static bool load(struct rewind *rewind)
 {
-    struct query *query = replica_query(
-        rewind->wire->replica, "SELECT v->>0, v->>1, v->>2 FROM sync_state WHERE k = 'rewind'");
+    struct query *query = replica_query(rewind->wire->replica,
+                                        "SELECT v->>0, v->>1 FROM sync_state WHERE k = 'rewind'");
     if (query_row(query)) {
         text_copy(rewind->common, sizeof rewind->common, query_get_text(query, 0));
         rewind->f = query_get_int(query, 1);
-        rewind->step = query_get_int(query, 2) == PHASE_CLOSING ? REWIND_LOWER : REWIND_GATHER;
+        rewind->step = REWIND_ROWS;
+        rewind->mute = rewind->mute || (rewind->wire->without & WITHOUT_SALVAGE) != 0;
     }
     query_done(query);
     return true;
@@ -350,14 +581,10 @@ bool rewind_work(struct rewind *rewind)
     switch (rewind->step) {
     case REWIND_LOAD:
         return load(rewind);
-    case REWIND_GATHER:
-        return gather(rewind);
-    case REWIND_LOWER:
-        return lower(rewind);
+    case REWIND_ROWS:
+        return gather_rows(rewind);
     case REWIND_MARKS:
-        return mark_again(rewind);
-    case REWIND_FINISH:
-        return finish(rewind);
+        return gather_marks(rewind);
     default:
         return true;
     }

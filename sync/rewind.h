@@ -13,13 +13,13 @@
 #include "sync/protocol.h"
 #include "sync/wire.h"
 
+enum { REWIND_PARTS = 256 };
+
 enum rewind_step {
-    REWIND_LOAD,   /* nothing is in memory yet */
-    REWIND_GATHER, /* local: rows for the next request */
-    REWIND_ASK,    /* the request is ready */
-    REWIND_LOWER,  /* local: versions of rows */
-    REWIND_MARKS,  /* local: marks that are to be sent again */
-    REWIND_FINISH, /* local: cursors and incarnation */
+    REWIND_LOAD,  /* nothing is in memory yet */
+    REWIND_ROWS,  /* local: rows for the next request */
+    REWIND_MARKS, /* local: what only settled marks tell */
+    REWIND_ASK,   /* the request is ready */
 };
 
 struct rewind {
@@ -27,14 +27,18 @@ struct rewind {
     enum rewind_step step;
     char common[PROTOCOL_EPOCH_BYTES + 1];
     int64_t f;
+    bool mute; /* the county takes nothing back: only the closing remains */
     size_t table;
     char after[PROTOCOL_PK_BYTES + 1];
+    int64_t lseq;    /* marks up to here were looked at */
     struct buf rows; /* the groups of the next request */
     size_t count;
     bool group_open;
-    bool last;    /* the next request is the last */
-    int64_t lseq; /* marks up to here are done */
-    int64_t lseq_end;
+    const struct table *open_table;
+    char parts[REWIND_PARTS][PROTOCOL_PK_BYTES + 1]; /* ids of rows of which a part is given */
+    size_t part_count;
+    struct buf touched; /* numbers of settled marks that the closing has to look at */
+    bool last;          /* the next request is the last */
     int64_t given, taken;
     bool refused; /* rows of the last request */
 };
@@ -52,7 +56,7 @@ bool rewind_work(struct rewind *rewind);
 bool rewind_build(struct rewind *rewind, struct buf *body);
 int rewind_read(struct rewind *rewind, const struct json *reply, struct err *err);
 bool rewind_store(struct rewind *rewind);
-/* The county takes nothing back any more: only what is ours remains to be sent again. */
+/* The county takes nothing back any more: only what is ours remains to be put in order. */
 bool rewind_give_up(struct rewind *rewind);
 
 #endif

@@ -245,22 +245,58 @@ static const char *make_scan(const struct table *table)
     return finish(&sql);
 }
 
+/* Marks that are not settled; not those that only wait for a row with their own change. */
+static void add_open_marks(struct buf *sql, const struct table *table)
+{
+    buf_printf(sql,
+               "FROM sync_out m WHERE m.tid = %d AND m.tid <> 18 AND m.pk = t.id AND m.st <> 2 AND "
+               "m.st <> 4 AND NOT (m.st = 3 AND m.base = m.v)",
+               table->tid);
+}
+
+/* A row that was deleted and brought back in open marks has no version of its own. */
+static void add_known_version(struct buf *sql, const struct table *table)
+{
+    if (table->direction != TABLE_BOTH) {
+        buf_add_text(sql, "t._v");
+        return;
+    }
+    buf_add_text(sql, "CASE WHEN t._v > 0 THEN t._v ELSE coalesce((SELECT max(m.base) ");
+    add_open_marks(sql, table);
+    buf_add_text(sql, "), 0) END");
+}
+
 static const char *make_give(const struct table *table)
 {
     struct buf sql;
     buf_init(&sql, SQL_BYTES_MAX);
-    buf_add_text(&sql,
-                 "SELECT t.id, CASE WHEN t._v > ?3 THEN json_object('_v', t._v, 'id', t.id, ");
+    buf_add_text(&sql, "SELECT t.id, CASE WHEN (");
+    add_known_version(&sql, table);
+    buf_add_text(&sql, ") > ?3 THEN json_object('_v', ");
+    add_known_version(&sql, table);
+    int all = (1 << table_group_count(table)) - 1;
+    for (int bit = 1; table->direction == TABLE_BOTH && bit <= PROTOCOL_GROUP_DELETED; bit <<= 1) {
+        if (((all | PROTOCOL_GROUP_DELETED) & bit) == 0)
+            continue;
+        buf_printf(&sql, "%s iif(EXISTS (SELECT 1 ", bit == 1 ? ", 'gm', " : " + ");
+        add_open_marks(&sql, table);
+        buf_printf(&sql, " AND (m.gm & %d) <> 0), 0, %d)", bit, bit);
+    }
+    buf_add_text(&sql, ", 'id', t.id, ");
     add_object(&sql, table);
     buf_printf(&sql, ") END FROM %s t WHERE t.id > ?1 ORDER BY t.id LIMIT ?2", table->name);
     return finish(&sql);
 }
 
-static const char *make_lower(const struct table *table)
+static const char *make_give_part(const struct table *table)
 {
     struct buf sql;
     buf_init(&sql, SQL_BYTES_MAX);
-    buf_printf(&sql, "UPDATE %s SET _v = ?3 WHERE id > ?1 AND id <= ?2 AND _v > ?3", table->name);
+    static const char groups[] = "iif(?2 > t._v, ?3, ?3 & ?4)";
+    buf_printf(&sql, "SELECT t._v, %s, json_object('_v', ?2, 'gm', %s, 'part', 1, 'id', t.id, ",
+               groups, groups);
+    add_object(&sql, table);
+    buf_printf(&sql, ") FROM %s t WHERE t.id = ?1", table->name);
     return finish(&sql);
 }
 
@@ -272,6 +308,6 @@ const struct wire_sql *wire_sql_of(const struct table *table)
     if (made[at].push == NULL)
         made[at] = (struct wire_sql){make_push(table),  make_adopt(table), make_check(table),
                                      make_store(table), make_drop(table),  make_show(table),
-                                     make_scan(table),  make_give(table),  make_lower(table)};
+                                     make_scan(table),  make_give(table),  make_give_part(table)};
     return &made[at];
 }

@@ -25,10 +25,12 @@ struct wire_sql {
     const char *show;
     /* ?1 id, ?2 limit -> id, scope, _v of the rows after it, by id */
     const char *scan;
-    /* ?1 id, ?2 limit, ?3 v -> id, the row as a JSON object or NULL when its _v is not above v */
+    /* ?1 id, ?2 limit, ?3 v -> id, the row to be given back (JSON), NULL when its version is not
+     * above v; gm leaves out the groups with open marks */
     const char *give;
-    /* ?1 id after, ?2 id to, ?3 v: none of these rows has a _v above v any more */
-    const char *lower;
+    /* ?1 id, ?2 v, ?3 groups, ?4 those of them that matter when the row is not older than v -> _v,
+     * groups, this part of the row to be given back (JSON) */
+    const char *give_part;
 };
 
 const struct wire_sql *wire_sql_of(const struct table *table);

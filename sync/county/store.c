@@ -43,6 +43,17 @@ static const char SCHEMA[] =
     "NULL,pk "
     "TEXT NOT NULL,v INTEGER NOT NULL,from_v INTEGER NOT NULL,at INTEGER NOT NULL,scope TEXT NOT "
     "NULL,old TEXT,new TEXT NOT NULL,PRIMARY KEY(${|county,}tid,pk,v))${ STRICT,WITHOUT ROWID|};"
+    "CREATE INDEX IF NOT EXISTS giveback_at ON ${|touyan.}giveback(${|county,}at);"
+    "CREATE TABLE IF NOT EXISTS ${|touyan.}regained(${|county TEXT NOT NULL,}tid INTEGER NOT "
+    "NULL,pk TEXT NOT NULL,grp INTEGER NOT NULL,hv INTEGER NOT NULL,v INTEGER NOT NULL,upto "
+    "INTEGER NOT NULL,at INTEGER NOT NULL,PRIMARY KEY(${|county,}tid,pk,grp))"
+    "${ STRICT,WITHOUT ROWID|};"
+    "CREATE INDEX IF NOT EXISTS regained_at ON ${|touyan.}regained(${|county,}at);"
+    "CREATE TABLE IF NOT EXISTS ${|touyan.}replaced(${|county TEXT NOT NULL,}tid INTEGER NOT "
+    "NULL,pk TEXT NOT NULL,grp INTEGER NOT NULL,v INTEGER NOT NULL,val TEXT NOT NULL,at INTEGER "
+    "NOT NULL,PRIMARY KEY(${|county,}tid,pk,grp,v))${ STRICT,WITHOUT ROWID|};"
+    "CREATE INDEX IF NOT EXISTS replaced_at ON ${|touyan.}replaced(${|county,}at);"
+    "CREATE INDEX IF NOT EXISTS epoch_start ON ${|touyan.}epoch(${|county,}start_v);"
     "CREATE TABLE IF NOT EXISTS ${|touyan.}conflict(${|county TEXT NOT NULL,}n " SERIAL
     ",v INTEGER,"
     "at INTEGER,tid INTEGER,pk TEXT,grp INTEGER,win_o INTEGER,win_h INTEGER,lose_o INTEGER,lose_h "
@@ -67,6 +78,7 @@ static const struct {
     {"incarnation", "cursor_v", "INTEGER"},
     {"incarnation", "state", "INTEGER NOT NULL DEFAULT 0"}, /* 1: given up */
     {"ctr", "purge_v", "INTEGER NOT NULL DEFAULT 0"},
+    {"epoch", "first_v", "INTEGER NOT NULL DEFAULT 0"}, /* all versions of it are above this */
 };
 
 #define SCRATCH_END "${;| ON COMMIT DELETE ROWS;}"

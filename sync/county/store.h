@@ -35,7 +35,12 @@ enum {
     LIMIT_TOMBSTONE_DAYS = 180,
     LIMIT_SALVAGE_DAYS = 35, /* stations keep settled marks so long */
     LIMIT_TIDY_ROWS = 500,   /* forgotten in one transaction */
+    LIMIT_GIVEBACK_DAYS = 180,
+    LIMIT_CONFLICT_DAYS = 400,
 };
+
+/* The year 2100, in microseconds: no version that is given back lies above. */
+#define LIMIT_VERSION INT64_C(4102444800000000)
 
 struct seal;
 

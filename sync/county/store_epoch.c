@@ -1,6 +1,14 @@
 /* Lives of the county's database. Each start of the server is an epoch; a cursor of an epoch that
  * is not known, or beyond the epoch's end, tells that the database came back from a backup. Its
- * stations then give back what was forgotten (sync/PROTOCOL.md 7). */
+ * stations then give back what was forgotten (sync/PROTOCOL.md 7).
+ *
+ * An epoch's versions are above its first_v, which is the clock when it began and so above all that
+ * a lost life after its start_v can have given: a version between the two is one of a lost life.
+ * `regained` keeps for each group up to which such version its value includes that life (hv), and
+ * at which version it came back unchanged (v); so a change made in the lost life, on whatever
+ * version, is told to be later or concurrent as if that life went on. `replaced` keeps what changes
+ * of this life have overwritten, so that a station that still has it is not taken for one with
+ * news. */
 #include <stdio.h>
 #include <string.h>
 
@@ -12,6 +20,22 @@
 
 static const int64_t DAY_MS = INT64_C(86400000);
 
+enum { EPOCH_MARGIN_US = 1000 };
+
+/* All versions to come are above what the clock says now, and so above those of any life before. */
+static int add_epoch(struct db *db, const char *id, struct err *err)
+{
+    bool count = (db->without & WITHOUT_VCOUNTER) != 0;
+    int64_t now_ms = clock_wall_ms(db->clock);
+    int64_t now_v = count ? 0 : now_ms * 1000 + EPOCH_MARGIN_US;
+    int code = db_run(db, err,
+                      "INSERT INTO epoch(id,start_v,first_v,at) SELECT "
+                      "?1,v,${max|greatest}(v,?3),?2 FROM ctr",
+                      "sii", id, now_ms, now_v);
+    return code != ERR_OK ? code
+                          : db_run(db, err, "UPDATE ctr SET v=${max|greatest}(v,?1)", "i", now_v);
+}
+
 int epoch_take(struct db *db, bool new_epoch, struct err *err)
 {
     int64_t have = 0;
@@ -21,8 +45,7 @@ int epoch_take(struct db *db, bool new_epoch, struct err *err)
         char id[2 * sizeof bytes + 1];
         rnd_fill(db->rnd, bytes, sizeof bytes);
         text_to_hex(bytes, sizeof bytes, id);
-        code = db_run(db, err, "INSERT INTO epoch(id,start_v,at) SELECT ?1,v,?2 FROM ctr", "si", id,
-                      clock_wall_ms(db->clock));
+        code = add_epoch(db, id, err);
     }
     struct buf id;
     buf_init(&id, sizeof db->epoch - 1);
@@ -76,8 +99,9 @@ struct giveback {
     struct merge_args merge;
 };
 
-/* Everything above *ret_f was forgotten: the start of the epoch after the last common one, or of
- * that one itself when it is the newest. */
+/* Everything above f was forgotten: the start of the epoch after the last common one, or of that
+ * one itself when it is the newest; or what the station says, when its own life left ours earlier.
+ */
 static int find_fork(struct db *db, struct giveback *give, struct store_answer *answer,
                      struct err *err)
 {
@@ -86,7 +110,7 @@ static int find_fork(struct db *db, struct giveback *give, struct store_answer *
         return answer_refuse(answer, 400, "common (an epoch, or \"\") is needed");
     struct db_query *q = db_query(
         db, err,
-        "SELECT start_v,at FROM epoch WHERE n=coalesce("
+        "SELECT start_v,at,first_v FROM epoch WHERE n=coalesce("
         "(SELECT min(n) FROM epoch WHERE n>(SELECT n FROM epoch WHERE id=?1)),"
         "(SELECT n FROM epoch WHERE id=?1),"
         "iif(?1='',(SELECT min(n) FROM (SELECT n FROM epoch ORDER BY n DESC LIMIT ?2) AS o),"
@@ -98,14 +122,17 @@ static int find_fork(struct db *db, struct giveback *give, struct store_answer *
     if (rc == 0)
         return answer_refuse(answer, 400, "common is no epoch of this county");
     give->f = db_column_int(q, 0);
+    give->merge.upto = db_column_int(q, 2);
     int64_t began_ms = db_column_int(q, 1);
     db_reset(q);
     if (common[0] != '\0' && give->merge.now_ms - began_ms > LIMIT_SALVAGE_DAYS * DAY_MS)
         return answer_refuse(answer, 410, "that epoch began more than 35 days ago");
+    int64_t said = json_int(give->head, "f", give->f);
+    give->f = said >= 0 && said < give->f ? said : give->f;
     return ERR_OK;
 }
 
-/* A row given back is a change of all its groups on the version that the station knew. */
+/* A row given back is a change of its groups on the version that the station knew. */
 static int stage(struct db *db, struct giveback *give, struct store_answer *answer, struct err *err)
 {
     int64_t strange = 0;
@@ -127,13 +154,16 @@ static int stage(struct db *db, struct giveback *give, struct store_answer *answ
     if (code == ERR_OK && give->rows > LIMIT_SYNC_PUSH_ROWS)
         return answer_refuse(answer, 413, "at most 1000 rows are given back at a time");
     if (code == ERR_OK)
-        code = db_run(db, err,
-                      "UPDATE raw SET lseq=1,row=${json_set(json_remove(row,'$._del'),'$.base',"
-                      "json_extract(row,'$._v'),'$.h',json_extract(row,'$._v')/1000,'$.gm',(SELECT "
-                      "gm FROM known n WHERE n.t=raw.t))|json_with(json_without(row,'_del'),"
-                      "json_build_object('base',row->'_v','h',int_of(row->>'_v')/1000,'gm',(SELECT "
-                      "gm FROM known n WHERE n.t=raw.t)))}",
-                      "");
+        code = db_run(
+            db, err,
+            "UPDATE raw SET lseq=1,row=${json_set(row,'$.base',json_extract(row,'$._v'),'$.h',"
+            "json_extract(row,'$._v')/1000,'$.gm',coalesce(json_extract(row,'$.gm'),"
+            "(SELECT n.gm+128 FROM known n WHERE n.t=raw.t)),'$._del',"
+            "coalesce(json_extract(row,'$._del'),0))|json_with(row,"
+            "json_build_object('base',row->'_v','h',int_of(row->>'_v')/1000,'gm',"
+            "coalesce(int_of(row->>'gm'),(SELECT n.gm+128 FROM known n WHERE n.t=raw.t))"
+            ",'_del',coalesce(int_of(row->>'_del'),0)))}",
+            "");
     return code;
 }
 
@@ -149,10 +179,34 @@ static int name_visible(struct db *db, const struct store_station *station, stru
     return code;
 }
 
+/* A county whose clock is behind after the restore: its versions go on above those of the life that
+ * was lost, so that none means two things. */
+static int rise_above(struct db *db, struct giveback *give, struct err *err)
+{
+    int64_t highest = 0, last = 0;
+    int code = db_int(db, &highest, err,
+                      "SELECT max(v) FROM (SELECT ${json_extract(row,'$._v')|int_of(row->>'_v')} "
+                      "AS v FROM raw) AS o WHERE v<=?1",
+                      "i", LIMIT_VERSION);
+    if (give->merge.upto < highest)
+        give->merge.upto = highest;
+    if (code == ERR_OK)
+        code = db_int(db, &last, err, "SELECT v FROM ctr", "");
+    if (code != ERR_OK || highest <= last)
+        return code;
+    code = db_run(db, err, "UPDATE ctr SET v=?1", "i", highest);
+    return code != ERR_OK
+               ? code
+               : db_run(db, err, "UPDATE epoch SET first_v=?1 WHERE n=(SELECT max(n) FROM epoch)",
+                        "i", highest);
+}
+
 static int merge(struct db *db, struct giveback *give, struct err *err)
 {
     struct merge_args *args = &give->merge;
     int code = name_visible(db, give->station, err);
+    if (code == ERR_OK)
+        code = rise_above(db, give, err);
     if (code == ERR_OK)
         code = merge_stage(db, args, err);
     if (code == ERR_OK)

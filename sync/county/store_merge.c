@@ -17,8 +17,9 @@
 
 static int run_step(struct db *db, const struct merge_args *args, const char *sql, struct err *err)
 {
-    return db_run(db, err, sql, "iiiiiiisi", args->lo, args->hi, args->origin, args->v0,
-                  args->h_max, (int64_t)args->county, args->now_ms, args->scope, args->f);
+    return db_run(db, err, sql, "iiiiiiisii", args->lo, args->hi, args->origin, args->v0,
+                  args->h_max, (int64_t)args->county, args->now_ms, args->scope, args->f,
+                  args->upto);
 }
 
 static int run_table_steps(struct db *db, const struct merge_args *args, struct err *err)

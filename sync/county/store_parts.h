@@ -9,7 +9,7 @@
 
 enum {
     DB_TABLES_MAX = 32,
-    DB_STEPS_MAX = 16,
+    DB_STEPS_MAX = 20,
     DB_STATEMENTS_MAX = 1024, /* a power of two */
     DB_SQL_BYTES = 65536,
 };
@@ -60,6 +60,7 @@ struct merge_args {
     int64_t now_ms;    /* ?7 */
     const char *scope; /* ?8: the only one that a station may write */
     int64_t f;         /* ?9: rows above it were forgotten (giving back) */
+    int64_t upto;      /* ?10: the highest version that such a row can have */
     bool give;         /* use the steps `give` */
 };
 

@@ -76,8 +76,8 @@ static void make_create(struct table_sql *out, struct buf *b)
 
 /* --- the merge of a table with groups --- */
 
-static void add_differ(struct buf *b, const struct table *t, const struct sql_group *group,
-                       uint32_t without)
+void sql_add_differ(struct buf *b, const struct table *t, const struct sql_group *group,
+                    uint32_t without)
 {
     buf_printf(b, "((m.gm&%d)<>0 AND (%s", group->bit,
                (without & WITHOUT_NOOPBUMP) != 0 ? "TRUE" : "FALSE");
@@ -89,21 +89,60 @@ static void add_differ(struct buf *b, const struct table *t, const struct sql_gr
     buf_add_text(b, "))");
 }
 
-/* Later than what the pusher knew, or its own? Then nothing is concurrent. */
-static void add_causal(struct buf *b, const char *group)
+/* As the log of conflicts numbers it. */
+int sql_group_number(const struct sql_group *group)
+{
+    return group->index < 0 ? 7 : group->index;
+}
+
+void sql_add_regained(struct buf *b, const struct table *t, const struct sql_group *group)
+{
+    buf_printf(b, "FROM regained r WHERE r.tid=%d AND r.pk=m.id AND r.grp=%d", t->tid,
+               sql_group_number(group));
+}
+
+/* Not later than what the pusher knew, or its own? Then nothing is concurrent. */
+static void add_seen(struct buf *b, const char *group)
 {
     buf_printf(b, "(t.%s_v<=m.base OR t.%s_o=?3)", group, group);
 }
 
-static void add_wins(struct buf *b, const struct sql_group *group, uint32_t without)
+/* The same, and what a pusher knew in a life that was lost and was given back since. */
+static void add_causal(struct buf *b, const struct table *t, const struct sql_group *group)
+{
+    buf_add_text(b, "(");
+    add_seen(b, group->name);
+    buf_add_text(b, " OR (m.lost<>0 AND EXISTS(SELECT 1 ");
+    sql_add_regained(b, t, group);
+    buf_printf(b, " AND r.v=t.%s_v AND m.base BETWEEN r.hv AND r.upto)))", group->name);
+}
+
+void sql_add_later_stamp(struct buf *b, const struct sql_group *group)
+{
+    buf_printf(b, "((" LEAST "(m.%s,?5),?3)>(t.%s_h,t.%s_o))", group->stamp, group->name,
+               group->name);
+}
+
+static void add_wins(struct buf *b, const struct table *t, const struct sql_group *group,
+                     uint32_t without)
 {
     buf_add_text(b, "(");
     if ((without & WITHOUT_HLCONLY) != 0)
         buf_add_text(b, "?6<>0");
     else
-        add_causal(b, group->name);
-    buf_printf(b, " OR (" LEAST "(m.%s,?5),?3)>(t.%s_h,t.%s_o))", group->stamp, group->name,
-               group->name);
+        add_causal(b, t, group);
+    buf_add_text(b, " OR ");
+    sql_add_later_stamp(b, group);
+    buf_add_text(b, ")");
+}
+
+/* Somebody says later what is there already: it has the later stamp then. */
+static void add_same(struct buf *b, const struct table *t, const struct sql_group *group,
+                     uint32_t without)
+{
+    buf_printf(b, "+iif((m.gm&%d)<>0 AND NOT ", group->bit);
+    sql_add_differ(b, t, group, without);
+    buf_printf(b, " AND " LEAST "(m.%s,?5)>t.%s_h,%d,0)", group->stamp, group->name, group->bit);
 }
 
 static void add_judgement(struct buf *acc, struct buf *lose, struct buf *unseen,
@@ -112,44 +151,47 @@ static void add_judgement(struct buf *acc, struct buf *lose, struct buf *unseen,
     struct buf *both[] = {acc, lose};
     for (int i = 0; i < 2; i++) {
         buf_add_text(both[i], "+iif((");
-        add_differ(both[i], t, group, without);
+        sql_add_differ(both[i], t, group, without);
         buf_add_text(both[i], i == 0 ? " AND " : " AND NOT ");
-        add_wins(both[i], group, without);
+        add_wins(both[i], t, group, without);
         buf_printf(both[i], "),%d,0)", group->bit);
     }
     if ((without & WITHOUT_ADOPT) != 0)
         return;
     buf_add_text(unseen, "+iif((NOT ");
-    add_differ(unseen, t, group, without);
+    sql_add_differ(unseen, t, group, without);
     buf_add_text(unseen, " AND NOT ");
-    add_causal(unseen, group->name);
+    add_seen(unseen, group->name);
     buf_printf(unseen, "),%d,0)", group->bit);
 }
 
 static char *make_judge(const struct table *t, uint32_t without, struct buf *b)
 {
-    struct buf acc, lose, unseen;
+    struct buf acc, lose, unseen, same;
     int groups = ((1 << table_group_count(t)) - 1) | BIT_DEL;
     buf_init(&acc, DB_SQL_BYTES);
     buf_init(&lose, DB_SQL_BYTES);
     buf_init(&unseen, DB_SQL_BYTES);
+    buf_init(&same, DB_SQL_BYTES);
     for (int g = 0; g <= table_group_count(t); g++) {
         struct sql_group group = sql_group_at(t, g);
         add_judgement(&acc, &lose, &unseen, t, &group, without);
+        add_same(&same, t, &group, without);
     }
     buf_printf(b,
                "UPDATE in_%d AS m SET acc=0%s,lose=0%s,unseen=(coalesce(m.unfed,0)&%d)%s"
-               " FROM \"%s\" AS t"
-               " WHERE t.id=m.id AND m._new=0 AND %s",
-               t->tid, buf_text(&acc), buf_text(&lose), groups, buf_text(&unseen), t->name, COND);
-    assert(!acc.failed && !lose.failed && !unseen.failed);
+               ",same=0%s FROM \"%s\" AS t WHERE t.id=m.id AND m._new=0 AND %s",
+               t->tid, buf_text(&acc), buf_text(&lose), groups, buf_text(&unseen), buf_text(&same),
+               t->name, COND);
+    assert(!acc.failed && !lose.failed && !unseen.failed && !same.failed);
     buf_free(&acc);
     buf_free(&lose);
     buf_free(&unseen);
+    buf_free(&same);
     return sql_take(b);
 }
 
-static void add_values(struct buf *b, const struct table *t, int group, char side)
+void sql_add_values(struct buf *b, const struct table *t, int group, char side)
 {
     buf_add_text(b, JSON_OBJECT "('_'");
     buf_add_text(b, ",NULL");
@@ -162,7 +204,8 @@ static void add_values(struct buf *b, const struct table *t, int group, char sid
 }
 
 /* Both sides of a concurrent edit, whichever wins. */
-static char *make_conflict(const struct table *t, const struct sql_group *group, struct buf *b)
+char *sql_make_conflict(const struct table *t, const struct sql_group *group, bool give,
+                        struct buf *b)
 {
     int bit = group->bit;
     const char *name = group->name;
@@ -173,26 +216,30 @@ static char *make_conflict(const struct table *t, const struct sql_group *group,
         "(m.%s,?5),t.%s_h)"
         ",iif((m.acc&%d)<>0,t.%s_o,?3),iif((m.acc&%d)<>0,t.%s_h," LEAST
         "(m.%s,?5)),iif((m.acc&%d)<>0,",
-        t->tid, group->index < 0 ? 7 : group->index, bit, name, bit, group->stamp, name, bit, name,
-        bit, name, group->stamp, bit);
-    add_values(b, t, group->index, 't');
+        t->tid, sql_group_number(group), bit, name, bit, group->stamp, name, bit, name, bit, name,
+        group->stamp, bit);
+    sql_add_values(b, t, group->index, 't');
     buf_add_text(b, ",");
-    add_values(b, t, group->index, 'm');
+    sql_add_values(b, t, group->index, 'm');
     buf_printf(b, "),iif((m.acc&%d)<>0,", bit);
-    add_values(b, t, group->index, 'm');
+    sql_add_values(b, t, group->index, 'm');
     buf_add_text(b, ",");
-    add_values(b, t, group->index, 't');
+    sql_add_values(b, t, group->index, 't');
     buf_printf(b,
-               "),'concurrent' FROM in_%d m JOIN \"%s\" t ON t.id=m.id"
-               " WHERE m._new=0 AND ((m.acc|m.lose)&%d)<>0 AND NOT (t.%s_v<=m.base OR t.%s_o=?3)"
-               " AND %s",
-               t->tid, t->name, bit, name, name, COND);
+               "),'%s' FROM in_%d m JOIN \"%s\" t ON t.id=m.id WHERE m._new=0 AND"
+               " ((m.acc|m.lose)&%d)<>0 AND NOT ",
+               give ? "given back" : "concurrent", t->tid, t->name, bit);
+    if (give)
+        sql_add_untouched(b, t, group);
+    else
+        add_causal(b, t, group);
+    buf_printf(b, " AND %s", COND);
     return sql_take(b);
 }
 
 static char *make_update(const struct table *t, struct buf *b)
 {
-    buf_printf(b, "UPDATE \"%s\" AS t SET _v=?4+m.k", t->name);
+    buf_printf(b, "UPDATE \"%s\" AS t SET _v=iif((m.acc|m.lose|m.unseen)<>0,?4+m.k,t._v)", t->name);
     EACH_COLUMN(c, t)
     buf_printf(b, ",\"%s\"=iif((m.acc&%d)<>0,m.\"%s\",t.\"%s\")", c->name, 1 << c->group, c->name,
                c->name);
@@ -200,7 +247,7 @@ static char *make_update(const struct table *t, struct buf *b)
         struct sql_group group = sql_group_at(t, g);
         const char *n = group.name;
         buf_printf(b,
-                   ",%s_v=iif((m.acc&%d)<>0,?4+m.k,t.%s_v),%s_h=iif((m.acc&%d)<>0," LEAST
+                   ",%s_v=iif((m.acc&%d)<>0,?4+m.k,t.%s_v),%s_h=iif(((m.acc|m.same)&%d)<>0," LEAST
                    "(m.%s,?5),t.%s_h)"
                    ",%s_o=iif((m.acc&%d)<>0,?3,t.%s_o)",
                    n, group.bit, n, n, group.bit, group.stamp, n, n, group.bit, n);
@@ -208,12 +255,14 @@ static char *make_update(const struct table *t, struct buf *b)
     buf_printf(b,
                ",_del=iif((m.acc&%d)<>0,coalesce(m._del,0),t._del)"
                " FROM in_%d AS m WHERE m.id=t.id AND m._new=0 AND"
-               " (m.acc|m.lose|m.unseen)<>0 AND %s",
+               " (m.acc|m.lose|m.unseen|m.same)<>0 AND %s",
                BIT_DEL, t->tid, COND);
     return sql_take(b);
 }
 
-static char *make_insert(const struct table *t, struct buf *b)
+/* A group of a given row that the giver cannot vouch for (its own change of it is still to come)
+ * has a stamp that loses to any. */
+static char *make_insert(const struct table *t, bool give, struct buf *b)
 {
     buf_printf(b, "INSERT INTO \"%s\"(id,_v", t->name);
     EACH_COLUMN(c, t)
@@ -225,11 +274,23 @@ static char *make_insert(const struct table *t, struct buf *b)
     buf_add_text(b, ") SELECT m.id,?4+m.k");
     EACH_COLUMN(d, t)
     buf_printf(b, ",m.\"%s\"", d->name);
-    for (int g = 0; !is_up(t) && g < table_group_count(t); g++)
-        buf_printf(b, ",?4+m.k," LEAST "(m.%s,?5),?3", sql_group_at(t, g).stamp);
-    if (!is_up(t))
-        buf_printf(b, ",iif((m.gm&%d)<>0,coalesce(m._del,0),0),?4+m.k," LEAST "(m.h7,?5),?3",
-                   BIT_DEL);
+    for (int g = 0; !is_up(t) && g < table_group_count(t); g++) {
+        const char *stamp = sql_group_at(t, g).stamp;
+        if (give)
+            buf_printf(b, ",?4+m.k,iif((m.gm&%d)<>0," LEAST "(m.%s,?5),0),?3", 1 << g, stamp);
+        else
+            buf_printf(b, ",?4+m.k," LEAST "(m.%s,?5),?3", stamp);
+    }
+    if (!is_up(t)) {
+        struct sql_group deletion = sql_group_at(t, table_group_count(t));
+        buf_printf(b, ",iif((m.gm&%d)<>0 AND coalesce(m._del,0)<>0", BIT_DEL);
+        if (give) {
+            buf_add_text(b, " OR EXISTS(SELECT 1 ");
+            sql_add_regained(b, t, &deletion);
+            buf_add_text(b, " AND r.hv>m.base)");
+        }
+        buf_add_text(b, ",1,0),?4+m.k," LEAST "(m.h7,?5),?3");
+    }
     buf_printf(b, " FROM in_%d AS m WHERE m._new=1 AND %s", t->tid, COND);
     return sql_take(b);
 }
@@ -294,9 +355,9 @@ static char *make_differs(const struct table *t, struct buf *b)
                "INSERT INTO conflict(v,at,tid,pk,grp,lose_o,lose_val,win_val,why)"
                " SELECT ?4+m.k,?7,%d,m.id,0,?3,",
                t->tid);
-    add_values(b, t, 0, 'm');
+    sql_add_values(b, t, 0, 'm');
     buf_add_text(b, ",");
-    add_values(b, t, 0, 't');
+    sql_add_values(b, t, 0, 't');
     buf_printf(b, ",'event told twice' FROM in_%d m JOIN \"%s\" t ON t.id=m.id WHERE (FALSE",
                t->tid, t->name);
     EACH_COLUMN(c, t)
@@ -305,87 +366,84 @@ static char *make_differs(const struct table *t, struct buf *b)
     return sql_take(b);
 }
 
+#define EPOCH_OF_BASE                                                                              \
+    "(SELECT e.first_v FROM epoch e WHERE e.start_v<m.base ORDER BY e.start_v DESC LIMIT 1)"
+
+/* No version of this life lies between the start of an epoch and its first one: what was made on
+ * such a version was made in a life of this database that was lost. */
+static char *make_lost(const struct table *t, struct buf *b)
+{
+    buf_printf(b,
+               "UPDATE in_%d AS m SET lost=1 WHERE m._new=0 AND m.base>0 AND "
+               "m.base<=coalesce(" EPOCH_OF_BASE ",0) AND %s",
+               t->tid, COND);
+    return sql_take(b);
+}
+
+/* The first change of a group in this epoch, or on top of a value that was given back, keeps what
+ * it replaced: a station that comes back from a lost life later has the same value still, at a
+ * version of its row that says nothing of when the group was changed. */
+static char *make_replaced(const struct table *t, const struct sql_group *group, struct buf *b)
+{
+    buf_printf(b, "INSERT INTO replaced(tid,pk,grp,v,val,at) SELECT %d,m.id,%d,?4+m.k,", t->tid,
+               sql_group_number(group));
+    sql_add_values(b, t, group->index, 't');
+    buf_printf(b,
+               ",?7 FROM in_%d m JOIN \"%s\" t ON t.id=m.id WHERE m._new=0 AND (m.acc&%d)<>0 AND "
+               "(t.%s_v<=(SELECT first_v FROM epoch ORDER BY n DESC LIMIT 1) OR EXISTS(SELECT 1 ",
+               t->tid, t->name, group->bit, group->name);
+    sql_add_regained(b, t, group);
+    buf_printf(b, " AND r.v=t.%s_v)) AND %s", group->name, COND);
+    return sql_take(b);
+}
+
+/* Whatever became of such a change: what it was made on is known by it. */
+static char *make_remember(const struct table *t, const struct sql_group *group, struct buf *b)
+{
+    buf_printf(
+        b,
+        "INSERT INTO regained(tid,pk,grp,hv,v,upto,at) SELECT %d,m.id,%d,m.base,0," EPOCH_OF_BASE
+        ",?7 FROM in_%d m WHERE m.lost<>0 AND (m.gm&%d)<>0 AND %s ON CONFLICT("
+        "${|county,}tid,pk,grp) DO UPDATE SET hv=excluded.hv,v=0,upto=excluded.upto,"
+        "at=excluded.at WHERE excluded.hv>regained.hv",
+        t->tid, sql_group_number(group), t->tid, group->bit, COND);
+    return sql_take(b);
+}
+
+static int make_merge(struct table_sql *out, int n, uint32_t without, struct buf *b)
+{
+    const struct table *t = out->table;
+    out->steps[n++] = make_lost(t, b);
+    out->steps[n++] = make_judge(t, without, b);
+    for (int g = 0; g <= table_group_count(t); g++) {
+        struct sql_group group = sql_group_at(t, g);
+        out->steps[n++] = sql_make_conflict(t, &group, false, b);
+        out->steps[n++] = make_replaced(t, &group, b);
+        out->steps[n++] = make_remember(t, &group, b);
+    }
+    return n;
+}
+
+void sql_make_writes(const struct table *t, bool give, char **steps, int n, struct buf *b)
+{
+    if (!is_up(t))
+        steps[n++] = make_update(t, b);
+    steps[n++] = make_insert(t, give, b);
+    if (!is_up(t))
+        steps[n++] = make_feed_exit(t, b);
+    steps[n++] = make_feed(t, b);
+    assert(n <= DB_STEPS_MAX);
+}
+
 static void make_steps(struct table_sql *out, uint32_t without, struct buf *b)
 {
     const struct table *t = out->table;
     int n = make_admission(out, b);
-    if (is_up(t)) {
-        out->steps[n++] = make_differs(t, b);
-    } else {
-        out->steps[n++] = make_judge(t, without, b);
-        for (int g = 0; g <= table_group_count(t); g++) {
-            struct sql_group group = sql_group_at(t, g);
-            out->steps[n++] = make_conflict(t, &group, b);
-        }
-        out->steps[n++] = make_update(t, b);
-    }
-    out->steps[n++] = make_insert(t, b);
-    if (!is_up(t))
-        out->steps[n++] = make_feed_exit(t, b);
-    out->steps[n++] = make_feed(t, b);
-    assert(n <= DB_STEPS_MAX);
-}
-
-/* Rows that a restored county has forgotten: whose they are, what may be taken, and by what right a
- * row above ?9 replaces one that the county has had since: only by being newer than another that
- * was given back. Rows of all stations are only added. */
-static int make_give_admission(struct table_sql *out, struct buf *b)
-{
-    const struct table *t = out->table;
-    int n = 0;
-    buf_printf(b,
-               "UPDATE in_%d AS m SET why=iif(m.base<=?9,'version','scope') WHERE (m.base<=?9"
-               " OR m.scope NOT IN(SELECT scope FROM visible) OR EXISTS(SELECT 1 FROM"
-               " \"%s\" t WHERE t.id=m.id AND t.scope NOT IN(SELECT scope FROM visible)))"
-               " AND %s",
-               t->tid, t->name, COND);
-    out->give[n++] = sql_take(b);
-    buf_printf(b,
-               "UPDATE in_%d AS m SET _new=1 WHERE NOT EXISTS(SELECT 1 FROM \"%s\" t"
-               " WHERE t.id=m.id) AND %s",
-               t->tid, t->name, COND);
-    out->give[n++] = sql_take(b);
     if (is_up(t))
-        return n;
-    buf_printf(b,
-               "UPDATE in_%d AS m SET acc=m.gm|%d,_del=0 FROM \"%s\" AS t WHERE t.id=m.id AND"
-               " m._new=0 AND t.scope<>'*' AND m.scope<>'*' AND (t._v<=?9 OR EXISTS(SELECT 1 FROM"
-               " giveback g WHERE g.tid=%d AND g.pk=m.id AND g.v=t._v AND g.from_v<m.base)) AND %s",
-               t->tid, BIT_DEL, t->name, t->tid, COND);
-    out->give[n++] = sql_take(b);
-    return n;
-}
-
-static char *make_give_audit(const struct table *t, struct buf *b)
-{
-    buf_printf(b,
-               "INSERT INTO giveback(tid,pk,v,from_v,at,scope,old,new) SELECT %d,m.id,?4+m.k,m.base"
-               ",?7,?8,(SELECT " JSON_OBJECT "('_v',t._v",
-               t->tid);
-    EACH_COLUMN(c, t)
-    buf_printf(b, ",'%s',t.\"%s\"", c->name, c->name);
-    buf_printf(b, ") FROM \"%s\" t WHERE t.id=m.id)," JSON_OBJECT "('id',m.id", t->name);
-    EACH_COLUMN(d, t)
-    buf_printf(b, ",'%s',m.\"%s\"", d->name, d->name);
-    buf_printf(b, ") FROM in_%d m WHERE (m._new<>0 OR m.acc<>0) AND %s", t->tid, COND);
-    return sql_take(b);
-}
-
-static void make_give(struct table_sql *out, struct buf *b)
-{
-    const struct table *t = out->table;
-    int n = make_give_admission(out, b);
-    out->give[n++] = make_give_audit(t, b);
-    if (!is_up(t))
-        out->give[n++] = make_update(t, b);
-    out->give[n++] = make_insert(t, b);
-    if (!is_up(t))
-        out->give[n++] = make_feed_exit(t, b);
-    out->give[n++] = make_feed(t, b);
-    assert(n <= DB_STEPS_MAX);
-    buf_printf(b, "SELECT count(*) FILTER (WHERE why IS NULL AND (_new<>0 OR acc<>0)) FROM in_%d",
-               t->tid);
-    out->taken = sql_take(b);
+        out->steps[n++] = make_differs(t, b);
+    else
+        n = make_merge(out, n, without, b);
+    sql_make_writes(t, false, out->steps, n, b);
 }
 
 /* The row, and its phone (sealed) beside it. */
@@ -443,9 +501,13 @@ static void make_answers(struct table_sql *out, struct buf *b)
     out->verdict = sql_take(b);
     buf_printf(b,
                "INSERT INTO quarantine(o,lseq,tid,row,why,at) SELECT ?3,m.lseq,%d,"
-               "substr(" WITHOUT_PHONE("r.row") ",1,%d),m.why,?7 FROM in_%d m JOIN raw r"
-                                                " ON r.k=m.k WHERE m.why IS NOT NULL AND ?6=0",
-               t->tid, LIMIT_ROW_BYTES, t->tid);
+               "substr(" WITHOUT_PHONE(
+                   "r.row") ",1,%d),m.why,?7 FROM in_%d m JOIN raw r ON r.k=m.k "
+                            "WHERE m.why IS NOT NULL AND (?6=0 OR (?10>0 AND m.why<>'version' AND "
+                            "NOT EXISTS("
+                            "SELECT 1 FROM quarantine q WHERE q.tid=%d AND q.o=?3 AND q.row="
+                            "substr(" WITHOUT_PHONE("r.row") ",1,%d))))",
+               t->tid, LIMIT_ROW_BYTES, t->tid, t->tid, LIMIT_ROW_BYTES);
     out->quarantine = sql_take(b);
     buf_add_text(b, "SELECT ");
     add_row(b, t, "");
@@ -549,7 +611,7 @@ void table_sql_init(struct table_sql *sql, const struct table *table, enum db_en
     make_create(sql, &b);
     sql_make_stage(sql, engine, &b);
     make_steps(sql, without, &b);
-    make_give(sql, &b);
+    sql_make_give(sql, &b);
     make_repair(sql, &b);
     make_answers(sql, &b);
     make_import(sql, &b);

@@ -1,5 +1,5 @@
-/* For the files that write the SQL of the replicated tables: store_sql.c, store_stage.c. What the
- * engines say in different words is written ${SQLite|PostgreSQL} (db.h). */
+/* For the files that write the SQL of the replicated tables: store_sql.c, store_stage.c,
+ * store_give.c. What the engines say in different words is written ${SQLite|PostgreSQL} (db.h). */
 #ifndef TOUYAN_COUNTY_STORE_SQL_H
 #define TOUYAN_COUNTY_STORE_SQL_H
 
@@ -48,6 +48,27 @@ struct sql_group sql_group_at(const struct table *table, int index);
 
 /* The text so far, owned by the caller; the buffer is empty again. */
 char *sql_take(struct buf *sql);
+
+/* As the log of conflicts numbers it. */
+int sql_group_number(const struct sql_group *group);
+
+/* Conditions on the row t of the table and the row m of in_<tid>, in brackets. */
+void sql_add_differ(struct buf *b, const struct table *t, const struct sql_group *group,
+                    uint32_t without);
+void sql_add_later_stamp(struct buf *b, const struct sql_group *group);
+/* "FROM regained r WHERE ...": what is known of the group from lives that were lost. */
+void sql_add_regained(struct buf *b, const struct table *t, const struct sql_group *group);
+/* The values of the group on a side, as a JSON object. */
+void sql_add_values(struct buf *b, const struct table *t, int group, char side);
+
+/* Steps: the conflicts of a group; writing rows and feed, from steps[n] on. */
+char *sql_make_conflict(const struct table *t, const struct sql_group *group, bool give,
+                        struct buf *b);
+void sql_make_writes(const struct table *t, bool give, char **steps, int n, struct buf *b);
+
+/* store_give.c. The group is as the backup had it, or as another station gave it back. */
+void sql_add_untouched(struct buf *b, const struct table *t, const struct sql_group *group);
+void sql_make_give(struct table_sql *out, struct buf *b);
 
 /* store_stage.c */
 void sql_make_stage(struct table_sql *out, enum db_engine engine, struct buf *b);

@@ -30,21 +30,25 @@ static void make_scratch(struct table_sql *out, enum db_engine engine, struct bu
     const struct table *t = out->table;
     buf_printf(b,
                "CREATE TEMP TABLE in_%d(k INTEGER PRIMARY KEY,lseq${| INTEGER},base${| INTEGER}"
-               ",gm${| INTEGER},h${| INTEGER},unfed${| INTEGER},id${| TEXT},_del${| INTEGER}",
+               ",gm${| INTEGER},h${| INTEGER},unfed${| INTEGER},part${| INTEGER},id${| "
+               "TEXT},_del${| INTEGER}",
                t->tid);
     add_stamps(b, t, ",", "${| INTEGER}");
     EACH_COLUMN(c, t)
     buf_printf(b, ",\"%s\"${| %s}", c->name, column_sql_type(c));
     buf_add_text(b, ",n INTEGER,why TEXT,acc INTEGER NOT NULL DEFAULT 0,lose INTEGER NOT NULL"
                     " DEFAULT 0,unseen INTEGER NOT NULL DEFAULT 0,_new INTEGER NOT NULL DEFAULT 0"
+                    ",lost INTEGER NOT NULL DEFAULT 0,same INTEGER NOT NULL DEFAULT 0"
                     "${|,absent INTEGER,wrong INTEGER})${| ON COMMIT DELETE ROWS}");
     out->create_in = sql_take(b);
     buf_printf(b, "DELETE FROM in_%d", t->tid);
     out->clear = sql_take(b);
     if (engine == DB_SQLITE)
         return;
-    buf_printf(b, "CREATE TEMP TABLE rec_%d(base TEXT,gm TEXT,h TEXT,unfed TEXT,id TEXT,_del TEXT",
-               t->tid);
+    buf_printf(
+        b,
+        "CREATE TEMP TABLE rec_%d(base TEXT,gm TEXT,h TEXT,unfed TEXT,part TEXT,id TEXT,_del TEXT",
+        t->tid);
     add_stamps(b, t, ",", " TEXT");
     EACH_COLUMN(d, t)
     buf_printf(b, ",\"%s\" TEXT", d->name);
@@ -54,7 +58,7 @@ static void make_scratch(struct table_sql *out, enum db_engine engine, struct bu
 
 static void add_target(struct buf *b, const struct table *t)
 {
-    buf_printf(b, "INSERT INTO in_%d(k,lseq,base,gm,h,unfed,id,_del", t->tid);
+    buf_printf(b, "INSERT INTO in_%d(k,lseq,base,gm,h,unfed,part,id,_del", t->tid);
     add_stamps(b, t, ",", "");
     EACH_COLUMN(c, t)
     buf_printf(b, ",\"%s\"", c->name);
@@ -69,16 +73,17 @@ static void make_stage_typed(struct table_sql *out, struct buf *b)
 {
     const struct table *t = out->table;
     add_target(b, t);
-    buf_add_text(b, ") SELECT r.k,r.lseq,c0,c1,c2,nullif(c3,x'01'),c4,nullif(c5,x'01')");
-    int member = 6;
+    buf_add_text(
+        b, ") SELECT r.k,r.lseq,c0,c1,c2,nullif(c3,x'01'),nullif(c4,x'01'),c5,nullif(c6,x'01')");
+    int member = 7;
     for (int g = 0; !is_up(t) && g <= table_group_count(t); g++, member++)
         buf_printf(b, ",iif(c%d IS x'01',c2,c%d)", member, member);
     EACH_COLUMN(c, t)
     buf_printf(b, ",c%d", member++);
     buf_printf(b,
-               ",row_number() OVER (PARTITION BY c4 ORDER BY r.k)"
+               ",row_number() OVER (PARTITION BY c5 ORDER BY r.k)"
                ",CASE WHEN size>%d THEN 'size' WHEN nul THEN 'text U+0000' END FROM raw AS r,"
-               "json_rows(r.row,'base,gm,h,unfed,id,_del",
+               "json_rows(r.row,'base,gm,h,unfed,part,id,_del",
                LIMIT_ROW_BYTES);
     add_stamps(b, t, ",", "");
     EACH_COLUMN(d, t)
@@ -114,7 +119,7 @@ static void make_fill_typed(struct table_sql *out, struct buf *b)
 
 static void add_numbers(struct buf *b, const struct table *t)
 {
-    static const char *const MARKS[] = {"base", "gm", "h", "unfed", "_del"};
+    static const char *const MARKS[] = {"base", "gm", "h", "unfed", "part", "_del"};
     for (size_t i = 0; i < sizeof MARKS / sizeof *MARKS; i++)
         buf_printf(b, ",int_of(j.%s) AS i_%s", MARKS[i], MARKS[i]);
     for (int g = 0; !is_up(t) && g <= table_group_count(t); g++)
@@ -144,7 +149,7 @@ static void make_stage_text(struct table_sql *out, struct buf *b)
 {
     const struct table *t = out->table;
     add_target(b, t);
-    buf_add_text(b, ",absent,wrong) SELECT k,lseq,i_base,i_gm,i_h,i_unfed,id,i__del");
+    buf_add_text(b, ",absent,wrong) SELECT k,lseq,i_base,i_gm,i_h,i_unfed,i_part,id,i__del");
     add_stamps(b, t, ",i_", "");
     EACH_COLUMN(c, t)
     if (c->type == COLUMN_INT)
@@ -159,7 +164,7 @@ static void make_stage_text(struct table_sql *out, struct buf *b)
     add_bits(b, t);
     buf_add_text(b, " FROM (SELECT r.k,r.lseq,r.row::text AS row,j.*");
     add_numbers(b, t);
-    buf_add_text(b, " FROM raw AS r,json_populate_record(ROW(NULL,NULL,NULL,NULL,NULL,NULL");
+    buf_add_text(b, " FROM raw AS r,json_populate_record(ROW(NULL,NULL,NULL,NULL,NULL,NULL,NULL");
     for (int g = 0; !is_up(t) && g <= table_group_count(t); g++)
         buf_add_text(b, ",NULL");
     EACH_COLUMN(d, t)
@@ -211,7 +216,7 @@ static void add_mark_checks(struct buf *b, const struct table *t, enum db_engine
     bool typed = engine == DB_SQLITE;
     buf_printf(b,
                " WHEN %s OR base<0 THEN 'type base'"
-               " WHEN %s OR gm<1 OR (gm & ~%d)<>0 THEN 'type gm'"
+               " WHEN %s OR (gm<1 AND ?6=0) OR (gm & ~%d)<>0 THEN 'type gm'"
                " WHEN %s OR h<0 THEN 'type h' WHEN %s THEN 'type unfed'",
                typed ? "typeof(base)<>'integer'" : "base IS NULL",
                typed ? "typeof(gm)<>'integer'" : "gm IS NULL",

@@ -306,6 +306,7 @@ static void fork_county(struct county_fixture *f, struct fork *fork)
     checkin(f, 1, "c1");
     fork->event_v = version(f);
     county_reopen(f); /* an epoch that the backup does not know */
+    f->cells.wall_ms += 500;
     copy(f, true);
 }
 
@@ -389,10 +390,30 @@ static void what_has_happened_since_is_not_overwritten(void **state)
     f->cells.wall_ms += 1000;
     county_sync(f, 0, "[]", "{}");
     int inc = (int)json_int(f->reply, "inc", 0);
-    county_push(f, inc, "assignment", fork.f, 2, NOW, "\"id\":\"a1\",\"state\":\"declined\"");
+    county_push(f, inc, "assignment", fork.f, 2, NOW + 1000,
+                "\"id\":\"a1\",\"state\":\"declined\"");
     give_duty(f, &fork, "confirmed", fork.lost_v);
     assert_int_equal(json_int(f->reply, "kept", 0), 1);
     assert_string_equal(county_text(f, "SELECT state FROM assignment"), "declined");
+    /* neither of the two had seen the other */
+    assert_string_equal(
+        county_text(f, "SELECT lose_val FROM conflict WHERE why='given back'"),
+        "{\"_\":null,\"state\":\"confirmed\",\"asked_at\":null,\"answered_at\":null}");
+}
+
+/* A row is given back at its own version, also the group that nobody had changed since the backup:
+ * that is no news to who has changed it since. */
+static void the_value_of_the_backup_is_no_news(void **state)
+{
+    struct county_fixture *f = *state;
+    struct fork fork;
+    fork_county(f, &fork);
+    county_sync(f, 0, "[]", "{}");
+    int inc = (int)json_int(f->reply, "inc", 0);
+    county_push(f, inc, "assignment", fork.f, 2, 1000, "\"id\":\"a1\",\"state\":\"declined\"");
+    give_duty(f, &fork, "planned", fork.lost_v);
+    assert_string_equal(county_text(f, "SELECT state FROM assignment"), "declined");
+    assert_int_equal(county_int(f, "SELECT count(*) FROM conflict"), 0);
 }
 
 static void giving_back_is_for_ones_own_scope_and_for_a_time(void **state)
@@ -406,8 +427,10 @@ static void giving_back_is_for_ones_own_scope_and_for_a_time(void **state)
              "\"guard\",\"name\":\"n\"}]}]",
              (long long)fork.event_v);
     give(f, &fork, rows);
+    give(f, &fork, rows);
     assert_string_equal(json_as_text(json_at(json_at(json_get(f->reply, "bad"), 0), 1), ""),
                         "scope");
+    assert_int_equal(county_int(f, "SELECT count(*) FROM quarantine WHERE why='scope'"), 1);
     f->cells.wall_ms += INT64_C(36) * 86400000;
     give_duty(f, &fork, "confirmed", fork.lost_v);
     assert_int_equal(f->status, 410);
@@ -427,10 +450,142 @@ static void an_edit_on_top_of_a_forgotten_version_survives(void **state)
     give_duty(f, &fork, "confirmed", fork.lost_v);
     county_sync(f, 0, "[]", "{}");
     int inc = (int)json_int(f->reply, "inc", 0);
-    int64_t lseq = county_push(f, inc, "assignment", fork.f, 2, fork.lost_v / 1000 + 10,
+    int64_t lseq = county_push(f, inc, "assignment", fork.lost_v, 2, 1000,
                                "\"id\":\"a1\",\"state\":\"declined\"");
-    assert_string_equal(county_verdict(f, lseq), "keep"); /* it has not seen the rest */
+    assert_string_equal(county_verdict(f, lseq), "ok");
     assert_string_equal(county_text(f, "SELECT state FROM assignment"), "declined");
+    assert_int_equal(county_int(f, "SELECT count(*) FROM conflict"), 0);
+    /* what it stood on is known with it, what came later in the lost life is not */
+    give_duty(f, &fork, "confirmed", fork.lost_v);
+    assert_string_equal(county_text(f, "SELECT state FROM assignment"), "declined");
+    give_duty(f, &fork, "asked", fork.event_v);
+    assert_string_equal(county_text(f, "SELECT json_extract(lose_val,'$.state') FROM conflict"),
+                        "declined");
+}
+
+/* The order in which the two come does not matter. */
+static void a_change_that_knew_the_forgotten_version_comes_first(void **state)
+{
+    struct county_fixture *f = *state;
+    struct fork fork;
+    fork_county(f, &fork);
+    county_sync(f, 0, "[]", "{}");
+    int inc = (int)json_int(f->reply, "inc", 0);
+    county_push(f, inc, "assignment", fork.lost_v, 2, 1000, "\"id\":\"a1\",\"state\":\"declined\"");
+    give_duty(f, &fork, "confirmed", fork.lost_v);
+    assert_string_equal(county_text(f, "SELECT state FROM assignment"), "declined");
+    assert_int_equal(county_int(f, "SELECT count(*) FROM conflict"), 0);
+}
+
+/* Groups come back one by one: a part of a row, and a deletion, also before its row. */
+static void parts_and_deletions_are_given_back(void **state)
+{
+    struct county_fixture *f = *state;
+    struct fork fork;
+    char rows[512];
+    fork_county(f, &fork);
+    snprintf(
+        rows, sizeof rows,
+        "[{\"t\":\"assignment\",\"r\":[{\"_v\":%lld,\"gm\":1,\"part\":1,\"id\":\"a1\",\"scope\":"
+        "\"S0117\",\"shift_id\":\"s1\",\"person_id\":\"p2\",\"role\":0,\"state\":\"x\"},{\"_v\":"
+        "%lld,\"gm\":128,\"part\":1,\"_del\":1,\"id\":\"a2\",\"scope\":\"S0117\"},{\"_v\":%lld,"
+        "\"gm\":3,\"part\":1,\"id\":\"a3\",\"scope\":\"S0117\",\"shift_id\":\"s1\",\"person_id\":"
+        "\"p2\",\"state\":\"x\"}]}]",
+        (long long)fork.lost_v, (long long)fork.event_v, (long long)fork.event_v);
+    give(f, &fork, rows);
+    assert_int_equal(json_int(f->reply, "taken", 9), 1);
+    assert_int_equal(json_count(json_get(f->reply, "bad")), 0);
+    assert_string_equal(
+        county_text(f, "SELECT person_id||' '||state FROM assignment WHERE id='a1'"), "p2 planned");
+    assert_int_equal(county_int(f, "SELECT count(*) FROM assignment"), 1);
+    snprintf(
+        rows, sizeof rows,
+        "[{\"t\":\"assignment\",\"r\":[{\"_v\":%lld,\"gm\":131,\"id\":\"a2\",\"scope\":\"S0117\","
+        "\"shift_id\":\"s1\",\"person_id\":\"p2\",\"state\":\"x\"}]}]",
+        (long long)fork.lost_v);
+    give(f, &fork, rows);
+    assert_int_equal(county_int(f, "SELECT _del FROM assignment WHERE id='a2'"), 1);
+    assert_string_equal(county_text(f, "SELECT op FROM feed WHERE pk='a2'"), "D");
+    snprintf(
+        rows, sizeof rows,
+        "[{\"t\":\"assignment\",\"r\":[{\"_v\":%lld,\"gm\":128,\"part\":1,\"_del\":1,\"id\":\"a1\","
+        "\"scope\":\"S0117\"}]}]",
+        (long long)fork.event_v);
+    give(f, &fork, rows);
+    assert_int_equal(county_int(f, "SELECT _del FROM assignment WHERE id='a1'"), 1);
+}
+
+/* The giver's own change of a group is still to come: what it gives of it is only there so that the
+ * row is whole. */
+static void a_group_that_is_not_vouched_for_loses_to_any(void **state)
+{
+    struct county_fixture *f = *state;
+    struct fork fork;
+    char rows[512];
+    fork_county(f, &fork);
+    static const char ROW[] =
+        "[{\"t\":\"assignment\",\"r\":[{\"_v\":%lld,\"gm\":%d,\"id\":\"a4\","
+        "\"scope\":\"S0117\",\"shift_id\":\"s1\",\"person_id\":\"p1\",\"state\":"
+        "\"%s\"}]}]";
+    snprintf(rows, sizeof rows, ROW, (long long)fork.event_v, 129, "mine");
+    give(f, &fork, rows);
+    assert_int_equal(json_int(f->reply, "taken", 0), 1);
+    snprintf(rows, sizeof rows, ROW, (long long)fork.lost_v, 131, "theirs");
+    give(f, &fork, rows);
+    assert_string_equal(county_text(f, "SELECT state FROM assignment WHERE id='a4'"), "theirs");
+    county_sync(f, 0, "[]", "{}");
+    int inc = (int)json_int(f->reply, "inc", 0);
+    county_push(f, inc, "assignment", fork.lost_v, 2, 1000, "\"id\":\"a4\",\"state\":\"mine\"");
+    assert_string_equal(county_text(f, "SELECT state FROM assignment WHERE id='a4'"), "mine");
+}
+
+/* A county whose clock is behind after the restore, and a station with its own idea of where their
+ * ways parted. */
+static void versions_rise_above_the_lost_ones(void **state)
+{
+    struct county_fixture *f = *state;
+    struct fork fork;
+    char body[1024];
+    fork_county(f, &fork);
+    int64_t ahead = fork.lost_v + INT64_C(3600000000);
+    give_duty(f, &fork, "confirmed", ahead);
+    assert_true(county_int(f, "SELECT v FROM ctr") > ahead);
+    assert_true(county_int(f, "SELECT max(first_v) FROM epoch") == ahead);
+    snprintf(body, sizeof body,
+             "{\"p\":1,\"sv\":1,\"station\":\"S0117\",\"common\":\"%s\",\"f\":%lld,\"rows\":[],"
+             "\"done\":0}",
+             fork.common, (long long)fork.f - 5);
+    county_call(f, COUNTY_GIVEBACK, body);
+    assert_int_equal(json_int(f->reply, "f", 0), fork.f - 5);
+}
+
+static void what_was_given_back_is_forgotten_after_a_time(void **state)
+{
+    struct county_fixture *f = *state;
+    struct fork fork;
+    struct err err = {0};
+    bool more = true;
+    static const char COUNT[] = "SELECT (SELECT count(*) FROM giveback)+(SELECT count(*) FROM "
+                                "regained)+(SELECT count(*) FROM replaced)+(SELECT count(*) FROM "
+                                "conflict)";
+    fork_county(f, &fork);
+    county_sync(f, 0, "[]", "{}");
+    int inc = (int)json_int(f->reply, "inc", 0);
+    give_duty(f, &fork, "confirmed", fork.lost_v);
+    county_push(f, inc, "assignment", fork.f, 3, NOW + 10000,
+                "\"id\":\"a1\",\"state\":\"declined\",\"person_id\":\"p2\"");
+    assert_int_equal(county_int(f, "SELECT count(*)>0 FROM replaced"), 1);
+    assert_int_equal(county_int(f, "SELECT count(*) FROM conflict"), 1);
+    int64_t before = county_int(f, COUNT);
+    assert_int_equal(f->store->ops->tidy(f->store, &more, &err), ERR_OK);
+    assert_int_equal(county_int(f, COUNT), before);
+    f->cells.wall_ms += LIMIT_GIVEBACK_DAYS * INT64_C(86400000) + 1;
+    assert_int_equal(f->store->ops->tidy(f->store, &more, &err), ERR_OK);
+    assert_int_equal(county_int(f, COUNT), 1); /* the conflict */
+    f->cells.wall_ms += LIMIT_CONFLICT_DAYS * INT64_C(86400000);
+    assert_int_equal(f->store->ops->tidy(f->store, &more, &err), ERR_OK);
+    assert_int_equal(county_int(f, COUNT), 0);
+    assert_false(more);
 }
 
 static void without_epochs_nobody_is_told(void **state)
@@ -451,9 +606,11 @@ static void versions_count_only_when_told_to(void **state)
 {
     struct county_fixture *f = *state;
     f->without = WITHOUT_VCOUNTER;
+    int64_t before = county_int(f, "SELECT v FROM ctr");
+    f->cells.wall_ms += 5000;
     county_reopen(f);
     checkin(f, 1, "c1");
-    assert_int_equal(version(f), 1);
+    assert_int_equal(version(f), before + 1);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, county_setup, county_teardown)
@@ -475,6 +632,12 @@ int main(void)
         TEST(what_has_happened_since_is_not_overwritten),
         TEST(giving_back_is_for_ones_own_scope_and_for_a_time),
         TEST(an_edit_on_top_of_a_forgotten_version_survives),
+        TEST(what_was_given_back_is_forgotten_after_a_time),
+        TEST(versions_rise_above_the_lost_ones),
+        TEST(a_group_that_is_not_vouched_for_loses_to_any),
+        TEST(parts_and_deletions_are_given_back),
+        TEST(a_change_that_knew_the_forgotten_version_comes_first),
+        TEST(the_value_of_the_backup_is_no_news),
         TEST(without_epochs_nobody_is_told),
         TEST(versions_count_only_when_told_to),
     };

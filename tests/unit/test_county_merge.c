@@ -69,6 +69,22 @@ static void a_causal_edit_is_accepted_whatever_its_clock(void **state)
     assert_int_equal(county_int(f, "SELECT g0_v<g1_v FROM assignment"), 1);
 }
 
+/* What is pushed once more, and says the same later, has the later stamp. */
+static void the_same_said_later_has_the_later_stamp(void **state)
+{
+    struct county_fixture *f = *state;
+    int64_t v = make_duty(f);
+    county_push(f, 1, "assignment", v, STATE, NOW - 5000, CONFIRMED);
+    int64_t row_v = county_int(f, "SELECT _v FROM assignment");
+    int64_t lseq = county_push(f, 1, "assignment", v, STATE, NOW, CONFIRMED);
+    assert_string_equal(county_verdict(f, lseq), "ok");
+    assert_int_equal(county_int(f, "SELECT g1_h FROM assignment"), NOW);
+    assert_int_equal(county_int(f, "SELECT _v FROM assignment"), row_v);
+    assert_int_equal(county_int(f, "SELECT max(v) FROM feed"), row_v);
+    county_push(f, 1, "assignment", v, STATE, NOW - 1000, CONFIRMED);
+    assert_int_equal(county_int(f, "SELECT g1_h FROM assignment"), NOW);
+}
+
 static void its_own_edits_never_conflict(void **state)
 {
     struct county_fixture *f = *state;
@@ -408,6 +424,7 @@ int main(void)
         TEST(a_new_row_is_inserted),
         TEST(versions_grow_in_the_order_of_commits),
         TEST(a_causal_edit_is_accepted_whatever_its_clock),
+        TEST(the_same_said_later_has_the_later_stamp),
         TEST(its_own_edits_never_conflict),
         TEST(of_concurrent_edits_the_later_stamp_wins),
         TEST(the_loser_is_told_and_logged_and_gets_the_row),

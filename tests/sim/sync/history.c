@@ -161,11 +161,25 @@ void history_look(struct world *world)
 
 /* --- loss --- */
 
+/* A reply that is still under way takes the row from the station (-1: the county). */
+static bool is_doomed(const struct world *world, int station, int row)
+{
+    char gone[64];
+    snprintf(gone, sizeof gone, "\"_op\":\"D\",\"id\":\"%s\"", world->history.rows[row].id);
+    for (size_t i = 0; i < MESSAGES_MAX; i++) {
+        const struct message *message = &world->messages[i];
+        if (message->kind == MESSAGE_REPLY && message->station == station &&
+            message->body != NULL && strstr(message->body, gone) != NULL)
+            return true;
+    }
+    return false;
+}
+
 static void add_sample(struct sample *all, bool alive[EDITS_MAX], const struct world *world,
-                       const struct sample *one)
+                       const struct sample *one, int station)
 {
     for (int row = 0; row < world->history.row_count; row++)
-        for (int group = 0; group < GROUPS; group++)
+        for (int group = 0; group < GROUPS && !is_doomed(world, station, row); group++)
             for (int e = one->value[row][group]; e >= 0 && !alive[e];
                  e = world->history.edits[e].parent)
                 alive[e] = true;
@@ -178,9 +192,9 @@ static void gather(const struct world *world, struct sample *ret, bool alive[EDI
 {
     *ret = (struct sample){0};
     memset(alive, 0, EDITS_MAX * sizeof *alive);
-    add_sample(ret, alive, world, &world->county.sample);
+    add_sample(ret, alive, world, &world->county.sample, -1);
     for (int i = 0; i < world->station_count; i++)
-        add_sample(ret, alive, world, &world->stations[i].sample);
+        add_sample(ret, alive, world, &world->stations[i].sample, i);
 }
 
 void history_before_loss(struct world *world, struct sample *ret)
@@ -203,7 +217,11 @@ void history_after_loss(struct world *world, const struct sample *before)
         }
     for (int e = 0; e < world->history.edit_count; e++) {
         struct edit *edit = &world->history.edits[e];
-        if (!alive[e] && !edit->logged && !edit->set_aside && !edit->dead) {
+        if (alive[e] || edit->dead)
+            continue;
+        if (edit->logged || edit->set_aside) {
+            edit->forgotten = true;
+        } else {
             edit->dead = true;
             say(world, "edit e%d is lost with the disk", e);
         }

@@ -144,6 +144,7 @@ struct edit {
     int row, group, parent, by; /* by: station, -1 the county */
     bool dead;                  /* went down with the only disk that had it */
     bool logged;                /* stands in the county's conflict log */
+    bool forgotten;             /* logged, and what had won went down with a disk */
     bool set_aside;             /* in quarantine at either side */
 };
 
