@@ -293,12 +293,23 @@ int course_build(struct course *course, size_t page_bytes, char ret_path[COURSE_
     return ok ? ERR_OK : err_set(err, ERR_LIMIT, "sync: the request does not fit");
 }
 
+/* Another life of the county's database than the last one that we heard of: nothing of it counts
+ * before a sync has asked whether it still knows what we were told. */
+static bool is_other_life(struct course *course, const struct json *reply)
+{
+    course->unsure = json_get(reply, "v") != NULL &&
+                     replica_get_int(course->wire->replica, 0,
+                                     "SELECT 1 FROM sync_state WHERE k = 'seen' AND v->>0 <> ?1",
+                                     "s", json_text(reply, "ep", "")) != 0;
+    return course->unsure;
+}
+
 static int read_json(struct course *course, const char *body, size_t size, int64_t *ret_now_ms,
                      struct err *err)
 {
     struct json *reply = NULL;
     int code = json_parse(body, size, &reply, err);
-    if (code == ERR_OK) {
+    if (code == ERR_OK && !is_other_life(course, reply)) {
         *ret_now_ms = json_int(reply, "now", 0);
         code = course->ask == ASK_GIVEBACK ? rewind_read(&course->rewind, reply, err)
                                            : digest_read(&course->digest, reply, err);
@@ -318,6 +329,10 @@ int course_read(struct course *course, const char *body, size_t size, struct pag
     if (code != ERR_OK)
         return code;
     *ret_now_ms = json_int(ret_page->envelope, "now", 0);
+    if (is_other_life(course, ret_page->envelope)) {
+        page_free(ret_page);
+        return ERR_OK;
+    }
     code = course->ask == ASK_BOOT ? read_boot(course, ret_page, err)
                                    : digest_read(&course->digest, ret_page->envelope, err);
     if (code != ERR_OK)
@@ -325,21 +340,13 @@ int course_read(struct course *course, const char *body, size_t size, struct pag
     return code;
 }
 
-bool course_note_seen(struct course *course, const struct json *reply)
-{
-    if (course->ask != ASK_SYNC && json_get(reply, "v") != NULL &&
-        replica_get_int(course->wire->replica, 0,
-                        "SELECT 1 FROM sync_state WHERE k = 'seen' AND v->>0 <> ?1", "s",
-                        json_text(reply, "ep", "")) != 0) {
-        course->unsure = true;
-        return true;
-    }
-    return wire_note_seen(course->wire, reply);
-}
-
 bool course_store(struct course *course)
 {
     course->failed = false;
+    if (course->unsure) {
+        digest_restart(&course->digest);
+        return true;
+    }
     if (course->ask == ASK_BOOT)
         return store_boot(course);
     return course->ask == ASK_GIVEBACK ? rewind_store(&course->rewind)

@@ -40,7 +40,8 @@ struct course {
     enum course_ask ask; /* of the request under way */
     bool detour;         /* the last request was no sync */
     bool failed;         /* and nobody answered it well */
-    bool unsure;         /* the county's epoch is a new one: a sync has to ask what it knows */
+    bool unsure;         /* the county's epoch is a new one: a sync has to ask what it knows, and
+                            the reply that said so was put away */
     struct boot boot;
     struct digest digest;
     struct rewind rewind;
@@ -71,9 +72,6 @@ int course_build(struct course *course, size_t page_bytes, char ret_path[COURSE_
  * county's clock. ERR_INVALID as page_read(). */
 int course_read(struct course *course, const char *body, size_t size, struct page *ret_page,
                 int64_t *ret_now_ms, struct err *err);
-/* Before any row of a reply is applied: how far the county is. Only a sync asks whether it still
- * knows what it said before, so one has to come first when its epoch is another. */
-bool course_note_seen(struct course *course, const struct json *reply);
 /* In the handler of the last slice of the rows (or alone): the request counts as answered. */
 bool course_store(struct course *course);
 

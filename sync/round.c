@@ -249,7 +249,7 @@ static void settle(struct sync *sync, int64_t county_ms)
     wait_for_commit(sync, on_settled, 0);
     bool ok = sync->course.ask != ASK_SYNC ||
               (wire_settle(&sync->wire, &sync->page) && settle_blame(sync));
-    ok = ok && course_note_seen(&sync->course, sync->page.envelope);
+    ok = ok && wire_note_seen(&sync->wire, sync->page.envelope);
     if (ok && sync->page.row_count == 0)
         ok = store_end(sync);
     if (ok && county_ms > 0)

@@ -663,6 +663,24 @@ static void what_the_county_said_last_is_asked_about(void **state)
     wait_request(f, "/v1/digest"); /* what was refused is looked for */
 }
 
+/* A comparison that was under way: what the county says now may lack what we were told. */
+static void a_comparison_of_another_life_does_not_count(void **state)
+{
+    struct fixture *f = *state;
+    settle_in(f);
+    run(f, "INSERT INTO sync_state(k,v) VALUES ('digest:S1',1),('seen',json_array('e1',650))");
+    close_all(f);
+    open_all(f);
+    sync_start(f->sync);
+    wait_request(f, "/v1/digest");
+    answer(f, 200, "{\"now\":1,\"ep\":\"e2\",\"v\":900,\"b\":[]}");
+    wait_request(f, "/v1/sync");
+    assert_string_equal(json_as_text(json_at(json_get(f->sent, "seen"), 0), ""), "e1");
+    answer_sync(f, BOTH("1000"), "");
+    wait_request(f, "/v1/digest"); /* it begins again */
+    assert_string_equal(json_text(f->sent, "t", ""), "org");
+}
+
 static void a_crash_while_giving_back_begins_it_again(void **state)
 {
     struct fixture *f = *state;
@@ -728,6 +746,7 @@ int main(void)
         TEST(what_is_new_here_survives_the_comparison),
         TEST(a_restored_county_gets_back_what_it_forgot),
         TEST(what_the_county_said_last_is_asked_about),
+        TEST(a_comparison_of_another_life_does_not_count),
         TEST(a_crash_while_giving_back_begins_it_again),
         TEST(without_a_common_epoch_everything_is_given_back),
         TEST(the_rules_of_giving_back_can_be_taken_away),
