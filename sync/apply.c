@@ -235,7 +235,7 @@ static size_t find_unfed(struct wire *wire, int64_t v, struct unfed *ret)
 {
     struct query *query = replica_query(
         wire->replica, "SELECT tid, pk FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 3 AND "
-                       "coalesce(v, 0) <= ?1 ORDER BY lseq LIMIT ?2");
+                       "coalesce(v, 0) <= ?1 AND v IS NOT base ORDER BY lseq LIMIT ?2");
     query_int(query, 1, v);
     query_int(query, 2, UNFED_ROWS);
     size_t count = 0;

@@ -214,6 +214,16 @@ static bool drop_some(struct digest *digest)
     return ok;
 }
 
+/* What came back after the county was restored is down now (rewind.h). */
+static bool settle_rewind(struct wire *wire, int64_t v)
+{
+    return state_forget(wire->replica, "rewind_f") &&
+           replica_run(wire->replica,
+                       "UPDATE sync_out SET st = 2 WHERE st <> 2 AND st <> 4 AND st = 3 AND base = "
+                       "v AND v <= ?1",
+                       "i", v) >= 0;
+}
+
 static bool finish(struct digest *digest)
 {
     struct wire *wire = digest->wire;
@@ -226,7 +236,8 @@ static bool finish(struct digest *digest)
                           digest->scope) >= 0;
     if (ok && digest->v >= 0 && !wire_get_cursor(wire, digest->scope, epoch, &v))
         ok = wire_store_cursor(wire, digest->scope, digest->ep, digest->v);
-    ok = ok && (wanted(digest, scope) || state_forget(wire->replica, "rewind_f"));
+    ok = ok && wire_settle_unfed(wire, digest->scope, digest->v) &&
+         (wanted(digest, scope) || settle_rewind(wire, digest->v));
     digest_restart(digest);
     return ok;
 }

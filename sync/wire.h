@@ -88,7 +88,7 @@ bool wire_compare_all(struct wire *wire);
 bool wire_drop_row(struct wire *wire, const struct table *table, const char *id, const char *scope,
                    const char *why);
 
-/* The scope was just filled as of version v: a mark of it that lost at v or before, and whose row
+/* The scope was just filled, or compared, as of version v: a mark of it that lost at v or before, and whose row
  * did not come, has a row that is not the scope's any more. At most 200 at a time. */
 bool wire_settle_unfed(struct wire *wire, const char *scope, int64_t v);
 

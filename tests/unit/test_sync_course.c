@@ -574,6 +574,22 @@ static void what_is_new_here_survives_the_comparison(void **state)
     assert_int_equal(ask(f, "SELECT v->>1 FROM sync_state WHERE k='cur:S1'"), 1000);
 }
 
+/* What lost to a row that is another scope's by now: neither the feed nor the comparison has it. */
+static void what_lost_and_is_elsewhere_goes(void **state)
+{
+    struct fixture *f = *state;
+    settle_in(f);
+    write_shift(f, "s");
+    run(f, "UPDATE sync_out SET st=3,v=1500");
+    run(f, "INSERT INTO sync_state(k,v) VALUES ('digest:S1',1)");
+    close_all(f);
+    open_all(f);
+    sync_start(f->sync);
+    compare_rest(f);
+    assert_int_equal(ask(f, "SELECT count(*) FROM sync_out WHERE st=3"), 0);
+    assert_int_equal(ask(f, "SELECT count(*) FROM shift"), 0);
+}
+
 /* --- the county was restored --- */
 
 #define REWIND "{\"error\":\"x\",\"rewind\":{\"eps\":[[\"e0\",0],[\"e2\",80]]}}"
@@ -744,6 +760,7 @@ int main(void)
         TEST(what_is_not_granted_any_more_is_taken_away_without_marks),
         TEST(an_expired_station_compares_and_repairs),
         TEST(what_is_new_here_survives_the_comparison),
+        TEST(what_lost_and_is_elsewhere_goes),
         TEST(a_restored_county_gets_back_what_it_forgot),
         TEST(what_the_county_said_last_is_asked_about),
         TEST(a_comparison_of_another_life_does_not_count),
