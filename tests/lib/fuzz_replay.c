@@ -9,7 +9,7 @@
 #include "gateway/base/text.h"
 #include "tests/lib/fuzz.h"
 
-enum { MAX_SEEDS = 1024, MAX_BYTES = 4096, MAX_EDITS = 8 };
+enum { MAX_SEEDS = 1024, MAX_BYTES = 8192, MAX_EDITS = 8 };
 
 struct seed {
     uint8_t *bytes;
