@@ -89,6 +89,8 @@ struct json *view_sync(void *ctx)
     struct sync_status status;
     sync_get_status(gateway->sync, &status);
     struct json *json = json_new_object();
+    int64_t age_ms = clock_wall_ms(&gateway->clock) - status.last_progress_ms;
+    json_set_int(json, "age_ms", status.last_progress_ms == 0 ? -1 : age_ms < 0 ? 0 : age_ms);
     json_set_int(json, "as_of", status.last_progress_ms);
     json_set_text(json, "link", sync_link_name(status.link));
     json_set_text(json, "phase", status.phase);
@@ -284,7 +286,9 @@ static void check_county(struct gateway *gateway, struct json *list)
     struct sync_status status;
     sync_get_status(gateway->sync, &status);
     int level = status.link == SYNC_LINK_UP ? 0 : status.link == SYNC_LINK_HELD ? 2 : 1;
-    find(list, "county", level, status.problem, status.since_ms);
+    bool came = status.last_progress_ms > 0;
+    find(list, "county", level, status.problem,
+         level > 0 && came ? status.last_progress_ms : status.since_ms);
     if (status.quarantined > 0)
         find(list, "quarantine", 1, "", 0);
     if (status.time_q == 1)

@@ -32,6 +32,7 @@
 enum {
     LOOK_MS = 1000, /* level-triggered: marks are looked for this often even if nobody calls */
     PRUNE_MS = 3600000,
+    PRUNE_AGAIN_MS = 2000, /* when there was more than one handler takes */
     /* An alarm waits for the slice that is being applied: well below LIMIT_SYNC_SLICE_MS, because
      * the time of a slice is foretold from the last one. Shorter ones cost hardly any rows a
      * second. */
@@ -179,11 +180,13 @@ static void on_slice_committed(void *ctx, int64_t rows, bool committed)
         on_round_done(sync);
 }
 
-/* With the last slice. */
+/* With the last slice. When it was is kept: how old the county's word is must be known after a
+ * restart without a line, too. */
 static bool store_end(struct sync *sync)
 {
-    return sync->course.ask == ASK_SYNC ? wire_store_cursors(&sync->wire, &sync->page)
-                                        : course_store(&sync->course);
+    bool ok = sync->course.ask == ASK_SYNC ? wire_store_cursors(&sync->wire, &sync->page)
+                                           : course_store(&sync->course);
+    return ok && state_set_int(sync->replica, "progress_ms", core_wall_ms(sync));
 }
 
 /* One slice; the cursors go with the last. */
@@ -595,7 +598,8 @@ static void prune(struct sync *sync)
         return;
     sync->pruned_ms = core_mono_ms(sync);
     replica_enter(sync->replica);
-    wire_prune(&sync->wire);
+    if (wire_prune(&sync->wire))
+        sync->pruned_ms -= PRUNE_MS - PRUNE_AGAIN_MS;
     replica_leave(sync->replica, true);
 }
 

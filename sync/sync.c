@@ -112,6 +112,7 @@ static void set_up(struct sync *sync, struct rnd *rnd)
     sync->handles = 2;
     sync->status.link = sync->transport.impl != NULL ? SYNC_LINK_UNKNOWN : SYNC_LINK_OFF;
     sync->status.since_ms = core_wall_ms(sync);
+    sync->status.last_progress_ms = state_int(sync->replica, "progress_ms");
 }
 
 int sync_init_with(struct sync **ret, uv_loop_t *loop, struct replica *replica, struct rnd *rnd,

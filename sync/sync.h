@@ -60,7 +60,7 @@ enum sync_link {
 struct sync_status {
     enum sync_link link;
     int64_t since_ms;         /* link is so since then */
-    int64_t last_progress_ms; /* last reply that was taken over wholly */
+    int64_t last_progress_ms; /* last reply that was taken over wholly, also by an earlier start */
     int64_t next_in_ms;       /* until the next request by itself; -1: one is running or never */
     int64_t incarnation;
     int64_t pending;        /* marks unsent or in flight */

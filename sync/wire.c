@@ -21,6 +21,7 @@
 enum {
     ROW_BYTES_FIRST = 256, /* guess before the first push */
     KEEP_SETTLED_DAYS = 35,
+    PRUNE_ROWS = 500, /* at a time */
 };
 
 /* --- what is remembered --- */
@@ -749,14 +750,18 @@ bool wire_store_cursors(struct wire *wire, const struct page *page)
     return true;
 }
 
-void wire_prune(struct wire *wire)
+bool wire_prune(struct wire *wire)
 {
-    replica_run(wire->replica,
-                "DELETE FROM sync_out WHERE lseq IN (SELECT lseq FROM sync_out ORDER BY lseq LIMIT "
-                "1000) AND st = 2 AND h < now_ms() - ?1",
-                "i", (int64_t)KEEP_SETTLED_DAYS * 86400000);
-    replica_run(wire->replica,
-                "DELETE FROM sync_conflict WHERE id IN (SELECT id FROM sync_conflict ORDER BY id "
-                "LIMIT 1000) AND settled_at < now_ms() - ?1",
-                "i", (int64_t)KEEP_SETTLED_DAYS * 86400000);
+    int64_t before =
+        state_int(wire->replica, "county_ms") - (int64_t)KEEP_SETTLED_DAYS * 86400000;
+    int64_t marks = replica_run(wire->replica,
+                                "DELETE FROM sync_out WHERE lseq IN (SELECT lseq FROM sync_out "
+                                "WHERE st = 2 ORDER BY lseq LIMIT ?2) AND h < ?1",
+                                "ii", before, (int64_t)PRUNE_ROWS);
+    int64_t conflicts = replica_run(wire->replica,
+                                    "DELETE FROM sync_conflict WHERE id IN (SELECT id FROM "
+                                    "sync_conflict WHERE settled_at IS NOT NULL ORDER BY id LIMIT "
+                                    "?2) AND settled_at < ?1",
+                                    "ii", before, (int64_t)PRUNE_ROWS);
+    return marks == PRUNE_ROWS || conflicts == PRUNE_ROWS;
 }

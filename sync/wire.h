@@ -97,7 +97,9 @@ bool wire_unclaim(struct wire *wire);
 /* ... or, when it has come down to one row, set that aside. */
 bool wire_set_aside_first(struct wire *wire, const char *why);
 
-/* Forgets marks settled more than 35 days ago. */
-void wire_prune(struct wire *wire);
+/* Forgets some of the marks settled more than 35 days before the county's last word: by the county's
+ * clock, and not while the line is down, because a county that comes back from a backup may need
+ * them. True: there may be more. */
+bool wire_prune(struct wire *wire);
 
 #endif

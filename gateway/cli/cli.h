@@ -33,6 +33,10 @@ struct cli {
     const char *limit; /* --limit, or NULL */
 };
 
+enum { CLI_AGE = 32 };
+/* How long ago, in two words: "35 天前", "2 h ago". Less than two minutes, or -1 (never): "". */
+void cli_format_age(const struct cli *cli, int64_t age_ms, char ret[CLI_AGE]);
+
 /* The text in the language chosen. */
 const char *cli_say(const struct cli *cli, const char *zh, const char *en);
 

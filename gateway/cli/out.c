@@ -37,6 +37,23 @@ void cli_format_time(int64_t at_ms, char ret[16])
                  at.minute % 100);
 }
 
+void cli_format_age(const struct cli *cli, int64_t age_ms, char ret[CLI_AGE])
+{
+    static const struct {
+        int64_t ms;
+        const char *zh, *en;
+    } units[] = {{CALTIME_DAY_MS, "天前", "days ago"},
+                 {60 * CALTIME_MINUTE_MS, "小时前", "h ago"},
+                 {CALTIME_MINUTE_MS, "分钟前", "min ago"}};
+    ret[0] = '\0';
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
+        if (age_ms >= 2 * units[i].ms) {
+            snprintf(ret, CLI_AGE, "%lld %s", (long long)(age_ms / units[i].ms),
+                     cli_say(cli, units[i].zh, units[i].en));
+            return;
+        }
+}
+
 void cli_format_date(int64_t at_ms, char ret[16])
 {
     struct caltime at = caltime_local(at_ms);

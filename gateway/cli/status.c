@@ -88,11 +88,13 @@ static void print_modems(const struct cli *cli, const struct json *modems)
 static void print_links(const struct cli *cli, const struct json *json)
 {
     const struct json *county = json_get(json, "county"), *broker = json_get(json, "broker");
-    char at[16];
+    char at[16], age[CLI_AGE];
     cli_format_time(json_int(county, "as_of", 0), at);
-    printf(cli->english ? "county    %s, last progress %s, %lld rows to send\n"
-                        : "县平台  %s，最近同步 %s，待上传 %lld 行\n",
-           cli_link_name(cli, county), at, (long long)json_int(county, "pending", 0));
+    cli_format_age(cli, json_int(county, "age_ms", -1), age);
+    printf(cli->english ? "county    %s, last progress %s%s%s, %lld rows to send\n"
+                        : "县平台  %s，最近同步 %s%s%s，待上传 %lld 行\n",
+           cli_link_name(cli, county), at, age[0] != '\0' ? " " : "", age,
+           (long long)json_int(county, "pending", 0));
     printf("%s%s\n", cli_say(cli, "设备线  ", "broker    "),
            json_bool(broker, "connected", false) ? cli_say(cli, "已连接", "connected")
                                                  : cli_say(cli, "断开", "not connected"));

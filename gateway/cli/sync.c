@@ -57,7 +57,7 @@ static void print_warnings(const struct cli *cli, const struct json *sync)
 int command_sync_status(const struct cli *cli)
 {
     struct json *sync = NULL;
-    char since[16], as_of[16];
+    char since[16], as_of[16], age[CLI_AGE];
     int code = cli_get(cli, "/v1/sync", &sync);
     if (code != EXIT_OK || cli->json) {
         json_free(sync);
@@ -65,7 +65,9 @@ int command_sync_status(const struct cli *cli)
     }
     cli_format_time(json_int(sync, "since", 0), since);
     cli_format_time(json_int(sync, "as_of", 0), as_of);
-    printf("%s %s\n", cli_say(cli, "县里的数据截至", "the county's data is as of"), as_of);
+    cli_format_age(cli, json_int(sync, "age_ms", -1), age);
+    printf("%s %s%s%s%s\n", cli_say(cli, "县里的数据截至", "the county's data is as of"), as_of,
+           age[0] != '\0' ? " (" : "", age, age[0] != '\0' ? ")" : "");
     printf(cli->english ? "county: %s (since %s)\n" : "县平台：%s（自 %s）\n",
            cli_link_name(cli, sync), since);
     print_count(cli, sync, "pending", "待上传行数", "rows to send");

@@ -257,6 +257,19 @@ static void write_shift(struct fixture *f, const char *id)
     sync_poke(f->sync);
 }
 
+static void how_old_the_countys_word_is_survives_a_restart(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(status_of(f).last_progress_ms, 0);
+    settle_in(f);
+    int64_t heard_ms = f->cells.wall_ms;
+    assert_int_equal(status_of(f).last_progress_ms, heard_ms);
+    close_all(f);
+    f->cells.wall_ms += INT64_C(35) * 86400000;
+    open_all(f);
+    assert_int_equal(status_of(f).last_progress_ms, heard_ms);
+}
+
 /* --- filling --- */
 
 static void answer_boot(struct fixture *f, const char *rows, const char *next, int more)
@@ -750,6 +763,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        TEST(how_old_the_countys_word_is_survives_a_restart),
         TEST(an_empty_station_is_filled_table_by_table),
         TEST(an_alarm_does_not_wait_for_the_filling),
         TEST(what_left_the_scope_before_its_filling_goes),

@@ -298,6 +298,55 @@ static void a_file_stands_for_the_machine(void **state)
     assert_true(machine_is(&one, text));
 }
 
+/* --- settled marks --- */
+
+static bool prune(struct fixture *f)
+{
+    replica_enter(f->replica);
+    bool more = wire_prune(&f->wire);
+    assert_true(replica_leave(f->replica, true));
+    assert_true(replica_commit(f->replica));
+    return more;
+}
+
+static void hear(struct fixture *f, int64_t county_ms)
+{
+    replica_enter(f->replica);
+    assert_true(life_note_time(&f->wire, county_ms));
+    assert_true(replica_leave(f->replica, true));
+    assert_true(replica_commit(f->replica));
+}
+
+static void settled_marks_are_forgotten_35_days_later_by_the_countys_clock(void **state)
+{
+    struct fixture *f = *state;
+    write_event(f);
+    run(f, "UPDATE sync_out SET st = 2");
+    int64_t then = f->cells.wall_ms + INT64_C(35) * 86400000;
+    f->cells.wall_ms = then + 1; /* but the county was not heard since */
+    assert_false(prune(f));
+    assert_int_equal(ask(f, "SELECT count(*) FROM sync_out"), 1);
+    hear(f, then);
+    prune(f);
+    assert_int_equal(ask(f, "SELECT count(*) FROM sync_out"), 1);
+    hear(f, then + 1);
+    prune(f);
+    assert_int_equal(ask(f, "SELECT count(*) FROM sync_out"), 0);
+}
+
+static void many_settled_marks_are_forgotten_bit_by_bit(void **state)
+{
+    struct fixture *f = *state;
+    run(f, "WITH RECURSIVE k(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM k WHERE i < 1900) "
+           "INSERT INTO sync_out(tid, pk, base, gm, h, st) "
+           "SELECT 15, 'p' || i, 0, 1, 1, iif(i <= 1200, 4, 2) FROM k");
+    hear(f, f->cells.wall_ms);
+    assert_true(prune(f));
+    assert_false(prune(f));
+    assert_int_equal(ask(f, "SELECT count(*) FROM sync_out"), 1200);
+    assert_int_equal(ask(f, "SELECT count(*) FROM sync_out WHERE st = 2"), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -313,6 +362,8 @@ int main(void)
         TEST(a_restored_database_is_a_new_incarnation_at_the_start),
         TEST(a_station_without_a_number_needs_no_new_one),
         cmocka_unit_test(a_file_stands_for_the_machine),
+        TEST(settled_marks_are_forgotten_35_days_later_by_the_countys_clock),
+        TEST(many_settled_marks_are_forgotten_bit_by_bit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -795,21 +795,6 @@ static void another_stations_database_is_refused(void **state)
     assert_non_null(strstr(err.text, "S1"));
 }
 
-static void settled_marks_are_forgotten_after_35_days(void **state)
-{
-    struct fixture *f = *state;
-    meet(f);
-    insert_shifts(f, 2);
-    build(f, 100);
-    get(f, "\"ack\":5,\"v0\":30,\"lost\":[],\"keep\":[],\"bad\":[]", "[]");
-    f->cells.wall_ms += INT64_C(35) * 86400000;
-    wire_prune(&f->wire);
-    assert_int_equal(ask(f, "SELECT count(*) FROM sync_out"), 2);
-    f->cells.wall_ms += 1;
-    wire_prune(&f->wire);
-    assert_int_equal(ask(f, "SELECT count(*) FROM sync_out"), 0);
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -842,7 +827,6 @@ int main(void)
         TEST(a_scope_that_is_granted_is_followed_and_one_that_is_not_is_left),
         TEST(columns_of_other_versions_do_no_harm),
         TEST(another_stations_database_is_refused),
-        TEST(settled_marks_are_forgotten_after_35_days),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
