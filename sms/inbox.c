@@ -412,21 +412,29 @@ static void take_text(struct inbox *inbox, struct incoming *in)
         give_out_single(inbox, in);
 }
 
+/* Also when the bytes are known: two modems that sent to one number in the same second, with the
+ * same reference, get equal reports; and one that is taken twice does no harm. */
+static void take_stored_report(struct inbox *inbox, const char *modem, const struct incoming *in)
+{
+    if (in->pdu_seq > 0)
+        mark_pdu(inbox, in->pdu_seq, "report", NULL);
+    if (inbox->options.on_report != NULL)
+        inbox->options.on_report(inbox->options.ctx, modem, &in->tpdu);
+}
+
 void inbox_take(struct inbox *inbox, const char *modem, const char *hex)
 {
     struct err err = {0};
     struct incoming in = {.pdu_seq = store_pdu(inbox, modem, hex), .heard_ms = now_of(inbox)};
-    if (in.pdu_seq <= 0) {
+    bool again = in.pdu_seq <= 0;
+    bool bad = tpdu_decode_hex(hex, TPDU_FROM_NETWORK, &in.tpdu, &err) != ERR_OK;
+    if (!bad && in.tpdu.kind == TPDU_REPORT) {
+        take_stored_report(inbox, modem, &in);
+    } else if (again) {
         log_info("sms.again", "modem=%s", modem);
-        return;
-    }
-    if (tpdu_decode_hex(hex, TPDU_FROM_NETWORK, &in.tpdu, &err) != ERR_OK) {
+    } else if (bad) {
         log_warn("sms.bad_pdu", "modem=%s reason=%s", modem, err.text);
         mark_pdu(inbox, in.pdu_seq, "bad", err.text);
-    } else if (in.tpdu.kind == TPDU_REPORT) {
-        mark_pdu(inbox, in.pdu_seq, "report", NULL);
-        if (inbox->options.on_report != NULL)
-            inbox->options.on_report(inbox->options.ctx, modem, &in.tpdu);
     } else {
         take_text(inbox, &in);
     }

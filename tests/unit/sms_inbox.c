@@ -166,9 +166,12 @@ static void test_machines_get_no_answer(void **state)
 static void test_stored_report_is_passed_on(void **state)
 {
     struct smsworld *world = *state;
-    smsworld_take(world, "0891683108100005f006110d91683108000000f16211227041642362112270416423"
-                         "00");
+    static const char report[] = "0891683108100005f006110d91683108000000f162112270416423"
+                                 "6211227041642300";
+    smsworld_take(world, report);
     assert_int_equal(world->stored_reports, 1);
+    smsworld_take(world, report); /* perhaps another modem's, which looks the same */
+    assert_int_equal(world->stored_reports, 2);
     assert_int_equal(world->stored_report.mr, 0x11);
     assert_int_equal(world->text_count, 0);
 }
