@@ -19,7 +19,8 @@ enum {
     HELLO_MS = 2000,
     TRY_MS = 1000, /* a port that may be something else */
     QUIET_MS = 100,
-    SIM_LOOKS = 40, /* a SIM needs some seconds after power on */
+    SIM_LOOKS = 40,         /* a SIM needs some seconds after power on */
+    SIM_INSERTED_LOOKS = 6, /* of them, until a modem that has just started sees it */
     SIM_LOOK_MS = 500,
     PIN_WAIT_MS = 20000,
     PIN_MS = 15000,
@@ -113,14 +114,16 @@ static enum sim look_at_sim(struct filter *filter)
     enum at_result result = filter_run(filter, "AT+CPIN?", ASK_MS, &reply);
     if (result == AT_ERROR && strncmp(reply, "+CME", 4) == 0) {
         int code = line_number(reply);
-        if (code == CME_SIM_BUSY)
-            return SIM_BUSY;
-        return code == CME_NO_SIM || code == CME_SIM_FAILURE ? SIM_MISSING : SIM_OPEN;
+        if (code == CME_NO_SIM)
+            return SIM_MISSING;
+        return code == CME_SIM_BUSY || code == CME_SIM_FAILURE ? SIM_BUSY : SIM_OPEN;
     }
-    if (result != AT_OK || strstr(reply, "READY") != NULL || strstr(reply, "+CPIN:") == NULL)
-        return SIM_OPEN;
-    bool pin = strstr(reply, "SIM PIN") != NULL && strstr(reply, "SIM PIN2") == NULL;
-    return pin ? SIM_WANTS_PIN : SIM_LOCKED;
+    if (result != AT_OK || strstr(reply, "PIN2") != NULL || strstr(reply, "PUK2") != NULL)
+        return SIM_OPEN; /* those two guard nothing that is of use here */
+    if (strstr(reply, "+CPIN: SIM PIN") != NULL)
+        return SIM_WANTS_PIN;
+    return strstr(reply, "PUK") != NULL || strstr(reply, "+CPIN: PH-") != NULL ? SIM_LOCKED
+                                                                               : SIM_OPEN;
 }
 
 static int open_sim(struct filter *filter, const struct make *make, struct err *err)
@@ -130,7 +133,7 @@ static int open_sim(struct filter *filter, const struct make *make, struct err *
         enum sim sim = look_at_sim(filter);
         if (sim == SIM_OPEN)
             return ERR_OK;
-        if (sim == SIM_MISSING)
+        if (sim == SIM_MISSING && i >= SIM_INSERTED_LOOKS)
             return err_set(err, ERR_STATE, "there is no SIM card in the modem");
         if (sim == SIM_LOCKED)
             return err_set(err, ERR_STATE, "the SIM is locked, it wants its PUK");

@@ -244,6 +244,18 @@ static void test_pin_without_a_file(void **state)
     assert_int_equal(smsstation_stat(s, "pin_wrong"), 0);
 }
 
+/* Out of its holder, then back. */
+static void test_sim_is_missing(void **state)
+{
+    struct smsstation *s = *state;
+    smsstation_tell(s, "{\"cmd\":\"fault\",\"kind\":\"cme_error\",\"number\":10,\"times\":0,"
+                       "\"on\":\"AT+CPIN?\"}");
+    smsstation_start(s);
+    UNTIL(says, "no SIM card");
+    smsstation_tell(s, "{\"cmd\":\"clear\"}");
+    UNTIL(is_in, "ready");
+}
+
 static void test_sim_without_centre(void **state)
 {
     struct smsstation *s = *state;
@@ -416,6 +428,7 @@ int main(void)
         CASE(test_pin),
         CASE(test_wrong_pin_is_tried_once),
         CASE(test_pin_without_a_file),
+        CASE(test_sim_is_missing),
         CASE(test_sim_without_centre),
         CASE(test_sim_is_kept_free),
         CASE(test_found_by_imei),

@@ -515,6 +515,21 @@ static void test_station_restarts(void **state)
     assert_int_equal(smsstation_book(s, "accepted", NULL), 2);
 }
 
+/* The modem hangs: an alarm costs its deadline and one restart, and goes out once. */
+static void test_hung_modem(void **state)
+{
+    struct smsstation *s = *state;
+    UNTIL(is_ready, NULL);
+    smsstation_tell(s, "{\"cmd\":\"fault\",\"kind\":\"silent\"}");
+    smsstation_put(s, PERSON, "卡住时", SMS_PRIO_PANIC);
+    UNTIL(is_refused, "卡住时");
+    smsstation_tell(s, "{\"cmd\":\"clear\"}");
+    smsstation_jump(s, 5000);
+    UNTIL(is_delivered, "卡住时");
+    assert_int_equal(smsstation_book(s, "accepted", NULL), 1);
+    assert_false(is_replaced(s, "3"));
+}
+
 /* A modem of another make is driven by libgammu, whatever was wished for. */
 static void test_unknown_make(void **state)
 {
@@ -587,6 +602,7 @@ int main(void)
         CASE(test_worker_killed_in_mid_send),
         CASE(test_worker_killed_at_random),
         CASE(test_station_restarts),
+        CASE(test_hung_modem),
         CASE(test_unknown_make),
         CASE(test_alarm_is_quick),
         CASE(test_simulate),
