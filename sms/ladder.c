@@ -19,8 +19,9 @@ void ladder_well(struct ladder *ladder)
 static int64_t pause_ms(const struct ladder *ladder)
 {
     int64_t ms = ladder->wait_ms > 0 ? ladder->wait_ms : WAIT_MS;
-    int doublings = ladder->rounds < DOUBLINGS_MAX ? ladder->rounds : DOUBLINGS_MAX;
-    return ms << doublings;
+    for (int i = 0; i < ladder->rounds && i < DOUBLINGS_MAX; i++)
+        ms *= 2;
+    return ms;
 }
 
 static enum ladder_step last_step(const struct ladder *ladder)

@@ -81,7 +81,7 @@ static int encode(const struct frame *submit, char hex[TPDU_HEX_BYTES], size_t *
 static int send_at(void *self, const struct frame *submit, struct err *err)
 {
     char hex[TPDU_HEX_BYTES];
-    size_t length;
+    size_t length = 0;
     struct filter *filter = self;
     if (encode(submit, hex, &length, err) != ERR_OK)
         return err->code;
@@ -93,7 +93,7 @@ static int send_at(void *self, const struct frame *submit, struct err *err)
 /* -1 when it is not said. A modem on LTE alone says so in +CEREG only. */
 static int ask_registration(struct filter *filter, const char *command)
 {
-    const char *reply;
+    const char *reply = "";
     if (filter_run(filter, command, COMMAND_MS, &reply) != AT_OK)
         return -1;
     return line_field(reply, 1);
@@ -106,7 +106,7 @@ static bool is_registered(int state)
 
 static void network_at(void *self, struct frame *ret)
 {
-    const char *reply;
+    const char *reply = "";
     ret->csq = CSQ_UNKNOWN;
     if (filter_run(self, "AT+CSQ", COMMAND_MS, &reply) == AT_OK && line_number(reply) >= 0)
         ret->csq = line_number(reply);

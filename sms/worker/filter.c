@@ -659,7 +659,7 @@ enum at_result filter_run(struct filter *filter, const char *command, int timeou
 
 bool filter_ask(struct filter *filter, const char *command, int timeout_ms, char *ret, size_t size)
 {
-    const char *reply;
+    const char *reply = "";
     ret[0] = '\0';
     if (filter_run(filter, command, timeout_ms, &reply) != AT_OK)
         return false;

@@ -56,7 +56,7 @@ static void set_up_make(struct filter *filter, const struct make *make)
 static void set_centre(struct filter *filter, const char *wanted, char *ret, size_t size)
 {
     char command[TPDU_ADDRESS_BYTES + 32];
-    const char *reply;
+    const char *reply = "";
     ret[0] = '\0';
     if (wanted[0] != '\0') {
         snprintf(command, sizeof command, "AT+CSCA=\"%s\",%d", wanted,
@@ -74,7 +74,7 @@ static void set_centre(struct filter *filter, const char *wanted, char *ret, siz
 
 static int ask_pin_tries(struct filter *filter, const struct make *make)
 {
-    const char *reply;
+    const char *reply = "";
     if (make->pin_tries == NULL || filter_run(filter, make->pin_tries, ASK_MS, &reply) != AT_OK)
         return -1;
     return line_field(reply, make->pin_field);
@@ -110,7 +110,7 @@ enum sim { SIM_OPEN, SIM_WANTS_PIN, SIM_LOCKED, SIM_MISSING, SIM_BUSY };
 /* A modem that does not know the question has no lock either. */
 static enum sim look_at_sim(struct filter *filter)
 {
-    const char *reply;
+    const char *reply = "";
     enum at_result result = filter_run(filter, "AT+CPIN?", ASK_MS, &reply);
     if (result == AT_ERROR && strncmp(reply, "+CME", 4) == 0) {
         int code = line_number(reply);

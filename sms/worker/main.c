@@ -97,7 +97,7 @@ static void look_at_space(struct worker *worker, struct frame *ret)
 
 static void look_at_clock(struct worker *worker, struct frame *ret)
 {
-    const char *reply;
+    const char *reply = "";
     if (filter_run(worker->filter, "AT+CCLK?", CLOCK_MS, &reply) == AT_OK)
         answer_clock(reply, &ret->network_ms);
 }

@@ -139,7 +139,7 @@ static void offer_listed(const char *memory, const char *reply)
 
 static enum at_result list(struct filter *filter, const char *memory)
 {
-    const char *reply;
+    const char *reply = "";
     enum at_result result = use_memory(filter, memory);
     if (result != AT_OK)
         return result;
@@ -168,7 +168,7 @@ enum at_result receive_read(struct filter *filter, const struct filter_event *ev
 {
     char command[32];
     char line[REPLY_LINE_BYTES];
-    const char *reply;
+    const char *reply = "";
     enum at_result result = use_memory(filter, event->memory);
     if (result != AT_OK)
         return result;
@@ -227,7 +227,7 @@ int receive_setup(struct filter *filter, struct err *err)
 
 enum at_result receive_space(struct filter *filter, int *ret_used, int *ret_size)
 {
-    const char *reply;
+    const char *reply = "";
     *ret_used = *ret_size = 0;
     enum at_result result = use_memory(filter, "SM");
     if (result == AT_OK)
@@ -253,7 +253,7 @@ enum at_result receive_tidy(struct filter *filter)
 {
     int own[TIDY_AT_ONCE];
     char command[32];
-    const char *reply;
+    const char *reply = "";
     enum at_result result = filter_run(filter, "AT+CMGL=4", LIST_MS, &reply);
     if (result != AT_OK)
         return result;
