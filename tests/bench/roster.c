@@ -1,13 +1,15 @@
 /* roster [FILE] [--plan OUT] [--bound N] [--seconds S] [--steps N] [--seed N] [--volunteers OUT]
- * [--visits OUT] [--quick yes]: plans a week in the form of tests/data/roster, the one there unless
- * told.
+ * [--visits OUT] [--baseline PLAN] [--quick yes]: plans a week in the form of tests/data/roster,
+ * the one there unless told.
  *
  * flow_cost: the optimum of the model of role seats. cost, gap_pct: of the whole plan, against the
  * lower bound (known for the file here, which is found again by its bytes). seconds: flow, repair
  * and volunteers on one core. rss_mb: of this process when the first plan is made. replan_changes,
  * replan_ms: one officer declines one duty, each time from the same plan; median of 200.
- * candidates_ms: stand-ins for one place, median and 95th percentile of 200. growth_10x: ten such
- * counties in one week against one. */
+ * saved_min_per_officer_day: ways and posts against the week of --baseline, else against one made
+ * by hand: whoever is free and near enough, as the list falls. candidates_ms: stand-ins for one
+ * place, median and 95th percentile of 200. growth_10x: ten such counties in one week against one.
+ */
 #include <malloc.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -28,7 +30,7 @@ static const uint64_t known_hash = 0x4b24d105cd3dfea4U;
 static const int64_t known_bound = 57230;
 
 struct job {
-    const char *file, *plan, *volunteers, *visits;
+    const char *file, *plan, *volunteers, *visits, *baseline;
     int64_t bound;
     bool quick; /* one plan, no more */
     struct roster_options options;
@@ -56,24 +58,32 @@ static uint64_t hash_of(const char *bytes, size_t size)
     return hash;
 }
 
-static void load(struct job *job, struct roster *ret)
+static char *read_all(const char *path, size_t *ret_size)
 {
-    FILE *file = fopen(job->file, "r");
+    FILE *file = fopen(path, "r");
     if (file == NULL)
-        give_up(job->file, "cannot be read");
+        give_up(path, "cannot be read");
     fseek(file, 0, SEEK_END);
     long size = ftell(file);
     rewind(file);
     if (size < 0 || size > LIMIT_JSON_BYTES)
-        give_up(job->file, "too large");
+        give_up(path, "too large");
     char *text = malloc((size_t)size + 1);
-    struct err err = {0};
     if (text == NULL || fread(text, 1, (size_t)size, file) != (size_t)size)
-        give_up(job->file, "cannot be read");
+        give_up(path, "cannot be read");
     fclose(file);
-    if (job->bound == 0 && hash_of(text, (size_t)size) == known_hash)
+    *ret_size = (size_t)size;
+    return text;
+}
+
+static void load(struct job *job, struct roster *ret)
+{
+    size_t size;
+    struct err err = {0};
+    char *text = read_all(job->file, &size);
+    if (job->bound == 0 && hash_of(text, size) == known_hash)
         job->bound = known_bound;
-    if (roster_read(text, (size_t)size, ret, &err) != ERR_OK)
+    if (roster_read(text, size, ret, &err) != ERR_OK)
         give_up(job->file, err.text);
     free(text);
     malloc_trim(0);
@@ -92,16 +102,29 @@ static void must(int code, const char *what)
         give_up(what, code == ERR_NOMEM ? "no memory" : "too large");
 }
 
-static double plan(const struct roster *roster, const struct roster_options *options,
-                   struct roster_plan *ret)
+struct spent {
+    double seconds, cpu; /* of the clock on the wall, of the one core used */
+};
+
+static double cpu_s(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+static struct spent plan(const struct roster *roster, const struct roster_options *options,
+                         struct roster_plan *ret)
 {
     struct err err = {0};
     int64_t started = clock_mono_us();
+    double cpu = cpu_s();
     must(roster_make(roster, options, ret), "plan");
-    double seconds = (double)(clock_mono_us() - started) / 1e6;
+    struct spent spent = {(double)(clock_mono_us() - started) / 1e6, cpu_s() - cpu};
     if (!roster_is_legal(roster, ret, &err))
         give_up("the plan breaks a rule", err.text);
-    return seconds;
+    return spent;
 }
 
 typedef bool write_fn(const struct roster *roster, const struct roster_plan *plan, struct buf *out);
@@ -193,6 +216,75 @@ static void declines(struct roster *roster, const struct roster_plan *plan)
     roster->former = NULL;
 }
 
+/* --- what it saves --- */
+
+static int pick_near(const struct roster *roster, struct rnd *rnd, const int *duties, int cell)
+{
+    int start = (int)rnd_below(rnd, (uint64_t)roster->officers), shift = cell % roster->shifts;
+    for (int i = 0; i < roster->officers; i++) {
+        int o = (start + i) % roster->officers;
+        if ((roster->officer[o].free >> shift & 1) != 0 && duties[o] < roster->officer[o].cap &&
+            roster->former[o * roster->shifts + shift] < 0 &&
+            roster_minutes(roster, o, cell / roster->shifts) >= 0)
+            return o;
+    }
+    return ROSTER_NONE;
+}
+
+/* As many people as each school needs, whoever comes first. */
+static void by_hand(struct roster *roster)
+{
+    struct rnd rnd = rnd_seeded(1);
+    size_t cells = (size_t)roster->officers * (size_t)roster->shifts;
+    int *duties = calloc((size_t)roster->officers + 1, sizeof *duties);
+    roster->former = malloc((cells + 1) * sizeof *roster->former);
+    if (duties == NULL || roster->former == NULL)
+        give_up("baseline", "no memory");
+    for (size_t i = 0; i < cells; i++)
+        roster->former[i] = ROSTER_NONE;
+    for (int c = 0; c < roster->schools * roster->shifts; c++)
+        for (int n = 0; n < roster->need[c].places; n++) {
+            int o = pick_near(roster, &rnd, duties, c);
+            if (o == ROSTER_NONE)
+                break;
+            roster->former[o * roster->shifts + c % roster->shifts] = (int16_t)(c / roster->shifts);
+            duties[o]++;
+        }
+    free(duties);
+}
+
+static void saved(const struct job *job, struct roster *roster,
+                  const struct roster_figures *figures)
+{
+    double minutes = 0, days = roster->officers * (roster->day[roster->shifts - 1] + 1.0);
+    int duties = 0;
+    struct err err = {0};
+    size_t size;
+    char *text = job->baseline != NULL ? read_all(job->baseline, &size) : NULL;
+    if (text == NULL)
+        by_hand(roster);
+    else if (roster_read_former(roster, text, size, &err) != ERR_OK)
+        give_up(job->baseline, err.text);
+    free(text);
+    for (int i = 0; i < roster->officers * roster->shifts; i++) {
+        int way = roster->former[i] < 0
+                      ? ROSTER_NONE
+                      : roster_minutes(roster, i / roster->shifts, roster->former[i]);
+        duties += roster->former[i] >= 0;
+        minutes += way > 0 ? 2.0 * way : 0;
+    }
+    free(roster->former);
+    roster->former = NULL;
+    double each = duties > 0 ? minutes / duties : 0;
+    double mine = figures->duties > 0 ? (double)figures->minutes / figures->duties : 0;
+    double ways = (each - mine) * figures->duties / days;
+    double posts = (duties - figures->duties) * (roster->weights.duty_minutes + each) / days;
+    figure("saved_min_per_officer_day", ways + posts, "min");
+    figure("saved_ways_min", ways, "min");
+    figure("saved_posts_min", posts, "min");
+    figure("baseline_commute_min_per_duty", each, "min");
+}
+
 /* --- ten counties --- */
 
 static void copy_county(struct roster *to, const struct roster *from, int number)
@@ -226,10 +318,12 @@ static double ten_counties(const struct roster *one, const struct roster_options
     memcpy(ten.day, one->day, sizeof ten.day);
     for (int i = 0; i < COUNTIES; i++)
         copy_county(&ten, one, i);
-    double seconds = plan(&ten, options, &made);
+    struct roster_options all = *options;
+    all.time_us = 0; /* no end but that of the steps */
+    double cpu = plan(&ten, &all, &made).cpu;
     roster_plan_fini(&made);
     roster_fini(&ten);
-    return seconds;
+    return cpu;
 }
 
 /* --- all of it --- */
@@ -251,6 +345,8 @@ static void parse(struct job *job, int argc, char **argv)
             job->volunteers = value;
         else if (strcmp(name, "--visits") == 0)
             job->visits = value;
+        else if (strcmp(name, "--baseline") == 0)
+            job->baseline = value;
         else if (strcmp(name, "--bound") == 0)
             job->bound = strtoll(value, NULL, 10);
         else if (strcmp(name, "--quick") == 0)
@@ -295,19 +391,21 @@ int main(int argc, char **argv)
     must(roster_place_visits(&roster, &missing), "visits");
     must(roster_flow_cost(&roster, &flow_cost), "flow");
     figure("flow_cost", (double)flow_cost, "");
-    double seconds = plan(&roster, &job.options, &made);
+    struct spent spent = plan(&roster, &job.options, &made);
     double rss = rss_mb();
     must(roster_measure(&roster, &made, &figures), "measure");
     tell(&job, &figures);
     figure("visits_missing", missing, "");
-    figure("seconds", seconds, "s");
+    figure("seconds", spent.seconds, "s");
+    figure("cpu_seconds", spent.cpu, "s");
     figure("rss_mb", rss, "MB");
     save(job.plan, &roster, &made, roster_write);
     save(job.volunteers, &roster, &made, roster_write_volunteers);
     save(job.visits, &roster, &made, write_visits);
     if (!job.quick) {
+        saved(&job, &roster, &figures);
         declines(&roster, &made);
-        figure("growth_10x", ten_counties(&roster, &job.options) / seconds, "times");
+        figure("growth_10x", ten_counties(&roster, &job.options) / spent.cpu, "times");
     }
     roster_plan_fini(&made);
     roster_fini(&roster);
