@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "gateway/base/log.h"
@@ -38,7 +39,7 @@ struct http {
     pthread_t watchdog;
     pthread_mutex_t lock; /* connections, stopping */
     struct connection *connections;
-    size_t connection_count;
+    size_t connection_count, kept;
     bool stopping, watching;
 };
 
@@ -230,7 +231,7 @@ static void pack(struct MHD_Connection *connection, struct http_answer *answer, 
 static bool is_crowded(struct http *http)
 {
     pthread_mutex_lock(&http->lock);
-    bool crowded = http->connection_count > COUNTY_KEPT_CONNECTIONS;
+    bool crowded = http->connection_count > http->kept;
     pthread_mutex_unlock(&http->lock);
     return crowded;
 }
@@ -429,17 +430,36 @@ static void on_log(void *ctx, const char *fmt, va_list args)
     log_debug("county.http", "%s", line);
 }
 
+/* A connection is a file: asks for as many as may be had. */
+static unsigned allow_connections(void)
+{
+    struct rlimit files = {0};
+    const rlim_t wanted = LIMIT_COUNTY_CONNECTIONS + COUNTY_OTHER_FILES;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return LIMIT_COUNTY_CONNECTIONS / 4;
+    if (files.rlim_cur < wanted) {
+        files.rlim_cur = files.rlim_max < wanted ? files.rlim_max : wanted;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+    rlim_t left = files.rlim_cur > 2 * COUNTY_OTHER_FILES ? files.rlim_cur - COUNTY_OTHER_FILES
+                                                          : COUNTY_OTHER_FILES;
+    return left < LIMIT_COUNTY_CONNECTIONS ? (unsigned)left : LIMIT_COUNTY_CONNECTIONS;
+}
+
 static struct MHD_Daemon *start_daemon(struct http *http, struct sockaddr_storage *address)
 {
     struct MHD_OptionItem trust[] = {
         {http->trust != NULL ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, 0, http->trust},
         {MHD_OPTION_END, 0, NULL}};
+    unsigned limit = allow_connections();
+    http->kept = limit * COUNTY_KEPT_PERCENT / 100;
     unsigned flags = MHD_USE_AUTO_INTERNAL_THREAD | MHD_USE_TLS | MHD_USE_ERROR_LOG |
                      (address->ss_family == AF_INET6 ? MHD_USE_IPv6 : 0U);
     return MHD_start_daemon(
         flags, 0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
         MHD_OPTION_SOCK_ADDR, (struct sockaddr *)address, MHD_OPTION_THREAD_POOL_SIZE,
-        (unsigned)COUNTY_THREADS, MHD_OPTION_CONNECTION_LIMIT, (unsigned)LIMIT_COUNTY_CONNECTIONS,
+        (unsigned)COUNTY_THREADS, MHD_OPTION_CONNECTION_LIMIT, limit,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)COUNTY_CONNECTION_BYTES,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)LIMIT_COUNTY_CONNECTIONS_PER_ADDRESS,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(COUNTY_IDLE_MS / 1000),
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_NOTIFY_COMPLETED,

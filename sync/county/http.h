@@ -16,9 +16,11 @@
 #include "sync/county/store.h"
 
 enum {
-    LIMIT_COUNTY_CONNECTIONS = 512,
+    LIMIT_COUNTY_CONNECTIONS = 2048, /* or as many as the process may have files */
     LIMIT_COUNTY_CONNECTIONS_PER_ADDRESS = 128,
-    COUNTY_KEPT_CONNECTIONS = 384, /* with more, one is closed after its answer */
+    COUNTY_KEPT_PERCENT = 75, /* of them; with more, one is closed after its answer */
+    COUNTY_OTHER_FILES = 128, /* beside connections */
+    COUNTY_CONNECTION_BYTES = 16384,
     COUNTY_THREADS = 4,
     COUNTY_IDLE_MS = 120000, /* of a kept connection between two requests */
     COUNTY_SLOWEST_BYTES_PER_S = 512,

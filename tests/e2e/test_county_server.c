@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -618,16 +619,21 @@ static void a_slow_client_is_cut_off(void **state)
 static void a_crowd_takes_turns(void **state)
 {
     struct county *c = *state;
-    enum { CROWD = 400, PER_ADDRESS = 100, WAITS_MS = 50, WAITS = 100 };
+    enum { CROWD = 1600, PER_ADDRESS = 100, WAITS_MS = 50, WAITS = 100 };
     static int crowd[CROWD];
+    struct rlimit files;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+    files.rlim_cur = files.rlim_max < 4096 ? files.rlim_max : 4096;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
     struct sockaddr_in to = {.sin_family = AF_INET,
                              .sin_port = htons((uint16_t)c->port),
                              .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    int count = files.rlim_cur < CROWD + 100 ? (int)files.rlim_cur - 100 : CROWD;
     struct answer answer;
     assert_int_equal(simple_call(c, "/v1/health", NULL, NULL, NULL, &answer), 200);
     assert_false(answer.closed);
     answer_free(&answer);
-    for (int i = 0; i < CROWD; i++) {
+    for (int i = 0; i < count; i++) {
         struct sockaddr_in from = {.sin_family = AF_INET,
                                    .sin_addr = {htonl(0x7f000100U + (unsigned)i / PER_ADDRESS)}};
         crowd[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -642,7 +648,7 @@ static void a_crowd_takes_turns(void **state)
         answer_free(&answer);
     }
     assert_true(closed);
-    for (int i = 0; i < CROWD; i++)
+    for (int i = 0; i < count; i++)
         close(crowd[i]);
 }
 
