@@ -37,6 +37,8 @@ enum {
      * the time of a slice is foretold from the last one. Shorter ones cost hardly any rows a
      * second. */
     HANDLER_GOAL_US = 3000,
+    /* Of a push, while the loop has nothing to do until the county answers. */
+    PUSH_GOAL_US = 6000,
     SLOW_LINK_GOAL_US = 20000, /* every few seconds at most */
     REMEDIES_IN_A_ROW = PROTOCOL_SCOPES + 4, /* each scope may need one */
     REINC_PAUSE_MS = 60000,
@@ -91,14 +93,14 @@ static void fail(struct sync *sync, int64_t retry_after_ms, const char *problem)
 
 static void begin_handler(struct sync *sync)
 {
-    sync->handler_began_us = clock_mono_us();
+    sync->handler_began_us = clock_thread_us();
     replica_enter(sync->replica);
 }
 
 static bool end_handler(struct sync *sync, bool ok)
 {
     bool kept = replica_leave(sync->replica, ok);
-    sync->handler_us = clock_mono_us() - sync->handler_began_us;
+    sync->handler_us = clock_thread_us() - sync->handler_began_us;
     return kept;
 }
 
@@ -112,7 +114,7 @@ static void note_pace(struct sync *sync, struct pace *pace, size_t rows, int64_t
 static void note_push_pace(struct sync *sync)
 {
     note_pace(sync, &sync->push, sync->pushed,
-              engine_link_is_fast(&sync->engine) ? HANDLER_GOAL_US : SLOW_LINK_GOAL_US);
+              engine_link_is_fast(&sync->engine) ? PUSH_GOAL_US : SLOW_LINK_GOAL_US);
 }
 
 static void wait_for_commit(struct sync *sync, replica_ack_fn *fn, int64_t arg)

@@ -23,6 +23,8 @@ int64_t clock_boot_ms(const struct clock *clock);
 
 /* Microseconds of CLOCK_MONOTONIC, for measuring (slices of 10 ms, benchmarks). */
 int64_t clock_mono_us(void);
+/* Microseconds of the processor that this thread has used: what work costs, whoever else runs. */
+int64_t clock_thread_us(void);
 
 /* The real clocks; the struct is static and needs no cleaning up. */
 const struct clock *clock_real(void);

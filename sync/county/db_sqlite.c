@@ -193,7 +193,10 @@ int db_open_sqlite(const char *path, struct db_link **ret, struct err *err)
         code = add_functions(link, err);
     }
     if (code == ERR_OK)
-        code = sqlite_script(&link->link, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;", err);
+        code = sqlite_script(&link->link,
+                             "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+                             "PRAGMA wal_autocheckpoint=4000",
+                             err);
     if (code == ERR_OK)
         *ret = &link->link;
     else
