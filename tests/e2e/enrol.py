@@ -363,8 +363,9 @@ class Enrol(unittest.TestCase):
             (self.folder / "county" / name).unlink(missing_ok=True)
         shutil.copy(copy, self.county.db)
         self.county.start()
+        wait_for("the county to take it up", lambda: sorted(
+            c["how"] for c in self.county.certificates()) == ["adopted", "code"], 30)
         wait_for("sync", station.is_up, 30)
-        self.assertEqual(sorted(c["how"] for c in self.county.certificates()), ["adopted", "code"])
 
 
 unittest.main(argv=sys.argv[:1] + sys.argv[2:], verbosity=2)
