@@ -3,7 +3,7 @@ function(touyan_exchanges name least timeout)
     add_test(NAME ${name} COMMAND /usr/bin/python3 -B
              ${CMAKE_CURRENT_SOURCE_DIR}/scripts/validate_exchanges.py
              ${CMAKE_SOURCE_DIR}/sync/openapi.yaml ${least} ${ARGN})
-    set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT ${timeout})
+    set_tests_properties(${name} PROPERTIES LABELS exchanges TIMEOUT ${timeout})
 endfunction()
 
 touyan_exchanges(exchanges_county 50 120 $<TARGET_FILE:test_county_merge>
@@ -14,5 +14,5 @@ touyan_exchanges(exchanges_station 50 120 $<TARGET_FILE:test_sync_round>
 touyan_exchanges(exchanges_sim 500 120 "$<TARGET_FILE:sim_sync> --seeds 3 --first 1")
 touyan_exchanges(exchanges_e2e 100 300 $<TARGET_FILE:test_sync_county>
                  $<TARGET_FILE:test_county_server>)
-set_tests_properties(exchanges_e2e PROPERTIES LABELS e2e ENVIRONMENT
+set_tests_properties(exchanges_e2e PROPERTIES ENVIRONMENT
     "TOUYAN_COUNTY=$<TARGET_FILE:touyan-county>;TOUYAN_TEST_DATA=${CMAKE_CURRENT_SOURCE_DIR}/data")

@@ -43,6 +43,57 @@ static void bombs_are_refused(void **state)
     buf_free(&clear);
 }
 
+/* RFC 8878 by hand: no content size, a window of 2^(10 + window_log_above) bytes, and blocks that
+ * say "131,072 times this byte" in four bytes each. */
+static void make_bomb(struct buf *out, int window_log_above, size_t blocks)
+{
+    const char head[] = {0x28, (char)0xb5, 0x2f, (char)0xfd, 0, (char)(window_log_above << 3)};
+    buf_add(out, head, sizeof head);
+    for (size_t i = 0; i < blocks; i++) {
+        uint32_t header = 131072U << 3 | 1U << 1 | (i + 1 == blocks ? 1U : 0U);
+        const char block[] = {(char)(header & 0xff), (char)(header >> 8 & 0xff),
+                              (char)(header >> 16), 'x'};
+        buf_add(out, block, sizeof block);
+    }
+}
+
+static void a_bomb_that_does_not_state_its_size_is_refused_at_the_limit(void **state)
+{
+    (void)state;
+    struct buf packed, clear;
+    struct err err = {0};
+    buf_init(&packed, 65536);
+    buf_init(&clear, 8 << 20);
+    make_bomb(&packed, 10, 8 << 3);
+    assert_int_equal(zip_open(packed.bytes, packed.size, &clear, &err), ERR_OK);
+    assert_int_equal(clear.size, 8 << 20);
+    buf_clear(&packed);
+    buf_clear(&clear);
+    make_bomb(&packed, 10, (8 << 3) + 1);
+    assert_int_equal(zip_open(packed.bytes, packed.size, &clear, &err), ERR_LIMIT);
+    assert_true(clear.size <= 8 << 20);
+    buf_free(&packed);
+    buf_free(&clear);
+}
+
+static void a_frame_that_wants_a_large_window_is_refused(void **state)
+{
+    (void)state;
+    struct buf packed, clear;
+    struct err err = {0};
+    buf_init(&packed, 65536);
+    buf_init(&clear, 8 << 20);
+    make_bomb(&packed, 13, 1);
+    assert_int_equal(zip_open(packed.bytes, packed.size, &clear, &err), ERR_OK);
+    buf_clear(&packed);
+    buf_clear(&clear);
+    make_bomb(&packed, 14, 1);
+    assert_int_equal(zip_open(packed.bytes, packed.size, &clear, &err), ERR_INVALID);
+    assert_int_equal(clear.size, 0);
+    buf_free(&packed);
+    buf_free(&clear);
+}
+
 static void damage_is_an_error(void **state)
 {
     (void)state;
@@ -62,8 +113,10 @@ static void damage_is_an_error(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest all[] = {cmocka_unit_test(there_and_back),
-                                     cmocka_unit_test(bombs_are_refused),
-                                     cmocka_unit_test(damage_is_an_error)};
+    const struct CMUnitTest all[] = {
+        cmocka_unit_test(there_and_back), cmocka_unit_test(bombs_are_refused),
+        cmocka_unit_test(a_bomb_that_does_not_state_its_size_is_refused_at_the_limit),
+        cmocka_unit_test(a_frame_that_wants_a_large_window_is_refused),
+        cmocka_unit_test(damage_is_an_error)};
     return cmocka_run_group_tests(all, NULL, NULL);
 }
