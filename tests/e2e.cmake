@@ -7,6 +7,7 @@ endfunction()
 
 touyan_play(demo e2e/demo.py 300)
 touyan_play(kill_anywhere sim/kill_anywhere.py 300 --seeds 20)
+touyan_play(kill_anywhere_at sim/kill_anywhere.py 300 --seeds 10 --make quectel)
 touyan_play(manners e2e/manners.py 120)
 touyan_play(roster e2e/roster.py 120)
 touyan_play(outage e2e/outage.py 240)

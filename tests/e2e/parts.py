@@ -133,9 +133,9 @@ class Part:
 class Modem(Part):
     """touyan-simmodem: the GSM modem and the mobile network behind it."""
 
-    def __init__(self, folder, bin_dir, clock, name="gsm0"):
+    def __init__(self, folder, bin_dir, clock, name="gsm0", make=""):
         super().__init__(f"simmodem-{name}", folder)
-        self.bin_dir, self.clock = bin_dir, clock
+        self.bin_dir, self.clock, self.make = bin_dir, clock, make
         self.tty = folder / f"tty-{name}"
         self.control = folder / f"{name}.ctl"
         self.book_path = folder / f"{name}.book"
@@ -145,7 +145,7 @@ class Modem(Part):
 
     def start(self):
         self.spawn([self.bin_dir / "touyan-simmodem", "--link", self.tty, "--control", self.control,
-                    "--log", self.book_path, "--clock", self.clock.path])
+                    "--log", self.book_path, "--clock", self.clock.path, "--profile", self.make])
         wait_for("the modem simulator", self.control.exists)
         self._connect()
 

@@ -29,6 +29,7 @@ replica {{
 modem "gsm0" {{
     device = "{tty}"
     fast_sleeps = true
+    driver = {driver}
 }}
 mqtt {{
     socket = "{folder}/broker.sock"
@@ -63,12 +64,12 @@ def quietly(*argv, **more):
 
 class World:
     def __init__(self, folder, bin_dir, start, county=True, poll="2s", level="info", devices=(),
-                 data=DATA / "county"):
+                 data=DATA / "county", make=""):
         self.folder, self.bin = folder, bin_dir
         folder.mkdir(parents=True, exist_ok=True)
         self.poll, self.level, self.devices, self.data = poll, level, devices, data
         self.clock = Clock(folder / "clock", ms_of(*start.split(" ")))
-        self.modem = Modem(folder, bin_dir, self.clock)
+        self.modem = Modem(folder, bin_dir, self.clock, make=make)  # a known make: driver "at"
         self.broker = Part("broker", folder)
         self.gateway = Part("gateway", folder)
         self.county = Part("county", folder) if county else None
@@ -108,7 +109,7 @@ class World:
             sync = SYNC.format(port=self.link.port, folder=self.folder, poll=self.poll, pin=pin)
         self.config_path.write_text(CONFIG.format(
             station=STATION, folder=self.folder, tty=self.modem.tty, mqtt_port=self.mqtt_port,
-            sync=sync, level=self.level))
+            sync=sync, level=self.level, driver="at" if self.modem.make else "gammu"))
         (self.folder / "backup").mkdir(exist_ok=True)
 
     def county_tool(self, *words):

@@ -227,10 +227,12 @@ def main():
                        required="TOUYAN_BUILD" not in os.environ)
     words.add_argument("--kills", "--seeds", type=int, default=20)
     words.add_argument("--seed", type=int, default=1)
+    words.add_argument("--make", default="", help="of the modem: quectel, simcom, huawei (driver at)")
     args = words.parse_args()
     bin_dir = pathlib.Path(args.build).resolve() / "bin"
     folder = pathlib.Path(tempfile.mkdtemp(prefix="touyan-kill-"))
-    world = World(folder, bin_dir, START, devices=[g[0] for g in GATES])
+    world = World(folder, bin_dir, START, devices=[g[0] for g in GATES],
+                  make=args.make)
     try:
         problems = run(world, args)
         world.down()
