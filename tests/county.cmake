@@ -1,16 +1,16 @@
 touyan_test(test_zip SOURCES unit/test_zip.c LIBS touyan_zip)
 touyan_test(test_county_slice SOURCES unit/test_county_slice.c LIBS touyan_county_core)
 touyan_test(test_county_merge SOURCES unit/test_county_merge.c unit/county_fixture.c lib/folder.c
-            LIBS touyan_county_core PkgConfig::SQLITE)
+            LIBS touyan_county_core PkgConfig::SQLITE PkgConfig::PQ)
 touyan_test(test_county_life SOURCES unit/test_county_life.c unit/county_fixture.c lib/folder.c
-            LIBS touyan_county_core PkgConfig::SQLITE)
+            LIBS touyan_county_core PkgConfig::SQLITE PkgConfig::PQ)
 touyan_test(test_county_repair SOURCES unit/test_county_repair.c unit/county_fixture.c
-            lib/folder.c LIBS touyan_county_core PkgConfig::SQLITE)
+            lib/folder.c LIBS touyan_county_core PkgConfig::SQLITE PkgConfig::PQ)
 touyan_test(test_county_meter SOURCES unit/test_county_meter.c LIBS touyan_county_core)
 touyan_test(test_county_import SOURCES unit/test_county_import.c unit/county_fixture.c lib/folder.c
-            LIBS touyan_county_core PkgConfig::SQLITE)
+            LIBS touyan_county_core PkgConfig::SQLITE PkgConfig::PQ)
 touyan_test(test_county_enrol SOURCES unit/test_county_enrol.c unit/county_fixture.c lib/folder.c
-            LIBS touyan_county_core PkgConfig::SQLITE PkgConfig::OPENSSL)
+            LIBS touyan_county_core PkgConfig::SQLITE PkgConfig::PQ PkgConfig::OPENSSL)
 touyan_fuzz(county touyan_county_core MUTATIONS 5000)
 touyan_test(test_county_server SOURCES e2e/test_county_server.c lib/folder.c LABEL e2e TIMEOUT 180
             LIBS touyan_zip touyan_replica touyan_base PkgConfig::CURL)
@@ -23,3 +23,10 @@ add_executable(bench_stations bench/load/stations.c)
 target_link_libraries(bench_stations PRIVATE touyan_zip touyan_base PkgConfig::CURL)
 add_executable(bench_change bench/load/change.c)
 target_link_libraries(bench_change PRIVATE touyan_replica touyan_base)
+
+# The same rules over PostgreSQL, each test in a database of its own.
+add_test(NAME county_postgresql COMMAND python3 -B
+    ${CMAKE_CURRENT_SOURCE_DIR}/scripts/with_postgres.py $<TARGET_FILE:test_county_merge> --
+    $<TARGET_FILE:test_county_life> -- $<TARGET_FILE:test_county_repair> --
+    $<TARGET_FILE:test_county_import>)
+set_tests_properties(county_postgresql PROPERTIES LABELS e2e TIMEOUT 300)

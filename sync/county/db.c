@@ -83,11 +83,43 @@ static int read_values(struct db_value *values, const char *types, va_list args)
     return count;
 }
 
+static void forget_statements(struct db *db)
+{
+    for (size_t i = 0; i < DB_STATEMENTS_MAX; i++)
+        if (db->statements[i].query != NULL)
+            db->link->driver->finalize(db->statements[i].query);
+    memset(db->statements, 0, sizeof db->statements);
+}
+
+/* Once for each statement outside of a transaction, and for its BEGIN. */
+static int make_ready(struct db *db, struct err *err)
+{
+    const struct db_driver *driver = db->link->driver;
+    if (driver->connect == NULL)
+        return ERR_OK;
+    if (!db->in_transaction && !db->reviving)
+        driver->look(db->link);
+    if (!db->link->lost)
+        return ERR_OK;
+    if (db->in_transaction || db->reviving)
+        return err_set(err, ERR_BUSY, "the database is away");
+    forget_statements(db);
+    db->reviving = true;
+    int code = driver->connect(db->link, err);
+    if (code == ERR_OK)
+        code = store_connected(db, false, err);
+    db->reviving = false;
+    db->link->lost = db->link->lost || code != ERR_OK;
+    return code;
+}
+
 static struct db_query *query_v(struct db *db, struct err *err, const char *sql, const char *types,
                                 va_list args)
 {
     struct db_value values[DB_PARAMS_MAX];
     int count = read_values(values, types, args);
+    if (make_ready(db, err) != ERR_OK)
+        return NULL;
     struct db_query *query = prepare(db, sql, types, err);
     if (query != NULL)
         query->driver->start(query, values, count);
@@ -179,19 +211,29 @@ int db_script(struct db *db, const char *sql, struct err *err)
 
 int db_begin(struct db *db, bool snapshot, struct err *err)
 {
-    return db_run(db, err,
-                  snapshot ? "BEGIN${| ISOLATION LEVEL REPEATABLE READ}" : "BEGIN${ IMMEDIATE|}",
-                  "");
+    int code = db_run(db, err,
+                      snapshot ? "BEGIN${ IMMEDIATE| ISOLATION LEVEL REPEATABLE READ}"
+                               : "BEGIN${ IMMEDIATE|}",
+                      "");
+    db->in_transaction = code == ERR_OK;
+    return code;
 }
 
 int db_commit(struct db *db, struct err *err)
 {
-    return db_run(db, err, "COMMIT", "");
+    int code = db_run(db, err, "COMMIT", "");
+    if (code == ERR_OK)
+        db->in_transaction = false;
+    return code;
 }
 
 void db_rollback(struct db *db)
 {
-    db_run(db, NULL, "ROLLBACK", "");
+    if (db->in_transaction && !db->link->lost)
+        db_run(db, NULL, "ROLLBACK", "");
+    db->in_transaction = false;
+    for (int i = 0; i < db->table_count; i++)
+        db->tables[i].made = false; /* perhaps: it may have been made in this transaction */
 }
 
 int64_t db_changes(struct db *db)
@@ -224,11 +266,9 @@ bool db_column_null(struct db_query *query, int column)
 
 void db_close(struct db *db)
 {
-    for (size_t i = 0; i < DB_STATEMENTS_MAX; i++)
-        if (db->statements[i].query != NULL)
-            db->link->driver->finalize(db->statements[i].query);
-    memset(db->statements, 0, sizeof db->statements);
-    if (db->link != NULL)
-        db->link->driver->close(db->link);
+    if (db->link == NULL)
+        return;
+    forget_statements(db);
+    db->link->driver->close(db->link);
     db->link = NULL;
 }

@@ -31,6 +31,7 @@ struct db_query {
 /* The connection. */
 struct db_link {
     const struct db_driver *driver;
+    bool lost; /* nothing works until connect() has made it anew; statements are gone with it */
 };
 
 struct db_value {
@@ -44,6 +45,11 @@ struct db_value {
 struct db_driver {
     enum db_engine engine;
     void (*close)(struct db_link *link);
+    /* Makes a lost connection anew: ERR_BUSY, it cannot be had now. NULL: this one is never lost.
+     */
+    int (*connect)(struct db_link *link, struct err *err);
+    /* Between statements: was it lost while nobody spoke? */
+    void (*look)(struct db_link *link);
     /* Several statements without parameters. */
     int (*script)(struct db_link *link, const char *sql, struct err *err);
     /* NULL: failed. */
@@ -63,5 +69,10 @@ struct db_driver {
 /* db_sqlite.c: a file, made when there is none. The SQL functions text_ok and json_rows
  * (jrows.h) are known. ERR_IO, ERR_CORRUPT. */
 int db_open_sqlite(const char *path, struct db_link **ret, struct err *err);
+
+/* db_pg.c: `url` as libpq reads it (one or several hosts). The county's own views of the tables are
+ * in the schema touyan_<county>, all counties' tables in the schema touyan. ERR_BUSY: no host that
+ * takes writes answers. ERR_INVALID: the url or the name. */
+int db_open_pg(const char *url, const char *county, struct db_link **ret, struct err *err);
 
 #endif

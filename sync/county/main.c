@@ -41,6 +41,8 @@ static const char USAGE[] =
     "  --host NAME        name or address under which the stations reach the server; repeatable\n"
     "  --require-cert     a station's token alone opens nothing\n"
     "  --cert, --key FILE another certificate for the server than the authority's\n"
+    "  --store URL        instead of --db: postgresql://HOST,HOST/DATABASE?... (libpq's words)\n"
+    "  --county ID        of several counties in one PostgreSQL database (default 0)\n"
     "  --seal-key FILE    key that seals phone numbers at rest (default: the database and .key)\n"
     "  --clock FILE       fast time, for demonstrations and tests\n"
     "  --ready-file FILE  serve writes its port here once it listens (port 0: any free one)\n"
@@ -50,7 +52,8 @@ struct command_line {
     const char *verb;
     char **words; /* after the verb */
     int count;
-    const char *db, *listen, *cert, *key, *seal_key, *clock, *ready, *scope, *token_file;
+    const char *db, *store, *id, *listen, *cert, *key, *seal_key, *clock, *ready, *scope,
+        *token_file;
     const char *ca, *name, *serial, *hosts[LIMIT_X509_HOSTS];
     size_t host_count;
     bool dry_run, delete_missing, verbose, code, require_cert;
@@ -65,8 +68,12 @@ struct county {
     char ca_path[LIMIT_PATH_BYTES];
 };
 
+enum { OPTION_STORE = 256, OPTION_COUNTY };
+
 static const struct option OPTIONS[] = {
     {"db", required_argument, NULL, 'd'},
+    {"store", required_argument, NULL, OPTION_STORE},
+    {"county", required_argument, NULL, OPTION_COUNTY},
     {"listen", required_argument, NULL, 'l'},
     {"cert", required_argument, NULL, 'c'},
     {"key", required_argument, NULL, 'k'},
@@ -128,6 +135,12 @@ static bool set_option(struct command_line *line, int option)
     case 'd':
         line->db = optarg;
         return true;
+    case OPTION_STORE:
+        line->store = optarg;
+        return store_is_remote(optarg);
+    case OPTION_COUNTY:
+        line->id = optarg;
+        return true;
     case 'l':
         line->listen = optarg;
         return true;
@@ -182,7 +195,7 @@ static bool read_command_line(int argc, char **argv, struct command_line *line)
     line->verb = argv[optind++];
     line->words = argv + optind;
     line->count = argc - optind;
-    return line->db != NULL;
+    return (line->db != NULL) != (line->store != NULL);
 }
 
 static int wrong_line(const char *what)
@@ -200,10 +213,14 @@ static int county_init(struct county *county, const struct command_line *line, s
             return err->code;
         county->fast = true;
     }
-    int size = snprintf(county->seal_path, sizeof county->seal_path, "%s.key", line->db);
+    const char *beside = line->db != NULL ? line->db : line->seal_key;
+    if (beside == NULL)
+        return err_set(err, ERR_INVALID,
+                       "--store needs --seal-key FILE, the same on all machines of the county");
+    int size = snprintf(county->seal_path, sizeof county->seal_path, "%s.key", beside);
     if (size < 0 || (size_t)size >= sizeof county->seal_path)
-        return err_set(err, ERR_LIMIT, "%s: the path is too long", line->db);
-    snprintf(county->ca_path, sizeof county->ca_path, "%s.ca", line->db);
+        return err_set(err, ERR_LIMIT, "%s: the path is too long", beside);
+    snprintf(county->ca_path, sizeof county->ca_path, "%s.ca", beside);
     return seal_open(line->seal_key != NULL ? line->seal_key : county->seal_path, &county->seal,
                      err);
 }
@@ -217,8 +234,11 @@ static void county_fini(struct county *county)
 
 static struct store_options store_options_of(struct county *county, const struct command_line *line)
 {
-    return (struct store_options){
-        .path = line->db, .clock = &county->clock, .rnd = &county->rnd, .seal = county->seal};
+    return (struct store_options){.path = line->db != NULL ? line->db : line->store,
+                                  .county = line->id,
+                                  .clock = &county->clock,
+                                  .rnd = &county->rnd,
+                                  .seal = county->seal};
 }
 
 static const char *ca_folder_of(const struct county *county, const struct command_line *line)
@@ -434,7 +454,7 @@ int main(int argc, char **argv)
 {
     struct command_line line = {0};
     if (!read_command_line(argc, argv, &line))
-        return wrong_line("a verb and --db are needed");
+        return wrong_line("a verb and --db or --store are needed");
     const char *what = missing(&line);
     if (what != NULL)
         return wrong_line(what);

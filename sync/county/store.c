@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "gateway/base/text.h"
 #include "sync/county/store_parts.h"
+#include "sync/protocol.h"
 
 enum { COUNTY_SCHEMA = 2 };
 
@@ -79,14 +81,16 @@ static const struct {
     {"incarnation", "state", "INTEGER NOT NULL DEFAULT 0"}, /* 1: given up */
     {"ctr", "purge_v", "INTEGER NOT NULL DEFAULT 0"},
     {"epoch", "first_v", "INTEGER NOT NULL DEFAULT 0"}, /* all versions of it are above this */
+    {"epoch", "life", "TEXT"},
 };
 
 #define SCRATCH_END "${;| ON COMMIT DELETE ROWS;}"
 
 static const char SCRATCH[] =
     "${PRAGMA temp_store=MEMORY;|}"
-    "CREATE TEMP TABLE raw(k INTEGER PRIMARY KEY,t TEXT,lseq INTEGER,row ${TEXT|JSON})" SCRATCH_END
-    "CREATE TEMP TABLE verdict(k INTEGER PRIMARY KEY,lseq INTEGER,kind TEXT,why TEXT)" SCRATCH_END
+    "CREATE TEMP TABLE raw(k ${INTEGER PRIMARY KEY|BIGINT},t TEXT,lseq INTEGER,row "
+    "${TEXT|JSON})" SCRATCH_END "CREATE TEMP TABLE verdict(k ${INTEGER PRIMARY KEY|BIGINT},lseq "
+    "INTEGER,kind TEXT,why TEXT)" SCRATCH_END
     "CREATE TEMP TABLE forgotten(tid INTEGER,pk TEXT,scope TEXT,op TEXT,v INTEGER)" SCRATCH_END
     "CREATE TEMP TABLE visible(scope TEXT PRIMARY KEY)" SCRATCH_END
     "CREATE TEMP TABLE seen(tid INTEGER,pk TEXT,file TEXT,line INTEGER,PRIMARY "
@@ -100,7 +104,9 @@ static struct db *db_of(struct store *store)
 static int check_version(struct db *db, const char *path, struct err *err)
 {
     int64_t version = 0;
-    int code = db_int(db, &version, err, "PRAGMA user_version", "");
+    int code = db->link->driver->engine == DB_SQLITE
+                   ? db_int(db, &version, err, "PRAGMA user_version", "")
+                   : store_pg_version(db, &version, err);
     if (code != ERR_OK)
         return code;
     if (version > COUNTY_SCHEMA)
@@ -115,12 +121,16 @@ static int add_column(struct db *db, const char *table, const char *column, cons
                       struct err *err)
 {
     int64_t there = 0;
-    int code = db_int(db, &there, err, "SELECT count(*) FROM pragma_table_info(?1) WHERE name=?2",
+    char sql[256];
+    int code = ERR_OK;
+    if (db->link->driver->engine == DB_SQLITE)
+        code = db_int(db, &there, err, "SELECT count(*) FROM pragma_table_info(?1) WHERE name=?2",
                       "ss", table, column);
     if (code != ERR_OK || there > 0)
         return code;
-    char sql[256];
-    snprintf(sql, sizeof sql, "ALTER TABLE \"%s\" ADD COLUMN \"%s\" %s", table, column, type);
+    snprintf(sql, sizeof sql,
+             "ALTER TABLE ${|touyan.}\"%s\" ADD COLUMN${| IF NOT EXISTS} \"%s\" %s", table, column,
+             type);
     return db_script(db, sql, err);
 }
 
@@ -139,48 +149,90 @@ static int make_tables(struct db *db, struct err *err)
         code = db_script(db, store_enrol_schema, err);
     for (size_t i = 0; code == ERR_OK && i < sizeof LATER / sizeof *LATER; i++)
         code = add_column(db, LATER[i].table, LATER[i].column, LATER[i].type, err);
-    for (const struct table *t = tables; code == ERR_OK && t->name != NULL; t++) {
-        assert(db->table_count < DB_TABLES_MAX);
-        struct table_sql *sql = &db->tables[db->table_count++];
-        table_sql_init(sql, t, db->link->driver->engine, db->without);
+    for (int i = 0; code == ERR_OK && i < db->table_count; i++) {
+        const struct table_sql *sql = &db->tables[i];
         code = db_script(db, sql->create, err);
         if (code == ERR_OK)
             code = db_script(db, sql->index, err);
         if (code == ERR_OK)
-            code = add_missing_columns(db, t, err);
+            code = add_missing_columns(db, sql->table, err);
     }
-    if (code == ERR_OK)
-        code =
-            db_run(db, err, "INSERT INTO ctr(v) SELECT 0 WHERE NOT EXISTS(SELECT 1 FROM ctr)", "");
-    char version[64];
-    snprintf(version, sizeof version, "PRAGMA user_version=%d", COUNTY_SCHEMA);
-    return code != ERR_OK ? code : db_script(db, version, err);
+    return code;
 }
 
-/* Another process may be opening the same new file. */
-static int make_tables_once(struct db *db, struct err *err)
+static uint64_t add_fingerprint(uint64_t fp, const char *text)
 {
-    int code = db_script(db, "BEGIN IMMEDIATE", err);
+    return protocol_fp_add(fp, text, strlen(text) + 1);
+}
+
+/* Of all the DDL. */
+static uint64_t fingerprint(const struct db *db)
+{
+    uint64_t fp = add_fingerprint(add_fingerprint(PROTOCOL_FP_START, SCHEMA), store_enrol_schema);
+    for (size_t i = 0; i < sizeof LATER / sizeof *LATER; i++)
+        fp = add_fingerprint(add_fingerprint(fp, LATER[i].table), LATER[i].column);
+    for (int i = 0; i < db->table_count; i++)
+        fp = add_fingerprint(add_fingerprint(fp, db->tables[i].create), db->tables[i].index);
+    return fp;
+}
+
+static int make_file(struct db *db, struct err *err)
+{
+    char version[64];
+    snprintf(version, sizeof version, "PRAGMA user_version=%d", COUNTY_SCHEMA);
+    int code = db_begin(db, false, err); /* another process may be opening the same new file */
     if (code != ERR_OK)
         return code;
     code = make_tables(db, err);
     if (code == ERR_OK)
-        return db_script(db, "COMMIT", err);
-    db_script(db, "ROLLBACK", NULL);
+        code = db_script(db, version, err);
+    if (code == ERR_OK)
+        code = db_commit(db, err);
+    if (code != ERR_OK)
+        db_rollback(db);
     return code;
 }
 
-static int make_scratch_of(struct db *db, const struct table_sql *sql, struct err *err)
+static void init_tables(struct db *db)
 {
+    for (const struct table *t = tables; t->name != NULL; t++) {
+        assert(db->table_count < DB_TABLES_MAX);
+        table_sql_init(&db->tables[db->table_count++], t, db->link->driver->engine, db->without);
+    }
+    db->page = table_sql_page(db);
+}
+
+static int make_once(struct db *db, struct err *err)
+{
+    int code = db->link->driver->engine == DB_SQLITE
+                   ? make_file(db, err)
+                   : store_pg_make(db, COUNTY_SCHEMA, fingerprint(db), make_tables, err);
+    if (code == ERR_OK)
+        code = db_run(db, err,
+                      "INSERT INTO ctr(v) SELECT 0 WHERE NOT EXISTS(SELECT 1 FROM ctr)"
+                      "${| ON CONFLICT DO NOTHING}",
+                      "");
+    return code;
+}
+
+int store_scratch(struct db *db, struct table_sql *sql, struct err *err)
+{
+    if (sql->made)
+        return ERR_OK;
     int code = db_script(db, sql->create_in, err);
-    return code == ERR_OK && sql->create_rec != NULL ? db_script(db, sql->create_rec, err) : code;
+    if (code == ERR_OK && sql->create_rec != NULL)
+        code = db_script(db, sql->create_rec, err);
+    if (code == ERR_OK) /* it may have been there, with what a rollback brought back */
+        code = db_run(db, err, sql->clear, "");
+    sql->made = code == ERR_OK;
+    return code;
 }
 
 static int make_scratch(struct db *db, struct err *err)
 {
     int code = db_script(db, SCRATCH, err);
-    for (int i = 0; code == ERR_OK && i < db->table_count; i++)
-        code = make_scratch_of(db, &db->tables[i], err);
+    for (int i = 0; i < db->table_count; i++)
+        db->tables[i].made = false;
     for (int i = 0; code == ERR_OK && i < db->table_count; i++)
         code = db_run(db, err, "INSERT INTO known VALUES(?1,?2)", "si", db->tables[i].table->name,
                       (int64_t)((1 << table_group_count(db->tables[i].table)) - 1));
@@ -195,6 +247,7 @@ static void store_close(struct store *store)
     db_close(db);
     for (int i = 0; i < db->table_count; i++)
         table_sql_fini(&db->tables[i]);
+    free(db->page);
     free(db);
 }
 
@@ -298,7 +351,7 @@ static int store_health(struct store *store, struct err *err)
     struct db *db = db_of(store);
     int code = db_begin(db, false, err);
     if (code == ERR_OK)
-        code = db_run(db, err, "UPDATE ctr SET v=v", "");
+        code = db_run(db, err, "${UPDATE ctr SET v=v|DELETE FROM granted WHERE FALSE}", "");
     db_rollback(db);
     return code;
 }
@@ -325,7 +378,50 @@ static const struct store_ops OPS = {
     .show = store_show,
 };
 
-int store_open(const struct store_options *options, struct store **ret, struct err *err)
+bool store_is_remote(const char *path)
+{
+    return strncmp(path, "postgresql://", 13) == 0 || strncmp(path, "postgres://", 11) == 0;
+}
+
+int store_connected(struct db *db, bool new_epoch, struct err *err)
+{
+    int code = make_scratch(db, err);
+    return code != ERR_OK ? code : epoch_take(db, new_epoch, err);
+}
+
+static int open_link(struct db *db, const struct store_options *options, struct err *err)
+{
+    if (store_is_remote(options->path))
+        return db_open_pg(options->path, options->county != NULL ? options->county : "0", &db->link,
+                          err);
+    return db_open_sqlite(options->path, &db->link, err);
+}
+
+static int open_once(struct db *db, const struct store_options *options, struct err *err)
+{
+    int code = open_link(db, options, err);
+    if (code == ERR_OK) {
+        init_tables(db);
+        code =
+            check_version(db, store_is_remote(options->path) ? "the database" : options->path, err);
+    }
+    db->reviving = true;
+    if (code == ERR_OK)
+        code = make_once(db, err);
+    if (code == ERR_OK)
+        code = store_connected(db, options->new_epoch, err);
+    db->reviving = false;
+    return code;
+}
+
+/* A server that starts together with its database waits for it. */
+static void wait_a_bit(void)
+{
+    struct timespec wait = {.tv_nsec = STORE_TRY_MS * 1000000L};
+    nanosleep(&wait, NULL);
+}
+
+static int try_open(const struct store_options *options, struct store **ret, struct err *err)
 {
     struct db *db = calloc(1, sizeof *db);
     if (db == NULL)
@@ -335,18 +431,21 @@ int store_open(const struct store_options *options, struct store **ret, struct e
     db->rnd = options->rnd;
     db->seal = options->seal;
     db->without = options->without;
-    int code = db_open_sqlite(options->path, &db->link, err);
-    if (code == ERR_OK)
-        code = check_version(db, options->path, err);
-    if (code == ERR_OK)
-        code = make_tables_once(db, err);
-    if (code == ERR_OK)
-        code = make_scratch(db, err);
-    if (code == ERR_OK)
-        code = epoch_take(db, options->new_epoch, err);
+    int code = open_once(db, options, err);
     if (code == ERR_OK)
         *ret = &db->store;
     else
         store_close(&db->store);
+    return code;
+}
+
+int store_open(const struct store_options *options, struct store **ret, struct err *err)
+{
+    int code = try_open(options, ret, err);
+    for (int i = 1; code == ERR_BUSY && store_is_remote(options->path) && i < LIMIT_STORE_TRIES;
+         i++) {
+        wait_a_bit();
+        code = try_open(options, ret, err);
+    }
     return code;
 }

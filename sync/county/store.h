@@ -37,6 +37,9 @@ enum {
     LIMIT_TIDY_ROWS = 500,   /* forgotten in one transaction */
     LIMIT_GIVEBACK_DAYS = 180,
     LIMIT_CONFLICT_DAYS = 400,
+    LIMIT_COUNTY_BYTES = 32,
+    LIMIT_STORE_TRIES = 20, /* to open a database that is away, each */
+    STORE_TRY_MS = 500,     /* after the other */
 };
 
 /* The year 2100, in microseconds: no version that is given back lies above. */
@@ -154,7 +157,8 @@ struct store {
 };
 
 struct store_options {
-    const char *path;
+    const char *path;   /* a file, or postgresql:// and what libpq wants to know */
+    const char *county; /* of several in one PostgreSQL database; NULL: "0" */
     const struct clock *clock;
     struct rnd *rnd;
     const struct seal *seal; /* phones at rest; all of them outlive the store */
@@ -162,7 +166,10 @@ struct store_options {
     bool new_epoch;          /* the first store of a starting server: a new life of the database */
 };
 
-/* store.c. Makes the file when there is none. ERR_NEWER, ERR_IO, ERR_CORRUPT. */
+bool store_is_remote(const char *path); /* postgresql://... */
+
+/* store.c. Makes the file, or the tables, when there are none. ERR_NEWER, ERR_IO, ERR_CORRUPT,
+ * ERR_BUSY. */
 int store_open(const struct store_options *options, struct store **ret, struct err *err);
 
 #endif

@@ -15,18 +15,27 @@
 #include "sync/county/store_parts.h"
 
 const char store_enrol_schema[] =
-    "CREATE TABLE IF NOT EXISTS enrol_code(hash TEXT PRIMARY KEY NOT NULL,name TEXT NOT NULL,"
-    "added_at INTEGER NOT NULL,until_at INTEGER NOT NULL,used_at INTEGER,used_by TEXT) STRICT;"
-    "CREATE TABLE IF NOT EXISTS enrol_serial(serial TEXT PRIMARY KEY NOT NULL,name TEXT NOT NULL,"
-    "added_at INTEGER NOT NULL,used_at INTEGER,used_by TEXT) STRICT;"
-    "CREATE TABLE IF NOT EXISTS enrol_wait(key_hash TEXT PRIMARY KEY NOT NULL,station TEXT NOT "
+    "CREATE TABLE IF NOT EXISTS ${|touyan.}enrol_code(${|county TEXT NOT NULL,}hash TEXT ${PRIMARY "
+    "KEY |}NOT NULL,name TEXT NOT NULL,"
+    "added_at INTEGER NOT NULL,until_at INTEGER NOT NULL,used_at INTEGER,used_by TEXT${|,PRIMARY "
+    "KEY(county,hash)})${ STRICT|};"
+    "CREATE TABLE IF NOT EXISTS ${|touyan.}enrol_serial(${|county TEXT NOT NULL,}serial TEXT "
+    "${PRIMARY KEY |}NOT NULL,name TEXT NOT NULL,"
+    "added_at INTEGER NOT NULL,used_at INTEGER,used_by TEXT${|,PRIMARY KEY(county,serial)})${ "
+    "STRICT|};"
+    "CREATE TABLE IF NOT EXISTS ${|touyan.}enrol_wait(${|county TEXT NOT NULL,}key_hash TEXT "
+    "${PRIMARY KEY |}NOT NULL,station TEXT NOT "
     "NULL,digits TEXT NOT NULL,serial TEXT,address TEXT NOT NULL,asked_at INTEGER NOT NULL,"
-    "seen_at INTEGER NOT NULL,state TEXT NOT NULL,name TEXT) STRICT;"
-    "CREATE TABLE IF NOT EXISTS certificate(print TEXT PRIMARY KEY NOT NULL,serial TEXT NOT NULL,"
+    "seen_at INTEGER NOT NULL,state TEXT NOT NULL,name TEXT${|,PRIMARY KEY(county,key_hash)})${ "
+    "STRICT|};"
+    "CREATE TABLE IF NOT EXISTS ${|touyan.}certificate(${|county TEXT NOT NULL,}print TEXT "
+    "${PRIMARY KEY |}NOT NULL,serial TEXT NOT NULL,"
     "key_hash TEXT NOT NULL,name TEXT NOT NULL,pem TEXT,from_at INTEGER NOT NULL,until_at INTEGER "
-    "NOT NULL,issued_at INTEGER NOT NULL,how TEXT NOT NULL,revoked_at INTEGER) STRICT;"
-    "CREATE UNIQUE INDEX IF NOT EXISTS certificate_key ON certificate(key_hash);"
-    "CREATE INDEX IF NOT EXISTS certificate_name ON certificate(name);";
+    "NOT NULL,issued_at INTEGER NOT NULL,how TEXT NOT NULL,revoked_at INTEGER${|,PRIMARY "
+    "KEY(county,print)})${ STRICT|};"
+    "CREATE UNIQUE INDEX IF NOT EXISTS certificate_key ON "
+    "${|touyan.}certificate(${|county,}key_hash);"
+    "CREATE INDEX IF NOT EXISTS certificate_name ON ${|touyan.}certificate(${|county,}name);";
 
 static const int64_t DAY_MS = 86400000;
 
@@ -85,11 +94,12 @@ static int make_station(struct db *db, const char *name, const char *scope, stru
 {
     char token[STORE_NO_TOKEN_BYTES];
     store_enrol_no_token(name, token);
-    int code = db_run(db, err,
-                      "INSERT INTO station(name,scope,token_hash,added_at) VALUES(?1,?2,?3,?4) ON "
-                      "CONFLICT(name) DO UPDATE SET token_hash=excluded.token_hash,revoked_at=NULL,"
-                      "added_at=excluded.added_at",
-                      "sssi", name, scope, token, now_ms(db));
+    int code = db_run(
+        db, err,
+        "INSERT INTO station(name,scope,token_hash,added_at) VALUES(?1,?2,?3,?4) ON "
+        "CONFLICT(${|county,}name) DO UPDATE SET token_hash=excluded.token_hash,revoked_at=NULL,"
+        "added_at=excluded.added_at",
+        "sssi", name, scope, token, now_ms(db));
     return code != ERR_OK ? code : audit(db, "station.add", name, scope, err);
 }
 
@@ -134,12 +144,12 @@ int store_enrol_code(struct store *store, const char *name, const char *scope,
 
 static int add_serial(struct db *db, const char *name, const char *serial, struct err *err)
 {
-    int code =
-        db_run(db, err,
-               "INSERT INTO enrol_serial(serial,name,added_at) VALUES(?1,?2,?3) ON "
-               "CONFLICT(serial) DO UPDATE SET name=excluded.name,added_at=excluded.added_at,"
-               "used_at=NULL,used_by=NULL",
-               "ssi", serial, name, now_ms(db));
+    int code = db_run(
+        db, err,
+        "INSERT INTO enrol_serial(serial,name,added_at) VALUES(?1,?2,?3) ON "
+        "CONFLICT(${|county,}serial) DO UPDATE SET name=excluded.name,added_at=excluded.added_at,"
+        "used_at=NULL,used_by=NULL",
+        "ssi", serial, name, now_ms(db));
     return code != ERR_OK ? code : audit(db, "station.serial", name, serial, err);
 }
 
@@ -319,11 +329,11 @@ static int begin_waiting(struct db *db, const struct store_enrol *ask,
         return ERR_OK;
     }
     ret->state = STORE_ENROL_WAITS;
-    code = db_run(db, err,
-                  "INSERT INTO enrol_wait(key_hash,station,digits,serial,address,asked_at,seen_at,"
-                  "state) VALUES(?1,?2,?3,?4,?5,?6,?6,'waits') ON CONFLICT(key_hash) DO NOTHING",
-                  "sssssi", ask->key, ask->station, ask->digits, ask->serial, ask->address,
-                  now_ms(db));
+    code = db_run(
+        db, err,
+        "INSERT INTO enrol_wait(key_hash,station,digits,serial,address,asked_at,seen_at,"
+        "state) VALUES(?1,?2,?3,?4,?5,?6,?6,'waits') ON CONFLICT(${|county,}key_hash) DO NOTHING",
+        "sssssi", ask->key, ask->station, ask->digits, ask->serial, ask->address, now_ms(db));
     return code != ERR_OK ? code : audit(db, "enrol.ask", ask->station, ask->digits, err);
 }
 

@@ -22,38 +22,82 @@ static const int64_t DAY_MS = INT64_C(86400000);
 
 enum { EPOCH_MARGIN_US = 1000 };
 
+/* What changes when the server behind the connection, or its database, is another one than before:
+ * one that was restored, or a standby that became the primary and may lack the last commits. Each
+ * is a new life, as a start of this program is. */
+static const char LIFE[] =
+    "SELECT ${''|pg_postmaster_start_time()::text||' '||'touyan.epoch'::regclass::oid||' '||"
+    "substr(pg_walfile_name(pg_current_wal_lsn()),1,8)}";
+
 /* All versions to come are above what the clock says now, and so above those of any life before. */
-static int add_epoch(struct db *db, const char *id, struct err *err)
+static int add_epoch(struct db *db, const char *life, struct err *err)
 {
+    unsigned char bytes[8];
+    char id[2 * sizeof bytes + 1];
+    rnd_fill(db->rnd, bytes, sizeof bytes);
+    text_to_hex(bytes, sizeof bytes, id);
     bool count = (db->without & WITHOUT_VCOUNTER) != 0;
     int64_t now_ms = clock_wall_ms(db->clock);
     int64_t now_v = count ? 0 : now_ms * 1000 + EPOCH_MARGIN_US;
     int code = db_run(db, err,
-                      "INSERT INTO epoch(id,start_v,first_v,at) SELECT "
-                      "?1,v,${max|greatest}(v,?3),?2 FROM ctr",
-                      "sii", id, now_ms, now_v);
+                      "INSERT INTO epoch(id,start_v,first_v,at,life) SELECT "
+                      "?1,v,${max|greatest}(v,?3),?2,?4 FROM ctr",
+                      "siis", id, now_ms, now_v, life);
     return code != ERR_OK ? code
                           : db_run(db, err, "UPDATE ctr SET v=${max|greatest}(v,?1)", "i", now_v);
 }
 
+static int is_known(struct db *db, const char *life, int64_t *ret, struct err *err)
+{
+    return db_int(db, ret, err,
+                  "SELECT count(*) FROM epoch WHERE n=(SELECT max(n) FROM epoch) AND "
+                  "coalesce(life,'')=?1",
+                  "s", life);
+}
+
+/* Several connections find the new life at the same time: the first one writes it down. */
+static int add_epoch_once(struct db *db, bool new_epoch, const char *life, struct err *err)
+{
+    int64_t known = 0;
+    int code = db_begin(db, false, err);
+    if (code != ERR_OK)
+        return code;
+    code = merge_lock(db, err);
+    if (code == ERR_OK && !new_epoch)
+        code = is_known(db, life, &known, err);
+    if (code == ERR_OK && known == 0)
+        code = add_epoch(db, life, err);
+    if (code == ERR_OK)
+        code = db_commit(db, err);
+    if (code != ERR_OK)
+        db_rollback(db);
+    return code;
+}
+
 int epoch_take(struct db *db, bool new_epoch, struct err *err)
 {
-    int64_t have = 0;
-    int code = db_int(db, &have, err, "SELECT count(*) FROM epoch", "");
-    if (code == ERR_OK && (new_epoch || have == 0)) {
-        unsigned char bytes[8];
-        char id[2 * sizeof bytes + 1];
-        rnd_fill(db->rnd, bytes, sizeof bytes);
-        text_to_hex(bytes, sizeof bytes, id);
-        code = add_epoch(db, id, err);
-    }
-    struct buf id;
-    buf_init(&id, sizeof db->epoch - 1);
+    int64_t known = 0, v;
+    struct buf life;
+    buf_init(&life, 256);
+    int code = db_text(db, &life, err, LIFE, "");
     if (code == ERR_OK)
-        code = db_text(db, &id, err, "SELECT id FROM epoch ORDER BY n DESC LIMIT 1", "");
-    text_copy(db->epoch, sizeof db->epoch, buf_text(&id));
-    buf_free(&id);
-    return code;
+        code = is_known(db, buf_text(&life), &known, err);
+    if (code == ERR_OK && (new_epoch || known == 0))
+        code = add_epoch_once(db, new_epoch, buf_text(&life), err);
+    buf_free(&life);
+    return code != ERR_OK ? code : epoch_now(db, &v, err);
+}
+
+int epoch_now(struct db *db, int64_t *ret_v, struct err *err)
+{
+    struct db_query *q =
+        db_query(db, err, "SELECT v,(SELECT id FROM epoch ORDER BY n DESC LIMIT 1) FROM ctr", "");
+    if (q == NULL || db_step(q, err) <= 0)
+        return err != NULL ? err->code : ERR_IO;
+    *ret_v = db_column_int(q, 0);
+    text_copy(db->epoch, sizeof db->epoch, db_column_text(q, 1));
+    db_reset(q);
+    return ERR_OK;
 }
 
 int epoch_check(struct db *db, const char *epoch, int64_t v, bool *ret_good, struct err *err)
@@ -215,6 +259,8 @@ static int merge(struct db *db, struct giveback *give, struct err *err)
         code = merge_apply(db, args, err);
     for (int i = 0; code == ERR_OK && i < db->table_count; i++) {
         int64_t taken = 0;
+        if (!db->tables[i].staged)
+            continue;
         code = db_int(db, &taken, err, db->tables[i].taken, "");
         give->taken += taken;
     }
@@ -288,7 +334,7 @@ int store_giveback(struct store *store, const struct store_station *station, con
     if (code == ERR_OK)
         code = answer_check_head(give.head, station, answer);
     if (code == ERR_OK)
-        code = answer_in_transaction(db, run_giveback, &give, station->scope, answer, err);
+        code = answer_in_transaction(db, false, run_giveback, &give, station->scope, answer, err);
     json_free(give.head);
     return code == ERR_STATE && answer->status != 200 ? ERR_OK : code;
 }

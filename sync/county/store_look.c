@@ -193,7 +193,9 @@ int store_quarantine_release(struct store *store, int64_t n, enum store_release 
     int code = db_begin(db, false, err);
     if (code != ERR_OK)
         return code;
-    code = release(db, n, how, err);
+    code = merge_lock(db, err);
+    if (code == ERR_OK)
+        code = release(db, n, how, err);
     if (code == ERR_OK)
         return db_commit(db, err);
     db_rollback(db);

@@ -5,7 +5,7 @@
  * refuses a statement although every row passed the checks, the range is halved and tried again
  * until the row is found that causes it; that row alone is put aside. A full disk or a lock is no
  * row's fault and ends the whole push. */
-#include "sync/county/store_parts.h"
+#include "sync/county/store_sql.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -37,15 +37,28 @@ static int run_table_steps(struct db *db, const struct merge_args *args, struct 
 static int read_part(struct db *db, const char *table, const char *rows, size_t size,
                      int64_t *count, struct err *err)
 {
-    int code =
-        db_run(db, err,
-               "INSERT INTO raw(k,t,lseq,row) SELECT ${?2+k,?3,iif(typeof(c0)='integer',c0,NULL),"
-               "row FROM json_rows(?1,'lseq')|?2+n-1,?3,int_of(v->>'lseq'),iif(json_typeof(v)='object',v,NULL) "
-               "FROM json_array_elements(?1::json) WITH ORDINALITY "
-               "AS e(v,n)} LIMIT ?4",
-               "jisi", rows, size, *count, table, (int64_t)LIMIT_SYNC_PUSH_ROWS + 1 - *count);
-    if (code == ERR_OK)
-        *count += db_changes(db);
+    int code = db_run(
+        db, err,
+        "INSERT INTO raw(k,t,lseq,row) SELECT ${?2+k,?3,iif(typeof(c0)='integer',c0,NULL),"
+        "row FROM "
+        "json_rows(?1,'lseq')|?2+n-1,?3,int_of(v->>'lseq'),iif(json_typeof(v)='object',v,NULL) "
+        "FROM json_array_elements(?1::json) WITH ORDINALITY "
+        "AS e(v,n)} LIMIT ?4",
+        "jisi", rows, size, *count, table, (int64_t)LIMIT_SYNC_PUSH_ROWS + 1 - *count);
+    if (code != ERR_OK)
+        return code;
+    if (db->link->driver->engine != DB_SQLITE)
+        kind_note(db, table_by_name(table), rows, size, *count);
+    *count += db_changes(db);
+    return ERR_OK;
+}
+
+static int forget_odd_numbers(struct db *db, struct err *err)
+{
+    int code = ERR_OK;
+    for (size_t i = 0; code == ERR_OK && i < db->odd_count; i++)
+        if ((db->odd[i].bits & WRONG_LSEQ) != 0)
+            code = db_run(db, err, "UPDATE raw SET lseq=NULL WHERE k=?1", "i", db->odd[i].k);
     return code;
 }
 
@@ -58,10 +71,21 @@ int merge_read(struct db *db, const struct json *parts, const struct slice *rows
         if (*ret_rows <= LIMIT_SYNC_PUSH_ROWS)
             code = read_part(db, json_text(json_at(parts, i), "t", ""), rows->rows[i].text,
                              rows->rows[i].size, ret_rows, err);
-    return code;
+    return code == ERR_OK ? forget_odd_numbers(db, err) : code;
 }
 
 /* --- staging --- */
+
+/* In PostgreSQL each transaction reads and types its own rows beside the others; from here on to
+ * its end it is the only one, so that versions grow in the order of commits and no row changes
+ * between its judgement and its update. */
+int merge_lock(struct db *db, struct err *err)
+{
+    int64_t v;
+    if (db->link->driver->engine == DB_SQLITE)
+        return ERR_OK;
+    return db_int(db, &v, err, "SELECT v FROM ctr${| FOR UPDATE}", "");
+}
 
 static int hide_phones(struct db *db, const struct table_sql *sql, struct err *err)
 {
@@ -84,13 +108,10 @@ static int hide_phones(struct db *db, const struct table_sql *sql, struct err *e
     return rc < 0 ? (err != NULL ? err->code : ERR_IO) : ERR_OK;
 }
 
-static int stage_table(struct db *db, const struct merge_args *args, struct table_sql *sql,
+static int check_table(struct db *db, const struct merge_args *args, const struct table_sql *sql,
                        struct err *err)
 {
-    sql->staged = sql->used = true;
-    int code = run_step(db, args, sql->stage, err);
-    if (code == ERR_OK)
-        code = run_step(db, args, sql->fill, err);
+    int code = run_step(db, args, sql->fill, err);
     if (code == ERR_OK && sql->fill_null != NULL)
         code = run_step(db, args, sql->fill_null, err);
     if (code == ERR_OK)
@@ -100,19 +121,40 @@ static int stage_table(struct db *db, const struct merge_args *args, struct tabl
     return code;
 }
 
-int merge_stage(struct db *db, const struct merge_args *args, struct err *err)
+/* The tables that raw has rows of. */
+static int find_staged(struct db *db, struct err *err)
 {
-    bool there[DB_TABLES_MAX] = {false};
     struct db_query *q = db_query(db, err, "SELECT DISTINCT t FROM raw", "");
-    int rc = -1, code = ERR_OK;
+    int rc = -1;
     while (q != NULL && (rc = db_step(q, err)) > 0)
         for (int i = 0; i < db->table_count; i++)
-            there[i] = there[i] || strcmp(db->tables[i].table->name, db_column_text(q, 0)) == 0;
-    if (rc < 0)
-        return err != NULL ? err->code : ERR_IO;
+            if (strcmp(db->tables[i].table->name, db_column_text(q, 0)) == 0)
+                db->tables[i].staged = true;
+    return rc < 0 ? (err != NULL ? err->code : ERR_IO) : ERR_OK;
+}
+
+static int stage_table(struct db *db, const struct merge_args *args, struct table_sql *sql,
+                       struct err *err)
+{
+    int code = store_scratch(db, sql, err);
+    if (code == ERR_OK)
+        code = run_step(db, args, sql->stage, err);
+    for (size_t k = 0; code == ERR_OK && k < db->odd_count; k++)
+        code = db_run(db, err, sql->odd, "ii", db->odd[k].k, db->odd[k].bits);
+    return code;
+}
+
+int merge_stage(struct db *db, const struct merge_args *args, struct err *err)
+{
+    int code = find_staged(db, err);
     for (int i = 0; code == ERR_OK && i < db->table_count; i++)
-        if (there[i])
+        if (db->tables[i].staged)
             code = stage_table(db, args, &db->tables[i], err);
+    if (code == ERR_OK)
+        code = merge_lock(db, err);
+    for (int i = 0; code == ERR_OK && i < db->table_count; i++)
+        if (db->tables[i].staged)
+            code = check_table(db, args, &db->tables[i], err);
     return code;
 }
 
@@ -171,14 +213,15 @@ int merge_apply(struct db *db, const struct merge_args *args, struct err *err)
 
 int merge_clear(struct db *db, struct err *err)
 {
+    db->odd_count = 0;
     int code = db_run(db, err, "DELETE FROM raw", "");
     if (code == ERR_OK)
         code = db_run(db, err, "DELETE FROM verdict", "");
-    for (int i = 0; code == ERR_OK && i < db->table_count; i++)
-        if (db->tables[i].used) {
+    for (int i = 0; code == ERR_OK && i < db->table_count; i++) {
+        db->tables[i].staged = false;
+        if (db->tables[i].made)
             code = db_run(db, err, db->tables[i].clear, "");
-            db->tables[i].staged = false;
-        }
+    }
     return code;
 }
 

@@ -17,13 +17,14 @@ enum {
 /* The SQL for one replicated table; owned. */
 struct table_sql {
     const struct table *table;
+    bool made;                     /* in_<tid> is there; it is made when it is needed */
     bool staged;                   /* rows of this push lie in in_<tid> */
-    bool used;                     /* it may hold old ones: a rollback brings them back */
     char *index;                   /* by scope and id */
     char *create;                  /* the county's table */
     char *create_in;               /* in_<tid>: rows of one push */
     char *create_rec;              /* how they are read; or NULL */
     char *stage;                   /* raw -> in_<tid> */
+    char *odd;                     /* ?1 k, ?2 bits that are wrong; or NULL */
     char *fill, *fill_null;        /* columns that the row does not name; fill_null or NULL */
     char *check;                   /* sets why */
     char *phones;                  /* k and phone in clear; NULL when the table has none */
@@ -70,11 +71,18 @@ struct merge_args {
 struct db {
     struct store store; /* first */
     struct db_link *link;
+    bool in_transaction, reviving;
     const struct clock *clock;
     struct rnd *rnd;
     const struct seal *seal;
     uint32_t without; /* enum sync_without */
     char epoch[LIMIT_STATION_BYTES + 1];
+    struct {
+        int64_t k, bits;
+    } odd[LIMIT_SYNC_PUSH_ROWS]; /* rows with values of a wrong kind, see store_kind.c */
+    size_t odd_count;
+    char *page; /* ?1 scope, ?2 behind this version, ?3 up to that, ?4 not by this incarnation, ?5
+                 * as many: version, table, then as pull */
     struct table_sql tables[DB_TABLES_MAX];
     int table_count;
     struct {
@@ -86,6 +94,8 @@ struct db {
 /* store_sql.c */
 void table_sql_init(struct table_sql *sql, const struct table *table, enum db_engine engine,
                     uint32_t without);
+/* db->page; owned. */
+char *table_sql_page(const struct db *db);
 void table_sql_fini(struct table_sql *sql);
 /* True when the value of a column in a CREATE TABLE follows; for ALTER TABLE. */
 const char *column_sql_type(const struct table_column *column);
@@ -130,6 +140,20 @@ int merge_clear(struct db *db, struct err *err);
 int merge_take_versions(struct db *db, int64_t count, int64_t now_ms, int64_t *ret_v0,
                         struct err *err);
 
+/* Waits until nobody else writes the county's rows (SQLite: it is so since db_begin()). */
+int merge_lock(struct db *db, struct err *err);
+
+/* store.c: makes in_<tid>. */
+int store_scratch(struct db *db, struct table_sql *sql, struct err *err);
+/* store.c: what a new connection needs before the store can work on it. */
+int store_connected(struct db *db, bool new_epoch, struct err *err);
+
+/* store_pg.c: tables, functions and the county's views, made or completed. `make` is called for
+ * what the engines have in common. */
+int store_pg_version(struct db *db, int64_t *ret, struct err *err); /* 0: nothing is there */
+int store_pg_make(struct db *db, int64_t version, uint64_t fingerprint,
+                  int (*make)(struct db *db, struct err *err), struct err *err);
+
 /* store_request.c: what the requests have in common. A refusal fills the answer and is
  * ERR_STATE. */
 struct json;
@@ -150,7 +174,7 @@ int answer_add_one(struct db *db, const struct table_sql *sql, const char *id, s
 void answer_add_row(struct db *db, struct db_query *query, int at, struct buf *out);
 /* `work` in a transaction; a refusal rolls back and is ERR_OK. */
 typedef int db_work(struct db *db, void *ctx, struct store_answer *answer, struct err *err);
-int answer_in_transaction(struct db *db, db_work *work, void *ctx, const char *who,
+int answer_in_transaction(struct db *db, bool snapshot, db_work *work, void *ctx, const char *who,
                           struct store_answer *answer, struct err *err);
 
 /* store_scope.c: what a station may see, and the cursors that it names. */
@@ -164,6 +188,7 @@ struct scope_cursor {
 struct scopes {
     struct scope_cursor at[LIMIT_PULL_SCOPES];
     size_t count;
+    int64_t purged; /* purge_horizon() when the cursors were checked */
 };
 int scopes_read(struct db *db, const struct store_station *station, struct scopes *ret,
                 struct err *err);
@@ -176,6 +201,9 @@ void scopes_write(const struct scopes *scopes, struct buf *out);
 
 /* store_epoch.c */
 int epoch_take(struct db *db, bool new_epoch, struct err *err);
+/* db->epoch becomes the newest one (another process may have begun it), *ret_v the latest version:
+ * all that has a version of at most this one is committed. */
+int epoch_now(struct db *db, int64_t *ret_v, struct err *err);
 /* Is the cursor of an epoch of ours and not beyond its end? ("", 0) is. */
 int epoch_check(struct db *db, const char *epoch, int64_t v, bool *ret_good, struct err *err);
 /* Appends the newest epochs as [[id, start], ...]. */
@@ -213,6 +241,7 @@ int store_sync(struct store *store, const struct store_station *station, const c
 struct pull_request {
     const struct scopes *scopes;
     int64_t origin;
+    int64_t v; /* the page ends here at the latest */
     int64_t max_bytes;
 };
 /* Appends `"pull":[...],"cur":{...},"more":n`. */

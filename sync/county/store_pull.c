@@ -4,6 +4,8 @@
  * its cursor counts, so their order within it does not matter. */
 #include "sync/county/store_sql.h"
 
+enum { ROW_BYTES_GUESS = 160, SOME_ROWS = 8 };
+
 struct page {
     struct buf rows[DB_TABLES_MAX]; /* of the scope at hand */
     size_t bytes;
@@ -25,64 +27,64 @@ static int table_at(const struct db *db, int tid)
     return -1;
 }
 
-struct entry {
-    int64_t v;
-    int tid;
-    const char *pk;
-    char op;
-};
-
-static int add_gone(struct db *db, const struct entry *entry, struct buf *row, struct err *err)
+/* Takes the row that the query is at. */
+static int add_row(struct db *db, struct page *page, struct db_query *q, struct err *err)
 {
-    char op[2] = {entry->op, '\0'};
-    return db_text(db, row, err, "SELECT " JSON_OBJECT "('_v',?1,'_op',?2,'id',?3)", "iss",
-                   entry->v, op, entry->pk);
-}
-
-static int add_row(struct db *db, struct page *page, const struct entry *entry, struct err *err)
-{
-    int at = table_at(db, entry->tid);
-    if (at < 0)
+    int at = table_at(db, (int)db_column_int(q, 1));
+    if (at < 0 || db_column_null(q, 2))
         return ERR_OK; /* a table that this program does not have any more */
     struct buf *rows = &page->rows[at];
     size_t before = rows->size;
     if (rows->size > 0)
         buf_add_text(rows, ",");
-    int code = entry->op == 'U' ? answer_add_one(db, &db->tables[at], entry->pk, rows, err)
-                                : add_gone(db, entry, rows, err);
-    if (code == ERR_OK && rows->failed)
-        code = err_set(err, ERR_LIMIT, "a page is larger than its limit");
+    answer_add_row(db, q, 2, rows);
     page->bytes += rows->size - before;
     page->count++;
-    return code;
+    return rows->failed ? err_set(err, ERR_LIMIT, "a page is larger than its limit") : ERR_OK;
 }
 
-static int read_feed(struct db *db, struct page *page, const char *scope, int64_t origin,
-                     int64_t *cursor, struct err *err)
+/* So many rows as may still fit; *ret_end: there are no others. */
+static int read_some(struct db *db, struct page *page, const char *scope,
+                     const struct pull_request *request, int64_t *cursor, bool *ret_end,
+                     struct err *err)
 {
-    struct db_query *feed =
-        db_query(db, err, "SELECT v,tid,pk,op,o FROM feed WHERE scope=?1 AND v>?2 ORDER BY v", "si",
-                 scope, *cursor);
-    if (feed == NULL)
-        return ERR_IO;
-    int rc, code = ERR_OK;
-    while (code == ERR_OK && (rc = db_step(feed, err)) != 0) {
-        if (rc < 0)
-            return err != NULL ? err->code : ERR_IO;
-        bool own = !db_column_null(feed, 4) && db_column_int(feed, 4) == origin;
-        if (!own && page_is_full(page)) {
+    size_t left = page->max_bytes > page->bytes ? page->max_bytes - page->bytes : 0;
+    int64_t want = (int64_t)(left / ROW_BYTES_GUESS) + SOME_ROWS, got = 0;
+    struct db_query *q =
+        db_query(db, err, db->page, "siiii", scope, *cursor, request->v, request->origin, want);
+    int rc = -1;
+    while (q != NULL && (rc = db_step(q, err)) > 0) {
+        if (page_is_full(page)) {
             page->more = true;
-            break;
+            db_reset(q);
+            return ERR_OK;
         }
-        struct entry entry = {.v = db_column_int(feed, 0),
-                              .tid = (int)db_column_int(feed, 1),
-                              .pk = db_column_text(feed, 2),
-                              .op = (char)db_column_text(feed, 3)[0]};
-        if (!own)
-            code = add_row(db, page, &entry, err);
-        *cursor = entry.v;
+        int code = add_row(db, page, q, err);
+        *cursor = db_column_int(q, 0);
+        if (code != ERR_OK) {
+            db_reset(q);
+            return code;
+        }
+        got++;
     }
-    db_reset(feed);
+    *ret_end = got < want;
+    return rc < 0 ? (err != NULL ? err->code : ERR_IO) : ERR_OK;
+}
+
+/* Rows of the asking incarnation itself are passed by. */
+static int read_feed(struct db *db, struct page *page, const char *scope,
+                     const struct pull_request *request, int64_t *cursor, struct err *err)
+{
+    bool end = false;
+    int64_t last = 0;
+    int code = ERR_OK;
+    while (code == ERR_OK && !end && !page->more)
+        code = read_some(db, page, scope, request, cursor, &end, err);
+    if (code == ERR_OK && end)
+        code = db_int(db, &last, err, "SELECT max(v) FROM feed WHERE scope=?1 AND v<=?2", "si",
+                      scope, request->v);
+    if (last > *cursor)
+        *cursor = last;
     return code;
 }
 
@@ -107,7 +109,7 @@ static int pull_scope(struct db *db, const struct pull_request *request, struct 
                       bool *first, struct err *err)
 {
     int64_t v = scope->v;
-    int code = read_feed(db, page, scope->name, request->origin, &v, err);
+    int code = read_feed(db, page, scope->name, request, &v, err);
     if (code != ERR_OK)
         return code;
     write_scope(db, page, scope->name, out, first);

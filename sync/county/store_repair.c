@@ -41,7 +41,7 @@ static int find_part(struct db *db, struct part *part, const char *scope, const 
 static int write_begin(struct db *db, const struct part *part, struct buf *out, struct err *err)
 {
     int64_t v = 0;
-    int code = db_int(db, &v, err, "SELECT v FROM ctr", "");
+    int code = epoch_now(db, &v, err);
     buf_printf(out, "{\"now\":%lld,\"ep\":\"%s\",\"v\":%lld", (long long)part->now_ms, db->epoch,
                (long long)v);
     return code;
@@ -201,7 +201,7 @@ int store_digest(struct store *store, const struct store_station *station, const
     if (code == ERR_OK)
         code = answer_check_head(part.head, station, answer);
     if (code == ERR_OK)
-        code = answer_in_transaction(db, run_digest, &part, station->scope, answer, err);
+        code = answer_in_transaction(db, true, run_digest, &part, station->scope, answer, err);
     json_free(part.head);
     return code == ERR_STATE && answer->status != 200 ? ERR_OK : code;
 }
@@ -284,7 +284,7 @@ static int run_boot(struct db *db, void *ctx, struct store_answer *answer, struc
     if (code == ERR_OK)
         code = check_filling(db, part->boot, &v0, answer, err);
     if (code == ERR_OK)
-        code = db_int(db, &v, err, "SELECT v FROM ctr", "");
+        code = epoch_now(db, &v, err);
     if (code != ERR_OK)
         return code;
     buf_init(&next, 4 * LIMIT_ROW_ID_BYTES);
@@ -309,5 +309,5 @@ int store_boot(struct store *store, const struct store_station *station,
     struct db *db = (struct db *)store;
     struct part part = {.station = station, .boot = boot, .now_ms = clock_wall_ms(db->clock)};
     answer->status = 200;
-    return answer_in_transaction(db, run_boot, &part, station->scope, answer, err);
+    return answer_in_transaction(db, true, run_boot, &part, station->scope, answer, err);
 }

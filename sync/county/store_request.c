@@ -99,11 +99,11 @@ static int store_code(int code)
     return code == ERR_BUSY ? ERR_BUSY : ERR_IO;
 }
 
-int answer_in_transaction(struct db *db, db_work *work, void *ctx, const char *who,
+int answer_in_transaction(struct db *db, bool snapshot, db_work *work, void *ctx, const char *who,
                           struct store_answer *answer, struct err *err)
 {
     struct err mine = {0};
-    int code = db_begin(db, false, &mine);
+    int code = db_begin(db, snapshot, &mine);
     if (code == ERR_OK) {
         code = work(db, ctx, answer, &mine);
         if (code == ERR_OK && answer->body.failed)

@@ -97,12 +97,13 @@ static int refuse_expired(const struct scopes *scopes, int64_t purged, struct st
     return ERR_STATE;
 }
 
-static int check_cursors(struct db *db, const struct scopes *scopes, struct store_answer *answer,
+static int check_cursors(struct db *db, struct scopes *scopes, struct store_answer *answer,
                          struct err *err)
 {
     int64_t purged = 0;
     bool expired = false;
     int code = purge_horizon(db, &purged, err);
+    scopes->purged = purged;
     for (size_t i = 0; code == ERR_OK && i < scopes->count; i++) {
         const struct scope_cursor *scope = &scopes->at[i];
         bool good = true;

@@ -446,8 +446,8 @@ static void make_steps(struct table_sql *out, uint32_t without, struct buf *b)
     sql_make_writes(t, false, out->steps, n, b);
 }
 
-/* The row, and its phone (sealed) beside it. */
-static void add_row(struct buf *b, const struct table *t, const char *of)
+/* The row without its phone; the name of the column that has it, or NULL. */
+static const char *add_json(struct buf *b, const struct table *t, const char *of)
 {
     const char *phone = NULL;
     buf_printf(b, JSON_OBJECT "('_v',%s_v,'_op','U','id',%sid", of, of);
@@ -456,10 +456,46 @@ static void add_row(struct buf *b, const struct table *t, const char *of)
         phone = c->name;
     else
         buf_printf(b, ",'%s',%s\"%s\"", c->name, of, c->name);
+    buf_add_text(b, ")");
+    return phone;
+}
+
+/* The row, and its phone (sealed) beside it. */
+static void add_row(struct buf *b, const struct table *t)
+{
+    const char *phone = add_json(b, t, "");
     if (phone != NULL)
-        buf_printf(b, "),%s\"%s\"", of, phone);
+        buf_printf(b, ",\"%s\"", phone);
     else
-        buf_add_text(b, "),NULL");
+        buf_add_text(b, ",NULL");
+}
+
+char *table_sql_page(const struct db *db)
+{
+    struct buf b, phones;
+    buf_init(&b, 2 * DB_SQL_BYTES);
+    buf_init(&phones, DB_SQL_BYTES);
+    buf_add_text(&b, "SELECT f.v,f.tid,CASE WHEN f.op<>'U' THEN " JSON_OBJECT
+                     "('_v',f.v,'_op',f.op,'id',f.pk) ELSE CASE f.tid");
+    for (int i = 0; i < db->table_count; i++) {
+        const struct table *t = db->tables[i].table;
+        buf_printf(&b, " WHEN %d THEN (SELECT ", t->tid);
+        const char *phone = add_json(&b, t, "t.");
+        buf_printf(&b, " FROM \"%s\" t WHERE t.id=f.pk)", t->name);
+        if (phone != NULL)
+            buf_printf(&phones,
+                       " WHEN f.op='U' AND f.tid=%d THEN (SELECT t.\"%s\" FROM \"%s\" t"
+                       " WHERE t.id=f.pk)",
+                       t->tid, phone, t->name);
+    }
+    buf_printf(&b,
+               " END END,CASE WHEN FALSE THEN NULL%s END FROM feed f WHERE f.scope=?1 AND f.v>?2"
+               " AND f.v<=?3 AND (f.o IS NULL OR f.o<>?4) ORDER BY f.v LIMIT ?5",
+               buf_text(&phones));
+    buf_free(&phones);
+    char *page = sql_take(&b);
+    buf_free(&b);
+    return page;
 }
 
 static void make_repair(struct table_sql *out, struct buf *b)
@@ -467,7 +503,7 @@ static void make_repair(struct table_sql *out, struct buf *b)
     const struct table *t = out->table;
     const char *alive = is_up(t) ? "" : " AND _del=0";
     buf_add_text(b, "SELECT id,");
-    add_row(b, t, "");
+    add_row(b, t);
     buf_printf(b, " FROM \"%s\" WHERE scope=?1 AND id>?2%s ORDER BY id LIMIT %d", t->name, alive,
                LIMIT_PAGE_ROWS + 1);
     out->boot = sql_take(b);
@@ -510,7 +546,7 @@ static void make_answers(struct table_sql *out, struct buf *b)
                t->tid, LIMIT_ROW_BYTES, t->tid, t->tid, LIMIT_ROW_BYTES);
     out->quarantine = sql_take(b);
     buf_add_text(b, "SELECT ");
-    add_row(b, t, "");
+    add_row(b, t);
     buf_printf(b, " FROM \"%s\" WHERE id=?1", t->name);
     out->pull = sql_take(b);
 }
@@ -626,7 +662,7 @@ void table_sql_fini(struct table_sql *sql)
                    sql->same,       sql->remember,  sql->skip,       sql->tally,  sql->dangling,
                    sql->count,      sql->list,      sql->boot,       sql->digest, sql->there,
                    sql->forget,     sql->there_any, sql->taken,      sql->fill,   sql->fill_null,
-                   sql->phones,     sql->hide};
+                   sql->odd,        sql->phones,    sql->hide};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]);
     for (int i = 0; i < DB_STEPS_MAX; i++) {

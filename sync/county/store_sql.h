@@ -35,6 +35,16 @@ static inline bool is_up(const struct table *table)
     return table->direction == TABLE_UP;
 }
 
+/* Bits of `wrong` and `absent` in in_<tid>: _del, the columns, the marks. */
+enum { WRONG_DEL = 1 };
+#define WRONG_COLUMN(column) (INT64_C(2) << (column))
+#define WRONG_UNFED (INT64_C(1) << 40)
+#define WRONG_BASE (INT64_C(1) << 41)
+#define WRONG_GM (INT64_C(1) << 42)
+#define WRONG_H (INT64_C(1) << 43)
+#define WRONG_ID (INT64_C(1) << 44)
+#define WRONG_LSEQ (INT64_C(1) << 45)
+
 /* A column group, or the tombstone, which merges like one. */
 struct sql_group {
     int index; /* of the columns; -1: the tombstone */
@@ -69,6 +79,10 @@ void sql_make_writes(const struct table *t, bool give, char **steps, int n, stru
 /* store_give.c. The group is as the backup had it, or as another station gave it back. */
 void sql_add_untouched(struct buf *b, const struct table *t, const struct sql_group *group);
 void sql_make_give(struct table_sql *out, struct buf *b);
+
+/* store_kind.c: what the kinds of JSON values in these rows of a table (NULL: an unknown one) are
+ * that they should not be, noted in db->odd; the first row is number k. */
+void kind_note(struct db *db, const struct table *table, const char *rows, size_t size, int64_t k);
 
 /* store_stage.c */
 void sql_make_stage(struct table_sql *out, enum db_engine engine, struct buf *b);

@@ -3,20 +3,13 @@
  * SQLite: json_rows() gives each value the type in which it came (what no column can hold is the
  * blob x'00', a member that is not there x'01'), and the check asks for its type. PostgreSQL: all
  * members are read as text at once; a text that is no whole number of 64 bits is NULL and noted in
- * `wrong`, one that is not there in `absent` (bits: bit_of()). So nothing that a station sends
+ * `wrong`, one that is not there in `absent` (bits: store_sql.h). So nothing that a station sends
  * makes a statement fail. */
 #include <stdio.h>
 
 #include "sync/county/store_sql.h"
 
 #define ABSENT "E'\\x01absent'"
-#define UNFED (INT64_C(1) << 40)
-
-/* The lowest is _del's, UNFED another mark's. */
-static int64_t bit_of(size_t column)
-{
-    return INT64_C(2) << column;
-}
 
 /* The stamps of the groups, each by this format. */
 static void add_stamps(struct buf *b, const struct table *t, const char *before, const char *after)
@@ -29,7 +22,8 @@ static void make_scratch(struct table_sql *out, enum db_engine engine, struct bu
 {
     const struct table *t = out->table;
     buf_printf(b,
-               "CREATE TEMP TABLE in_%d(k INTEGER PRIMARY KEY,lseq${| INTEGER},base${| INTEGER}"
+               "CREATE TEMP TABLE IF NOT EXISTS in_%d(k ${INTEGER PRIMARY KEY|BIGINT},lseq${| "
+               "INTEGER},base${| INTEGER}"
                ",gm${| INTEGER},h${| INTEGER},unfed${| INTEGER},part${| INTEGER},id${| "
                "TEXT},_del${| INTEGER}",
                t->tid);
@@ -47,7 +41,8 @@ static void make_scratch(struct table_sql *out, enum db_engine engine, struct bu
         return;
     buf_printf(
         b,
-        "CREATE TEMP TABLE rec_%d(base TEXT,gm TEXT,h TEXT,unfed TEXT,part TEXT,id TEXT,_del TEXT",
+        "CREATE TEMP TABLE IF NOT EXISTS rec_%d(base TEXT,gm TEXT,h TEXT,unfed TEXT,part TEXT,id "
+        "TEXT,_del TEXT",
         t->tid);
     add_stamps(b, t, ",", " TEXT");
     EACH_COLUMN(d, t)
@@ -134,15 +129,15 @@ static void add_bits(struct buf *b, const struct table *t)
 {
     buf_add_text(b, ",0::bigint");
     EACH_COLUMN(c, t)
-    buf_printf(b, "|iif(\"%s\"=" ABSENT ",%lld,0)", c->name, (long long)bit_of(c_at));
+    buf_printf(b, "|iif(\"%s\"=" ABSENT ",%lld,0)", c->name, (long long)WRONG_COLUMN(c_at));
     buf_printf(b,
                ",iif(_del IS NOT NULL AND i__del IS NULL,1::bigint,0)"
                "|iif(unfed IS NOT NULL AND i_unfed IS NULL,%lld,0)",
-               (long long)UNFED);
+               (long long)WRONG_UNFED);
     EACH_COLUMN(d, t)
     if (d->type == COLUMN_INT)
         buf_printf(b, "|iif(\"%s\"<>" ABSENT " AND \"i_%s\" IS NULL,%lld,0)", d->name, d->name,
-                   (long long)bit_of(d_at));
+                   (long long)WRONG_COLUMN(d_at));
 }
 
 static void make_stage_text(struct table_sql *out, struct buf *b)
@@ -171,6 +166,8 @@ static void make_stage_text(struct table_sql *out, struct buf *b)
     buf_add_text(b, "," ABSENT);
     buf_printf(b, ")::rec_%d,r.row) AS j WHERE r.t='%s' OFFSET 0) AS o", t->tid, t->name);
     out->stage = sql_take(b);
+    buf_printf(b, "UPDATE in_%d SET wrong=wrong|?2 WHERE k=?1", t->tid);
+    out->odd = sql_take(b);
 }
 
 /* Only columns of groups that the row changes are of interest. */
@@ -180,13 +177,13 @@ static void make_fill_text(struct table_sql *out, struct buf *b)
     buf_printf(b, "UPDATE in_%d AS m SET ", t->tid);
     EACH_COLUMN(c, t)
     buf_printf(b, "%s\"%s\"=iif((m.absent&%lld)<>0,t.\"%s\",m.\"%s\")", c_at > 0 ? "," : "",
-               c->name, (long long)bit_of(c_at), c->name, c->name);
+               c->name, (long long)WRONG_COLUMN(c_at), c->name, c->name);
     buf_printf(b, " FROM \"%s\" AS t WHERE t.id=m.id AND ?6=0 AND (m.absent&(0", t->name);
     for (int g = 0; g < table_group_count(t); g++) {
         int64_t bits = 0;
         EACH_COLUMN(d, t)
         if (d->group == g)
-            bits |= bit_of(d_at);
+            bits |= WRONG_COLUMN(d_at);
         if (is_up(t))
             buf_printf(b, "|%lld", (long long)bits);
         else
@@ -218,11 +215,11 @@ static void add_mark_checks(struct buf *b, const struct table *t, enum db_engine
                " WHEN %s OR base<0 THEN 'type base'"
                " WHEN %s OR (gm<1 AND ?6=0) OR (gm & ~%d)<>0 THEN 'type gm'"
                " WHEN %s OR h<0 THEN 'type h' WHEN %s THEN 'type unfed'",
-               typed ? "typeof(base)<>'integer'" : "base IS NULL",
-               typed ? "typeof(gm)<>'integer'" : "gm IS NULL",
+               typed ? "typeof(base)<>'integer'" : "base IS NULL OR ((wrong>>41)&1)<>0",
+               typed ? "typeof(gm)<>'integer'" : "gm IS NULL OR ((wrong>>42)&1)<>0",
                ((1 << table_group_count(t)) - 1) | BIT_DEL,
-               typed ? "typeof(h)<>'integer'" : "h IS NULL",
-               typed ? "typeof(unfed) NOT IN('integer','null')" : "(wrong>>40)<>0");
+               typed ? "typeof(h)<>'integer'" : "h IS NULL OR ((wrong>>43)&1)<>0",
+               typed ? "typeof(unfed) NOT IN('integer','null')" : "((wrong>>40)&1)<>0");
     for (int g = 0; g <= table_group_count(t); g++)
         buf_printf(b,
                    typed ? " WHEN typeof(%s)<>'integer' OR %s<0 THEN 'type h'"
@@ -237,20 +234,19 @@ static void add_mark_checks(struct buf *b, const struct table *t, enum db_engine
 static void add_column_checks(struct buf *b, const struct table_column *c, size_t at,
                               const char *changed, enum db_engine engine)
 {
-    char wrong[96] = "FALSE", there[64] = "";
+    char wrong[96], there[64] = "";
     bool number = c->type == COLUMN_INT;
     if (engine == DB_SQLITE) {
         snprintf(wrong, sizeof wrong, "typeof(\"%s\") NOT IN ('%s','null')", c->name,
                  number ? "integer" : "text");
-    } else if (number) {
-        snprintf(wrong, sizeof wrong, "(wrong&%lld)<>0", (long long)bit_of(at));
-        snprintf(there, sizeof there, " AND (wrong&%lld)=0", (long long)bit_of(at));
+    } else {
+        snprintf(wrong, sizeof wrong, "(wrong&%lld)<>0", (long long)WRONG_COLUMN(at));
+        snprintf(there, sizeof there, " AND (wrong&%lld)=0", (long long)WRONG_COLUMN(at));
     }
     if (c->required)
         buf_printf(b, " WHEN %s AND \"%s\" IS NULL%s THEN 'required %s'", changed, c->name, there,
                    c->name);
-    if (engine == DB_SQLITE || number)
-        buf_printf(b, " WHEN %s AND %s THEN 'type %s'", changed, wrong, c->name);
+    buf_printf(b, " WHEN %s AND %s THEN 'type %s'", changed, wrong, c->name);
     if (!number)
         buf_printf(b, " WHEN %s AND NOT text_ok(\"%s\") THEN 'text %s'", changed, c->name, c->name);
 }
@@ -267,7 +263,7 @@ static void make_check(struct table_sql *out, enum db_engine engine, struct buf 
     if (!is_up(t))
         add_mark_checks(&why, t, engine);
     buf_printf(&why, " WHEN %s OR NOT text_ok(id) OR %s NOT BETWEEN 1 AND %d THEN 'id'",
-               engine == DB_SQLITE ? "typeof(id)<>'text'" : "id IS NULL",
+               engine == DB_SQLITE ? "typeof(id)<>'text'" : "id IS NULL OR ((wrong>>44)&1)<>0",
                engine == DB_SQLITE ? "length(CAST(id AS BLOB))" : "octet_length(id)",
                LIMIT_ROW_ID_BYTES);
     EACH_COLUMN(c, t)

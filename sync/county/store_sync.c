@@ -292,11 +292,13 @@ static int do_push(struct db *db, struct request *request, struct store_answer *
 
 /* --- the whole --- */
 
-static int write_envelope(struct db *db, const struct request *request, struct buf *out,
-                          struct err *err)
+static int write_envelope(struct db *db, const struct request *request, int64_t *ret_v,
+                          struct buf *out, struct err *err)
 {
     bool other = false;
-    int code = ERR_OK;
+    int code = epoch_now(db, ret_v, err);
+    if (code != ERR_OK)
+        return code;
     buf_printf(out, "{\"now\":%lld,\"inc\":%lld,\"tok\":\"", (long long)request->merge.now_ms,
                (long long)request->inc);
     code = db_text(db, out, err, "SELECT coalesce(tok,'') FROM incarnation WHERE o=?1", "i",
@@ -344,15 +346,15 @@ static int write_answer(struct db *db, const struct request *request, const stru
 {
     struct pull_request pull = {
         .scopes = &request->scopes, .origin = request->inc, .max_bytes = page_bytes(request)};
-    int64_t purged = 0, v = 0;
-    int code = write_envelope(db, request, out, err);
-    if (code == ERR_OK)
-        code = db_int(db, &v, err, "SELECT v FROM ctr", "");
-    buf_printf(out, ",\"v\":%lld,%s,", (long long)v, buf_text(verdicts));
+    int64_t purged = 0;
+    int code = write_envelope(db, request, &pull.v, out, err);
+    buf_printf(out, ",\"v\":%lld,%s,", (long long)pull.v, buf_text(verdicts));
     if (code == ERR_OK)
         code = pull_page(db, &pull, out, err);
     if (code == ERR_OK)
         code = purge_horizon(db, &purged, err);
+    if (code == ERR_OK && purged != request->scopes.purged)
+        code = err_set(err, ERR_BUSY, "deletions were forgotten meanwhile");
     buf_printf(out, ",\"purge\":%lld}", (long long)purged);
     return code;
 }
@@ -398,7 +400,7 @@ int store_sync(struct store *store, const struct store_station *station, const c
                                             .h_max = now_ms + LIMIT_CLOCK_AHEAD_MS,
                                             .now_ms = now_ms,
                                             .scope = station->scope};
-        code = answer_in_transaction(db, run_request, &request, station->scope, answer, err);
+        code = answer_in_transaction(db, false, run_request, &request, station->scope, answer, err);
     }
     json_free(request.head);
     return code == ERR_STATE && answer->status != 200 ? ERR_OK : code;

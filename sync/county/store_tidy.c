@@ -95,7 +95,9 @@ int store_tidy(struct store *store, bool *ret_more, struct err *err)
     int code = db_begin(db, false, err);
     if (code != ERR_OK)
         return code;
-    code = find_limit(db, &limit, err);
+    code = merge_lock(db, err);
+    if (code == ERR_OK)
+        code = find_limit(db, &limit, err);
     if (code == ERR_OK)
         code = forget(db, limit, ret_more, err);
     if (code == ERR_OK)

@@ -6,8 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
+#include <libpq-fe.h>
 #include <sqlite3.h>
 
 #include "sync/county/import.h"
@@ -17,7 +19,112 @@
 
 static const char *next_fp;
 
-static void open_store(struct county_fixture *f)
+/* --- databases: a file in the folder, or one of its own on the server whose socket lies in
+ * TOUYAN_TEST_POSTGRESQL, copied from a template --- */
+
+static const char TEMPLATE[] = "touyan_template";
+
+static bool is_remote(const struct county_fixture *f)
+{
+    return store_is_remote(f->path);
+}
+
+static void write_url(const char *database, char *ret, size_t size)
+{
+    snprintf(ret, size, "postgresql://touyan@/%s?host=%s&port=%s", database,
+             getenv("TOUYAN_TEST_POSTGRESQL"), getenv("TOUYAN_TEST_PORT"));
+}
+
+static PGconn *pg_open(const char *database)
+{
+    char url[256];
+    write_url(database, url, sizeof url);
+    PGconn *conn = PQconnectdb(url);
+    if (PQstatus(conn) != CONNECTION_OK)
+        fail_msg("%s: %s", url, PQerrorMessage(conn));
+    PQclear(PQexec(conn, "SET search_path=touyan_0,touyan;SET touyan.county='0'"));
+    return conn;
+}
+
+/* The first column of the first row of the last statement. */
+static void pg_run(PGconn *conn, const char *sql, char *ret, size_t size)
+{
+    PGresult *result = PQexec(conn, sql);
+    ExecStatusType status = PQresultStatus(result);
+    if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
+        fail_msg("%s: %s", sql, PQerrorMessage(conn));
+    if (size > 0)
+        ret[0] = '\0';
+    if (size > 0 && status == PGRES_TUPLES_OK && PQntuples(result) > 0) {
+        const char *text = PQgetvalue(result, 0, 0);
+        bool truth = PQftype(result, 0) == 16;
+        snprintf(ret, size, "%s", truth ? (text[0] == 't' ? "1" : "0") : text);
+    }
+    PQclear(result);
+}
+
+/* The four texts are one statement. */
+static void pg_admin(const char *what, const char *one, const char *with, const char *two)
+{
+    char sql[256];
+    PGconn *conn = pg_open("postgres");
+    snprintf(sql, sizeof sql, "%s%s%s%s", what, one, with, two);
+    pg_run(conn, sql, NULL, 0);
+    PQfinish(conn);
+}
+
+static void make_template(void)
+{
+    static const char COMPLETE[] =
+        "TRUNCATE touyan.epoch RESTART IDENTITY;"
+        "CREATE FUNCTION touyan.json_extract(text,text) RETURNS text LANGUAGE sql AS "
+        "$$ SELECT $1::json->>substr($2,3) $$;"
+        "CREATE FUNCTION touyan.refuse() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE check_violation; END $$";
+    static bool made;
+    if (made)
+        return;
+    char url[256];
+    struct clock_cells cells = {.wall_ms = (int64_t)FIXTURE_NOW * 1000};
+    struct clock clock = clock_manual(&cells);
+    struct rnd rnd = rnd_seeded(1);
+    struct err err = {0};
+    struct store *store;
+    write_url(TEMPLATE, url, sizeof url);
+    struct store_options options = {.path = url, .clock = &clock, .rnd = &rnd};
+    pg_admin("DROP DATABASE IF EXISTS ", TEMPLATE, "", "");
+    pg_admin("CREATE DATABASE ", TEMPLATE, "", "");
+    if (store_open(&options, &store, &err) != ERR_OK)
+        fail_msg("%s", err.text);
+    store->ops->close(store);
+    PGconn *conn = pg_open(TEMPLATE);
+    pg_run(conn, COMPLETE, NULL, 0);
+    PQfinish(conn);
+    made = true;
+}
+
+static void name_database(struct county_fixture *f)
+{
+    static unsigned number;
+    if (getenv("TOUYAN_TEST_POSTGRESQL") == NULL) {
+        snprintf(f->path, sizeof f->path, "%s/county.db", f->folder);
+        return;
+    }
+    make_template();
+    snprintf(f->database, sizeof f->database, "t%u_%d", number++, (int)getpid());
+    write_url(f->database, f->path, sizeof f->path);
+    pg_admin("CREATE DATABASE ", f->database, " TEMPLATE ", TEMPLATE);
+}
+
+static void drop_database(const struct county_fixture *f)
+{
+    if (!is_remote(f))
+        return;
+    pg_admin("DROP DATABASE ", f->database, "", "");
+    pg_admin("DROP DATABASE IF EXISTS ", f->database, "_kept", "");
+}
+
+static void open_store(struct county_fixture *f, bool new_epoch)
 {
     struct err err = {0};
     struct store_options options = {.path = f->path,
@@ -25,9 +132,40 @@ static void open_store(struct county_fixture *f)
                                     .rnd = &f->rnd,
                                     .seal = f->seal,
                                     .without = f->without,
-                                    .new_epoch = true};
+                                    .new_epoch = new_epoch};
     if (store_open(&options, &f->store, &err) != ERR_OK)
         fail_msg("%s", err.text);
+}
+
+void county_keep(struct county_fixture *f)
+{
+    char sql[512];
+    f->store->ops->close(f->store);
+    if (is_remote(f)) {
+        pg_admin("CREATE DATABASE ", f->database, "_kept TEMPLATE ", f->database);
+    } else {
+        snprintf(sql, sizeof sql, "VACUUM INTO '%s-kept'", f->path);
+        county_exec(f, sql);
+    }
+    open_store(f, false);
+}
+
+void county_restore(struct county_fixture *f)
+{
+    char kept[512], beside[512];
+    f->store->ops->close(f->store);
+    if (is_remote(f)) {
+        pg_admin("DROP DATABASE ", f->database, "", "");
+        pg_admin("ALTER DATABASE ", f->database, "_kept RENAME TO ", f->database);
+    } else {
+        snprintf(beside, sizeof beside, "%s-wal", f->path);
+        remove(beside);
+        snprintf(beside, sizeof beside, "%s-shm", f->path);
+        remove(beside);
+        snprintf(kept, sizeof kept, "%s-kept", f->path);
+        assert_int_equal(rename(kept, f->path), 0);
+    }
+    open_store(f, true);
 }
 
 int county_setup(void **state)
@@ -35,7 +173,7 @@ int county_setup(void **state)
     struct county_fixture *f = calloc(1, sizeof *f);
     snprintf(f->folder, sizeof f->folder, "/tmp/touyan-county-XXXXXX");
     assert_non_null(mkdtemp(f->folder));
-    snprintf(f->path, sizeof f->path, "%s/county.db", f->folder);
+    name_database(f);
     f->cells.wall_ms = (int64_t)FIXTURE_NOW * 1000;
     f->clock = clock_manual(&f->cells);
     f->rnd = rnd_seeded(7);
@@ -43,7 +181,7 @@ int county_setup(void **state)
     f->lseq = 1;
     snprintf(f->station.name, sizeof f->station.name, "east");
     snprintf(f->station.scope, sizeof f->station.scope, "S0117");
-    open_store(f);
+    open_store(f, true);
     county_sync(f, 0, "[]", "{}");
     county_sync(f, 0, "[]", "{}");
     *state = f;
@@ -58,6 +196,7 @@ int county_teardown(void **state)
     free(f->report);
     free(f->sent);
     seal_close(f->seal);
+    drop_database(f);
     int rc = folder_remove(f->folder);
     free(f);
     next_fp = NULL;
@@ -67,7 +206,7 @@ int county_teardown(void **state)
 void county_reopen(struct county_fixture *f)
 {
     f->store->ops->close(f->store);
-    open_store(f);
+    open_store(f, true);
 }
 
 void county_fp(const char *fp)
@@ -192,19 +331,30 @@ const struct json *county_pulled(const struct county_fixture *f, const char *id)
     return NULL;
 }
 
+static void sqlite_run(const char *path, const char *sql, char *ret, size_t size)
+{
+    sqlite3 *db = NULL;
+    sqlite3_stmt *q = NULL;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    if (sqlite3_prepare_v2(db, sql, -1, &q, NULL) != SQLITE_OK)
+        fail_msg("%s", sqlite3_errmsg(db));
+    if (sqlite3_step(q) == SQLITE_ROW && sqlite3_column_type(q, 0) != SQLITE_NULL)
+        snprintf(ret, size, "%s", (const char *)sqlite3_column_text(q, 0));
+    sqlite3_finalize(q);
+    sqlite3_close(db);
+}
+
 const char *county_text(struct county_fixture *f, const char *sql)
 {
     static char text[4096];
-    sqlite3 *db = NULL;
-    sqlite3_stmt *q = NULL;
-    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
-    if (sqlite3_prepare_v2(db, sql, -1, &q, NULL) != SQLITE_OK)
-        fail_msg("%s", sqlite3_errmsg(db));
     text[0] = '\0';
-    if (sqlite3_step(q) == SQLITE_ROW && sqlite3_column_type(q, 0) != SQLITE_NULL)
-        snprintf(text, sizeof text, "%s", (const char *)sqlite3_column_text(q, 0));
-    sqlite3_finalize(q);
-    sqlite3_close(db);
+    if (!is_remote(f)) {
+        sqlite_run(f->path, sql, text, sizeof text);
+        return text;
+    }
+    PGconn *conn = pg_open(f->database);
+    pg_run(conn, sql, text, sizeof text);
+    PQfinish(conn);
     return text;
 }
 
@@ -217,6 +367,12 @@ void county_exec(struct county_fixture *f, const char *sql)
 {
     sqlite3 *db = NULL;
     char *why = NULL;
+    if (is_remote(f)) {
+        PGconn *conn = pg_open(f->database);
+        pg_run(conn, sql, NULL, 0);
+        PQfinish(conn);
+        return;
+    }
     assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
     if (sqlite3_exec(db, sql, NULL, NULL, &why) != SQLITE_OK)
         fail_msg("%s", why);

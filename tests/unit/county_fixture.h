@@ -13,7 +13,8 @@ enum { FIXTURE_NOW = 1788796800 }; /* 2026-09-07 16:00 UTC, in seconds */
 
 struct county_fixture {
     char folder[64];
-    char path[96];
+    char path[256];
+    char database[32]; /* on a PostgreSQL server */
     struct clock_cells cells;
     struct clock clock;
     struct rnd rnd;
@@ -37,6 +38,10 @@ void county_boot(struct county_fixture *f, const struct store_boot *boot);
 
 int county_setup(void **state);
 int county_teardown(void **state);
+
+/* A backup of the database, and back to it (once), with a server that starts on it. */
+void county_keep(struct county_fixture *f);
+void county_restore(struct county_fixture *f);
 
 /* Opens the store again, as a server does when it starts. */
 void county_reopen(struct county_fixture *f);

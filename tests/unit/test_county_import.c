@@ -118,13 +118,13 @@ static void rows_are_deleted_only_when_asked(void **state)
     make_world(f);
     const char *one = "id,scope,kind,name,phone\nP1,S0117,parent,李娜,+86 100-0001-1001\n";
     assert_int_equal(county_import(f, "person.csv", one, false), ERR_OK);
-    assert_int_equal(county_int(f, "SELECT count(*) FROM person WHERE NOT _del"), 2);
+    assert_int_equal(county_int(f, "SELECT count(*) FROM person WHERE _del=0"), 2);
     assert_int_equal(county_import(f, "person.csv", one, true), ERR_OK);
     assert_int_equal(f->result.removed, 1);
-    assert_int_equal(county_int(f, "SELECT count(*) FROM person WHERE NOT _del"), 1);
-    assert_int_equal(county_int(f, "SELECT count(*) FROM school WHERE NOT _del"), 1);
+    assert_int_equal(county_int(f, "SELECT count(*) FROM person WHERE _del=0"), 1);
+    assert_int_equal(county_int(f, "SELECT count(*) FROM school WHERE _del=0"), 1);
     assert_int_equal(county_import(f, "person.csv", PEOPLE, true), ERR_OK); /* and back */
-    assert_int_equal(county_int(f, "SELECT count(*) FROM person WHERE NOT _del"), 2);
+    assert_int_equal(county_int(f, "SELECT count(*) FROM person WHERE _del=0"), 2);
 }
 
 static void a_row_that_moves_leaves_its_old_scope(void **state)

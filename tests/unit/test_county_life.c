@@ -140,7 +140,8 @@ static void of_two_copies_the_second_to_push_is_told(void **state)
     struct buf list;
     buf_init(&list, 65536);
     assert_int_equal(f->store->ops->show(f->store, "counts", &list, NULL), ERR_OK);
-    assert_non_null(strstr(buf_text(&list), "\"inc\":3"));
+    assert_true(strstr(buf_text(&list), "\"inc\":3") != NULL ||
+                strstr(buf_text(&list), "\"inc\" : 3") != NULL);
     buf_free(&list);
 }
 
@@ -191,33 +192,6 @@ static void without_the_rule_a_copy_passes(void **state)
 }
 
 /* --- epochs --- */
-
-/* Copies the county's file away, as a backup does. */
-static void copy(struct county_fixture *f, bool back)
-{
-    char sql[256], other[128];
-    snprintf(other, sizeof other, "%s/backup.db", f->folder);
-    if (!back) {
-        snprintf(sql, sizeof sql, "VACUUM INTO '%s'", other);
-        county_exec(f, sql);
-        return;
-    }
-    char wal[128];
-    f->store->ops->close(f->store);
-    snprintf(wal, sizeof wal, "%s-wal", f->path);
-    remove(wal);
-    snprintf(wal, sizeof wal, "%s-shm", f->path);
-    remove(wal);
-    assert_int_equal(rename(other, f->path), 0);
-    struct err err = {0};
-    struct store_options options = {.path = f->path,
-                                    .clock = &f->clock,
-                                    .rnd = &f->rnd,
-                                    .seal = f->seal,
-                                    .without = f->without,
-                                    .new_epoch = true};
-    assert_int_equal(store_open(&options, &f->store, &err), ERR_OK);
-}
 
 static void pull_from(struct county_fixture *f, int inc, const char *epoch, int64_t v)
 {
@@ -270,13 +244,13 @@ static void what_a_station_was_told_is_checked_like_a_cursor(void **state)
     int64_t v = json_int(f->reply, "v", 0);
     snprintf(first, sizeof first, "%s", json_text(f->reply, "ep", ""));
     assert_int_equal(v, version(f));
-    copy(f, false);
+    county_keep(f);
     checkin(f, 1, "c2");
     int64_t forgotten = json_int(f->reply, "v", 0);
     assert_true(forgotten > v);
     sync_seen(f, first, forgotten);
     assert_int_equal(f->status, 200);
-    copy(f, true);
+    county_restore(f);
     sync_seen(f, first, v);
     assert_int_equal(f->status, 200);
     sync_seen(f, first, forgotten);
@@ -300,14 +274,14 @@ static void fork_county(struct county_fixture *f, struct fork *fork)
     assert_string_equal(county_verdict(f, lseq), "ok");
     fork->f = version(f);
     snprintf(fork->common, sizeof fork->common, "%s", json_text(f->reply, "ep", ""));
-    copy(f, false);
+    county_keep(f);
     county_push(f, 1, "assignment", fork->f, 2, NOW, "\"id\":\"a1\",\"state\":\"confirmed\"");
     fork->lost_v = version(f);
     checkin(f, 1, "c1");
     fork->event_v = version(f);
     county_reopen(f); /* an epoch that the backup does not know */
     f->cells.wall_ms += 500;
-    copy(f, true);
+    county_restore(f);
 }
 
 static void give(struct county_fixture *f, const struct fork *fork, const char *rows)

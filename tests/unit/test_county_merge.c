@@ -365,8 +365,11 @@ static void a_row_that_the_engine_refuses_is_found(void **state)
 {
     struct county_fixture *f = *state;
     struct buf push;
-    county_exec(f, "CREATE TRIGGER no BEFORE INSERT ON checkin WHEN NEW.id IN('c13','c77') BEGIN "
-                   "SELECT RAISE(ABORT,'no'); END");
+    county_exec(f, f->database[0] == '\0'
+                       ? "CREATE TRIGGER no BEFORE INSERT ON checkin WHEN NEW.id IN('c13','c77') "
+                         "BEGIN SELECT RAISE(ABORT,'no'); END"
+                       : "CREATE TRIGGER no BEFORE INSERT ON touyan.checkin FOR EACH ROW WHEN "
+                         "(NEW.id IN('c13','c77')) EXECUTE FUNCTION touyan.refuse()");
     buf_init(&push, 1 << 20);
     buf_add_text(&push, "[{\"t\":\"checkin\",\"r\":[");
     for (int i = 1; i <= 100; i++)
