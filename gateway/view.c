@@ -354,8 +354,9 @@ struct json *view_idle(void *ctx)
     struct gateway *gateway = ctx;
     int64_t now = clock_wall_ms(&gateway->clock);
     int64_t sms_due = sms_next_due_ms(gateway->sms);
-    bool idle = !gateway->duty_look && !gateway->duty_rows && now < gateway->duty_due_ms &&
-                sms_idle(gateway->sms) && mqtt_idle(gateway) && sync_idle(gateway);
+    bool idle = !gateway->roster.running && !gateway->duty_look && !gateway->duty_rows &&
+                now < gateway->duty_due_ms && sms_idle(gateway->sms) && mqtt_idle(gateway) &&
+                sync_idle(gateway);
     struct json *json = json_new_object();
     json_set_bool(json, "idle", idle);
     json_set_int(json, "next_due_ms",

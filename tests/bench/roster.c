@@ -266,6 +266,8 @@ static void saved(const struct job *job, struct roster *roster,
     else if (roster_read_former(roster, text, size, &err) != ERR_OK)
         give_up(job->baseline, err.text);
     free(text);
+    if (roster->former == NULL)
+        give_up("baseline", "is empty");
     for (int i = 0; i < roster->officers * roster->shifts; i++) {
         int way = roster->former[i] < 0
                       ? ROSTER_NONE

@@ -30,8 +30,8 @@ static void make_officers(struct roster *roster, struct rnd *rnd, int reaches)
     int next = 0;
     for (int o = 0; o < roster->officers; o++) {
         struct roster_officer *who = &roster->officer[o];
-        uint64_t all = ((uint64_t)1 << roster->shifts) - 1;
-        who->free = (rnd_u64(rnd) | rnd_u64(rnd)) & all;
+        uint64_t all = ((uint64_t)1 << roster->shifts) - 1, some = rnd_u64(rnd);
+        who->free = (some | rnd_u64(rnd)) & all;
         who->skills = (uint8_t)(below(rnd, 3) == 0 ? below(rnd, 8) : 0);
         who->newcomer = below(rnd, 6) == 0;
         who->cap = (int16_t)(1 + below(rnd, 5));
@@ -48,13 +48,15 @@ static void make_officers(struct roster *roster, struct rnd *rnd, int reaches)
 
 static void make_others(struct roster *roster, struct rnd *rnd)
 {
-    for (int v = 0; v < roster->volunteers; v++)
+    for (int v = 0; v < roster->volunteers; v++) {
+        uint64_t some = rnd_u64(rnd) & (((uint64_t)1 << roster->shifts) - 1);
         roster->volunteer[v] = (struct roster_volunteer){
-            .slots = rnd_u64(rnd) & rnd_u64(rnd) & (((uint64_t)1 << roster->shifts) - 1),
+            .slots = some & rnd_u64(rnd),
             .school = (int16_t)below(rnd, roster->schools),
             .cap = (int16_t)(1 + below(rnd, 3)),
             .kind = 'P',
         };
+    }
     roster->sponsor = calloc((size_t)roster->schools, sizeof *roster->sponsor);
     assert(roster->sponsor != NULL);
     roster->sponsors = roster->schools;

@@ -1,9 +1,10 @@
 /* The plan as a whole: made afresh, made again with as few changes as possible, measured, judged.
  *
- * Afresh: the flow, three times, the later ones with the schools of each person in mind; repair;
- * then the gaps that a chain of moves can still fill; volunteers. Again: the
- * former plan without what is no longer allowed, then the gaps. Both end with the same filling of
- * gaps, so that a plan made again when nothing has changed is the plan. Failure: memory. */
+ * Afresh: the flow, three times, the later ones with the schools of each person in mind; the gaps
+ * that a chain of moves can fill; repair, which never leaves it dearer; the gaps again; volunteers.
+ * Again: the former plan without what is no longer allowed, then the gaps. Both end with the same
+ * filling of gaps, so that a plan made again when nothing has changed is the plan. Failure: memory.
+ */
 #include "gateway/duty/roster/internal.h"
 
 #include <stdlib.h>
@@ -84,7 +85,9 @@ int roster_make(const struct roster *roster, const struct roster_options *option
         code = state_init(&state, roster, ret_plan);
     if (code == ERR_OK) {
         part_newcomers(&state);
-        code = state_repair(&state, options);
+        code = state_fill(&state);
+        if (code == ERR_OK)
+            code = state_repair(&state, options);
         if (code == ERR_OK)
             code = state_fill(&state);
         state_write(&state, ret_plan);
