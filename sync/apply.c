@@ -128,7 +128,8 @@ static bool settle_awaited(const struct batch *batch, const char *id, int64_t v)
     if ((batch->wire->without & WITHOUT_SUSONCE) != 0)
         v = INT64_MAX;
     return replica_run(batch->wire->replica,
-                       "UPDATE sync_out SET st = 2, v = NULL WHERE tid = ?1 AND tid <> 18 AND pk = ?2 AND st "
+                       "UPDATE sync_out SET st = 2, v = NULL, old = NULL WHERE tid = ?1 AND tid <> "
+                       "18 AND pk = ?2 AND st "
                        "<> 2 AND st <> 4 AND st = 3 AND coalesce(v, 0) <= ?3",
                        "isi", (int64_t)batch->group->table->tid, id, v) >= 0 &&
            replica_run(batch->wire->replica,

@@ -436,14 +436,15 @@ static bool run_for(struct rewind *rewind, const char *sql, int64_t lseq)
  * in the row any more. */
 static bool raise_bases(struct rewind *rewind, int64_t lseq)
 {
-    return run_for(
-               rewind,
-               "INSERT INTO sync_out(tid, pk, base, gm, h, bt, boot, lg, hs) SELECT m.tid, m.pk, "
-               "k.v, m.gm & k.gm, m.h, m.bt, m.boot, m.lg, m.hs FROM sync_out k JOIN sync_out m "
-               "ON " SAME_ROW
-               " WHERE k.lseq = ?1 AND m.lseq > k.lseq AND (m.gm & k.gm) <> 0 AND m.base < "
-               "k.v AND (m.st = 0 OR m.v > m.base) " TAKE_IN,
-               lseq) &&
+    return run_for(rewind,
+                   "INSERT INTO sync_out(tid, pk, base, gm, h, bt, boot, lg, hs, old) SELECT "
+                   "m.tid, m.pk, "
+                   "k.v, m.gm & k.gm, m.h, m.bt, m.boot, m.lg, m.hs, m.old FROM sync_out k JOIN "
+                   "sync_out m "
+                   "ON " SAME_ROW
+                   " WHERE k.lseq = ?1 AND m.lseq > k.lseq AND (m.gm & k.gm) <> 0 AND m.base < "
+                   "k.v AND (m.st = 0 OR m.v > m.base) " TAKE_IN,
+                   lseq) &&
            run_for(rewind,
                    "UPDATE sync_out AS m SET gm = m.gm & ~k.gm FROM sync_out k WHERE " SAME_ROW
                    " AND k.lseq = ?1 AND m.lseq <> k.lseq AND m.base < k.v AND (m.lseq > k.lseq "
@@ -461,8 +462,9 @@ static bool open_lost(struct rewind *rewind)
     struct replica *replica = rewind->wire->replica;
     return replica_run(
                replica,
-               "INSERT INTO sync_out(tid, pk, base, gm, h, bt, boot, lg, hs) SELECT tid, pk, base, "
-               "gm, h, bt, boot, lg, hs FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 3 "
+               "INSERT INTO sync_out(tid, pk, base, gm, h, bt, boot, lg, hs, old) SELECT tid, pk, "
+               "base, gm, h, bt, boot, lg, hs, old FROM sync_out WHERE st <> 2 AND st <> 4 AND st "
+               "= 3 "
                "AND coalesce(v, h * 1000) > ?1 AND v IS NOT base ORDER BY lseq " TAKE_IN,
                "i", rewind->f) >= 0 &&
            replica_run(replica,

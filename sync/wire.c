@@ -618,7 +618,8 @@ static int64_t settle_good(struct wire *wire, const struct json *reply)
         numbered = replica_run(
             wire->replica,
             "UPDATE sync_out SET st = CASE WHEN sync_out.lseq IN (SELECT value FROM json_each(?2)) "
-            "THEN 1 ELSE 2 END, v = ?1 + m.k FROM (SELECT lseq, row_number() OVER (ORDER BY tid, "
+            "THEN 1 ELSE 2 END, old = CASE WHEN sync_out.lseq IN (SELECT value FROM json_each(?2)) "
+            "THEN old END, v = ?1 + m.k FROM (SELECT lseq, row_number() OVER (ORDER BY tid, "
             "lseq) - 1 AS k FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 1) AS m WHERE "
             "sync_out.lseq = m.lseq",
             "is", json_int(reply, "v0", 0), buf_text(&list));

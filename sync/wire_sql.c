@@ -266,25 +266,60 @@ static void add_known_version(struct buf *sql, const struct table *table)
     buf_add_text(sql, "), 0) END");
 }
 
+/* What the group was before our open marks: the earliest remembers it, when nothing of the row came
+ * down since. */
+static void add_former(struct buf *sql, const struct table *table, int group)
+{
+    buf_add_text(sql, ", (SELECT iif(m.base = t._v, m.old, NULL) ");
+    add_open_marks(sql, table);
+    buf_printf(sql, " AND (m.gm & %d) <> 0 ORDER BY m.lseq LIMIT 1) AS old%d", 1 << group, group);
+}
+
+static void add_former_value(struct buf *sql, const char *name, int group, int at)
+{
+    buf_printf(sql, ", '%s', iif(t.old%d IS NULL, t.%s, t.old%d ->> %d)", name, group, name, group,
+               at);
+}
+
+/* The row without our open marks; gm leaves out the groups of which that is not known. */
+static void add_former_row(struct buf *sql, const struct table *table)
+{
+    buf_add_text(sql, ", 'gm', 0");
+    for (int group = 0; group < table_group_count(table); group++) {
+        buf_printf(sql, " + iif(t.old%d IS NULL AND EXISTS (SELECT 1 ", group);
+        add_open_marks(sql, table);
+        buf_printf(sql, " AND (m.gm & %d) <> 0), 0, %d)", 1 << group, 1 << group);
+    }
+    buf_add_text(sql, " + iif(EXISTS (SELECT 1 ");
+    add_open_marks(sql, table);
+    buf_printf(sql, " AND (m.gm & %d) <> 0), 0, %d), 'id', t.id", PROTOCOL_GROUP_DELETED,
+               PROTOCOL_GROUP_DELETED);
+    int at = 0;
+    add_former_value(sql, "scope", 0, at);
+    for (const struct table_column *c = table->columns; c->name != NULL; c++)
+        add_former_value(sql, c->name, c->group, ++at);
+}
+
 static const char *make_give(const struct table *table)
 {
     struct buf sql;
+    bool both = table->direction == TABLE_BOTH;
     buf_init(&sql, SQL_BYTES_MAX);
     buf_add_text(&sql, "SELECT t.id, CASE WHEN (");
     add_known_version(&sql, table);
     buf_add_text(&sql, ") > ?3 THEN json_object('_v', ");
     add_known_version(&sql, table);
-    int all = (1 << table_group_count(table)) - 1;
-    for (int bit = 1; table->direction == TABLE_BOTH && bit <= PROTOCOL_GROUP_DELETED; bit <<= 1) {
-        if (((all | PROTOCOL_GROUP_DELETED) & bit) == 0)
-            continue;
-        buf_printf(&sql, "%s iif(EXISTS (SELECT 1 ", bit == 1 ? ", 'gm', " : " + ");
-        add_open_marks(&sql, table);
-        buf_printf(&sql, " AND (m.gm & %d) <> 0), 0, %d)", bit, bit);
+    if (both) {
+        add_former_row(&sql, table);
+    } else {
+        buf_add_text(&sql, ", 'id', t.id, ");
+        add_object(&sql, table);
     }
-    buf_add_text(&sql, ", 'id', t.id, ");
-    add_object(&sql, table);
-    buf_printf(&sql, ") END FROM %s t WHERE t.id > ?1 ORDER BY t.id LIMIT ?2", table->name);
+    buf_add_text(&sql, ") END FROM (SELECT t.*");
+    for (int group = 0; both && group < table_group_count(table); group++)
+        add_former(&sql, table, group);
+    buf_printf(&sql, " FROM %s t WHERE t.id > ?1 ORDER BY t.id LIMIT ?2) t ORDER BY t.id",
+               table->name);
     return finish(&sql);
 }
 

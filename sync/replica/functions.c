@@ -10,6 +10,7 @@
 
 #include "gateway/base/buf.h"
 #include "gateway/base/json.h"
+#include "gateway/base/text.h"
 
 static struct replica *self_of(sqlite3_context *ctx)
 {
@@ -119,6 +120,29 @@ static void fn_stamps(sqlite3_context *ctx, int argc, sqlite3_value **argv)
     json_free(stamps);
 }
 
+/* json_list(…): a JSON array of numbers, texts and nulls; NULL when a text is not UTF-8 (SQLite's
+ * own json_array may not be called by a trigger either). */
+static void fn_json_list(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+    struct json *list = json_new_array();
+    struct buf out;
+    buf_init(&out, LIMIT_JSON_BYTES);
+    bool good = true;
+    for (int i = 0; i < argc; i++) {
+        const char *text = (const char *)sqlite3_value_text(argv[i]);
+        if (sqlite3_value_type(argv[i]) == SQLITE_INTEGER)
+            json_add_int(list, sqlite3_value_int64(argv[i]));
+        else
+            json_add_text(list, text);
+        good =
+            good && (text == NULL || text_utf8_valid(text, (size_t)sqlite3_value_bytes(argv[i])));
+    }
+    if (good && json_write(list, &out))
+        sqlite3_result_text(ctx, buf_text(&out), -1, SQLITE_TRANSIENT);
+    buf_free(&out);
+    json_free(list);
+}
+
 int replica_add_functions(struct replica *replica, struct err *err)
 {
     static const struct {
@@ -135,6 +159,7 @@ int replica_add_functions(struct replica *replica, struct err *err)
         {"now_ms", 0, SQLITE_INNOCUOUS, fn_now_ms},
         {"boot_ms", 0, SQLITE_INNOCUOUS, fn_boot_ms},
         {"sync_local", 0, SQLITE_INNOCUOUS, fn_sync_local},
+        {"json_list", -1, SQLITE_INNOCUOUS | SQLITE_DETERMINISTIC, fn_json_list},
         {"stamps", 5, SQLITE_INNOCUOUS | SQLITE_DETERMINISTIC, fn_stamps},
     };
     for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {

@@ -43,6 +43,20 @@ static void add_mark_head(struct buf *sql, const struct table *table, int groups
     add_base(sql, table, groups, row, row_bases);
 }
 
+/* With what the row was before. */
+static void add_update_head(struct buf *sql, const struct table *table, int groups, bool row_bases)
+{
+    buf_printf(
+        sql,
+        "BEGIN INSERT INTO sync_out(tid, pk, old, base, gm, h, bt, boot) VALUES (%d, NEW.id, "
+        "json_list(OLD.scope",
+        table->tid);
+    for (const struct table_column *c = table->columns; c->name != NULL; c++)
+        buf_printf(sql, ", OLD.%s", c->name);
+    buf_add_text(sql, "), ");
+    add_base(sql, table, groups, "NEW", row_bases);
+}
+
 static void add_mark_tail(struct buf *sql)
 {
     buf_add_text(sql, ", now_ms(), boot_ms(), (SELECT max(boot) FROM sync_boot)) "
@@ -54,7 +68,7 @@ static void add_mark_tail(struct buf *sql)
 
 static void add_mark(struct buf *sql, const struct table *table, int groups, bool row_bases)
 {
-    add_mark_head(sql, table, groups, "NEW", row_bases);
+    add_update_head(sql, table, groups, row_bases);
     buf_printf(sql, ", %d", groups);
     add_mark_tail(sql);
 }

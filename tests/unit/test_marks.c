@@ -44,6 +44,18 @@ static void fn_stamps(sqlite3_context *ctx, int argc, sqlite3_value **argv)
     sqlite3_result_text(ctx, text, -1, SQLITE_TRANSIENT);
 }
 
+/* The values with bars between them. */
+static void fn_json_list(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+    char text[256] = "";
+    for (int i = 0; i < argc; i++) {
+        const char *value = (const char *)sqlite3_value_text(argv[i]);
+        size_t used = strlen(text);
+        snprintf(text + used, sizeof text - used, "%s|", value != NULL ? value : "");
+    }
+    sqlite3_result_text(ctx, text, -1, SQLITE_TRANSIENT);
+}
+
 static void run(struct fixture *f, const char *sql)
 {
     char *message = NULL;
@@ -98,6 +110,8 @@ static int set_up(void **state)
                             NULL);
     sqlite3_create_function(f->db, "boot_ms", 0, SQLITE_UTF8 | SQLITE_INNOCUOUS, f, fn_now, NULL,
                             NULL);
+    sqlite3_create_function(f->db, "json_list", -1, SQLITE_UTF8 | SQLITE_INNOCUOUS, f, fn_json_list,
+                            NULL, NULL);
     sqlite3_create_function(f->db, "stamps", 5, SQLITE_UTF8 | SQLITE_INNOCUOUS, f, fn_stamps, NULL,
                             NULL);
     run_file(f, "0002_replicated.sql");
@@ -147,6 +161,10 @@ static void an_update_marks_its_group_only(void **state)
     f->now = 3000;
     run(f, "UPDATE shift SET need=2, scope='S1'");
     assert_string_equal(ask(f, marks), "1:13:a:50:3:3000:7:0");
+    /* what the row was before either */
+    const char *old = ask(f, "SELECT old FROM sync_out");
+    assert_non_null(strstr(old, "S1|"));
+    assert_null(strstr(old, "published"));
 }
 
 static void an_update_without_a_change_marks_nothing(void **state)

@@ -633,7 +633,8 @@ static void a_restored_county_gets_back_what_it_forgot(void **state)
     struct json *rows = json_get(f->sent, "rows");
     assert_int_equal(json_count(rows), 2);
     struct json *shift = json_at(json_get(json_at(rows, 1), "r"), 0);
-    assert_int_equal(json_int(shift, "gm", 0), 129); /* its state is to be pushed still */
+    assert_int_equal(json_int(shift, "gm", 0), 131);
+    assert_string_equal(json_text(shift, "state", ""), "planned"); /* what it was changed from */
     struct json *person = json_at(json_get(json_at(rows, 0), "r"), 0);
     assert_string_equal(json_text(person, "id", ""), "lost");
     assert_string_equal(json_text(person, "phone", ""), "+861");

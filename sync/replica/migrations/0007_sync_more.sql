@@ -11,6 +11,9 @@ ALTER TABLE sync_out ADD COLUMN v INTEGER;
 -- edit (NULL: all of gm); hs: {"<groups>": [h, bt, boot]} of the edits before it (NULL: none).
 ALTER TABLE sync_out ADD COLUMN lg INTEGER;
 ALTER TABLE sync_out ADD COLUMN hs TEXT;
+-- What the row was before the first edit of the mark: scope and columns as a JSON array. A county
+-- that comes back from a backup is told so what the edit was made on. NULL once it is settled.
+ALTER TABLE sync_out ADD COLUMN old TEXT;
 
 -- boot_off_ms: county's clock minus milliseconds since the machine started, of the last reply in
 -- this boot; cap_ms: the last time of the county that was known when the program started.
