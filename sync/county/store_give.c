@@ -97,15 +97,31 @@ static char *make_judge(const struct table *t, struct buf *b)
 static char *make_remember(const struct table *t, const struct sql_group *group, struct buf *b)
 {
     int bit = group->bit;
+    buf_printf(
+        b,
+        "INSERT INTO regained(tid,pk,grp,hv,lv,v,upto,at) SELECT %d,m.id,%d,m.base,m.base,CASE "
+        "WHEN "
+        "m._new<>0 OR (m.acc&%d)<>0 THEN ?4+m.k WHEN (m.unseen&%d)<>0 THEN t.%s_v ELSE 0 "
+        "END,?10,?7 FROM in_%d m LEFT JOIN \"%s\" t ON t.id=m.id WHERE (m.gm&%d)<>0 AND "
+        "(m._new<>0 OR ((m.acc|m.lose|m.unseen|m.lost)&%d)<>0 OR (%s AND m._del<>0 AND t.id "
+        "IS NULL)) AND %s ON CONFLICT(${|county,}tid,pk,grp) DO UPDATE SET hv=excluded.hv,"
+        "lv=iif(excluded.v<>0 AND excluded.v=regained.v,regained.lv,excluded.lv),v=excluded.v,"
+        "upto=excluded.upto,at=excluded.at WHERE excluded.hv>regained.hv",
+        t->tid, sql_group_number(group), bit, bit, group->name, t->tid, t->name, bit, bit,
+        bit == BIT_DEL ? "TRUE" : "FALSE", COND);
+    return sql_take(b);
+}
+
+/* The value was there at an earlier version already: who has changed that one knows it. */
+static char *make_since(const struct table *t, const struct sql_group *group, struct buf *b)
+{
     buf_printf(b,
-               "INSERT INTO regained(tid,pk,grp,hv,v,upto,at) SELECT %d,m.id,%d,m.base,CASE WHEN "
-               "m._new<>0 OR (m.acc&%d)<>0 THEN ?4+m.k WHEN (m.unseen&%d)<>0 THEN t.%s_v ELSE 0 "
-               "END,?10,?7 FROM in_%d m LEFT JOIN \"%s\" t ON t.id=m.id WHERE (m.gm&%d)<>0 AND "
-               "(m._new<>0 OR ((m.acc|m.lose|m.unseen|m.lost)&%d)<>0 OR (%s AND m._del<>0 AND t.id "
-               "IS NULL)) AND %s ON CONFLICT(${|county,}tid,pk,grp) DO UPDATE SET hv=excluded.hv,"
-               "v=excluded.v,upto=excluded.upto,at=excluded.at WHERE excluded.hv>regained.hv",
-               t->tid, sql_group_number(group), bit, bit, group->name, t->tid, t->name, bit, bit,
-               bit == BIT_DEL ? "TRUE" : "FALSE", COND);
+               "UPDATE regained AS r SET lv=m.base FROM in_%d AS m JOIN \"%s\" AS t ON t.id=m.id "
+               "WHERE r.tid=%d AND r.pk=m.id AND r.grp=%d AND r.v=t.%s_v AND m.base<r.lv AND "
+               "m._new=0 AND (m.gm&%d)<>0 AND NOT ",
+               t->tid, t->name, t->tid, sql_group_number(group), group->name, group->bit);
+    sql_add_differ(b, t, group, 0);
+    buf_printf(b, " AND %s", COND);
     return sql_take(b);
 }
 
@@ -133,6 +149,7 @@ void sql_make_give(struct table_sql *out, struct buf *b)
     for (int g = 0; !is_up(t) && g <= table_group_count(t); g++) {
         struct sql_group group = sql_group_at(t, g);
         out->give[n++] = sql_make_conflict(t, &group, true, b);
+        out->give[n++] = make_since(t, &group, b);
         out->give[n++] = make_remember(t, &group, b);
     }
     out->give[n++] = make_audit(t, b);

@@ -114,7 +114,7 @@ static void add_causal(struct buf *b, const struct table *t, const struct sql_gr
     add_seen(b, group->name);
     buf_add_text(b, " OR (m.lost<>0 AND EXISTS(SELECT 1 ");
     sql_add_regained(b, t, group);
-    buf_printf(b, " AND r.v=t.%s_v AND m.base BETWEEN r.hv AND r.upto)))", group->name);
+    buf_printf(b, " AND r.v=t.%s_v AND m.base BETWEEN r.lv AND r.upto)))", group->name);
 }
 
 void sql_add_later_stamp(struct buf *b, const struct sql_group *group)
@@ -400,13 +400,13 @@ static char *make_replaced(const struct table *t, const struct sql_group *group,
 /* Whatever became of such a change: what it was made on is known by it. */
 static char *make_remember(const struct table *t, const struct sql_group *group, struct buf *b)
 {
-    buf_printf(
-        b,
-        "INSERT INTO regained(tid,pk,grp,hv,v,upto,at) SELECT %d,m.id,%d,m.base,0," EPOCH_OF_BASE
-        ",?7 FROM in_%d m WHERE m.lost<>0 AND (m.gm&%d)<>0 AND %s ON CONFLICT("
-        "${|county,}tid,pk,grp) DO UPDATE SET hv=excluded.hv,v=0,upto=excluded.upto,"
-        "at=excluded.at WHERE excluded.hv>regained.hv",
-        t->tid, sql_group_number(group), t->tid, group->bit, COND);
+    buf_printf(b,
+               "INSERT INTO regained(tid,pk,grp,hv,lv,v,upto,at) SELECT "
+               "%d,m.id,%d,m.base,m.base,0," EPOCH_OF_BASE
+               ",?7 FROM in_%d m WHERE m.lost<>0 AND (m.gm&%d)<>0 AND %s ON CONFLICT("
+               "${|county,}tid,pk,grp) DO UPDATE SET hv=excluded.hv,v=0,upto=excluded.upto,"
+               "at=excluded.at WHERE excluded.hv>regained.hv",
+               t->tid, sql_group_number(group), t->tid, group->bit, COND);
     return sql_take(b);
 }
 

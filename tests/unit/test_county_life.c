@@ -451,6 +451,22 @@ static void a_change_that_knew_the_forgotten_version_comes_first(void **state)
     assert_int_equal(county_int(f, "SELECT count(*) FROM conflict"), 0);
 }
 
+/* Two stations have the same value, one at a later version because of another group. */
+static void a_change_on_the_earlier_version_of_a_value_knows_it(void **state)
+{
+    struct county_fixture *f = *state;
+    struct fork fork;
+    fork_county(f, &fork);
+    give_duty(f, &fork, "confirmed", fork.event_v);
+    give_duty(f, &fork, "confirmed", fork.lost_v);
+    county_sync(f, 0, "[]", "{}");
+    int inc = (int)json_int(f->reply, "inc", 0);
+    county_push(f, inc, "assignment", fork.lost_v, 2, 1000,
+                "\"id\":\"a1\",\"state\":\"declined\"");
+    assert_string_equal(county_text(f, "SELECT state FROM assignment"), "declined");
+    assert_int_equal(county_int(f, "SELECT count(*) FROM conflict"), 0);
+}
+
 /* Groups come back one by one: a part of a row, and a deletion, also before its row. */
 static void parts_and_deletions_are_given_back(void **state)
 {
@@ -609,6 +625,7 @@ int main(void)
         TEST(what_was_given_back_is_forgotten_after_a_time),
         TEST(versions_rise_above_the_lost_ones),
         TEST(a_group_that_is_not_vouched_for_loses_to_any),
+        TEST(a_change_on_the_earlier_version_of_a_value_knows_it),
         TEST(parts_and_deletions_are_given_back),
         TEST(a_change_that_knew_the_forgotten_version_comes_first),
         TEST(the_value_of_the_backup_is_no_news),
