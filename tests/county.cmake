@@ -28,5 +28,5 @@ target_link_libraries(bench_change PRIVATE touyan_replica touyan_base)
 add_test(NAME county_postgresql COMMAND python3 -B
     ${CMAKE_CURRENT_SOURCE_DIR}/scripts/with_postgres.py $<TARGET_FILE:test_county_merge> --
     $<TARGET_FILE:test_county_life> -- $<TARGET_FILE:test_county_repair> --
-    $<TARGET_FILE:test_county_import>)
+    $<TARGET_FILE:test_county_import> -- $<TARGET_FILE:test_county_enrol>)
 set_tests_properties(county_postgresql PROPERTIES LABELS e2e TIMEOUT 300)
