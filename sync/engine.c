@@ -7,7 +7,7 @@
 
 enum {
     PAGE_SECONDS = 8,
-    PAGE_FIRST_BYTES = 16384, /* before anything is measured */
+    PAGE_FIRST_BYTES = 65536, /* before anything is measured: 7 s at 8 kbit/s */
     GOODPUT_MIN_BYTES = 2048, /* smaller transfers measure the round trip, not the link */
     FAST_LINK_BYTES_PER_S = 25000,
     GOODPUT_LEAST_BPS = LIMIT_SYNC_PAGE_MIN_BYTES / PAGE_SECONDS,

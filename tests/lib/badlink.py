@@ -8,6 +8,7 @@ finds them. Everything goes away with the process that made it.
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -15,6 +16,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 from parts import die_with_parent, wait_for  # noqa: E402
 
 SHAPER = pathlib.Path(__file__).with_name("shaper.py")
+TOOLS = ("ip", "nsenter", "unshare")
 NEAR, FAR = "10.77.0.1", "10.77.0.2"
 
 
@@ -60,7 +62,8 @@ class Namespace:
 
 class BadLink:
     def __init__(self, seed=1, real=None):
-        self.real = os.geteuid() == 0 and os.path.exists("/dev/net/tun") if real is None else real
+        able = os.geteuid() == 0 and os.path.exists("/dev/net/tun") and all(map(shutil.which, TOOLS))
+        self.real = able if real is None else real
         self.seed, self.shapers = seed, []
         self.far_address = FAR if self.real else "127.0.0.1"
         if self.real:

@@ -183,7 +183,7 @@ static void a_page_is_what_the_link_carries_in_8_s(void **state)
     (void)state;
     struct fixture f = make(7);
     start(&f);
-    assert_int_equal(engine_page_bytes(&f.engine), 16384);
+    assert_int_equal(engine_page_bytes(&f.engine), 65536);
     assert_false(engine_link_is_fast(&f.engine));
     static const struct {
         size_t decoded, wire;
@@ -192,7 +192,7 @@ static void a_page_is_what_the_link_carries_in_8_s(void **state)
         bool fast;
     } cases[] = {
         {10000, 2500, 1000, 80000, false}, {16384, 4000, 100000, 4096, false},
-        {262144, 40000, 50, 262144, true}, {100, 100, 60000, 16384, false},
+        {262144, 40000, 50, 262144, true}, {100, 100, 60000, 65536, false},
         {262144, 40000, 0, 262144, true},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -217,7 +217,7 @@ static void a_line_that_breaks_gets_smaller_pages(void **state)
     struct fixture f = make(8);
     start(&f);
     fail_once(&f);
-    assert_int_equal(engine_page_bytes(&f.engine), 8192);
+    assert_int_equal(engine_page_bytes(&f.engine), 32768);
     for (int i = 0; i < 10; i++)
         fail_once(&f);
     assert_int_equal(engine_page_bytes(&f.engine), LIMIT_SYNC_PAGE_MIN_BYTES);
