@@ -30,3 +30,9 @@ add_test(NAME county_postgresql COMMAND python3 -B
     $<TARGET_FILE:test_county_life> -- $<TARGET_FILE:test_county_repair> --
     $<TARGET_FILE:test_county_import> -- $<TARGET_FILE:test_county_enrol>)
 set_tests_properties(county_postgresql PROPERTIES LABELS e2e TIMEOUT 300)
+
+foreach(play two failover)
+    add_test(NAME county_postgresql_${play} COMMAND python3 -B
+        ${CMAKE_CURRENT_SOURCE_DIR}/e2e/county_postgresql.py ${play} --build ${CMAKE_BINARY_DIR})
+    set_tests_properties(county_postgresql_${play} PROPERTIES LABELS e2e TIMEOUT 240)
+endforeach()
