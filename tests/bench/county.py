@@ -29,6 +29,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 from parts import Failed, Part, wait_for  # noqa: E402
 from world import quietly  # noqa: E402
+import postgres  # noqa: E402
 
 SIZES = (1, 10, 100, 1000)
 STATION_MINUTES = 1000  # in all: few stations have more of them, so that there is something to measure
@@ -57,7 +58,28 @@ class SqliteStore:
         pass
 
 
-STORES = {"sqlite": SqliteStore}
+class PostgresStore:
+    name = "postgresql"
+
+    def __init__(self, folder):
+        self.server = postgres.Server()
+        self.words = ["--store", f"postgresql://touyan@127.0.0.1:{self.server.port}/postgres",
+                      "--seal-key", folder / "seal.key", "--ca", folder / "ca"]
+
+    def add_stations(self, rows):
+        values = ",".join(f"('{name}','{scope}','{token}',{at})" for name, scope, token, at in rows)
+        self.server.sql("INSERT INTO touyan_0.station(name,scope,token_hash,added_at) VALUES" + values)
+
+    def processes(self):
+        main = int((pathlib.Path(self.server.data) / "postmaster.pid").read_text().split()[0])
+        children = pathlib.Path(f"/proc/{main}/task/{main}/children").read_text()
+        return [main, *map(int, children.split())]
+
+    def close(self):
+        self.server.close()
+
+
+STORES = {"sqlite": SqliteStore, "postgresql": PostgresStore}
 
 
 def token_hash(token):
@@ -196,7 +218,7 @@ def main():
           file=sys.stderr)
     began = time.monotonic()
     try:
-        for name in args.store or sorted(STORES):
+        for name in args.store or STORES:
             for processes in (1, 2) if name == "postgresql" else (1,):
                 inner = folder / f"{name}{processes}"
                 store_folder = folder / f"{name}{processes}-store"

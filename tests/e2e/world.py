@@ -113,7 +113,10 @@ class World:
         (self.folder / "backup").mkdir(exist_ok=True)
 
     def county_tool(self, *words):
-        return quietly(self.bin / "touyan-county", *words, "--db", self.county_db)
+        return quietly(self.bin / "touyan-county", *words, *self.store_words())
+
+    def store_words(self):
+        return ["--db", self.county_db]
 
     def make_certificate(self):
         quietly("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
@@ -124,7 +127,7 @@ class World:
     def start_county(self, fill=True):
         if fill:
             self.county_tool("import", self.data, DATA / "holiday-cn" / "2026.json")
-        self.county.spawn([self.bin / "touyan-county", "serve", "--db", self.county_db, "--listen",
+        self.county.spawn([self.bin / "touyan-county", "serve", *self.store_words(), "--listen",
                            f"127.0.0.1:{self.county_port}", "--clock", self.clock.path], self.disk)
         wait_for("the county's port", self.port_open(self.county_port))
 
