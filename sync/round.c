@@ -38,7 +38,7 @@ enum {
      * second. */
     HANDLER_GOAL_US = 3000,
     /* Of a push, while the loop has nothing to do until the county answers. */
-    PUSH_GOAL_US = 6000,
+    PUSH_GOAL_US = 8000,
     SLOW_LINK_GOAL_US = 20000, /* every few seconds at most */
     REMEDIES_IN_A_ROW = PROTOCOL_SCOPES + 4, /* each scope may need one */
     REINC_PAUSE_MS = 60000,

@@ -179,6 +179,7 @@ static const struct db_driver DRIVER = {
 
 int db_open_sqlite(const char *path, struct db_link **ret, struct err *err)
 {
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* counts nothing; only the first call does it */
     struct sqlite_link *link = calloc(1, sizeof *link);
     if (link == NULL)
         return err_set(err, ERR_NOMEM, "out of memory");
