@@ -39,7 +39,7 @@ enum {
     HANDLER_GOAL_US = 3000,
     /* Of a push, while the loop has nothing to do until the county answers. */
     PUSH_GOAL_US = 8000,
-    SLOW_LINK_GOAL_US = 20000, /* every few seconds at most */
+    SLOW_LINK_GOAL_US = 20000,               /* every few seconds at most */
     REMEDIES_IN_A_ROW = PROTOCOL_SCOPES + 4, /* each scope may need one */
     REINC_PAUSE_MS = 60000,
     WORK_PAUSE_MS = 1000, /* after local work that could not be committed */

@@ -413,35 +413,53 @@ static void many_files(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-int main(int argc, char **argv)
+struct command_line {
+    int minutes, morning, parallel, seconds;
+};
+
+static bool set_option(struct command_line *line, int option)
+{
+    switch (option) {
+    case 'c':
+        ca_file = optarg;
+        return true;
+    case 's':
+        read_stations(optarg);
+        return true;
+    case 'p':
+        return port_count < PORTS_MAX && text_to_int(optarg, 1, 65535, &ports[port_count++]);
+    case 'm':
+        return text_to_int(optarg, 0, 100000, &line->minutes);
+    case 'M':
+        return text_to_int(optarg, 0, 1000, &line->morning);
+    case 'k':
+        return text_to_int(optarg, 1, STATIONS_MAX, &line->parallel);
+    case 't':
+        return text_to_int(optarg, 1, 3600, &line->seconds);
+    default:
+        return false;
+    }
+}
+
+static void read_command_line(int argc, char **argv, struct command_line *line)
 {
     static const struct option OPTIONS[] = {
         {"ca", required_argument, NULL, 'c'},      {"stations", required_argument, NULL, 's'},
         {"port", required_argument, NULL, 'p'},    {"minutes", required_argument, NULL, 'm'},
         {"morning", required_argument, NULL, 'M'}, {"parallel", required_argument, NULL, 'k'},
         {"seconds", required_argument, NULL, 't'}, {NULL, 0, NULL, 0}};
-    int minutes = 1, morning = 0, parallel = 16, seconds = 120, option;
-    while ((option = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1) {
-        bool ok = option == 'c' || option == 's';
-        if (option == 'c')
-            ca_file = optarg;
-        else if (option == 's')
-            read_stations(optarg);
-        else if (option == 'p')
-            ok = port_count < PORTS_MAX && text_to_int(optarg, 1, 65535, &ports[port_count++]);
-        else if (option == 'm')
-            ok = text_to_int(optarg, 0, 100000, &minutes);
-        else if (option == 'M')
-            ok = text_to_int(optarg, 0, 1000, &morning);
-        else if (option == 'k')
-            ok = text_to_int(optarg, 1, STATIONS_MAX, &parallel);
-        else if (option == 't')
-            ok = text_to_int(optarg, 1, 3600, &seconds);
-        if (!ok)
+    int option;
+    while ((option = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1)
+        if (!set_option(line, option))
             die("the command line", "see the top of stations.c");
-    }
     if (ca_file == NULL || port_count == 0 || station_count == 0)
         die("the command line", "--ca, --stations and --port are needed");
+}
+
+int main(int argc, char **argv)
+{
+    struct command_line line = {.minutes = 1, .parallel = 16, .seconds = 120};
+    read_command_line(argc, argv, &line);
     many_files();
     rnd = rnd_seeded(SEED);
     curl_global_init(CURL_GLOBAL_ALL);
@@ -450,12 +468,12 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < station_count; i++)
         prepare(&stations[i], i);
     give_all(0, 0, 2);
-    run_part("hello", (size_t)parallel, seconds);
-    give_all(minutes, MINUTE_ROWS, minutes);
-    run_part("minutes", (size_t)parallel, seconds);
-    if (morning > 0) {
-        give_all(morning, MORNING_ROWS, 1);
-        run_part("morning", STATIONS_MAX, seconds);
+    run_part("hello", (size_t)line.parallel, line.seconds);
+    give_all(line.minutes, MINUTE_ROWS, line.minutes);
+    run_part("minutes", (size_t)line.parallel, line.seconds);
+    if (line.morning > 0) {
+        give_all(line.morning, MORNING_ROWS, 1);
+        run_part("morning", STATIONS_MAX, line.seconds);
     }
     return 0;
 }
