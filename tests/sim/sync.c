@@ -8,7 +8,10 @@
  * Without a rule removed a seed that fails is a defect: exit 1. With one removed the simulation
  * must notice: it stops at the first seed that fails because of it and exits 1 as well; exit 0
  * means that all seeds passed. --removals does that for each rule in turn and exits 1 when one was
- * not missed. --faults: the sum of enum sim_fault that may occur. */
+ * not missed. --faults: the sum of enum sim_fault that may occur.
+ *
+ * `vcounter` alone is missed as well: epochs tell that the county came back from a backup, but which
+ * versions are those of the life that was lost is told by the clock. */
 #include "tests/sim/sync/world.h"
 
 #include <errno.h>
