@@ -547,6 +547,16 @@ static bool move_cursors(struct rewind *rewind)
     return ok;
 }
 
+/* To whom the rows were given back: when the county comes back from a backup once more before
+ * anything of this life was pulled, no cursor tells. */
+static bool note_life(struct replica *replica)
+{
+    return replica_run(replica,
+                       "INSERT INTO sync_state(k, v) SELECT 'seen', v -> '$[#-1]' FROM sync_state "
+                       "WHERE k = 'rewind_eps' ON CONFLICT(k) DO UPDATE SET v = excluded.v",
+                       "") >= 0;
+}
+
 /* All or nothing: the cursors, the incarnation and the marks must fit each other. */
 static bool rewind_close(struct rewind *rewind)
 {
@@ -556,9 +566,9 @@ static bool rewind_close(struct rewind *rewind)
                           "INSERT INTO sync_state(k, v) SELECT 'eps', v FROM sync_state WHERE k = "
                           "'rewind_eps' ON CONFLICT(k) DO UPDATE SET v = excluded.v",
                           "") >= 0 &&
-              state_set_int(replica, "rewind_f", rewind->f) &&
+              note_life(replica) && state_set_int(replica, "rewind_f", rewind->f) &&
               state_set_text(replica, "ep", rewind->common) && state_forget(replica, "rewind") &&
-              state_forget(replica, "rewind_eps") && state_forget(replica, "seen") &&
+              state_forget(replica, "rewind_eps") &&
               life_reincarnate(rewind->wire, "rewind", "the county came back from a backup");
     rewind_restart(rewind);
     return ok;

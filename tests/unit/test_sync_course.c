@@ -687,8 +687,9 @@ static void what_the_county_said_last_is_asked_about(void **state)
     wait_request(f, "/v1/giveback");
     assert_string_equal(json_text(f->sent, "common", ""), "e1");
     answer(f, 200, "{\"now\":1,\"f\":750,\"taken\":0,\"kept\":0,\"bad\":[[\"x\",\"scope\"]]}");
-    wait_request(f, "/v1/sync");
-    assert_null(json_get(f->sent, "seen"));
+    wait_request(f, "/v1/sync"); /* whoever answers should know to whom the rows were given back */
+    assert_string_equal(json_as_text(json_at(json_get(f->sent, "seen"), 0), ""), "e2");
+    assert_int_equal(json_as_int(json_at(json_get(f->sent, "seen"), 1), 0), 750);
     answer_sync(f, "", "");
     wait_request(f, "/v1/digest"); /* what was refused is looked for */
 }
