@@ -130,6 +130,15 @@ static void get_one_sms(struct console *console, const struct http_request *requ
         reply(ret, OK, one);
 }
 
+/* What rests on the county's word carries the time of that word. */
+static void reply_as_of(struct console *console, struct http_answer *ret, struct json *json)
+{
+    int64_t heard_ms = replica_get_int(console->replica, 0,
+                                       "SELECT v FROM sync_state WHERE k = 'progress_ms'", "");
+    json_set_int(json, "as_of", heard_ms);
+    reply(ret, OK, json);
+}
+
 static void get_devices(struct console *console, const struct http_request *request,
                         struct http_answer *ret)
 {
@@ -137,14 +146,14 @@ static void get_devices(struct console *console, const struct http_request *requ
     struct json *json = json_new_object();
     json_set(json, "devices", console_device_list(console->replica));
     json_set(json, "raw", console_raw_list(console->replica));
-    reply(ret, OK, json);
+    reply_as_of(console, ret, json);
 }
 
 static void get_roster(struct console *console, const struct http_request *request,
                        struct http_answer *ret)
 {
     (void)request;
-    reply(ret, OK, console_roster_show(console));
+    reply_as_of(console, ret, console_roster_show(console));
 }
 
 static void get_roster_diff(struct console *console, const struct http_request *request,

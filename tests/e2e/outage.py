@@ -66,6 +66,9 @@ class Outage:
         line = [l for l in self.world.touyan("status").splitlines() if "最近同步" in l]
         self.check(line and f"{self.days} 天前" in line[0], f"`touyan status` says {line}")
         county = [f for f in self.world.api("GET", "/v1/check")["findings"] if f["code"] == "county"]
+        for path in ("/v1/devices", "/v1/roster"):
+            as_of = self.world.api("GET", path)["as_of"]
+            self.check(as_of == sync["as_of"], f"{path} is as of {as_of}, not {sync['as_of']}")
         self.check(county and county[0]["level"] > 0 and abs(county[0]["since"] - self.start) < DAY_MS,
                    f"the check says {county}")
 
