@@ -44,6 +44,14 @@ size_t wire_in_flight(struct wire *wire)
         wire->replica, 0, "SELECT count(*) FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 1", "");
 }
 
+static bool has_flying(struct wire *wire, const struct table *table)
+{
+    return replica_get_int(wire->replica, 0,
+                           "SELECT 1 FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 1 AND "
+                           "tid = ?1 LIMIT 1",
+                           "i", (int64_t)table->tid) != 0;
+}
+
 static int check_station(struct wire *wire, struct err *err)
 {
     char known[LIMIT_STATION_BYTES + 1];
@@ -381,7 +389,8 @@ static int build_push(struct push *push, struct err *err)
     push->fp = PROTOCOL_FP_START;
     buf_add_text(push->out, ",\"push\":[");
     for (const struct table *table = tables; table->name != NULL; table++)
-        if (table->direction != TABLE_DOWN && !push->wire->pull_only && !add_table(push, table))
+        if (table->direction != TABLE_DOWN && !push->wire->pull_only &&
+            has_flying(push->wire, table) && !add_table(push, table))
             return err_set(err, ERR_LIMIT, "sync: the push is longer than %d bytes",
                            LIMIT_SYNC_BODY_BYTES);
     char fp[17] = "";

@@ -5,7 +5,8 @@ add_executable(sim_sync sim/sync.c sim/sync/loop.c sim/sync/net.c sim/sync/files
 target_link_libraries(sim_sync PRIVATE touyan_sync touyan_county_core touyan_exchanges
                       PkgConfig::SQLITE Threads::Threads)
 # The functions that would read the machine's own clock and serial numbers.
-target_link_options(sim_sync PRIVATE LINKER:--wrap=clock_mono_us LINKER:--wrap=machine_read)
+target_link_options(sim_sync PRIVATE LINKER:--wrap=clock_mono_us LINKER:--wrap=machine_read
+                    LINKER:--wrap=pace_note)
 set_target_properties(sim_sync PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 # A few seeds here, with sanitizers; `./run sim sync --seeds N` for more. 8175: every fault but an
 # older copy put back at the county.

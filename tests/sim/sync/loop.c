@@ -5,7 +5,9 @@
 
 #include <string.h>
 
-enum { IDLE_AFTER_MS = 1, STRAIN_MAX_US = 16000 };
+#include "sync/pace.h"
+
+enum { IDLE_AFTER_MS = 1, STRAIN_MAX_US = 16000, SLICE_ROWS_MAX = 5 };
 
 static struct station *station_of(const uv_loop_t *loop)
 {
@@ -84,18 +86,36 @@ void uv_close(uv_handle_t *handle, uv_close_cb cb)
         cb(handle);
 }
 
-/* Handlers take a time of their own, so that slices become small. */
+/* A number of its own sequence, so that what takes time does not change what happens. */
+static uint64_t strain(uint64_t bound)
+{
+    struct rnd rnd = rnd_seeded(sim_world->strain);
+    uint64_t number = rnd_below(&rnd, bound);
+    sim_world->strain += number + 1;
+    return number;
+}
+
+/* Handlers take a time of their own. */
 int64_t __wrap_clock_mono_us(void);
 int64_t __wrap_clock_mono_us(void)
 {
-    static uint64_t passed;
-    struct rnd rnd = {0};
     if (sim_world == NULL)
         return 0;
-    rnd = rnd_seeded(sim_world->strain);
-    passed = rnd_below(&rnd, STRAIN_MAX_US);
-    sim_world->strain += passed + 1;
+    strain(STRAIN_MAX_US);
     return (int64_t)sim_world->strain;
+}
+
+/* Pushes and slices of a few rows, so that there is something between them. */
+void __wrap_pace_note(struct pace *pace, size_t done, int64_t work_us, int64_t commit_us,
+                      int64_t goal_us);
+void __wrap_pace_note(struct pace *pace, size_t done, int64_t work_us, int64_t commit_us,
+                      int64_t goal_us)
+{
+    (void)done;
+    (void)work_us;
+    (void)commit_us;
+    (void)goal_us;
+    pace->rows = 1 + strain(SLICE_ROWS_MAX);
 }
 
 int64_t loop_next(const struct station *station)
@@ -121,6 +141,7 @@ void loop_run_due(struct station *station)
             slot->idle((uv_idle_t *)slot->handle);
         }
         station_turn_ended(station);
+        story_between(station);
     }
 }
 

@@ -145,6 +145,8 @@ static void give(struct station *station, const struct message *message)
         (unsigned long long)message->call, (int)reply.size, reply.body);
     station->on_reply(station->reply_ctx, &reply);
     station_turn_ended(station);
+    if (replied)
+        story_between(station);
 }
 
 static void serve(struct world *world, struct message *request)

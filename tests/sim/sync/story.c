@@ -19,6 +19,8 @@ enum {
     LONG_DAYS_MIN = 100,
     LONG_DAYS_SPREAD = 150,
     WARM_UP_MS = 30000,
+    BETWEEN_PER_MILLE = 40,
+    DARK_MS = 15000,
 };
 
 /* --- time --- */
@@ -156,12 +158,33 @@ static void act_county_restart(struct world *world)
     world->county.up_again_at = world->now + below(world, OFF_MS);
 }
 
+/* Somebody edits in a boot that never meets the county, with whatever clock. */
+static void act_edit_in_the_dark(struct world *world)
+{
+    struct station *station = some_running(world);
+    if (station == NULL || !may(world, FAULT_REBOOT) || !may(world, FAULT_NETWORK))
+        return;
+    station_edit(station);
+    station_crash(station);
+    set_clock(station);
+    station->link_down_until = world->now + below(world, DARK_MS);
+    station_switch_on(station);
+    for (int i = below(world, 3); i >= 0; i--)
+        station_edit(station);
+    station_crash(station);
+    set_clock(station);
+    station->on_again_at = world->now + below(world, OFF_MS);
+}
+
+/* Half of the copies hold an edit that has not been pushed. */
 static void act_copy(struct world *world)
 {
     struct station *station = some_station(world);
     struct copy *copy = &station->copies[below(world, COPIES_MAX)];
     if (!may(world, FAULT_STATION_RESTORE) && !may(world, FAULT_CLONE))
         return;
+    if (station->on && chance(world, 500))
+        station_edit(station);
     station_copy(station, copy);
     say(world, "station %d is copied", station->index);
 }
@@ -274,11 +297,25 @@ static const struct {
     int weight;
     void (*act)(struct world *world);
 } actions[] = {
-    {46, act_edit},          {12, act_event},  {4, act_insert},   {7, act_county_edit},
-    {2, act_county_person},  {9, act_reboot},  {4, act_cut_link}, {2, act_county_restart},
-    {4, act_copy},           {2, act_restore}, {2, act_clone},    {3, act_county_copy},
-    {2, act_county_restore}, {3, act_move},    {3, act_delete},   {1, act_grant},
-    {2, act_tidy},           {1, act_sleep},
+    {46, act_edit},
+    {12, act_event},
+    {4, act_insert},
+    {7, act_county_edit},
+    {2, act_county_person},
+    {9, act_reboot},
+    {4, act_cut_link},
+    {2, act_county_restart},
+    {4, act_copy},
+    {2, act_restore},
+    {2, act_clone},
+    {3, act_county_copy},
+    {2, act_county_restore},
+    {3, act_move},
+    {3, act_delete},
+    {1, act_grant},
+    {2, act_tidy},
+    {1, act_sleep},
+    {5, act_edit_in_the_dark},
 };
 
 static void act(struct world *world)
@@ -293,6 +330,20 @@ static void act(struct world *world)
             actions[i].act(world);
             return;
         }
+    }
+}
+
+/* Between the verdicts of a reply and its rows, and between the slices of these. */
+void story_between(struct station *station)
+{
+    struct world *world = station->world;
+    if (world->calm || !station->on || !chance(world, BETWEEN_PER_MILLE))
+        return;
+    if (may(world, FAULT_REBOOT) && chance(world, 250)) {
+        station_crash(station);
+        station->on_again_at = world->now + below(world, OFF_MS);
+    } else {
+        station_edit(station);
     }
 }
 

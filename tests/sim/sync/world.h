@@ -260,6 +260,8 @@ bool check_converged(struct world *world, bool report);
 
 /* story.c */
 void story_run(struct world *world);
+/* A station's turn has ended, perhaps in the middle of something: it may be edited or die now. */
+void story_between(struct station *station);
 
 /* files.c */
 void files_init(void); /* before SQLite is used */
