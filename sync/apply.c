@@ -269,6 +269,16 @@ bool wire_settle_unfed(struct wire *wire, const char *scope, int64_t v)
 
 /* --- a batch --- */
 
+/* Deleted by the county: whoever brings it back says so. */
+static bool note_gone(const struct batch *batch, const char *id)
+{
+    return batch->group->table->direction != TABLE_BOTH ||
+           replica_run(batch->wire->replica,
+                       "INSERT INTO sync_gone(tid, pk) VALUES (?1, ?2) "
+                       "ON CONFLICT DO NOTHING",
+                       "is", (int64_t)batch->group->table->tid, id) >= 0;
+}
+
 /* One row that the check named. */
 static bool treat_named(const struct batch *batch, struct query *query)
 {
@@ -288,7 +298,8 @@ static bool treat_named(const struct batch *batch, struct query *query)
     if (op[0] == 'X')
         return take_away(batch, id, batch->group->scope, marked, v,
                          "the row left the station's scope");
-    return take_away(batch, id, NULL, marked, v, "the county deleted the row");
+    return take_away(batch, id, NULL, marked, v, "the county deleted the row") &&
+           note_gone(batch, id);
 }
 
 /* Treats the rows that are named and leaves the plain ones in the batch. */

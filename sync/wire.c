@@ -22,6 +22,7 @@ enum {
     ROW_BYTES_FIRST = 256, /* guess before the first push */
     KEEP_SETTLED_DAYS = 35,
     PRUNE_ROWS = 500, /* at a time */
+    KEEP_GONE = 20000,
 };
 
 /* --- what is remembered --- */
@@ -773,5 +774,8 @@ bool wire_prune(struct wire *wire)
                                     "sync_conflict WHERE settled_at IS NOT NULL ORDER BY id LIMIT "
                                     "?2) AND settled_at < ?1",
                                     "ii", before, (int64_t)PRUNE_ROWS);
+    replica_run(wire->replica,
+                "DELETE FROM sync_gone WHERE n < (SELECT max(n) FROM sync_gone) - ?1", "i",
+                (int64_t)KEEP_GONE);
     return marks == PRUNE_ROWS || conflicts == PRUNE_ROWS;
 }

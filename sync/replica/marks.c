@@ -63,7 +63,7 @@ static void add_mark_tail(struct buf *sql)
                       "ON CONFLICT(tid, pk, base) WHERE st = 0 AND tid <> 18 "
                       "DO UPDATE SET hs = iif(excluded.gm = coalesce(lg, gm), hs, stamps(hs, "
                       "coalesce(lg, gm), h, bt, boot)), lg = excluded.gm, gm = gm | excluded.gm, "
-                      "h = excluded.h, bt = excluded.bt, boot = excluded.boot; END;\n");
+                      "h = excluded.h, bt = excluded.bt, boot = excluded.boot; ");
 }
 
 static void add_mark(struct buf *sql, const struct table *table, int groups, bool row_bases)
@@ -71,18 +71,18 @@ static void add_mark(struct buf *sql, const struct table *table, int groups, boo
     add_update_head(sql, table, groups, row_bases);
     buf_printf(sql, ", %d", groups);
     add_mark_tail(sql);
+    buf_add_text(sql, "END;\n");
 }
 
-/* A row that comes back before its deletion was settled says so with the bit of the deletion. */
+/* A row that comes back says so with the bit of the deletion. */
 static void add_insert_mark(struct buf *sql, const struct table *table, bool row_bases)
 {
     int groups = (1 << table_group_count(table)) - 1;
     add_mark_head(sql, table, groups | DELETED, "NEW", row_bases);
-    buf_printf(sql,
-               ", %d | coalesce((SELECT %d FROM sync_out WHERE tid = %d AND tid <> 18 AND pk = "
-               "NEW.id AND st <> 2 AND st <> 4 AND gm & %d LIMIT 1), 0)",
-               groups, DELETED, table->tid, DELETED);
+    buf_printf(sql, ", %d | coalesce((SELECT %d FROM sync_gone WHERE tid = %d AND pk = NEW.id), 0)",
+               groups, DELETED, table->tid);
     add_mark_tail(sql);
+    buf_printf(sql, "DELETE FROM sync_gone WHERE tid = %d AND pk = NEW.id; END;\n", table->tid);
 }
 
 static void add_delete(struct buf *sql, const struct table *table, bool row_bases)
@@ -92,6 +92,10 @@ static void add_delete(struct buf *sql, const struct table *table, bool row_base
     add_mark_head(sql, table, DELETED, "OLD", row_bases);
     buf_printf(sql, ", %d", DELETED);
     add_mark_tail(sql);
+    buf_printf(sql,
+               "INSERT INTO sync_gone(tid, pk) VALUES (%d, OLD.id) "
+               "ON CONFLICT DO NOTHING; END;\n",
+               table->tid);
 }
 
 /* An event is written once and never changed, so it can have no earlier mark to look for. Hundreds

@@ -681,6 +681,29 @@ static void a_mark_that_lost_waits_for_a_row_that_is_not_older(void **state)
     assert_int_equal(ask(f, "SELECT settled_at > 0 FROM sync_conflict"), 1);
 }
 
+static void what_comes_back_after_its_deletion_was_settled_says_so(void **state)
+{
+    struct fixture *f = *state;
+    meet(f);
+    get(f, NO_VERDICTS,
+        GROUP("shift", SHIFT("a", "10", "1", "planned") "," SHIFT("b", "11", "1", "planned")));
+    run(f, "DELETE FROM shift WHERE id='a'");
+    build(f, 100);
+    get(f, "\"ack\":1,\"v0\":500,\"lost\":[],\"keep\":[],\"bad\":[]",
+        GROUP("shift", "{\"_v\":501,\"_op\":\"D\",\"id\":\"b\"}"));
+    assert_int_equal(ask(f, "SELECT count(*) FROM shift"), 0);
+    run(f, "INSERT INTO shift(id,scope,post_id,date,peak,state) VALUES "
+           "('a','S1','p','d','am','x'),('b','S1','p','d','am','x'),('c','S1','p','d','am','x')");
+    build(f, 100);
+    assert_int_equal(f->rows, 3);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(json_int(sent_row(f, 0, i), "gm", 0), 131);
+        assert_int_equal(json_int(sent_row(f, 0, i), "_del", 9), 0);
+    }
+    assert_int_equal(json_int(sent_row(f, 0, 2), "gm", 0), 3);
+    assert_int_equal(ask(f, "SELECT count(*) FROM sync_gone"), 0);
+}
+
 static void a_push_tells_when_each_group_was_changed(void **state)
 {
     struct fixture *f = *state;
@@ -819,6 +842,7 @@ int main(void)
         TEST(a_deletion_is_pushed_as_a_group_of_its_own),
         TEST(an_edit_of_another_does_not_raise_what_was_deleted_here),
         TEST(a_row_that_comes_back_says_so),
+        TEST(what_comes_back_after_its_deletion_was_settled_says_so),
         TEST(a_push_tells_when_each_group_was_changed),
         TEST(a_push_tells_which_groups_lost_and_are_awaited),
         TEST(a_mark_that_lost_waits_for_a_row_that_is_not_older),

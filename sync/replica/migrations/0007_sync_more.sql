@@ -33,3 +33,12 @@ CREATE TABLE sync_conflict (
     settled_at INTEGER
 ) STRICT;
 CREATE INDEX sync_conflict_open ON sync_conflict(tid, pk) WHERE settled_at IS NULL;
+
+-- Rows that were deleted, here or by the county, in the order of their deletion: one that comes back
+-- must say so.
+CREATE TABLE sync_gone (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    tid INTEGER NOT NULL,
+    pk TEXT NOT NULL,
+    UNIQUE (tid, pk)
+) STRICT;

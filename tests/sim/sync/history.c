@@ -102,6 +102,9 @@ static void look_into_station(struct station *station)
     while (query_row(query))
         note_event(&station->sample, query_get_text(query, 0));
     query_done(query);
+    for (int i = 0; i < station->world->history.row_count; i++)
+        if (station->sample.value[i][0] >= 0)
+            memcpy(station->known[i], station->sample.value[i], sizeof station->known[i]);
 }
 
 static const char *text_at(sqlite3_stmt *query, int column)

@@ -144,6 +144,7 @@ void station_make(struct world *world, const char *name)
     station->loop.data = station;
     station->clock = (struct clock){station, wall_ms, boot_ms, boot_ms};
     memset(station->sample.value, -1, sizeof station->sample.value);
+    memset(station->known, -1, sizeof station->known);
     file_write_template(world, station->path);
 }
 
@@ -221,19 +222,14 @@ void station_edit(struct station *station)
         fail(world, "station %d cannot edit %s", station->index, it->id);
 }
 
-void station_insert(struct station *station)
+/* A row of which nothing is here, on top of what the station's sample says. */
+static void insert_row(struct station *station, int row)
 {
-    struct world *world = station->world;
-    if (world->history.row_count == ROWS_MAX || world->history.edit_count + GROUPS > EDITS_MAX)
-        return;
-    int row = history_add_row(world, chance(world, 500), station->name);
+    const struct row *it = &station->world->history.rows[row];
     char a[16];
     char b[16];
-    station->sample.value[row][0] = -1;
-    station->sample.value[row][1] = -1;
     note_edit(station, row, 0, a);
     note_edit(station, row, 1, b);
-    const struct row *it = &world->history.rows[row];
     bool ok = run(station,
                   it->assignment ? "INSERT INTO assignment(id, scope, person_id, state, shift_id) "
                                    "VALUES (?1, ?2, ?3, ?4, 's')"
@@ -241,7 +237,51 @@ void station_insert(struct station *station)
                                    "VALUES (?1, ?2, ?3, ?4, 'd', 'am')",
                   it->id, station->name, a, b);
     if (!ok)
-        fail(world, "station %d cannot insert %s", station->index, it->id);
+        fail(station->world, "station %d cannot insert %s", station->index, it->id);
+}
+
+void station_insert(struct station *station)
+{
+    struct world *world = station->world;
+    if (world->history.row_count == ROWS_MAX || world->history.edit_count + GROUPS > EDITS_MAX)
+        return;
+    int row = history_add_row(world, chance(world, 500), station->name);
+    station->sample.value[row][0] = -1;
+    station->sample.value[row][1] = -1;
+    insert_row(station, row);
+}
+
+/* What was edited and not pushed goes down with the row, as its author wants it. */
+void station_delete(struct station *station)
+{
+    struct world *world = station->world;
+    struct sample before;
+    history_before_loss(world, &before);
+    int row = below(world, world->history.row_count);
+    const struct row *it = &world->history.rows[row];
+    if (!is_ours(station, row))
+        return;
+    say(world, "station %d deletes %s", station->index, it->id);
+    if (!run(station,
+             it->assignment ? "DELETE FROM assignment WHERE id = ?1 AND ?2 = ?2 AND ?3 = ?4"
+                            : "DELETE FROM shift WHERE id = ?1 AND ?2 = ?2 AND ?3 = ?4",
+             it->id, "", "", ""))
+        fail(world, "station %d cannot delete %s", station->index, it->id);
+    history_look(world);
+    history_after_loss(world, &before);
+}
+
+void station_bring_back(struct station *station)
+{
+    struct world *world = station->world;
+    history_look(world);
+    int row = below(world, world->history.row_count);
+    const struct row *it = &world->history.rows[row];
+    if (world->history.edit_count + GROUPS > EDITS_MAX || station->sample.value[row][0] >= 0 ||
+        station->known[row][0] < 0 || strcmp(it->home, station->name) != 0)
+        return;
+    memcpy(station->sample.value[row], station->known[row], sizeof station->known[row]);
+    insert_row(station, row);
 }
 
 void station_event(struct station *station, bool poison)
@@ -270,6 +310,7 @@ void station_copy(struct station *station, struct copy *ret)
     sqlite3_free(ret->bytes);
     ret->bytes = file_serialize(station->path, &ret->size);
     ret->sample = station->sample;
+    memcpy(ret->known, station->known, sizeof ret->known);
     ret->taken_at = station->world->now;
 }
 
@@ -279,6 +320,7 @@ void station_put_back(struct station *station, const struct copy *copy)
     file_remove_db(station->path);
     file_write(station->path, copy->bytes, copy->size);
     station->sample = copy->sample;
+    memcpy(station->known, copy->known, sizeof station->known);
 }
 
 /* --- what is in it --- */

@@ -260,6 +260,18 @@ static void act_delete(struct world *world)
         county_delete(world, some_row(world));
 }
 
+static void act_station_delete(struct world *world)
+{
+    struct station *station = some_running(world);
+    if (station == NULL || !may(world, FAULT_DELETE))
+        return;
+    if (chance(world, 500))
+        station_delete(station);
+    else
+        for (int i = 0; i < ROWS_MAX; i++) /* mostly there is none to be brought back */
+            station_bring_back(station);
+}
+
 static void act_grant(struct world *world)
 {
     if (may(world, FAULT_GRANT) && world->county.store != NULL)
@@ -316,6 +328,7 @@ static const struct {
     {2, act_tidy},
     {1, act_sleep},
     {5, act_edit_in_the_dark},
+    {4, act_station_delete},
 };
 
 static void act(struct world *world)

@@ -81,6 +81,7 @@ struct copy {
     void *bytes; /* NULL: none */
     size_t size;
     struct sample sample;
+    int known[ROWS_MAX][GROUPS];
     int64_t taken_at;
     /* the county's: what its imports have said, and whom it grants what */
     struct row rows[ROWS_MAX];
@@ -112,6 +113,7 @@ struct station {
     void *reply_ctx;
     int replies; /* good ones since the calm began */
     struct sample sample;
+    int known[ROWS_MAX][GROUPS]; /* what a row had when it was here last, -1 never */
     struct copy copies[COPIES_MAX];
     bool closed;
 };
@@ -217,6 +219,9 @@ void station_turn_ended(struct station *station);
 bool station_rests(struct station *station);
 void station_edit(struct station *station);
 void station_insert(struct station *station);
+void station_delete(struct station *station);
+/* One that was here once, under its old id. */
+void station_bring_back(struct station *station);
 void station_event(struct station *station, bool poison);
 void station_copy(struct station *station, struct copy *ret);
 void station_put_back(struct station *station, const struct copy *copy);
