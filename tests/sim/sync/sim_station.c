@@ -174,6 +174,7 @@ static void note_edit(struct station *station, int row, int group, char ret[16])
 {
     int parent = station->sample.value[row][group];
     int edit = history_add_edit(station->world, row, group, parent, station->index);
+    station->known[row][group] = edit;
     snprintf(ret, 16, "e%d", edit);
     say(station->world, "station %d edits %s group %d: %s on e%d", station->index,
         station->world->history.rows[row].id, group, ret, parent);
