@@ -14,7 +14,7 @@ int history_add_row(struct world *world, bool assignment, const char *home)
     struct history *history = &world->history;
     int at = history->row_count++;
     struct row *row = &history->rows[at];
-    *row = (struct row){.assignment = assignment};
+    *row = (struct row){.assignment = assignment, .last = {-1, -1}};
     snprintf(row->id, sizeof row->id, "r%d", at);
     snprintf(row->home, sizeof row->home, "%s", home);
     return at;

@@ -256,7 +256,7 @@ static int parent_of(const struct world *world, int row, int group)
 {
     const struct row *it = &world->history.rows[row];
     int now = world->county.sample.value[row][group];
-    return now < 0 && it->imported ? it->last[group] : now;
+    return now < 0 ? it->last[group] : now;
 }
 
 /* row -1: a new one. */
@@ -327,15 +327,28 @@ void county_grant(struct world *world, bool granted)
     world->county.granted = granted;
 }
 
+/* What a row had when its tombstone is forgotten went down with it, as its deleter wanted. */
+static void bury(struct world *world, const struct sample *before)
+{
+    for (int row = 0; row < world->history.row_count; row++)
+        for (int group = 0; group < GROUPS; group++)
+            if (world->county.sample.value[row][group] < 0)
+                for (int e = before->value[row][group]; e >= 0; e = world->history.edits[e].parent)
+                    world->history.edits[e].dead = true;
+}
+
 void county_tidy(struct world *world)
 {
     bool more = true;
     struct err err = {0};
     say(world, "the county tidies");
     history_look(world);
+    struct sample before = world->county.sample;
     while (more)
         if (world->county.store->ops->tidy(world->county.store, &more, &err) != ERR_OK)
             give_up("tidy: %s", err.text);
+    history_look(world);
+    bury(world, &before);
 }
 
 void county_person(struct world *world)
