@@ -414,14 +414,29 @@ static void without_base_versions_the_later_stamp_wins(void **state)
     assert_string_equal(county_verdict(f, lseq), "lost"); /* although it knew what it changed */
 }
 
-static void without_the_equal_rule_a_version_moves(void **state)
+/* Another one pushes a value that is there already; then its author changes it, with a dead clock.
+ */
+static const char *edit_after_an_equal_value(struct county_fixture *f, uint32_t without)
 {
-    struct county_fixture *f = *state;
-    f->without = WITHOUT_NOOPBUMP;
+    f->without = without;
     county_reopen(f);
     int64_t v = make_duty(f);
-    county_push(f, 2, "assignment", v, STATE, NOW, "\"id\":\"a1\",\"state\":\"planned\"");
-    assert_true(county_int(f, "SELECT g1_v FROM assignment") > v);
+    county_push(f, 2, "assignment", v, STATE, NOW - 1000, "\"id\":\"a1\",\"state\":\"confirmed\"");
+    int64_t seen = json_int(f->reply, "v0", 0);
+    county_push(f, 1, "assignment", v, STATE, NOW, "\"id\":\"a1\",\"state\":\"confirmed\"");
+    int64_t lseq =
+        county_push(f, 2, "assignment", seen, STATE, 5, "\"id\":\"a1\",\"state\":\"declined\"");
+    return county_verdict(f, lseq);
+}
+
+static void an_equal_value_comes_between_nobody(void **state)
+{
+    assert_string_equal(edit_after_an_equal_value(*state, 0), "ok");
+}
+
+static void without_the_equal_rule_a_successor_loses(void **state)
+{
+    assert_string_equal(edit_after_an_equal_value(*state, WITHOUT_NOOPBUMP), "lost");
 }
 
 static void without_keep_unseen_parts_are_passed_by(void **state)
@@ -469,7 +484,8 @@ int main(void)
         TEST(a_row_is_let_out_of_quarantine),
         TEST(a_column_that_is_absent_keeps_its_value),
         TEST(without_base_versions_the_later_stamp_wins),
-        TEST(without_the_equal_rule_a_version_moves),
+        TEST(an_equal_value_comes_between_nobody),
+        TEST(without_the_equal_rule_a_successor_loses),
         TEST(without_keep_unseen_parts_are_passed_by),
         TEST(every_removal_has_a_name),
     };

@@ -15,6 +15,7 @@
 #include "gateway/base/log.h"
 #include "sync/replica/seal.h"
 #include "sync/life.h"
+#include "sync/rules.h"
 #include "sync/wire.h"
 
 struct fixture {
@@ -753,6 +754,31 @@ static void a_push_tells_which_groups_lost_and_are_awaited(void **state)
     assert_true(json_get(sent_row(f, 0, 0), "unfed") == NULL);
 }
 
+/* The base of an edit after the mark of an earlier one, on 10, lost at 500 and a row of 490 came.
+ */
+static int64_t base_after_an_older_row(struct fixture *f, uint32_t without)
+{
+    f->wire.without = without;
+    meet(f);
+    get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "10", "1", "planned")));
+    run(f, "UPDATE shift SET need=7 WHERE id='a'");
+    build(f, 100);
+    get(f, "\"ack\":1,\"v0\":500,\"lost\":[1],\"keep\":[],\"bad\":[]",
+        GROUP("shift", SHIFT("a", "490", "2", "planned")));
+    run(f, "UPDATE shift SET need=8 WHERE id='a'");
+    return ask(f, "SELECT base FROM sync_out WHERE st = 0");
+}
+
+static void an_older_row_does_not_settle_what_lost(void **state)
+{
+    assert_int_equal(base_after_an_older_row(*state, 0), 10);
+}
+
+static void without_that_rule_the_next_edit_hides_the_winner(void **state)
+{
+    assert_int_equal(base_after_an_older_row(*state, WITHOUT_SUSONCE), 490);
+}
+
 static void a_row_that_is_anothers_by_now_goes_and_our_change_is_kept(void **state)
 {
     struct fixture *f = *state;
@@ -846,6 +872,8 @@ int main(void)
         TEST(a_push_tells_when_each_group_was_changed),
         TEST(a_push_tells_which_groups_lost_and_are_awaited),
         TEST(a_mark_that_lost_waits_for_a_row_that_is_not_older),
+        TEST(an_older_row_does_not_settle_what_lost),
+        TEST(without_that_rule_the_next_edit_hides_the_winner),
         TEST(a_row_that_is_anothers_by_now_goes_and_our_change_is_kept),
         TEST(an_exit_settles_what_lost_even_when_the_row_is_gone),
         TEST(a_scope_that_is_granted_is_followed_and_one_that_is_not_is_left),

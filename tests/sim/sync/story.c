@@ -159,12 +159,9 @@ static void act_county_restart(struct world *world)
 }
 
 /* Somebody edits in a boot that never meets the county, with whatever clock. */
-static void act_edit_in_the_dark(struct world *world)
+static void edit_in_the_dark(struct station *station)
 {
-    struct station *station = some_running(world);
-    if (station == NULL || !may(world, FAULT_REBOOT) || !may(world, FAULT_NETWORK))
-        return;
-    station_edit(station);
+    struct world *world = station->world;
     station_crash(station);
     set_clock(station);
     station->link_down_until = world->now + below(world, DARK_MS);
@@ -174,6 +171,20 @@ static void act_edit_in_the_dark(struct world *world)
     station_crash(station);
     set_clock(station);
     station->on_again_at = world->now + below(world, OFF_MS);
+}
+
+static bool may_be_dark(const struct world *world)
+{
+    return may(world, FAULT_REBOOT) && may(world, FAULT_NETWORK);
+}
+
+static void act_edit_in_the_dark(struct world *world)
+{
+    struct station *station = some_running(world);
+    if (station == NULL || !may_be_dark(world))
+        return;
+    station_edit(station);
+    edit_in_the_dark(station);
 }
 
 /* Half of the copies hold an edit that has not been pushed. */
@@ -352,7 +363,9 @@ void story_between(struct station *station)
     struct world *world = station->world;
     if (world->calm || !station->on || !chance(world, BETWEEN_PER_MILLE))
         return;
-    if (may(world, FAULT_REBOOT) && chance(world, 250)) {
+    if (may_be_dark(world) && chance(world, 150)) {
+        edit_in_the_dark(station);
+    } else if (may(world, FAULT_REBOOT) && chance(world, 250)) {
         station_crash(station);
         station->on_again_at = world->now + below(world, OFF_MS);
     } else {
