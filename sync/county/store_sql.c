@@ -237,6 +237,8 @@ char *sql_make_conflict(const struct table *t, const struct sql_group *group, bo
     return sql_take(b);
 }
 
+/* A stamp is later than that of what it stands on, however dead the clock of its author: what it
+ * replaced, pushed once more by a copy of some station, must not win over it. */
 static char *make_update(const struct table *t, struct buf *b)
 {
     buf_printf(b, "UPDATE \"%s\" AS t SET _v=iif((m.acc|m.lose|m.unseen)<>0,?4+m.k,t._v)", t->name);
@@ -247,10 +249,10 @@ static char *make_update(const struct table *t, struct buf *b)
         struct sql_group group = sql_group_at(t, g);
         const char *n = group.name;
         buf_printf(b,
-                   ",%s_v=iif((m.acc&%d)<>0,?4+m.k,t.%s_v),%s_h=iif(((m.acc|m.same)&%d)<>0," LEAST
-                   "(m.%s,?5),t.%s_h)"
+                   ",%s_v=iif((m.acc&%d)<>0,?4+m.k,t.%s_v),%s_h=iif(((m.acc|m.same)&%d)<>0,"
+                   "${max|greatest}(" LEAST "(m.%s,?5),t.%s_h+1),t.%s_h)"
                    ",%s_o=iif((m.acc&%d)<>0,?3,t.%s_o)",
-                   n, group.bit, n, n, group.bit, group.stamp, n, n, group.bit, n);
+                   n, group.bit, n, n, group.bit, group.stamp, n, n, n, group.bit, n);
     }
     buf_printf(b,
                ",_del=iif((m.acc&%d)<>0,coalesce(m._del,0),t._del)"

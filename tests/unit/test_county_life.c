@@ -432,7 +432,7 @@ static void an_edit_on_top_of_a_forgotten_version_survives(void **state)
     /* what it stood on is known with it, what came later in the lost life is not */
     give_duty(f, &fork, "confirmed", fork.lost_v);
     assert_string_equal(county_text(f, "SELECT state FROM assignment"), "declined");
-    give_duty(f, &fork, "asked", fork.event_v);
+    give_duty(f, &fork, "asked", fork.event_v + 2000); /* in the next millisecond but one */
     assert_string_equal(county_text(f, "SELECT json_extract(lose_val,'$.state') FROM conflict"),
                         "declined");
 }

@@ -74,15 +74,26 @@ static void the_same_said_later_has_the_later_stamp(void **state)
 {
     struct county_fixture *f = *state;
     int64_t v = make_duty(f);
-    county_push(f, 1, "assignment", v, STATE, NOW - 5000, CONFIRMED);
+    county_push(f, 1, "assignment", v, STATE, NOW + 1000, CONFIRMED);
     int64_t row_v = county_int(f, "SELECT _v FROM assignment");
-    int64_t lseq = county_push(f, 1, "assignment", v, STATE, NOW, CONFIRMED);
+    int64_t lseq = county_push(f, 1, "assignment", v, STATE, NOW + 3000, CONFIRMED);
     assert_string_equal(county_verdict(f, lseq), "ok");
-    assert_int_equal(county_int(f, "SELECT g1_h FROM assignment"), NOW);
+    assert_int_equal(county_int(f, "SELECT g1_h FROM assignment"), NOW + 3000);
     assert_int_equal(county_int(f, "SELECT _v FROM assignment"), row_v);
     assert_int_equal(county_int(f, "SELECT max(v) FROM feed"), row_v);
-    county_push(f, 1, "assignment", v, STATE, NOW - 1000, CONFIRMED);
-    assert_int_equal(county_int(f, "SELECT g1_h FROM assignment"), NOW);
+    county_push(f, 1, "assignment", v, STATE, NOW + 2000, CONFIRMED);
+    assert_int_equal(county_int(f, "SELECT g1_h FROM assignment"), NOW + 3000);
+}
+
+static void what_a_causal_edit_replaced_does_not_win_over_it(void **state)
+{
+    struct county_fixture *f = *state;
+    int64_t v = make_duty(f);
+    int64_t lseq = county_push(f, 2, "assignment", v, STATE, 5, CONFIRMED); /* a dead clock */
+    assert_string_equal(county_verdict(f, lseq), "ok");
+    lseq = county_push(f, 1, "assignment", 0, STATE, NOW, "\"id\":\"a1\",\"state\":\"planned\"");
+    assert_string_equal(county_verdict(f, lseq), "lost");
+    assert_string_equal(duty_state(f), "confirmed");
 }
 
 static void its_own_edits_never_conflict(void **state)
@@ -100,8 +111,8 @@ static void of_concurrent_edits_the_later_stamp_wins(void **state)
 {
     struct county_fixture *f = *state;
     int64_t v = make_duty(f);
-    county_push(f, 2, "assignment", v, STATE, NOW - 2000, CONFIRMED);
-    int64_t lseq = county_push(f, 1, "assignment", v, STATE, NOW - 1000, DECLINED);
+    county_push(f, 2, "assignment", v, STATE, NOW + 1000, CONFIRMED);
+    int64_t lseq = county_push(f, 1, "assignment", v, STATE, NOW + 2000, DECLINED);
     /* incarnation 2 wrote in between: the group has its origin */
     assert_string_equal(county_verdict(f, lseq), "ok");
     assert_string_equal(duty_state(f), "declined");
@@ -428,6 +439,7 @@ int main(void)
         TEST(versions_grow_in_the_order_of_commits),
         TEST(a_causal_edit_is_accepted_whatever_its_clock),
         TEST(the_same_said_later_has_the_later_stamp),
+        TEST(what_a_causal_edit_replaced_does_not_win_over_it),
         TEST(its_own_edits_never_conflict),
         TEST(of_concurrent_edits_the_later_stamp_wins),
         TEST(the_loser_is_told_and_logged_and_gets_the_row),

@@ -421,9 +421,9 @@ static const char *edit_after_an_equal_value(struct county_fixture *f, uint32_t 
     f->without = without;
     county_reopen(f);
     int64_t v = make_duty(f);
-    county_push(f, 2, "assignment", v, STATE, NOW - 1000, "\"id\":\"a1\",\"state\":\"confirmed\"");
+    county_push(f, 2, "assignment", v, STATE, NOW + 1000, "\"id\":\"a1\",\"state\":\"confirmed\"");
     int64_t seen = json_int(f->reply, "v0", 0);
-    county_push(f, 1, "assignment", v, STATE, NOW, "\"id\":\"a1\",\"state\":\"confirmed\"");
+    county_push(f, 1, "assignment", v, STATE, NOW + 2000, "\"id\":\"a1\",\"state\":\"confirmed\"");
     int64_t lseq =
         county_push(f, 2, "assignment", seen, STATE, 5, "\"id\":\"a1\",\"state\":\"declined\"");
     return county_verdict(f, lseq);
