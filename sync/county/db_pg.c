@@ -48,8 +48,9 @@ static const char SETTINGS[] =
     "SET default_transaction_isolation='read committed';"
     "SET lock_timeout=%d;"
     "SET idle_in_transaction_session_timeout=60000;"
-    "SET jit=off;SET plan_cache_mode=force_generic_plan;"
-    "SET enable_seqscan=off;SET enable_hashjoin=off;SET enable_mergejoin=off;";
+    "SET jit=off;SET plan_cache_mode=force_custom_plan;"
+    "SET enable_seqscan=off;SET enable_hashjoin=off;SET enable_mergejoin=off;"
+    "SET enable_material=off;SET enable_memoize=off;";
 
 /* --- errors --- */
 

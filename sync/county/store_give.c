@@ -23,8 +23,8 @@ static int make_admission(struct table_sql *out, struct buf *b)
                t->tid, (long long)LIMIT_VERSION, (long long)LIMIT_VERSION, t->name, COND);
     out->give[0] = sql_take(b);
     buf_printf(b,
-               "UPDATE in_%d AS m SET _new=1 WHERE coalesce(m.part,0)=0 AND NOT EXISTS("
-               "SELECT 1 FROM \"%s\" t WHERE t.id=m.id) AND %s",
+               "UPDATE in_%d AS m SET _new=1 WHERE coalesce(m.part,0)=0 AND (SELECT"
+               " count(*) FROM \"%s\" t WHERE t.id=m.id)=0 AND %s",
                t->tid, t->name, COND);
     out->give[1] = sql_take(b);
     return 2;

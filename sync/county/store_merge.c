@@ -236,5 +236,6 @@ int merge_take_versions(struct db *db, int64_t count, int64_t now_ms, int64_t *r
                       count, at_least);
     if (code == ERR_OK)
         *ret_v0 = last - count + 1;
+    db->merged += count;
     return code;
 }

@@ -81,6 +81,8 @@ struct db {
         int64_t k, bits;
     } odd[LIMIT_SYNC_PUSH_ROWS]; /* rows with values of a wrong kind, see store_kind.c */
     size_t odd_count;
+    int64_t merged, look_at; /* rows on this connection, and at how many PostgreSQL counts anew */
+    size_t row_bytes;        /* of the rows of the last page, on average; 0: there was none */
     char *page; /* ?1 scope, ?2 behind this version, ?3 up to that, ?4 not by this incarnation, ?5
                  * as many: version, table, then as pull */
     struct table_sql tables[DB_TABLES_MAX];
@@ -150,6 +152,9 @@ int store_connected(struct db *db, bool new_epoch, struct err *err);
 
 /* store_pg.c: tables, functions and the county's views, made or completed. `make` is called for
  * what the engines have in common. */
+/* Once in a while, after a commit: PostgreSQL looks how large the tables are that have just grown.
+ * It would do so by itself, but only after a minute in which it may choose badly. */
+void store_pg_look(struct db *db);
 int store_pg_version(struct db *db, int64_t *ret, struct err *err); /* 0: nothing is there */
 int store_pg_make(struct db *db, int64_t version, uint64_t fingerprint,
                   int (*make)(struct db *db, struct err *err), struct err *err);

@@ -107,3 +107,22 @@ int store_pg_make(struct db *db, int64_t version, uint64_t fingerprint,
         db_rollback(db);
     return code;
 }
+
+void store_pg_look(struct db *db)
+{
+    enum { FIRST = 1000, FACTOR = 8 };
+    char sql[128];
+    if (db->link->driver->engine != DB_POSTGRESQL)
+        return;
+    if (db->look_at == 0)
+        db->look_at = FIRST;
+    if (db->merged < db->look_at)
+        return;
+    db->look_at = db->merged * FACTOR;
+    db_script(db, "ANALYZE touyan.feed", NULL);
+    for (int i = 0; i < db->table_count; i++)
+        if (db->tables[i].staged) {
+            snprintf(sql, sizeof sql, "ANALYZE touyan.\"%s\"", db->tables[i].table->name);
+            db_script(db, sql, NULL);
+        }
+}

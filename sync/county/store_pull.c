@@ -4,7 +4,7 @@
  * its cursor counts, so their order within it does not matter. */
 #include "sync/county/store_sql.h"
 
-enum { ROW_BYTES_GUESS = 160, SOME_ROWS = 8 };
+enum { ROW_BYTES_GUESS = 160, SOME_ROWS = 8 }; /* until a page has told better */
 
 struct page {
     struct buf rows[DB_TABLES_MAX]; /* of the scope at hand */
@@ -49,7 +49,8 @@ static int read_some(struct db *db, struct page *page, const char *scope,
                      struct err *err)
 {
     size_t left = page->max_bytes > page->bytes ? page->max_bytes - page->bytes : 0;
-    int64_t want = (int64_t)(left / ROW_BYTES_GUESS) + SOME_ROWS, got = 0;
+    size_t each = db->row_bytes > 0 ? db->row_bytes : ROW_BYTES_GUESS;
+    int64_t want = (int64_t)(left / each) + SOME_ROWS, got = 0;
     struct db_query *q =
         db_query(db, err, db->page, "siiii", scope, *cursor, request->v, request->origin, want);
     int rc = -1;
@@ -133,6 +134,8 @@ int pull_page(struct db *db, const struct pull_request *request, struct buf *out
         if (scope->asked && scope->granted)
             code = pull_scope(db, request, &page, scope, out, &cursors, &first, err);
     }
+    if (page.count >= SOME_ROWS)
+        db->row_bytes = page.bytes / (size_t)page.count;
     buf_printf(out, "],\"cur\":{%s},\"more\":%d", buf_text(&cursors), page.more);
     for (int i = 0; i < db->table_count; i++)
         buf_free(&page.rows[i]);

@@ -113,6 +113,8 @@ int answer_in_transaction(struct db *db, bool snapshot, db_work *work, void *ctx
             code = db_commit(db, &mine);
         if (code != ERR_OK)
             db_rollback(db);
+        else
+            store_pg_look(db);
     }
     if (code == ERR_OK || (code == ERR_STATE && answer->status != 200))
         return ERR_OK;

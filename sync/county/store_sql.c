@@ -304,7 +304,7 @@ static char *make_feed_exit(const struct table *t, struct buf *b)
                "INSERT INTO feed(scope,v,tid,pk,op,o) SELECT f.scope,?4+m.k,%d,m.id,'X',NULL"
                " FROM in_%d m JOIN \"%s\" t ON t.id=m.id"
                " JOIN feed f ON f.tid=%d AND f.pk=m.id AND f.scope<>t.scope AND f.op<>'X'"
-               " WHERE m.acc<>0 AND %s"
+               " WHERE (m.acc&1)<>0 AND %s"
                " ON CONFLICT(${|county,}tid,pk,scope) DO UPDATE SET "
                "v=excluded.v,op=excluded.op,o=excluded.o",
                t->tid, t->tid, t->name, t->tid, COND);
@@ -334,8 +334,8 @@ static int make_admission(struct table_sql *out, struct buf *b)
                t->tid, is_up(t) ? "TRUE" : "(m.gm&1)<>0", t->name, COND);
     out->steps[n++] = sql_take(b);
     buf_printf(b,
-               "UPDATE in_%d AS m SET _new=1 WHERE NOT EXISTS(SELECT 1 FROM \"%s\" t"
-               " WHERE t.id=m.id) AND %s",
+               "UPDATE in_%d AS m SET _new=1 WHERE (SELECT count(*) FROM \"%s\" t"
+               " WHERE t.id=m.id)=0 AND %s",
                t->tid, t->name, COND);
     out->steps[n++] = sql_take(b);
     if (!is_up(t)) {
