@@ -66,7 +66,9 @@ static void make_create(struct table_sql *out, struct buf *b)
     if (!is_up(t))
         buf_add_text(b, ",_del INTEGER NOT NULL DEFAULT 0,del_v INTEGER NOT NULL DEFAULT 0"
                         ",del_h INTEGER NOT NULL DEFAULT 0,del_o INTEGER NOT NULL DEFAULT 0");
-    buf_add_text(b, ",_v INTEGER NOT NULL${|,PRIMARY KEY(county,id)})${ STRICT|}");
+    /* the id first: with the county first, PostgreSQL reads all rows of the county for each row of
+     * a push as long as it does not know how many there are */
+    buf_add_text(b, ",_v INTEGER NOT NULL${|,PRIMARY KEY(id,county)})${ STRICT|}");
     out->create = sql_take(b);
     buf_printf(b,
                "CREATE INDEX IF NOT EXISTS \"%s_scope\" ON ${|touyan.}\"%s\"(${|county,}scope,id)",
