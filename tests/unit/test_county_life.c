@@ -461,8 +461,7 @@ static void a_change_on_the_earlier_version_of_a_value_knows_it(void **state)
     give_duty(f, &fork, "confirmed", fork.lost_v);
     county_sync(f, 0, "[]", "{}");
     int inc = (int)json_int(f->reply, "inc", 0);
-    county_push(f, inc, "assignment", fork.lost_v, 2, 1000,
-                "\"id\":\"a1\",\"state\":\"declined\"");
+    county_push(f, inc, "assignment", fork.lost_v, 2, 1000, "\"id\":\"a1\",\"state\":\"declined\"");
     assert_string_equal(county_text(f, "SELECT state FROM assignment"), "declined");
     assert_int_equal(county_int(f, "SELECT count(*) FROM conflict"), 0);
 }
