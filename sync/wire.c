@@ -763,8 +763,7 @@ bool wire_store_cursors(struct wire *wire, const struct page *page)
 
 bool wire_prune(struct wire *wire)
 {
-    int64_t before =
-        state_int(wire->replica, "county_ms") - (int64_t)KEEP_SETTLED_DAYS * 86400000;
+    int64_t before = state_int(wire->replica, "county_ms") - (int64_t)KEEP_SETTLED_DAYS * 86400000;
     int64_t marks = replica_run(wire->replica,
                                 "DELETE FROM sync_out WHERE lseq IN (SELECT lseq FROM sync_out "
                                 "WHERE st = 2 ORDER BY lseq LIMIT ?2) AND h < ?1",

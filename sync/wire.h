@@ -88,8 +88,8 @@ bool wire_compare_all(struct wire *wire);
 bool wire_drop_row(struct wire *wire, const struct table *table, const char *id, const char *scope,
                    const char *why);
 
-/* The scope was just filled, or compared, as of version v: a mark of it that lost at v or before, and whose row
- * did not come, has a row that is not the scope's any more. At most 200 at a time. */
+/* The scope was just filled, or compared, as of version v: a mark of it that lost at v or before,
+ * and whose row did not come, has a row that is not the scope's any more. At most 200 at a time. */
 bool wire_settle_unfed(struct wire *wire, const char *scope, int64_t v);
 
 /* The county refused the push as a whole: unclaim it ... */
@@ -97,9 +97,9 @@ bool wire_unclaim(struct wire *wire);
 /* ... or, when it has come down to one row, set that aside. */
 bool wire_set_aside_first(struct wire *wire, const char *why);
 
-/* Forgets some of the marks settled more than 35 days before the county's last word: by the county's
- * clock, and not while the line is down, because a county that comes back from a backup may need
- * them. True: there may be more. */
+/* Forgets some of the marks settled more than 35 days before the county's last word: by the
+ * county's clock, and not while the line is down, because a county that comes back from a backup
+ * may need them. True: there may be more. */
 bool wire_prune(struct wire *wire);
 
 #endif

@@ -10,8 +10,8 @@ struct wire_sql {
     /* -> lseq, pk, h, the row as a JSON object (NULL when it is gone), the bare row; in-flight
      * marks of this table by lseq. ?1 the station */
     const char *push;
-    /* ?1 to ?2 the versions, ?3 to ?4 the numbers of the marks that got them, ?5 JSON array of those
-     * that do not take theirs over */
+    /* ?1 to ?2 the versions, ?3 to ?4 the numbers of the marks that got them, ?5 JSON array of
+     * those that do not take theirs over */
     const char *adopt;
     /* ?1 JSON array of objects -> key, why (NULL: good), op, id, v, marked; only those that are not
      * plain rows to be stored */

@@ -39,10 +39,10 @@ struct replica {
 
     struct query queries[QUERY_SLOTS];
 
-    bool in_turn; /* BEGIN was run */
+    bool in_turn;      /* BEGIN was run */
     int64_t commit_us; /* of the last turn */
-    int64_t turn; /* number that the open turn stamps */
-    int depth;    /* handlers entered */
+    int64_t turn;      /* number that the open turn stamps */
+    int depth;         /* handlers entered */
     bool doomed[HANDLER_DEPTH];
     size_t acks_from[HANDLER_DEPTH]; /* where the acks of each open handler begin */
     char problem[LIMIT_ERR_TEXT];

@@ -10,8 +10,8 @@
  * means that all seeds passed. --removals does that for each rule in turn and exits 1 when one was
  * not missed. --faults: the sum of enum sim_fault that may occur.
  *
- * `vcounter` alone is missed as well: epochs tell that the county came back from a backup, but which
- * versions are those of the life that was lost is told by the clock. */
+ * `vcounter` alone is missed as well: epochs tell that the county came back from a backup, but
+ * which versions are those of the life that was lost is told by the clock. */
 #include "tests/sim/sync/world.h"
 
 #include <errno.h>

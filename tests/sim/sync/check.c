@@ -91,7 +91,8 @@ static void check_edit(struct world *world, int e)
     const struct edit *edit = &world->history.edits[e];
     const struct row *row = &world->history.rows[edit->row];
     int final = world->county.sample.value[edit->row][edit->group];
-    if (edit->dead || edit->forgotten || final < 0 || is_aside(world, e) || edit_is_ancestor(world, final, e))
+    if (edit->dead || edit->forgotten || final < 0 || is_aside(world, e) ||
+        edit_is_ancestor(world, final, e))
         return;
     if (edit_is_ancestor(world, e, final))
         fail(world, "%s group %d: e%d was overwritten by e%d, which its author had seen", row->id,
