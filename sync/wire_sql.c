@@ -90,16 +90,39 @@ static const char *make_push(const struct table *table)
     return finish(&sql);
 }
 
+/* Since which version group number `at` of row t is as it is; the deletion comes last. */
+static void add_since(struct buf *sql, const char *of, int at)
+{
+    buf_printf(sql, "(('[' || %s_g || ']') ->> %d)", of, at);
+}
+
+/* The county took some groups of a row at version m.v; the others are as old as before. */
+static void add_since_own(struct buf *sql, const struct table *table)
+{
+    int count = table_group_count(table);
+    int all = (1 << count) - 1;
+    buf_printf(sql, ", _g = iif((m.gm & %d) = %d, NULL, ", all, all);
+    for (int group = 0; group <= count; group++) {
+        int bit = group < count ? 1 << group : PROTOCOL_GROUP_DELETED;
+        buf_printf(sql, "%siif(m.gm & %d, m.v, coalesce(", group > 0 ? " || ',' || " : "", bit);
+        add_since(sql, "", group);
+        buf_add_text(sql, ", nullif(_v, 0), m.v))");
+    }
+    buf_add_text(sql, ")");
+}
+
 static const char *make_adopt(const struct table *table)
 {
     struct buf sql;
     buf_init(&sql, SQL_BYTES_MAX);
-    buf_printf(
-        &sql,
-        "UPDATE %s SET _v = max(_v, m.v) FROM (SELECT pk, v FROM sync_out WHERE lseq BETWEEN "
-        "?3 AND ?4 AND tid = %d AND v BETWEEN ?1 AND ?2 AND lseq NOT IN (SELECT value FROM "
-        "json_each(?5))) AS m WHERE %s.id = m.pk",
-        table->name, table->tid, table->name);
+    buf_printf(&sql, "UPDATE %s SET _v = max(_v, m.v)", table->name);
+    if (table->direction == TABLE_BOTH)
+        add_since_own(&sql, table);
+    buf_printf(&sql,
+               " FROM (SELECT pk, v, gm FROM sync_out WHERE lseq BETWEEN "
+               "?3 AND ?4 AND tid = %d AND v BETWEEN ?1 AND ?2 AND lseq NOT IN (SELECT value FROM "
+               "json_each(?5))) AS m WHERE %s.id = m.pk",
+               table->tid, table->name);
     return finish(&sql);
 }
 
@@ -116,7 +139,7 @@ static void add_rows(struct buf *sql, const struct table *table)
     buf_add_text(sql, " FROM json_rows(?1, '_op,_v,id,scope");
     for (const struct table_column *c = table->columns; c->name != NULL; c++)
         buf_printf(sql, ",%s", c->name);
-    buf_add_text(sql, "') ");
+    buf_add_text(sql, table->direction == TABLE_BOTH ? ",_g') " : "') ");
 }
 
 static int number_of(const struct table *table, const struct table_column *column)
@@ -185,16 +208,31 @@ static const char *make_check(const struct table *table)
     return finish(&sql);
 }
 
+/* As the county tells it; anything but numbers counts as not told. */
+static void add_since_told(struct buf *sql, const struct table *table)
+{
+    int at = FIRST_COLUMN;
+    for (const struct table_column *c = table->columns; c->name != NULL; c++)
+        at++;
+    buf_printf(sql,
+               ", iif(typeof(c%d) = 'text' AND length(c%d) <= 160 AND c%d NOT GLOB '*[^0-9,]*' "
+               "AND json_valid('[' || c%d || ']'), c%d, NULL)",
+               at, at, at, at, at);
+}
+
 static void add_stored_values(struct buf *sql, const struct table *table)
 {
     buf_printf(sql, "INSERT INTO %s(id, scope", table->name);
     for (const struct table_column *c = table->columns; c->name != NULL; c++)
         buf_printf(sql, ", %s", c->name);
-    buf_add_text(sql, ", _v) SELECT c2, c3");
+    buf_add_text(sql, table->direction == TABLE_BOTH ? ", _v, _g) SELECT c2, c3"
+                                                     : ", _v) SELECT c2, c3");
     for (const struct table_column *c = table->columns; c->name != NULL; c++)
         buf_printf(sql, c->type == COLUMN_PHONE ? ", seal_phone(c%d)" : ", c%d",
                    number_of(table, c));
     buf_add_text(sql, ", c1");
+    if (table->direction == TABLE_BOTH)
+        add_since_told(sql, table);
     add_rows(sql, table);
     buf_add_text(sql, "WHERE true ");
 }
@@ -214,7 +252,8 @@ static const char *make_store(const struct table *table)
     add_kept(&sql, "scope", 0);
     for (const struct table_column *c = table->columns; c->name != NULL; c++)
         add_kept(&sql, c->name, c->group);
-    buf_add_text(&sql, "_v = excluded._v WHERE excluded._v >= _v OR ?3");
+    buf_printf(&sql, "_v = excluded._v%s WHERE excluded._v >= _v OR ?3",
+               table->direction == TABLE_BOTH ? ", _g = excluded._g" : "");
     return finish(&sql);
 }
 
@@ -281,6 +320,19 @@ static void add_former_value(struct buf *sql, const char *name, int group, int a
                at);
 }
 
+/* Since when each group is as it is; what is not known is as old as the row. */
+static void add_former_since(struct buf *sql, const struct table *table)
+{
+    int count = table_group_count(table);
+    for (int group = 0; group <= count; group++) {
+        buf_printf(sql, ", 'h%d', coalesce(", group < count ? group : 7);
+        add_since(sql, "t.", group);
+        buf_add_text(sql, ", ");
+        add_known_version(sql, table);
+        buf_add_text(sql, ")");
+    }
+}
+
 /* The row without our open marks; gm leaves out the groups of which that is not known. */
 static void add_former_row(struct buf *sql, const struct table *table)
 {
@@ -294,6 +346,7 @@ static void add_former_row(struct buf *sql, const struct table *table)
     add_open_marks(sql, table);
     buf_printf(sql, " AND (m.gm & %d) <> 0), 0, %d), 'id', t.id", PROTOCOL_GROUP_DELETED,
                PROTOCOL_GROUP_DELETED);
+    add_former_since(sql, table);
     int at = 0;
     add_former_value(sql, "scope", 0, at);
     for (const struct table_column *c = table->columns; c->name != NULL; c++)

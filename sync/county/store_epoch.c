@@ -201,10 +201,10 @@ static int stage(struct db *db, struct giveback *give, struct store_answer *answ
         code = db_run(
             db, err,
             "UPDATE raw SET lseq=1,row=${json_set(row,'$.base',json_extract(row,'$._v'),'$.h',"
-            "json_extract(row,'$._v')/1000,'$.gm',coalesce(json_extract(row,'$.gm'),"
+            "json_extract(row,'$._v'),'$.gm',coalesce(json_extract(row,'$.gm'),"
             "(SELECT n.gm+128 FROM known n WHERE n.t=raw.t)),'$._del',"
             "coalesce(json_extract(row,'$._del'),0))|json_with(row,"
-            "json_build_object('base',row->'_v','h',int_of(row->>'_v')/1000,'gm',"
+            "json_build_object('base',row->'_v','h',row->'_v','gm',"
             "coalesce(int_of(row->>'gm'),(SELECT n.gm+128 FROM known n WHERE n.t=raw.t))"
             ",'_del',coalesce(int_of(row->>'_del'),0)))}",
             "");

@@ -1,5 +1,6 @@
 /* The SQL that takes rows of a lost life back (store_epoch.c): in_<tid> holds them, base is the
- * version that they had in that life, gm the groups that are given back. */
+ * version that they had in that life, gm the groups that are given back, and what are stamps in a
+ * push are the versions since which each group was as it is. */
 #include <stdio.h>
 
 #include "sync/county/store_sql.h"
@@ -10,6 +11,9 @@ void sql_add_untouched(struct buf *b, const struct table *t, const struct sql_gr
     sql_add_regained(b, t, group);
     buf_printf(b, " AND r.v=t.%s_v))", group->name);
 }
+
+/* The version since which a group was so: never later than the row's. */
+#define SINCE LEAST "(m.%s,m.base)"
 
 /* Whose rows these are, and which are to be added. A part of a row is not. */
 static int make_admission(struct table_sql *out, struct buf *b)
@@ -32,9 +36,10 @@ static int make_admission(struct table_sql *out, struct buf *b)
 
 static void add_news(struct buf *b, const struct table *t, const struct sql_group *group)
 {
-    buf_printf(b, "(m.gm&%d)<>0 AND m.base>coalesce((SELECT r.hv ", group->bit);
+    buf_printf(b, "(m.gm&%d)<>0 AND " SINCE ">coalesce((SELECT ${max|greatest}(r.hv,?9) ",
+               group->bit, group->stamp);
     sql_add_regained(b, t, group);
-    buf_add_text(b, "),0)");
+    buf_add_text(b, "),?9)");
 }
 
 /* The value was here in this life, and was replaced by who knew it. */
@@ -65,7 +70,7 @@ static void add_judgement(struct buf *b, const struct table *t, const struct sql
     }
     if (i == ACC || i == LOSE) {
         buf_add_text(b, i == ACC ? " AND " : " AND NOT ");
-        sql_add_later_stamp(b, group);
+        sql_add_later_stamp(b, group, true);
     }
     buf_printf(b, i == ACC ? ")),%d,0)" : ",%d,0)", group->bit);
 }
@@ -99,16 +104,16 @@ static char *make_remember(const struct table *t, const struct sql_group *group,
     int bit = group->bit;
     buf_printf(
         b,
-        "INSERT INTO regained(tid,pk,grp,hv,lv,v,upto,at) SELECT %d,m.id,%d,m.base,m.base,CASE "
-        "WHEN "
-        "m._new<>0 OR (m.acc&%d)<>0 THEN ?4+m.k WHEN (m.unseen&%d)<>0 THEN t.%s_v ELSE 0 "
+        "INSERT INTO regained(tid,pk,grp,hv,lv,v,upto,at) SELECT %d,m.id,%d," SINCE "," SINCE
+        ",CASE WHEN m._new<>0 OR (m.acc&%d)<>0 THEN ?4+m.k WHEN (m.unseen&%d)<>0 THEN t.%s_v ELSE "
+        "0 "
         "END,?10,?7 FROM in_%d m LEFT JOIN \"%s\" t ON t.id=m.id WHERE (m.gm&%d)<>0 AND "
         "(m._new<>0 OR ((m.acc|m.lose|m.unseen|m.lost)&%d)<>0 OR (%s AND m._del<>0 AND t.id "
         "IS NULL)) AND %s ON CONFLICT(${|county,}tid,pk,grp) DO UPDATE SET hv=excluded.hv,"
         "lv=iif(excluded.v<>0 AND excluded.v=regained.v,regained.lv,excluded.lv),v=excluded.v,"
         "upto=excluded.upto,at=excluded.at WHERE excluded.hv>regained.hv",
-        t->tid, sql_group_number(group), bit, bit, group->name, t->tid, t->name, bit, bit,
-        bit == BIT_DEL ? "TRUE" : "FALSE", COND);
+        t->tid, sql_group_number(group), group->stamp, group->stamp, bit, bit, group->name, t->tid,
+        t->name, bit, bit, bit == BIT_DEL ? "TRUE" : "FALSE", COND);
     return sql_take(b);
 }
 
@@ -116,10 +121,12 @@ static char *make_remember(const struct table *t, const struct sql_group *group,
 static char *make_since(const struct table *t, const struct sql_group *group, struct buf *b)
 {
     buf_printf(b,
-               "UPDATE regained AS r SET lv=m.base FROM in_%d AS m JOIN \"%s\" AS t ON t.id=m.id "
-               "WHERE r.tid=%d AND r.pk=m.id AND r.grp=%d AND r.v=t.%s_v AND m.base<r.lv AND "
+               "UPDATE regained AS r SET lv=" SINCE
+               " FROM in_%d AS m JOIN \"%s\" AS t ON t.id=m.id "
+               "WHERE r.tid=%d AND r.pk=m.id AND r.grp=%d AND r.v=t.%s_v AND " SINCE "<r.lv AND "
                "m._new=0 AND (m.gm&%d)<>0 AND NOT ",
-               t->tid, t->name, t->tid, sql_group_number(group), group->name, group->bit);
+               group->stamp, t->tid, t->name, t->tid, sql_group_number(group), group->name,
+               group->stamp, group->bit);
     sql_add_differ(b, t, group, 0);
     buf_printf(b, " AND %s", COND);
     return sql_take(b);

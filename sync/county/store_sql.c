@@ -119,9 +119,17 @@ static void add_causal(struct buf *b, const struct table *t, const struct sql_gr
     buf_printf(b, " AND r.v=t.%s_v AND m.base BETWEEN r.lv AND r.upto)))", group->name);
 }
 
-void sql_add_later_stamp(struct buf *b, const struct sql_group *group)
+/* The stamp of a group in in_<tid>; a row that is given back has versions there. */
+#define STAMP LEAST "(m.%s%s,?5)"
+
+static const char *unit_of(bool give)
 {
-    buf_printf(b, "((" LEAST "(m.%s,?5),?3)>(t.%s_h,t.%s_o))", group->stamp, group->name,
+    return give ? "/1000" : "";
+}
+
+void sql_add_later_stamp(struct buf *b, const struct sql_group *group, bool give)
+{
+    buf_printf(b, "((" STAMP ",?3)>(t.%s_h,t.%s_o))", group->stamp, unit_of(give), group->name,
                group->name);
 }
 
@@ -134,7 +142,7 @@ static void add_wins(struct buf *b, const struct table *t, const struct sql_grou
     else
         add_causal(b, t, group);
     buf_add_text(b, " OR ");
-    sql_add_later_stamp(b, group);
+    sql_add_later_stamp(b, group, false);
     buf_add_text(b, ")");
 }
 
@@ -214,12 +222,11 @@ char *sql_make_conflict(const struct table *t, const struct sql_group *group, bo
     buf_printf(
         b,
         "INSERT INTO conflict(v,at,tid,pk,grp,win_o,win_h,lose_o,lose_h,lose_val,win_val,why)"
-        " SELECT ?4+m.k,?7,%d,m.id,%d,iif((m.acc&%d)<>0,?3,t.%s_o),iif((m.acc&%d)<>0," LEAST
-        "(m.%s,?5),t.%s_h)"
-        ",iif((m.acc&%d)<>0,t.%s_o,?3),iif((m.acc&%d)<>0,t.%s_h," LEAST
-        "(m.%s,?5)),iif((m.acc&%d)<>0,",
-        t->tid, sql_group_number(group), bit, name, bit, group->stamp, name, bit, name, bit, name,
-        group->stamp, bit);
+        " SELECT ?4+m.k,?7,%d,m.id,%d,iif((m.acc&%d)<>0,?3,t.%s_o),iif((m.acc&%d)<>0," STAMP
+        ",t.%s_h),iif((m.acc&%d)<>0,t.%s_o,?3),iif((m.acc&%d)<>0,t.%s_h," STAMP
+        "),iif((m.acc&%d)<>0,",
+        t->tid, sql_group_number(group), bit, name, bit, group->stamp, unit_of(give), name, bit,
+        name, bit, name, group->stamp, unit_of(give), bit);
     sql_add_values(b, t, group->index, 't');
     buf_add_text(b, ",");
     sql_add_values(b, t, group->index, 'm');
@@ -241,7 +248,7 @@ char *sql_make_conflict(const struct table *t, const struct sql_group *group, bo
 
 /* A stamp is later than that of what it stands on, however dead the clock of its author: what it
  * replaced, pushed once more by a copy of some station, must not win over it. */
-static char *make_update(const struct table *t, struct buf *b)
+static char *make_update(const struct table *t, bool give, struct buf *b)
 {
     buf_printf(b, "UPDATE \"%s\" AS t SET _v=iif((m.acc|m.lose|m.unseen)<>0,?4+m.k,t._v)", t->name);
     EACH_COLUMN(c, t)
@@ -252,9 +259,10 @@ static char *make_update(const struct table *t, struct buf *b)
         const char *n = group.name;
         buf_printf(b,
                    ",%s_v=iif((m.acc&%d)<>0,?4+m.k,t.%s_v),%s_h=iif(((m.acc|m.same)&%d)<>0,"
-                   "${max|greatest}(" LEAST "(m.%s,?5),t.%s_h+1),t.%s_h)"
+                   "${max|greatest}(" STAMP ",t.%s_h+1),t.%s_h)"
                    ",%s_o=iif((m.acc&%d)<>0,?3,t.%s_o)",
-                   n, group.bit, n, n, group.bit, group.stamp, n, n, n, group.bit, n);
+                   n, group.bit, n, n, group.bit, group.stamp, unit_of(give), n, n, n, group.bit,
+                   n);
     }
     buf_printf(b,
                ",_del=iif((m.acc&%d)<>0,coalesce(m._del,0),t._del)"
@@ -281,9 +289,9 @@ static char *make_insert(const struct table *t, bool give, struct buf *b)
     for (int g = 0; !is_up(t) && g < table_group_count(t); g++) {
         const char *stamp = sql_group_at(t, g).stamp;
         if (give)
-            buf_printf(b, ",?4+m.k,iif((m.gm&%d)<>0," LEAST "(m.%s,?5),0),?3", 1 << g, stamp);
+            buf_printf(b, ",?4+m.k,iif((m.gm&%d)<>0," STAMP ",0),?3", 1 << g, stamp, unit_of(true));
         else
-            buf_printf(b, ",?4+m.k," LEAST "(m.%s,?5),?3", stamp);
+            buf_printf(b, ",?4+m.k," STAMP ",?3", stamp, unit_of(false));
     }
     if (!is_up(t)) {
         struct sql_group deletion = sql_group_at(t, table_group_count(t));
@@ -291,9 +299,9 @@ static char *make_insert(const struct table *t, bool give, struct buf *b)
         if (give) {
             buf_add_text(b, " OR EXISTS(SELECT 1 ");
             sql_add_regained(b, t, &deletion);
-            buf_add_text(b, " AND r.hv>m.base)");
+            buf_add_text(b, " AND r.hv>m.h7)");
         }
-        buf_add_text(b, ",1,0),?4+m.k," LEAST "(m.h7,?5),?3");
+        buf_printf(b, ",1,0),?4+m.k," STAMP ",?3", deletion.stamp, unit_of(give));
     }
     buf_printf(b, " FROM in_%d AS m WHERE m._new=1 AND %s", t->tid, COND);
     return sql_take(b);
@@ -431,7 +439,7 @@ static int make_merge(struct table_sql *out, int n, uint32_t without, struct buf
 void sql_make_writes(const struct table *t, bool give, char **steps, int n, struct buf *b)
 {
     if (!is_up(t))
-        steps[n++] = make_update(t, b);
+        steps[n++] = make_update(t, give, b);
     steps[n++] = make_insert(t, give, b);
     if (!is_up(t))
         steps[n++] = make_feed_exit(t, b);
@@ -450,11 +458,28 @@ static void make_steps(struct table_sql *out, uint32_t without, struct buf *b)
     sql_make_writes(t, false, out->steps, n, b);
 }
 
+/* Since which versions the groups, and last the deletion, are as they are; NULL: all are of _v. */
+static void add_since(struct buf *b, const struct table *t, const char *of)
+{
+    struct buf versions;
+    buf_init(&versions, DB_SQL_BYTES);
+    buf_add_text(b, ",'_g',CASE WHEN TRUE");
+    for (int g = 0; g <= table_group_count(t); g++) {
+        const char *name = sql_group_at(t, g).name;
+        buf_printf(b, " AND %s%s_v=%s_v", of, name, of);
+        buf_printf(&versions, "%s%s%s_v", g > 0 ? "||','||" : "", of, name);
+    }
+    buf_printf(b, " THEN NULL ELSE %s END", buf_text(&versions));
+    buf_free(&versions);
+}
+
 /* The row without its phone; the name of the column that has it, or NULL. */
 static const char *add_json(struct buf *b, const struct table *t, const char *of)
 {
     const char *phone = NULL;
     buf_printf(b, JSON_OBJECT "('_v',%s_v,'_op','U','id',%sid", of, of);
+    if (t->direction == TABLE_BOTH)
+        add_since(b, t, of);
     EACH_COLUMN(c, t)
     if (c->type == COLUMN_PHONE)
         phone = c->name;

@@ -65,7 +65,8 @@ int sql_group_number(const struct sql_group *group);
 /* Conditions on the row t of the table and the row m of in_<tid>, in brackets. */
 void sql_add_differ(struct buf *b, const struct table *t, const struct sql_group *group,
                     uint32_t without);
-void sql_add_later_stamp(struct buf *b, const struct sql_group *group);
+/* `give`: in_<tid> has microseconds, of versions. */
+void sql_add_later_stamp(struct buf *b, const struct sql_group *group, bool give);
 /* "FROM regained r WHERE ...": what is known of the group from lives that were lost. */
 void sql_add_regained(struct buf *b, const struct table *t, const struct sql_group *group);
 /* The values of the group on a side, as a JSON object. */

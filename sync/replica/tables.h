@@ -37,7 +37,8 @@ struct table {
     int tid; /* never reused */
     const char *name;
     enum table_direction direction;
-    /* without id, scope and _v, which every table has; scope belongs to group 0 */
+    /* without id, scope and _v, which every table has, and _g, which those of both directions have;
+     * scope belongs to group 0 */
     struct table_column columns[TABLE_COLUMNS_MAX + 1]; /* ends with a NULL name */
 };
 

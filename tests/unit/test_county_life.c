@@ -466,6 +466,37 @@ static void a_change_on_the_earlier_version_of_a_value_knows_it(void **state)
     assert_int_equal(county_int(f, "SELECT count(*) FROM conflict"), 0);
 }
 
+/* The row of the second station is later, because of the other group: its value is not. */
+static void a_value_is_as_old_as_its_group_and_not_as_its_row(void **state)
+{
+    struct county_fixture *f = *state;
+    struct fork fork;
+    char rows[512];
+    fork_county(f, &fork);
+    county_sync(f, 0, "[]", "{}");
+    int inc = (int)json_int(f->reply, "inc", 0);
+    county_push(f, inc, "assignment", fork.lost_v, 2, 1000, "\"id\":\"a1\",\"state\":\"declined\"");
+    snprintf(rows, sizeof rows,
+             "[{\"t\":\"assignment\",\"r\":[{\"_v\":%lld,\"h0\":%lld,\"h1\":%lld,\"h7\":%lld,"
+             "\"id\":\"a1\",\"scope\":\"S0117\",\"shift_id\":\"s1\",\"person_id\":\"p2\","
+             "\"role\":0,\"state\":\"confirmed\"}]}]",
+             (long long)fork.event_v + 2000, (long long)fork.event_v + 2000, (long long)fork.lost_v,
+             (long long)fork.f);
+    give(f, &fork, rows);
+    assert_int_equal(json_int(f->reply, "taken", 0), 1);
+    assert_string_equal(county_text(f, "SELECT state FROM assignment"), "declined");
+    assert_string_equal(county_text(f, "SELECT person_id FROM assignment"), "p2");
+    assert_int_equal(county_int(f, "SELECT count(*) FROM conflict"), 0);
+    assert_int_equal(county_int(f, "SELECT count(*) FROM regained WHERE grp=7"), 0);
+    pull_from(f, inc, fork.common, fork.f); /* and each is told so */
+    const struct json *row = county_pulled(f, "a1");
+    char wanted[80];
+    snprintf(wanted, sizeof wanted, "%lld,%lld,%lld",
+             (long long)county_int(f, "SELECT g0_v FROM assignment"),
+             (long long)county_int(f, "SELECT g1_v FROM assignment"), (long long)fork.f);
+    assert_string_equal(json_text(row, "_g", ""), wanted);
+}
+
 /* Groups come back one by one: a part of a row, and a deletion, also before its row. */
 static void parts_and_deletions_are_given_back(void **state)
 {
@@ -625,6 +656,7 @@ int main(void)
         TEST(versions_rise_above_the_lost_ones),
         TEST(a_group_that_is_not_vouched_for_loses_to_any),
         TEST(a_change_on_the_earlier_version_of_a_value_knows_it),
+        TEST(a_value_is_as_old_as_its_group_and_not_as_its_row),
         TEST(parts_and_deletions_are_given_back),
         TEST(a_change_that_knew_the_forgotten_version_comes_first),
         TEST(the_value_of_the_backup_is_no_news),

@@ -625,6 +625,9 @@ static void a_restored_county_gets_back_what_it_forgot(void **state)
 {
     struct fixture *f = *state;
     live(f);
+    replica_set_applying(f->replica, true);
+    run(f, "UPDATE shift SET _g='4000,5000,900'");
+    replica_set_applying(f->replica, false);
     wait_request(f, "/v1/sync");
     answer(f, 409, REWIND);
     wait_request(f, "/v1/giveback");
@@ -635,6 +638,9 @@ static void a_restored_county_gets_back_what_it_forgot(void **state)
     struct json *shift = json_at(json_get(json_at(rows, 1), "r"), 0);
     assert_int_equal(json_int(shift, "gm", 0), 131);
     assert_string_equal(json_text(shift, "state", ""), "planned"); /* what it was changed from */
+    assert_int_equal(json_int(shift, "h0", 0), 4000);
+    assert_int_equal(json_int(shift, "h1", 0), 5000);
+    assert_int_equal(json_int(shift, "h7", 0), 900);
     struct json *person = json_at(json_get(json_at(rows, 0), "r"), 0);
     assert_string_equal(json_text(person, "id", ""), "lost");
     assert_string_equal(json_text(person, "phone", ""), "+861");

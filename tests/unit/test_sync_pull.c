@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-
 static void rows_of_the_county_are_stored_without_marks(void **state)
 {
     struct wire_fixture *f = *state;
@@ -125,6 +124,37 @@ static void a_marked_group_keeps_our_value_and_the_others_take_theirs(void **sta
     ASSERT_TEXT(f, "SELECT need||state||_v FROM shift", "5cancelled30");
     assert_int_equal(fx_ask(f, "SELECT st FROM sync_out"), 2);
     assert_int_equal(fx_ask(f, "SELECT count(*) FROM sync_out"), 1);
+}
+
+#define SINCE(v, versions)                                                                         \
+    GROUP("shift",                                                                                 \
+          "{\"_v\":" v ",\"_op\":\"U\",\"_g\":" versions                                           \
+          ",\"id\":\"a\",\"scope\":\"S1\",\"post_id\":\"q\",\"date\":\"d\",\"peak\":\"am\","       \
+          "\"state\":\"planned\"}")
+
+static void the_version_of_each_group_is_remembered(void **state)
+{
+    struct wire_fixture *f = *state;
+    fx_meet(f);
+    fx_get(f, NO_VERDICTS, SINCE("10", "\"10,7,3\""));
+    ASSERT_TEXT(f, "SELECT _g FROM shift", "10,7,3");
+    fx_run(f, "UPDATE shift SET need=9");
+    fx_build(f, 100);
+    fx_get(f, "\"ack\":9,\"v0\":20,\"lost\":[],\"keep\":[],\"bad\":[]", "[]");
+    ASSERT_TEXT(f, "SELECT _v||':'||_g FROM shift", "20:20,7,3");
+    f->rows = 0;
+    fx_get(f, NO_VERDICTS, SINCE("30", "null"));
+    ASSERT_TEXT(f, "SELECT _v||':'||coalesce(_g,'-') FROM shift", "30:-");
+    fx_run(f, "UPDATE shift SET state='published'");
+    fx_build(f, 100);
+    fx_get(f, "\"ack\":9,\"v0\":40,\"lost\":[],\"keep\":[],\"bad\":[]", "[]");
+    ASSERT_TEXT(f, "SELECT _v||':'||_g FROM shift", "40:30,40,30");
+    f->rows = 0;
+    fx_get(f, NO_VERDICTS, SINCE("50", "\"1,,2\"")); /* nonsense is not told */
+    ASSERT_TEXT(f, "SELECT _v||':'||coalesce(_g,'-') FROM shift", "50:-");
+    fx_get(f, NO_VERDICTS, SINCE("51", "[1]"));
+    ASSERT_TEXT(f, "SELECT _v||':'||coalesce(_g,'-') FROM shift", "51:-");
+    assert_int_equal(fx_ask(f, "SELECT count(*) FROM sync_out WHERE st<>2"), 0);
 }
 
 static void an_exit_deletes_only_what_is_still_in_that_scope(void **state)
@@ -285,6 +315,7 @@ int main(void)
         TEST(a_bad_row_stops_no_other),
         TEST(what_only_the_database_refuses_is_found_by_halving),
         TEST(a_marked_group_keeps_our_value_and_the_others_take_theirs),
+        TEST(the_version_of_each_group_is_remembered),
         TEST(an_exit_deletes_only_what_is_still_in_that_scope),
         TEST(our_changes_to_a_row_that_is_taken_away_are_kept_for_a_person),
         TEST(unknown_tables_are_passed_over),
