@@ -379,7 +379,8 @@ void county_copy(struct world *world, struct copy *ret)
 }
 
 /* A move that the county has forgotten is not given back: a station may not take a row out of
- * another one's scope, and its old one has it no more. What the copy lacks of it is lost. */
+ * another one's scope, and its old one has it no more. What the copy lacks of it is lost; what was
+ * logged by then need not be again. */
 static void lose_moves(struct world *world, const struct copy *copy)
 {
     struct history *history = &world->history;
@@ -387,7 +388,11 @@ static void lose_moves(struct world *world, const struct copy *copy)
         struct edit *edit = &history->edits[e];
         bool moved = edit->row < copy->row_count &&
                      strcmp(history->rows[edit->row].home, copy->rows[edit->row].home) != 0;
-        if (moved && !edit_is_ancestor(world, copy->sample.value[edit->row][edit->group], e))
+        if (!moved || edit_is_ancestor(world, copy->sample.value[edit->row][edit->group], e))
+            continue;
+        if (edit->logged || edit->set_aside)
+            edit->forgotten = true;
+        else
             edit->dead = true;
     }
 }
