@@ -295,7 +295,8 @@ class Run:
         county = self.folder / "county.db"
         for name in (n["name"] for n in names):
             columns = ", ".join(c["name"] for c in rows(
-                station.db, "SELECT name FROM pragma_table_info(?) WHERE name NOT IN ('_v', '_g')", name))
+                station.db, "SELECT name FROM pragma_table_info(?) "
+                "WHERE name NOT IN ('_v', '_g')", name))
             theirs = {c["name"] for c in rows(county, "SELECT name FROM pragma_table_info(?)", name)}
             alive = "AND _del = 0" if "_del" in theirs else ""
             sql = f"SELECT {columns} FROM {name} WHERE scope IN ('{station.name_}', '*')"

@@ -363,7 +363,12 @@ void story_between(struct station *station)
     struct world *world = station->world;
     if (world->calm || !station->on || !chance(world, BETWEEN_PER_MILLE))
         return;
-    if (may_be_dark(world) && chance(world, 150)) {
+    if (may(world, FAULT_COUNTY_RESTORE) && chance(world, 200)) {
+        /* what was taken although news of the row was on its way is known by its mark alone */
+        station_crash(station);
+        station->on_again_at = world->now + below(world, OFF_MS);
+        act_county_restore(world);
+    } else if (may_be_dark(world) && chance(world, 150)) {
         edit_in_the_dark(station);
     } else if (may(world, FAULT_REBOOT) && chance(world, 250)) {
         station_crash(station);
