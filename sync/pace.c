@@ -27,7 +27,8 @@ static size_t between(size_t low, size_t rows, size_t high)
 /* At most twice or half of the last: one slow commit says little. */
 void pace_note(struct pace *pace, size_t done, int64_t work_us, int64_t commit_us, int64_t goal_us)
 {
-    int64_t cost_us = work_us + beyond_usual(pace, commit_us);
+    int64_t extra_us = beyond_usual(pace, commit_us);
+    int64_t cost_us = work_us + (extra_us < work_us ? extra_us : work_us);
     if (done == 0)
         return;
     size_t fits = (size_t)((int64_t)done * goal_us / (cost_us > 0 ? cost_us : 1));

@@ -17,8 +17,8 @@ struct pace {
 void pace_init(struct pace *pace, size_t first, size_t max);
 /* A handler worked on `done` rows for work_us, and its turn was committed in commit_us. goal_us:
  * how long it should have been. A disk that takes 20 ms for any commit takes them for ten rows as
- * well, so only what this commit took beyond the usual counts: fewer rows would only make more
- * commits. */
+ * well, so only what this commit took beyond the usual counts, and at most as much as the work:
+ * fewer rows would only make more commits. */
 void pace_note(struct pace *pace, size_t done, int64_t work_us, int64_t commit_us, int64_t goal_us);
 
 #endif
