@@ -249,6 +249,7 @@ int64_t db_column_int(struct db_query *query, int column)
 const char *db_column_text(struct db_query *query, int column)
 {
     size_t size;
+    /* cppcheck-suppress returnDanglingLifetime ; the text is the engine's */
     return query->driver->column_text(query, column, &size);
 }
 

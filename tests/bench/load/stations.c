@@ -298,7 +298,10 @@ static double percentile_ms(size_t percent)
 {
     size_t count = part.requests < SAMPLES_MAX ? (size_t)part.requests : SAMPLES_MAX;
     qsort(part.took_us, count, sizeof *part.took_us, by_time);
-    return count == 0 ? 0 : (double)part.took_us[(count * percent + 99) / 100 - 1] / 1000;
+    if (count == 0)
+        return 0;
+    size_t rank = (count * percent + 99) / 100;
+    return (double)part.took_us[rank - 1] / 1000;
 }
 
 /* Seconds after the beginning at which the first and the last station had all done. */
