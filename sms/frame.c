@@ -10,8 +10,9 @@
 #include "gateway/base/text.h"
 
 static const char *const kind_names[FRAME_KINDS] = {
-    "setup", "pin",  "hello", "submit", "stage", "result", "pdu",  "delete", "report",
-    "state", "ping", "pong",  "poll",   "mend",  "ussd",   "stop", "bye",
+    "setup",  "pin",    "hello",  "submit", "stage", "result", "pdu",
+    "delete", "report", "state",  "ping",   "pong",  "poll",   "mend",
+    "ussd",   "dial",   "hangup", "call",   "ring",  "stop",   "bye",
 };
 
 enum member_type { MEMBER_INT64, MEMBER_INT, MEMBER_BOOL, MEMBER_TEXT };
@@ -38,11 +39,12 @@ struct member {
 static const struct member members[] = {
     NUMBER(id, MEMBER_INT64,
            IN(FRAME_SUBMIT) | IN(FRAME_STAGE) | IN(FRAME_RESULT) | IN(FRAME_PDU) |
-               IN(FRAME_DELETE) | IN(FRAME_PING) | IN(FRAME_PONG)),
-    NUMBER(outcome, MEMBER_INT, IN(FRAME_RESULT) | IN(FRAME_PIN)),
+               IN(FRAME_DELETE) | IN(FRAME_PING) | IN(FRAME_PONG) | IN(FRAME_DIAL) |
+               IN(FRAME_HANGUP) | IN(FRAME_CALL)),
+    NUMBER(outcome, MEMBER_INT, IN(FRAME_RESULT) | IN(FRAME_PIN) | IN(FRAME_CALL)),
     NUMBER(value, MEMBER_INT,
            IN(FRAME_SETUP) | IN(FRAME_STAGE) | IN(FRAME_RESULT) | IN(FRAME_BYE) | IN(FRAME_PIN) |
-               IN(FRAME_MEND)),
+               IN(FRAME_MEND) | IN(FRAME_DIAL)),
     NUMBER(sim_used, MEMBER_INT, IN(FRAME_STATE)),
     NUMBER(sim_size, MEMBER_INT, IN(FRAME_STATE)),
     NUMBER(network_ms, MEMBER_INT64, IN(FRAME_STATE)),
@@ -53,7 +55,7 @@ static const struct member members[] = {
     NUMBER(validity_minutes, MEMBER_INT, IN(FRAME_SUBMIT)),
     NUMBER(report, MEMBER_BOOL, IN(FRAME_SUBMIT)),
     TEXT(memory, IN(FRAME_PDU)),
-    TEXT(to, IN(FRAME_SUBMIT)),
+    TEXT(to, IN(FRAME_SUBMIT) | IN(FRAME_DIAL) | IN(FRAME_RING)),
     TEXT(smsc, IN(FRAME_SETUP) | IN(FRAME_HELLO)),
     TEXT(imei, IN(FRAME_SETUP) | IN(FRAME_HELLO)),
     TEXT(model, IN(FRAME_HELLO)),

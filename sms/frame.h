@@ -1,8 +1,10 @@
 /* What gateway and touyan-modem say to each other over the socketpair: frames of a 32 bit
  * big-endian length and that many bytes of JSON, at most LIMIT_FRAME_BYTES.
  *
- * gateway -> worker: setup (the first), pin, submit, delete, ping, poll, mend, ussd, stop
- * worker -> gateway: pin, hello, stage, result, pdu, report, state, pong, mend, ussd, bye
+ * gateway -> worker: setup (the first), pin, submit, delete, ping, poll, mend, ussd, dial, hangup,
+ * stop
+ * worker -> gateway: pin, hello, stage, result, pdu, report, state, pong, mend, ussd, call, ring,
+ * bye
  *
  * A send: submit, stage prompt, stage pdu (written to the gateway BEFORE the end of the PDU goes to
  * the modem: without it the message was certainly not sent), result. */
@@ -34,6 +36,10 @@ enum frame_kind {
     FRAME_POLL,   /* look through the SIM now */
     FRAME_MEND,   /* value: enum frame_mend; the same comes back when it is done */
     FRAME_USSD,   /* text: the code; then its answer, "" when there is none */
+    FRAME_DIAL,   /* id, to, value: how long it may ring, in ms */
+    FRAME_HANGUP, /* id of the call: not wanted any more */
+    FRAME_CALL,   /* id, outcome: enum call_outcome: it is over */
+    FRAME_RING,   /* to: who rings, "" a hidden number; once for each call, which nobody answers */
     FRAME_STOP,   /* finish and exit */
     FRAME_BYE,    /* text: why the worker exits; value: 1 when the modem was unplugged */
     FRAME_KINDS,
@@ -42,6 +48,16 @@ enum frame_kind {
 enum frame_stage { STAGE_NONE, STAGE_COMMAND, STAGE_PROMPT, STAGE_PDU };
 
 enum frame_pin { PIN_ASKED, PIN_TAKEN, PIN_REFUSED };
+
+/* How a call from here ended. Only ringing is meant: who answers hears us hang up. */
+enum call_outcome {
+    CALL_RANG,     /* until it was time to hang up */
+    CALL_ANSWERED, /* by somebody, or by a mailbox */
+    CALL_REFUSED,  /* busy, or somebody pressed it away */
+    CALL_FAILED,   /* the network or the modem does not put it through */
+    CALL_STOPPED,  /* hangup, or the worker is gone: it may have rung */
+    CALL_OUTCOMES,
+};
 enum frame_mend { MEND_RADIO = 1 /* off and on */, MEND_RESET /* the worker ends over it */ };
 
 enum {
