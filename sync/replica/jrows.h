@@ -3,7 +3,7 @@
  *
  * SQLite's json_each and json_extract read a row's text again for each member; this reads it once,
  * which is what makes 1,000 rows a matter of a few milliseconds. `names` are the members wanted,
- * separated by commas, at most JROWS_MEMBERS.
+ * separated by commas, at most JREAD_MEMBERS (jread.h).
  *
  *   k        the element's place in the array, from 0
  *   row      its text as it came; NULL when it is no object
@@ -19,8 +19,6 @@
  * array or object ends the statement with "malformed JSON". */
 #ifndef TOUYAN_JROWS_H
 #define TOUYAN_JROWS_H
-
-enum { JROWS_MEMBERS = 32 };
 
 struct sqlite3;
 /* Returns an SQLite result code. */

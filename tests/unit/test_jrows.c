@@ -172,15 +172,15 @@ static void test_names(void **state)
     sqlite3 *db = open_db();
     char got[1024];
     ask(db,
-        "SELECT c31 FROM json_rows(?1,'0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,"
-        "21,22,23,24,25,26,27,28,29,30,31')",
-        "[{\"31\":\"last\"}]", got);
+        "SELECT c39 FROM json_rows(?1,'0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,"
+        "21,22,23,24,25,26,27,28,29,30,31,32,33,34,35,36,37,38,39')",
+        "[{\"39\":\"last\"}]", got);
     assert_string_equal(got, "last|");
     ask(db,
         "SELECT k FROM json_rows(?1,'0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,"
-        "21,22,23,24,25,26,27,28,29,30,31,32')",
+        "21,22,23,24,25,26,27,28,29,30,31,32,33,34,35,36,37,38,39,40')",
         "[{}]", got);
-    assert_string_equal(got, "json_rows: at most 32 names of members");
+    assert_string_equal(got, "json_rows: at most 40 names of members");
     sqlite3_close(db);
 }
 
