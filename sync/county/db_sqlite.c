@@ -1,6 +1,6 @@
-/* The driver of SQLite: a file in WAL with synchronous=FULL. Each thread of the server has a
- * connection of its own, and an import may write at the same time: SQLite's lock orders them, a
- * wait longer than LIMIT_STORE_BUSY_MS is ERR_BUSY. A failed statement is reset at once. */
+/* The driver of SQLite: a file in WAL with synchronous=FULL. An import may write at the same time as
+ * the server: SQLite's lock orders them, a wait longer than LIMIT_STORE_BUSY_MS is ERR_BUSY. A
+ * failed statement is reset at once. */
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
@@ -196,7 +196,8 @@ int db_open_sqlite(const char *path, struct db_link **ret, struct err *err)
     if (code == ERR_OK)
         code = sqlite_script(&link->link,
                              "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-                             "PRAGMA wal_autocheckpoint=4000",
+                             "PRAGMA wal_autocheckpoint=4000;"
+                             "PRAGMA cache_size=-16384", /* the last pages of 1,000 stations */
                              err);
     if (code == ERR_OK)
         *ret = &link->link;

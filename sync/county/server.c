@@ -1,5 +1,8 @@
-/* One store for each thread of the pool: a request borrows one and gives it back, so that a
- * connection to the database is never used by two threads at once. */
+/* A request borrows a store and gives it back, so that a connection to the database is never used by
+ * two threads at once. Over PostgreSQL there is one for each thread of the pool; over SQLite there
+ * is only one: it lets one write at a time anyway, waiting for a connection takes turns where
+ * waiting for SQLite's lock is a matter of luck, and each commit of another connection would empty
+ * the page cache. */
 #include "sync/county/server.h"
 
 #include <assert.h>
@@ -64,8 +67,9 @@ static void on_handle(void *ctx, const struct http_request *request, struct http
 static int open_stores(struct server *server, const struct store_options *options, struct err *err)
 {
     struct store_options one = *options;
+    int count = store_is_remote(options->path) ? COUNTY_THREADS : 1;
     one.new_epoch = true;
-    for (int i = 0; i < COUNTY_THREADS; i++) {
+    for (int i = 0; i < count; i++) {
         int code = store_open(&one, &server->all[i], err);
         if (code != ERR_OK)
             return code;

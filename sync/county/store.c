@@ -1,5 +1,5 @@
-/* The county's store: opening, the county's own tables, stations. Each thread of the server has a
- * store (a connection) of its own. A database of a newer program is refused. A column that a newer
+/* The county's store: opening, the county's own tables, stations. A store is
+ * a connection (server.c). A database of a newer program is refused. A column that a newer
  * list of tables has is added to the county's table on opening. */
 #include "sync/county/store.h"
 

@@ -32,7 +32,7 @@ from world import quietly  # noqa: E402
 import postgres  # noqa: E402
 
 SIZES = (1, 10, 100, 1000)
-STATION_MINUTES = 300  # in all: few stations have more of them, so that there is something to measure
+STATION_MINUTES = 1000  # in all: few stations have more of them, so that there is something to measure
 MORNING_ROUNDS = 3
 PART_S = 240  # at most
 TICKS = os.sysconf("SC_CLK_TCK")
