@@ -69,6 +69,8 @@ struct config_modem {
     int balance_low;              /* yuan */
     char *power_command;          /* executable: the modem's power off and on; "": none */
     struct config_texts prefixes; /* of numbers that prefer this modem */
+    int per_hour;                 /* parts that this SIM may send; 0: no limit */
+    int per_day;
     bool fast_sleeps;             /* shortens libgammu's waits; for the modem simulator only */
 };
 
@@ -111,6 +113,8 @@ struct config_duty {
     int standin_until;        /* clock time, nobody is asked to stand in after it */
     int quiet_from;           /* clock time */
     int quiet_to;             /* clock time */
+    int recipient_day;        /* texts to one number; 0: no caps */
+    int same_text_min;        /* 0: may be repeated at once */
     /* CONFIG_NO_SHOW_STEPS: the person, the leader, the senior officer, a gap is recorded */
     struct config_minutes no_show_min;
     struct config_minutes panic_min; /* after the alarm: it goes out again */

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "gateway/base/caltime.h"
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
 #include "sms/outbox.h"
@@ -28,6 +29,16 @@ static void put_on_desk(struct gateway *gateway, const struct duty_message *mess
                 message->ref_id, message->text);
 }
 
+/* What somebody waits for, or has to act on today. */
+static bool is_for_any_hour(const struct duty_message *message)
+{
+    static const char *const kinds[] = {"answer", "gap", "offer", "alarm_news"};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (text_equal(message->ref_kind, kinds[i]))
+            return true;
+    return false;
+}
+
 static void port_send(void *ctx, const struct duty_message *message)
 {
     struct gateway *gateway = ctx;
@@ -39,7 +50,8 @@ static void port_send(void *ctx, const struct duty_message *message)
                                  .not_after_ms = message->not_after_ms,
                                  .ref_kind = message->ref_kind,
                                  .ref_id = message->ref_id,
-                                 .text_id = message->text_id};
+                                 .text_id = message->text_id,
+                                 .any_hour = is_for_any_hour(message)};
     char id[LIMIT_ID_BYTES + 1];
     if (outbox_put(sms_outbox(gateway->sms), &out, id) != ERR_OK)
         put_on_desk(gateway, message);
@@ -87,6 +99,16 @@ static struct duty_policy policy_of(const struct config_duty *config)
     return policy;
 }
 
+struct pace_limits desk_limits(const struct config *config)
+{
+    return (struct pace_limits){
+        .recipient_day = config->duty.recipient_day,
+        .same_text_ms = (int64_t)config->duty.same_text_min * CALTIME_MINUTE_MS,
+        .quiet_from = config->duty.quiet_from,
+        .quiet_to = config->duty.quiet_to,
+    };
+}
+
 void desk_init(struct gateway *gateway)
 {
     const struct config *config = gateway->config;
@@ -107,7 +129,9 @@ void desk_init(struct gateway *gateway)
 void desk_reload(struct gateway *gateway)
 {
     struct duty_policy policy = policy_of(&gateway->config->duty);
+    struct pace_limits limits = desk_limits(gateway->config);
     duty_set_policy(&gateway->duty, &policy);
+    sms_set_limits(gateway->sms, &limits);
     desk_look(gateway);
 }
 
@@ -182,8 +206,13 @@ int desk_send(void *ctx, const char *number, const char *text, char ret_id[LIMIT
                           normal))
         return err_set(err, ERR_IO, "%s", replica_problem(gateway->replica));
     replica_new_id(gateway->replica, idem + strlen(idem));
-    struct outbox_message message = {
-        .idem = idem, .phone = phone, .text = text, .prio = DUTY_PRIO_DUTY, .ref_kind = "hand"};
+    struct outbox_message message = {.idem = idem,
+                                     .phone = phone,
+                                     .text = text,
+                                     .prio = DUTY_PRIO_DUTY,
+                                     .ref_kind = "hand",
+                                     .any_hour = true,
+                                     .may_repeat = true};
     int code = outbox_put(sms_outbox(gateway->sms), &message, ret_id);
     if (code != ERR_OK)
         return err_set(err, code, "the text must be 1 to %d characters of valid UTF-8",

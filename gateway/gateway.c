@@ -160,6 +160,7 @@ static int init_sms(struct gateway *gateway, struct err *err)
         .country = config->station.country,
         .read_secret = read_secret,
         .modem_count = (size_t)config->modem_count,
+        .limits = desk_limits(config),
         .callbacks = {.ctx = gateway, .on_text = desk_on_text},
     };
     for (int i = 0; i < config->modem_count; i++) {
@@ -177,6 +178,7 @@ static int init_sms(struct gateway *gateway, struct err *err)
             .balance_low = modem->balance_low,
             .prefixes = (const char *const *)modem->prefixes.at,
             .prefix_count = (size_t)modem->prefixes.count,
+            .pace = {modem->per_hour, modem->per_day},
             .fast_sleeps = modem->fast_sleeps,
         };
     }

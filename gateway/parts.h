@@ -81,6 +81,7 @@ void turn_start(struct gateway *gateway);
 void turn_stop(struct gateway *gateway); /* commits what is open and closes the handles */
 
 /* desk.c: what comes in goes to the duty, what the duty says goes out */
+struct pace_limits desk_limits(const struct config *config);
 void desk_init(struct gateway *gateway);
 void desk_reload(struct gateway *gateway); /* the times of the configuration have changed */
 void desk_start(struct gateway *gateway);

@@ -15,7 +15,7 @@
 #include "sms/outbox_internal.h"
 #include "sms/segment.h"
 
-enum { DAY_MS = 24 * 3600 * 1000, EXPIRE_AT_ONCE = 200 };
+enum { DAY_MS = 24 * 3600 * 1000, RETRY_MS = 3600 * 1000, EXPIRE_AT_ONCE = 200 };
 
 int outbox_open(const struct outbox_options *options, struct outbox **ret, struct err *err)
 {
@@ -28,6 +28,9 @@ int outbox_open(const struct outbox_options *options, struct outbox **ret, struc
     outbox->replica = options->replica;
     outbox->country = options->country;
     outbox->port = options->port;
+    outbox->limits = options->limits;
+    memcpy(outbox->sims, options->sims, sizeof outbox->sims);
+    outbox_hold_open(outbox);
     *ret = outbox;
     return ERR_OK;
 }
@@ -136,17 +139,20 @@ static int next_reference(struct outbox *outbox, const char *phone)
 
 /* Returns the row's sequence number, -1 when the statement failed. */
 static int64_t insert_message(struct outbox *outbox, const struct outbox_message *message,
-                              const char *id, int parts, int64_t not_before, int64_t not_after)
+                              const char *id, int parts, const struct outbox_hold *hold,
+                              int64_t not_before, int64_t not_after)
 {
     int ref = parts > 1 ? next_reference(outbox, message->phone) : 0;
     int64_t changed = replica_run(
         outbox->replica,
         "INSERT INTO outbox(id, idem, phone, body, prio, concat_ref, parts, created_at,"
-        " not_before_at, not_after_at, ref_kind, ref_id, text_id, state)"
-        " VALUES (?1, ?2, ?3, seal(?4), ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 'queued')",
-        "ssssiiiiiisss", id, message->idem, message->phone, message->text, (int64_t)message->prio,
-        (int64_t)ref, (int64_t)parts, outbox_now(outbox), not_before, not_after, message->ref_kind,
-        message->ref_id, message->text_id);
+        " not_before_at, not_after_at, ref_kind, ref_id, text_id, state, any_hour, goes_at, wait)"
+        " VALUES (?1, ?2, ?3, seal(?4), ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 'queued', ?14,"
+        " ?15, ?16)",
+        "ssssiiiiiisssiis", id, message->idem, message->phone, message->text,
+        (int64_t)message->prio, (int64_t)ref, (int64_t)parts, outbox_now(outbox), not_before,
+        not_after, message->ref_kind, message->ref_id, message->text_id, (int64_t)hold->any_hour,
+        hold->due_ms, hold->why);
     if (changed != 1)
         return -1;
     return replica_get_int(outbox->replica, -1, "SELECT seq FROM outbox WHERE id = ?1", "s", id);
@@ -173,19 +179,40 @@ static int64_t after_pause(struct outbox *outbox, const struct outbox_message *m
     return until > due ? until : due;
 }
 
+static bool cancel_message(struct outbox *outbox, int64_t seq, const char *reason)
+{
+    struct replica *replica = outbox->replica;
+    replica_run(replica,
+                "INSERT INTO outbox_history(message_seq, part, copy, at, state, cause)"
+                " SELECT message_seq, part, copy, ?2, 'cancelled', ?3 FROM outbox_part"
+                " WHERE message_seq = ?1 AND state = 'queued'",
+                "iis", seq, outbox_now(outbox), reason);
+    int64_t changed = replica_run(replica,
+                                  "UPDATE outbox_part SET state = 'cancelled', ended_at = ?2,"
+                                  " cause = ?3 WHERE message_seq = ?1 AND state = 'queued'",
+                                  "iis", seq, outbox_now(outbox), reason);
+    if (changed <= 0)
+        return changed == 0;
+    replica_run(replica, "UPDATE outbox SET reason = ?2 WHERE seq = ?1", "is", seq, reason);
+    outbox_summarise(outbox, seq);
+    return true;
+}
+
 static bool insert_all(struct outbox *outbox, const struct outbox_message *message, const char *id,
                        int parts)
 {
     int64_t now = outbox_now(outbox);
     int64_t not_before = message->not_before_ms > now ? message->not_before_ms : now;
     int64_t not_after = message->not_after_ms > 0 ? message->not_after_ms : not_before + DAY_MS;
-    int64_t seq = insert_message(outbox, message, id, parts, not_before, not_after);
+    bool repeated = outbox_is_repeated(outbox, message);
+    struct outbox_hold hold = outbox_hold_put(outbox, message, not_before);
+    int64_t seq = insert_message(outbox, message, id, parts, &hold, not_before, not_after);
     int64_t due =
-        message->prio == SMS_PRIO_PANIC ? not_before : after_pause(outbox, message, not_before);
+        message->prio == SMS_PRIO_PANIC ? not_before : after_pause(outbox, message, hold.due_ms);
     bool ok = seq >= 0;
     for (int i = 1; ok && i <= parts; i++)
         ok = insert_part(outbox, &(struct part_key){seq, i, 0}, message->prio, due, not_after);
-    return ok;
+    return repeated && ok ? cancel_message(outbox, seq, "same text") : ok;
 }
 
 /* The turn's puts are committed: choose among all of them. A failed one may have been the one that
@@ -229,25 +256,6 @@ int outbox_put(struct outbox *outbox, const struct outbox_message *message,
     return ERR_OK;
 }
 
-static bool cancel_message(struct outbox *outbox, int64_t seq, const char *reason)
-{
-    struct replica *replica = outbox->replica;
-    replica_run(replica,
-                "INSERT INTO outbox_history(message_seq, part, copy, at, state, cause)"
-                " SELECT message_seq, part, copy, ?2, 'cancelled', ?3 FROM outbox_part"
-                " WHERE message_seq = ?1 AND state = 'queued'",
-                "iis", seq, outbox_now(outbox), reason);
-    int64_t changed = replica_run(replica,
-                                  "UPDATE outbox_part SET state = 'cancelled', ended_at = ?2,"
-                                  " cause = ?3 WHERE message_seq = ?1 AND state = 'queued'",
-                                  "iis", seq, outbox_now(outbox), reason);
-    if (changed <= 0)
-        return changed == 0;
-    replica_run(replica, "UPDATE outbox SET reason = ?2 WHERE seq = ?1", "is", seq, reason);
-    outbox_summarise(outbox, seq);
-    return true;
-}
-
 /* `sql` finds the next message after ?1 that has queued parts; ?2 and ?3 are a and b. */
 static int cancel_each(struct outbox *outbox, const char *sql, const char *a, const char *b,
                        const char *reason)
@@ -260,6 +268,48 @@ static int cancel_each(struct outbox *outbox, const char *sql, const char *a, co
         cancelled++;
     }
     return cancelled;
+}
+
+int outbox_cancel_one(struct outbox *outbox, const char *id, const char *reason)
+{
+    struct replica *replica = outbox->replica;
+    int64_t seq = replica_get_int(replica, -1, "SELECT seq FROM outbox WHERE id = ?1", "s", id);
+    if (seq < 0)
+        return ERR_NOT_FOUND;
+    if (replica_get_int(replica, 0,
+                        "SELECT count(*) FROM outbox_part WHERE message_seq = ?1"
+                        " AND state = 'queued'",
+                        "i", seq) == 0)
+        return ERR_STATE;
+    return cancel_message(outbox, seq, reason) ? ERR_OK : ERR_IO;
+}
+
+int outbox_retry(struct outbox *outbox, const char *id)
+{
+    struct replica *replica = outbox->replica;
+    int64_t now = outbox_now(outbox);
+    int64_t seq = replica_get_int(replica, -1, "SELECT seq FROM outbox WHERE id = ?1", "s", id);
+    if (seq < 0)
+        return ERR_NOT_FOUND;
+    int64_t copies = replica_run(
+        replica,
+        "INSERT INTO outbox_part(message_seq, part, copy, prio, state, due_at, not_after_at)"
+        " SELECT message_seq, part, max(copy) + 1, prio, 'queued', ?2, ?2 + ?3 FROM outbox_part"
+        " WHERE message_seq = ?1 GROUP BY part HAVING max(copy) < ?4 AND"
+        " sum(state IN ('queued', 'claimed', 'submitted', 'sent', 'delivered')) = 0",
+        "iiii", seq, now, (int64_t)RETRY_MS, (int64_t)OUTBOX_COPIES_MAX);
+    if (copies <= 0)
+        return copies == 0 ? ERR_STATE : ERR_IO;
+    replica_run(replica,
+                "INSERT INTO outbox_history(message_seq, part, copy, at, state, cause)"
+                " SELECT message_seq, part, copy, ?2, 'queued', 'by hand' FROM outbox_part"
+                " WHERE message_seq = ?1 AND state = 'queued'",
+                "ii", seq, now);
+    replica_run(replica, "UPDATE outbox SET reason = NULL, not_after_at = ?2 WHERE seq = ?1", "ii",
+                seq, now + RETRY_MS);
+    outbox_summarise(outbox, seq);
+    pump_after_commit(outbox);
+    return ERR_OK;
 }
 
 #define FIRST_QUEUED_AFTER                                                                         \
@@ -351,17 +401,42 @@ void outbox_tick(struct outbox *outbox)
     outbox_pump(outbox);
 }
 
-static int64_t next_due_after(struct outbox *outbox, int64_t after)
+/* When the first queued part of this priority may go, its due time and the SIMs' pace considered.
+ */
+static int64_t prio_due(struct outbox *outbox, int prio)
 {
-    int64_t next = INT64_MAX;
+    int64_t due =
+        replica_get_int(outbox->replica, INT64_MAX,
+                        "SELECT MIN(due_at) FROM outbox_part WHERE state = 'queued' AND prio = ?1",
+                        "i", (int64_t)prio);
+    if (due > outbox_now(outbox))
+        return due;
+    int64_t opens = outbox_opens(outbox, prio);
+    return opens > due ? opens : due;
+}
+
+/* The first that comes after now, so that what waits for a modem does not hide what comes later. */
+static int64_t next_due(struct outbox *outbox)
+{
+    int64_t next = INT64_MAX, now = outbox_now(outbox);
     for (int prio = 0; prio < SMS_PRIO_COUNT; prio++) {
-        int64_t due = replica_get_int(outbox->replica, INT64_MAX,
-                                      "SELECT MIN(due_at) FROM outbox_part WHERE state = 'queued'"
-                                      " AND prio = ?1 AND due_at > ?2",
-                                      "ii", (int64_t)prio, after);
+        int64_t due = prio_due(outbox, prio);
+        if (due <= now || due == INT64_MAX)
+            due = replica_get_int(outbox->replica, INT64_MAX,
+                                  "SELECT MIN(due_at) FROM outbox_part WHERE state = 'queued'"
+                                  " AND prio = ?1 AND due_at > ?2",
+                                  "ii", (int64_t)prio, now);
         next = due < next ? due : next;
     }
     return next;
+}
+
+static bool is_any_due(struct outbox *outbox)
+{
+    for (int prio = 0; prio < SMS_PRIO_COUNT; prio++)
+        if (prio_due(outbox, prio) <= outbox_now(outbox))
+            return true;
+    return false;
 }
 
 static bool any_hope(struct outbox *outbox)
@@ -384,13 +459,12 @@ bool outbox_idle(struct outbox *outbox)
 {
     if (outbox_is_pending(outbox))
         return false;
-    int64_t now = outbox_now(outbox);
-    return next_due_after(outbox, -1) > now || !any_hope(outbox);
+    return !any_hope(outbox) || !is_any_due(outbox);
 }
 
 int64_t outbox_next_due_ms(struct outbox *outbox)
 {
-    int64_t due = next_due_after(outbox, outbox_now(outbox));
+    int64_t due = next_due(outbox);
     int64_t end = replica_get_int(outbox->replica, INT64_MAX - 1,
                                   "SELECT MIN(not_after_at) FROM outbox_part WHERE"
                                   " state = 'queued'",

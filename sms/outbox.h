@@ -6,8 +6,8 @@
  * again at once with a visible mark (at least once); everything else waits for the delivery report
  * and is never sent again (at most once).
  *
- * Decisions are pure functions in outbox_policy.h. Times are UTC milliseconds of the replica's
- * clock. Everything runs on the loop's thread. */
+ * Decisions are pure functions in outbox_policy.h and pace.h. Times are UTC milliseconds of the
+ * replica's clock. Everything runs on the loop's thread. */
 #ifndef TOUYAN_SMS_OUTBOX_H
 #define TOUYAN_SMS_OUTBOX_H
 
@@ -32,6 +32,8 @@ struct outbox_message {
         *ref_kind;       /* what the message is about, for cancelling and for people; may be NULL */
     const char *ref_id;  /* may be NULL */
     const char *text_id; /* name in the table of texts; may be NULL */
+    bool any_hour;       /* urgent ones: quiet hours do not hold it */
+    bool may_repeat;     /* the same text to the same number again is meant */
 };
 
 /* Puts a message into the queue; to be called inside a handler of the turn (replica_enter). It goes
@@ -47,7 +49,28 @@ int outbox_put(struct outbox *outbox, const struct outbox_message *message,
 int outbox_cancel(struct outbox *outbox, const char *ref_kind, const char *ref_id,
                   const char *reason);
 
-/* The same for everything that is queued for a (sealed) phone. */
+/* Cancels one message by its id. ERR_NOT_FOUND, or ERR_STATE: nothing of it waits. */
+int outbox_cancel_one(struct outbox *outbox, const char *id, const char *reason);
+
+/* Sends again, at once and for an hour, what of a message did not arrive: a copy with its mark.
+ * Inside a handler. ERR_NOT_FOUND; ERR_STATE: it is under way, sent, or was copied too often. */
+int outbox_retry(struct outbox *outbox, const char *id);
+
+/* While it is paused only alarms go out; kept over a restart. Inside a handler. */
+void outbox_set_paused(struct outbox *outbox, bool paused);
+int64_t outbox_paused_since(struct outbox *outbox); /* 0: it is not */
+
+/* Why a queued message has not gone and when it probably will. */
+struct outbox_expectation {
+    const char *reason; /* not_before, quiet, cap, refused, retry, pace, queue, paused, no_modem */
+    int64_t at_ms;      /* 0: nobody knows */
+};
+bool outbox_expect(struct outbox *outbox, const char *id, struct outbox_expectation *ret);
+
+/* How many more parts of this priority the SIMs can send before then, behind what waits. */
+int outbox_reach(struct outbox *outbox, int prio, int64_t until_ms);
+
+/* Cancels everything that is queued for a (sealed) phone. */
 int outbox_cancel_phone(struct outbox *outbox, const char *phone, const char *reason);
 
 /* Forgets the texts of what went to a phone; that and when something was sent stays in the book. */

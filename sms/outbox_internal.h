@@ -6,6 +6,7 @@
 
 #include "sms/frame.h"
 #include "sms/outbox.h"
+#include "sms/pace.h"
 
 /* How the outbox reaches the modems; tests bring their own. */
 struct outbox_port {
@@ -28,6 +29,8 @@ struct outbox_options {
     struct replica *replica;
     const char *country; /* digits */
     struct outbox_port port;
+    struct pace_limits limits;
+    struct pace_sim sims[LIMIT_MODEMS];
 };
 
 /* A part and copy of a message. */
@@ -46,6 +49,7 @@ struct outbox_slot {
     int prio;
     int tries;
     int64_t submitted_ms;
+    int64_t submitted_mono_ms;
     enum send_outcome outcome;
     int value;
     char modem[FRAME_NAME_BYTES]; /* of a part found at start */
@@ -58,7 +62,12 @@ struct outbox {
     struct outbox_port port;
     struct outbox_slot slots[LIMIT_MODEMS];
     int64_t last_job;
-    bool pump_pending; /* an after-commit acknowledgement will pump */
+    struct pace_limits limits;
+    struct pace_sim sims[LIMIT_MODEMS];
+    struct pace_bucket buckets[LIMIT_MODEMS];
+    int64_t part_ms[LIMIT_MODEMS]; /* what one takes, monotonic */
+    bool paused;                   /* by the operator: only alarms go */
+    bool pump_pending;             /* an after-commit acknowledgement will pump */
 };
 
 int outbox_open(const struct outbox_options *options, struct outbox **ret, struct err *err);
@@ -98,6 +107,25 @@ void outbox_move(struct outbox *outbox, const struct part_key *key, enum outbox_
                  const char *modem, const char *cause);
 enum outbox_state outbox_state_of(const char *name);
 void outbox_summarise(struct outbox *outbox, int64_t seq);
+/* --- outbox_hold.c --- */
+struct outbox_hold {
+    int64_t due_ms;
+    bool any_hour;
+    const char *why; /* NULL: goes at once */
+};
+void outbox_hold_open(struct outbox *outbox);
+struct outbox_hold outbox_hold_put(struct outbox *outbox, const struct outbox_message *message,
+                                   int64_t due);
+bool outbox_is_repeated(struct outbox *outbox, const struct outbox_message *message);
+/* Moves what is due and would wake people to the end of the quiet hours. */
+void outbox_hold_quiet(struct outbox *outbox);
+/* When the SIM's pace lets a part of this priority go: now or later; INT64_MAX: paused. */
+int64_t outbox_opens_of(const struct outbox *outbox, size_t modem, int prio);
+/* The same for the first of the modems that are hopeful; INT64_MAX: none, or paused. */
+int64_t outbox_opens(const struct outbox *outbox, int prio);
+void outbox_spend(struct outbox *outbox, size_t modem);
+void outbox_took(struct outbox *outbox, size_t modem, int64_t ms);
+
 /* Reports that came before the answer of the modem, or instead of it. */
 void outbox_match_early(struct outbox *outbox, const struct outbox_slot *slot, const char *modem);
 

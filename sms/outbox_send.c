@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gateway/base/clock.h"
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
 #include "sms/segment.h"
@@ -80,6 +81,8 @@ static bool is_left_to_other(struct outbox *outbox, size_t modem, int prio, cons
 static bool load_offer(struct outbox *outbox, size_t modem, int prio, int64_t now,
                        struct offer *ret)
 {
+    if (outbox_opens_of(outbox, modem, prio) > now)
+        return false; /* its SIM has sent enough for now */
     struct query *query = replica_query(outbox->replica, due_sql);
     query_int(query, 1, prio);
     query_int(query, 2, now);
@@ -198,6 +201,7 @@ static void occupy(struct outbox *outbox, size_t modem, const struct claim *clai
     slot->prio = claim->prio;
     slot->tries = claim->tries;
     slot->submitted_ms = outbox_now(outbox);
+    slot->submitted_mono_ms = clock_mono_us() / 1000;
     replica_after_commit(outbox->replica, on_submitted, outbox, (int64_t)modem);
 }
 
@@ -237,6 +241,7 @@ static bool prepare(struct outbox *outbox, size_t modem, const struct part_key *
                 "UPDATE outbox_part SET submitted_at = ?4 WHERE message_seq = ?1 AND part = ?2"
                 " AND copy = ?3",
                 "iiii", key->seq, (int64_t)key->part, (int64_t)key->copy, outbox_now(outbox));
+    outbox_spend(outbox, modem);
     occupy(outbox, modem, &claim);
     return true;
 }
@@ -300,6 +305,7 @@ void outbox_pump(struct outbox *outbox)
 {
     if (replica_failing(outbox->replica) != NULL)
         return;
+    outbox_hold_quiet(outbox);
     for (int i = 0; i < UNSENDABLE_AT_ONCE && pump_once(outbox); i++)
         continue;
 }
@@ -432,6 +438,8 @@ void outbox_take_result(struct outbox *outbox, size_t modem, int64_t job, enum s
         log_warn("sms.late_result", "job=%lld", (long long)job);
         return;
     }
+    if (outcome == SEND_OK && !slot->answered)
+        outbox_took(outbox, modem, clock_mono_us() / 1000 - slot->submitted_mono_ms);
     slot->answered = true;
     slot->outcome = outcome;
     slot->value = value;

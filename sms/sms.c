@@ -268,6 +268,7 @@ static int open_parts(struct sms *sms, struct err *err)
         .country = sms->options.country,
         .port = {sms, sms->options.modem_count, port_name, port_ready, port_hopeful, port_score,
                  port_load, port_submit, port_rest, port_drain, port_wake},
+        .limits = sms->options.limits,
     };
     struct inbox_options inbox = {
         .replica = sms->options.replica,
@@ -276,6 +277,8 @@ static int open_parts(struct sms *sms, struct err *err)
         .on_text = on_inbox_text,
         .on_report = on_stored_report,
     };
+    for (size_t i = 0; i < sms->options.modem_count; i++)
+        outbox.sims[i] = sms->options.modems[i].pace;
     if (outbox_open(&outbox, &sms->outbox, err) != ERR_OK)
         return err->code;
     return inbox_open(&inbox, &sms->inbox, err);
@@ -403,6 +406,12 @@ void sms_forget_phone(struct sms *sms, const char *phone)
 {
     outbox_forget_phone(sms->outbox, phone);
     inbox_forget_phone(sms->inbox, phone);
+}
+
+void sms_set_limits(struct sms *sms, const struct pace_limits *limits)
+{
+    sms->outbox->limits = *limits;
+    sms_wake(sms);
 }
 
 struct outbox *sms_outbox(struct sms *sms)

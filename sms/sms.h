@@ -19,6 +19,7 @@
 #include "sms/inbox.h"
 #include "sms/ladder.h"
 #include "sms/outbox.h"
+#include "sms/pace.h"
 
 struct sms;
 
@@ -41,6 +42,7 @@ struct sms_modem_options {
     int balance_low;           /* whole units of money: below it the balance is low */
     int beat_ms;               /* 0: 15 s between two looks after it; tests shorten it */
     int ladder_ms;             /* 0: 2 min between two remedies; tests shorten it */
+    struct pace_sim pace;      /* what its SIM may send; zero: without a limit */
     const char *smsc;          /* service centre for a SIM that has none; NULL or "": the SIM's */
 };
 
@@ -90,6 +92,7 @@ struct sms_options {
     int (*read_secret)(const char *path, char *ret, size_t size, struct err *err);
     struct sms_modem_options modems[LIMIT_MODEMS];
     size_t modem_count;
+    struct pace_limits limits;
     struct sms_callbacks callbacks;
 };
 
@@ -100,6 +103,9 @@ int sms_start(struct sms *sms, struct err *err);
 void sms_close(struct sms *sms, void (*on_closed)(void *ctx), void *ctx);
 
 struct outbox *sms_outbox(struct sms *sms);
+
+/* For SIGHUP: caps and quiet hours, from the next message on. */
+void sms_set_limits(struct sms *sms, const struct pace_limits *limits);
 
 /* Forgets the texts that were exchanged with a (sealed) phone, for somebody who wants no more of
  * them; that and when messages went stays. Inside a handler. */

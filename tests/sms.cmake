@@ -2,6 +2,7 @@ add_library(touyan_smsworld STATIC ${CMAKE_CURRENT_SOURCE_DIR}/lib/smsworld.c)
 target_link_libraries(touyan_smsworld PUBLIC touyan_sms)
 touyan_test(sms_policy SOURCES unit/sms_policy.c LIBS touyan_sms)
 touyan_test(sms_outbox SOURCES unit/sms_outbox.c LIBS touyan_smsworld)
+touyan_test(sms_pace SOURCES unit/sms_pace.c LIBS touyan_smsworld)
 touyan_test(sms_inbox SOURCES unit/sms_inbox.c LIBS touyan_smsworld)
 touyan_test(sms_worker SOURCES unit/sms_worker.c LIBS touyan_sms touyan_modemline)
 

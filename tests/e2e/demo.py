@@ -367,7 +367,7 @@ def main():
     bin_dir = pathlib.Path(args.build).resolve() / "bin"
     folder = args.folder or pathlib.Path(tempfile.mkdtemp(prefix="touyan-demo-"))
     began = time.monotonic()
-    world = World(folder, bin_dir, f"{MONDAY} 15:00",
+    world = World(folder, bin_dir, f"{MONDAY} 15:00", per_hour=150,
                   devices=[d["id"] for d in table("device") if d["scope"] == STATION])
     ok = False
     try:

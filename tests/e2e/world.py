@@ -30,6 +30,7 @@ modem "gsm0" {{
     device = "{tty}"
     fast_sleeps = true
     driver = {driver}
+    per_hour = {per_hour}
 }}
 mqtt {{
     socket = "{folder}/broker.sock"
@@ -64,9 +65,10 @@ def quietly(*argv, **more):
 
 class World:
     def __init__(self, folder, bin_dir, start, county=True, poll="2s", level="info", devices=(),
-                 data=DATA / "county", make=""):
+                 data=DATA / "county", make="", per_hour=0):
         self.folder, self.bin = folder, bin_dir
         folder.mkdir(parents=True, exist_ok=True)
+        self.per_hour = per_hour  # what the SIM may send; 0: as much as it can
         self.poll, self.level, self.devices, self.data = poll, level, devices, data
         self.clock = Clock(folder / "clock", ms_of(*start.split(" ")))
         self.modem = Modem(folder, bin_dir, self.clock, make=make)  # a known make: driver "at"
@@ -109,7 +111,8 @@ class World:
             sync = SYNC.format(port=self.link.port, folder=self.folder, poll=self.poll, pin=pin)
         self.config_path.write_text(CONFIG.format(
             station=STATION, folder=self.folder, tty=self.modem.tty, mqtt_port=self.mqtt_port,
-            sync=sync, level=self.level, driver="at" if self.modem.make else "gammu"))
+            sync=sync, level=self.level, driver="at" if self.modem.make else "gammu",
+            per_hour=self.per_hour))
         (self.folder / "backup").mkdir(exist_ok=True)
 
     def county_tool(self, *words):

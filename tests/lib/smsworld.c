@@ -87,6 +87,7 @@ static void open_parts(struct smsworld *world)
         .country = "86",
         .port = {world, world->modem_count, port_name, port_ready, port_ready, port_score,
                  port_load, port_submit, port_rest, port_drain, port_wake},
+        .limits = world->limits,
     };
     struct inbox_options in = {
         .replica = world->replica,
@@ -96,6 +97,8 @@ static void open_parts(struct smsworld *world)
         .on_report = on_report,
     };
     struct err err = {0};
+    for (size_t i = 0; i < world->modem_count; i++)
+        out.sims[i] = world->pace;
     int code = outbox_open(&out, &world->outbox, &err) | inbox_open(&in, &world->inbox, &err);
     assert(code == ERR_OK);
     (void)code;

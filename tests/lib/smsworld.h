@@ -25,6 +25,8 @@ struct smsworld {
     struct outbox *outbox;
     struct inbox *inbox;
     size_t modem_count;
+    struct pace_limits limits; /* in force from the next smsworld_restart() on */
+    struct pace_sim pace;      /* of each SIM */
     bool ready[SMSWORLD_MODEMS];
     int score[SMSWORLD_MODEMS];
     int64_t load[SMSWORLD_MODEMS];

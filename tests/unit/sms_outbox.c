@@ -65,7 +65,8 @@ static void test_submit_follows_commit(void **state)
     char phone[LIMIT_SEALED_PHONE_BYTES];
     char id[LIMIT_ID_BYTES + 1];
     replica_get_text(world->replica, phone, sizeof phone, "SELECT seal_phone(?1)", "s", PERSON);
-    struct outbox_message alarm = {"sos", phone, "报警", SMS_PRIO_PANIC, 0, 0, NULL, NULL, NULL};
+    struct outbox_message alarm = {"sos", phone, "报警", SMS_PRIO_PANIC, 0,    0,
+                                   NULL,  NULL,  NULL,   false,          false};
     replica_enter(world->replica);
     assert_int_equal(outbox_put(world->outbox, &alarm, id), ERR_OK);
     assert_string_equal(smsworld_part(world, id, 1, 0), "submitted");
@@ -82,7 +83,8 @@ static void test_failed_handler_sends_nothing(void **state)
     char phone[LIMIT_SEALED_PHONE_BYTES];
     char id[LIMIT_ID_BYTES + 1];
     replica_get_text(world->replica, phone, sizeof phone, "SELECT seal_phone(?1)", "s", PERSON);
-    struct outbox_message alarm = {"sos", phone, "报警", SMS_PRIO_PANIC, 0, 0, NULL, NULL, NULL};
+    struct outbox_message alarm = {"sos", phone, "报警", SMS_PRIO_PANIC, 0,    0,
+                                   NULL,  NULL,  NULL,   false,          false};
     replica_enter(world->replica);
     assert_int_equal(outbox_put(world->outbox, &alarm, id), ERR_OK);
     replica_leave(world->replica, false);
@@ -110,9 +112,12 @@ static void test_bad_messages(void **state)
     char *huge = calloc(1, LIMIT_SMS_UNITS + 2);
     memset(huge, 'a', LIMIT_SMS_UNITS + 1);
     struct outbox_message bad[] = {
-        {"", "00", "x", 0, 0, 0, NULL, NULL, NULL},  {"i", NULL, "x", 0, 0, 0, NULL, NULL, NULL},
-        {"i", "00", "", 0, 0, 0, NULL, NULL, NULL},  {"i", "00", "\xff", 0, 0, 0, NULL, NULL, NULL},
-        {"i", "00", "x", 9, 0, 0, NULL, NULL, NULL}, {"i", "00", huge, 0, 0, 0, NULL, NULL, NULL},
+        {"", "00", "x", 0, 0, 0, NULL, NULL, NULL, false, false},
+        {"i", NULL, "x", 0, 0, 0, NULL, NULL, NULL, false, false},
+        {"i", "00", "", 0, 0, 0, NULL, NULL, NULL, false, false},
+        {"i", "00", "\xff", 0, 0, 0, NULL, NULL, NULL, false, false},
+        {"i", "00", "x", 9, 0, 0, NULL, NULL, NULL, false, false},
+        {"i", "00", huge, 0, 0, 0, NULL, NULL, NULL, false, false},
     };
     replica_enter(world->replica);
     for (size_t i = 0; i < 5; i++)
@@ -463,7 +468,8 @@ static void test_modem_gone_between_claim_and_submit(void **state)
     world->ready[0] = true;
     char phone[LIMIT_SEALED_PHONE_BYTES];
     replica_get_text(world->replica, phone, sizeof phone, "SELECT seal_phone(?1)", "s", PERSON);
-    struct outbox_message message = {"a", phone, "一", SMS_PRIO_DUTY, 0, 0, NULL, NULL, NULL};
+    struct outbox_message message = {"a",  phone, "一", SMS_PRIO_DUTY, 0,    0,
+                                     NULL, NULL,  NULL, false,         false};
     replica_enter(world->replica);
     outbox_put(world->outbox, &message, id);
     replica_leave(world->replica, true);
@@ -527,7 +533,8 @@ static void test_waits_for_not_before(void **state)
     char phone[LIMIT_SEALED_PHONE_BYTES];
     int64_t at = world->cells.wall_ms + 60000;
     replica_get_text(world->replica, phone, sizeof phone, "SELECT seal_phone(?1)", "s", PERSON);
-    struct outbox_message message = {"a", phone, "一", SMS_PRIO_DUTY, at, 0, NULL, NULL, NULL};
+    struct outbox_message message = {"a",  phone, "一", SMS_PRIO_DUTY, at,   0,
+                                     NULL, NULL,  NULL, false,         false};
     replica_enter(world->replica);
     outbox_put(world->outbox, &message, id);
     replica_leave(world->replica, true);
