@@ -31,7 +31,8 @@ struct db_query {
 /* The connection. */
 struct db_link {
     const struct db_driver *driver;
-    bool lost; /* nothing works until connect() has made it anew; statements are gone with it */
+    bool lost;  /* nothing works until connect() has made it anew; statements are gone with it */
+    bool alone; /* SQLite: nobody else had the file open, so it may be another one than before */
 };
 
 struct db_value {

@@ -1,9 +1,13 @@
 /* The driver of SQLite: a file in WAL with synchronous=FULL. An import may write at the same time as
  * the server: SQLite's lock orders them, a wait longer than LIMIT_STORE_BUSY_MS is ERR_BUSY. A
  * failed statement is reset at once. */
+#include <fcntl.h>
 #include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "gateway/base/text.h"
 #include "sync/county/db.h"
@@ -13,6 +17,7 @@
 struct sqlite_link {
     struct db_link link; /* first */
     sqlite3 *sqlite;
+    int shared; /* the file of share(); -1: none */
 };
 
 struct sqlite_query {
@@ -160,6 +165,8 @@ static void sqlite_close(struct db_link *base)
 {
     struct sqlite_link *link = (struct sqlite_link *)base;
     sqlite3_close(link->sqlite);
+    if (link->shared >= 0)
+        close(link->shared);
     free(link);
 }
 
@@ -177,6 +184,20 @@ static const struct db_driver DRIVER = {
     .column_text = sqlite_column_text,
 };
 
+/* All that have the database open share a lock, on a file of its own: closing a file gives up the
+ * locks that SQLite has on it. True: it could be had alone. */
+static bool share(struct sqlite_link *link, const char *path)
+{
+    char name[LIMIT_PATH_BYTES + 8];
+    int size = snprintf(name, sizeof name, "%s.lock", path);
+    if (size > 0 && (size_t)size < sizeof name)
+        link->shared = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    bool alone = link->shared < 0 || flock(link->shared, LOCK_EX | LOCK_NB) == 0;
+    if (link->shared >= 0)
+        flock(link->shared, LOCK_SH);
+    return alone;
+}
+
 int db_open_sqlite(const char *path, struct db_link **ret, struct err *err)
 {
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* counts nothing; only the first call does it */
@@ -184,6 +205,8 @@ int db_open_sqlite(const char *path, struct db_link **ret, struct err *err)
     if (link == NULL)
         return err_set(err, ERR_NOMEM, "out of memory");
     link->link.driver = &DRIVER;
+    link->shared = -1;
+    link->link.alone = share(link, path);
     int rc =
         sqlite3_open_v2(path, &link->sqlite,
                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);

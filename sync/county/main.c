@@ -408,6 +408,8 @@ static int run_with_store(struct county *county, const struct command_line *line
 {
     struct store *store = NULL;
     struct store_options options = store_options_of(county, line);
+    options.gives_versions =
+        strcmp(line->verb, "import") == 0 || strcmp(line->verb, "quarantine") == 0;
     int code = store_open(&options, &store, err);
     if (code != ERR_OK)
         return code;

@@ -409,7 +409,8 @@ static int open_once(struct db *db, const struct store_options *options, struct 
     if (code == ERR_OK)
         code = make_once(db, err);
     if (code == ERR_OK)
-        code = store_connected(db, options->new_epoch, err);
+        code = store_connected(
+            db, options->new_epoch || (options->gives_versions && db->link->alone), err);
     db->reviving = false;
     return code;
 }

@@ -1,6 +1,7 @@
-/* Lives of the county's database. Each start of the server is an epoch; a cursor of an epoch that
- * is not known, or beyond the epoch's end, tells that the database came back from a backup. Its
- * stations then give back what was forgotten (sync/PROTOCOL.md 7).
+/* Lives of the county's database. Each start of the server is an epoch, and so is an import while
+ * none runs: the versions that it gives may be above those of a life that was lost. A cursor of an
+ * epoch that is not known, or beyond the epoch's end, tells that the database came back from a
+ * backup. Its stations then give back what was forgotten (sync/PROTOCOL.md 7).
  *
  * An epoch's versions are above its first_v, which is the clock when it began and so above all that
  * a lost life after its start_v can have given: a version between the two is one of a lost life.
