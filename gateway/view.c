@@ -109,7 +109,9 @@ struct json *view_sync(void *ctx)
     json_set_int(json, "clock_off_ms", status.off_ms);
     json_set_int(json, "reincarnations", status.reincarnations);
     json_set_int(json, "reincarnated", status.reincarnated_ms);
+    json_set_text(json, "reincarnated_code", status.reincarnated_code);
     json_set_text(json, "reincarnated_why", status.reincarnated_why);
+    json_set_int(json, "given_back", status.given_back);
     json_set_bool(json, "caught_up", status.caught_up);
     return json;
 }
@@ -294,8 +296,10 @@ static void check_county(struct gateway *gateway, struct json *list)
     if (status.time_q == 1)
         find(list, "clock", 1, "", 0);
     int64_t week_ago = clock_wall_ms(&gateway->clock) - 7 * (int64_t)CALTIME_DAY_MS;
+    bool rewound = text_equal(status.reincarnated_code, "rewind");
     if (status.reincarnations > 0 && status.reincarnated_ms > week_ago)
-        find(list, "identity", 1, status.reincarnated_why, status.reincarnated_ms);
+        find(list, rewound ? "county_restored" : "identity", rewound ? 0 : 1,
+             status.reincarnated_why, status.reincarnated_ms);
 }
 
 static void check_store(struct gateway *gateway, struct json *list, int64_t now)

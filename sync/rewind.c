@@ -567,6 +567,7 @@ static bool rewind_close(struct rewind *rewind)
                           "'rewind_eps' ON CONFLICT(k) DO UPDATE SET v = excluded.v",
                           "") >= 0 &&
               note_life(replica) && state_set_int(replica, "rewind_f", rewind->f) &&
+              state_set_int(replica, "given_back", rewind->given) &&
               state_set_text(replica, "ep", rewind->common) && state_forget(replica, "rewind") &&
               state_forget(replica, "rewind_eps") &&
               life_reincarnate(rewind->wire, "rewind", "the county came back from a backup");

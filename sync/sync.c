@@ -235,6 +235,8 @@ void sync_get_status(struct sync *sync, struct sync_status *ret)
     s.conflicts = state_int(sync->replica, "conflicts");
     s.reincarnations = state_int(sync->replica, "reincs");
     s.reincarnated_ms = state_int(sync->replica, "reinc_at");
+    s.given_back = state_int(sync->replica, "given_back");
+    state_text(sync->replica, "reinc_code", s.reincarnated_code, sizeof s.reincarnated_code);
     state_text(sync->replica, "reinc_why", s.reincarnated_why, sizeof s.reincarnated_why);
     s.time_q = life_clock_quality(&sync->wire);
     s.rows_pushed = sync->wire.rows_pushed;

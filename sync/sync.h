@@ -67,8 +67,12 @@ struct sync_status {
     int64_t lost_open;      /* lost to a conflict, the county's row still awaited */
     int64_t quarantined;    /* rows set aside, both ways */
     int64_t conflicts;      /* lost verdicts so far */
-    int64_t reincarnations; /* how often the database turned out to be a copy or a restored one */
+    int64_t reincarnations; /* how often the database turned out to be a copy or a restored one, or
+                               the county's */
     int64_t reincarnated_ms;
+    char reincarnated_code[16]; /* the last time: "copy", "reinc" (restored, or there are two),
+                                   "rewind" (the county's came back from a backup) */
+    int64_t given_back;         /* rows, in the last rewind */
     char reincarnated_why[LIMIT_ERR_TEXT];
     int time_q; /* our clock: 2 agrees with the county's, 1 wrong and corrected, 0 never compared */
     int64_t rows_pushed, rows_applied, requests, failures; /* since the program started */

@@ -82,6 +82,7 @@ static const struct advice advices[] = {
      {"数据库是恢复或拷贝来的，已换新编号：确认本站只有一台主机在用，并告知县平台管理员",
       "the database was restored or copied and took a new number: make sure that only one "
       "gateway runs for this station, and tell the county's administrator"}},
+    {"county_restored", {"县平台恢复过", "county restored"}, {"", ""}},
     {"enrolment",
      {"县平台登记", "enrolment at the county"},
      {"touyan enrol 看六位数，请县里核对后批准，或请县里给一次性代码：touyan enrol 代码",

@@ -32,10 +32,37 @@ static void print_count(const struct cli *cli, const struct json *sync, const ch
     printf("%s %s\n", cli_say(cli, zh, en), count);
 }
 
-/* What a person should know of clocks and copies. */
+/* Why this station goes on under another number, and what is to be done about it. */
+static void print_life(const struct cli *cli, const struct json *sync)
+{
+    static const struct {
+        const char *code, *zh, *en;
+    } reasons[] = {
+        {"rewind", "县平台从备份恢复过：县里缺的，本站已交还，不用处理",
+         "the county came back from a backup: it was given back what it lacked, nothing is to do"},
+        {"copy", "身份：数据搬到了另一台主机，已换新编号；原来那台若还开着，请关掉一台",
+         "identity: the data is on another machine now and has a new number; if the old one still "
+         "runs, stop one of them"},
+        {"reinc",
+         "身份：本站数据比县里记得的旧（硬盘恢复过？），或两台主机在用同一份数据；已换新编号，"
+         "数据没有丢；若有两台，请关掉一台",
+         "identity: this data is older than the county remembers (a restored disk?), or two "
+         "machines run with it; it has a new number, nothing is lost; if there are two, stop one"}};
+    char at[16];
+    const char *code = json_text(sync, "reincarnated_code", "");
+    if (json_int(sync, "reincarnations", 0) == 0)
+        return;
+    cli_format_time(json_int(sync, "reincarnated", 0), at);
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
+        if (strcmp(code, reasons[i].code) == 0)
+            printf("%s (%s)\n", cli_say(cli, reasons[i].zh, reasons[i].en), at);
+    if (strcmp(code, "rewind") == 0)
+        print_count(cli, sync, "given_back", "交还的行数", "rows given back");
+}
+
+/* What a person should know of clocks. */
 static void print_warnings(const struct cli *cli, const struct json *sync)
 {
-    char at[16];
     int64_t q = json_int(sync, "time_q", 2);
     if (q == 1)
         printf(cli->english ? "clock: wrong by %lld s, times are corrected\n"
@@ -45,13 +72,6 @@ static void print_warnings(const struct cli *cli, const struct json *sync)
         printf("%s\n", cli_say(cli, "时钟：本次开机后还没有与县里核对过，时间仅供参考",
                                "clock: not compared with the county's since the machine started, "
                                "times are estimates"));
-    if (json_int(sync, "reincarnations", 0) == 0)
-        return;
-    cli_format_time(json_int(sync, "reincarnated", 0), at);
-    printf("%s %s %s\n",
-           cli_say(cli, "身份：曾换新编号（可能有两台主机用同一份数据）",
-                   "identity: it took a new number (there may be two gateways of this station)"),
-           at, json_text(sync, "reincarnated_why", ""));
 }
 
 int command_sync_status(const struct cli *cli)
@@ -77,6 +97,7 @@ int command_sync_status(const struct cli *cli)
                 "conflicts (the county's row counts)");
     print_count(cli, sync, "quarantined", "搁置的记录", "rows put aside");
     print_warnings(cli, sync);
+    print_life(cli, sync);
     struct json *enrolment = NULL;
     if (cli_peek(cli, "/v1/enrol", &enrolment) == EXIT_OK &&
         strcmp(json_text(enrolment, "state", "off"), "off") != 0)
