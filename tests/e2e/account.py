@@ -6,6 +6,8 @@ import collections
 import re
 import unicodedata
 
+from parts import rows
+
 SENT = ("sent", "delivered")
 COMPARED = ("shift", "assignment", "checkin", "alarm", "alarm_event", "device_event")
 MARK = re.compile(r"\(再发\d+\)|\(copy \d+\)")  # sent again because the answer was lost
@@ -34,6 +36,29 @@ def same_rows(world):
                             f"county, {len(county - station)} the other way: "
                             f"{sorted(map(str, station ^ county))[:2]}")
     return problems
+
+
+def books(station_db, county_db, station, without=()):
+    """(table, rows at the station, rows at the county) of all that the station sees. Not by version:
+    a push of what the county has already is given one, and leaves the county's row as it is."""
+    names = rows(station_db, "SELECT DISTINCT m.name FROM sqlite_master m, "
+                 "pragma_table_info(m.name) c WHERE m.type = 'table' AND c.name = '_v'")
+    for name in (n["name"] for n in names):
+        columns = ", ".join(c["name"] for c in rows(
+            station_db, "SELECT name FROM pragma_table_info(?)", name)
+            if c["name"] not in ("_v", "_g", *without))
+        theirs = {c["name"] for c in rows(county_db, "SELECT name FROM pragma_table_info(?)", name)}
+        alive = "AND _del = 0" if "_del" in theirs else ""
+        sql = f"SELECT {columns} FROM {name} WHERE scope IN ('{station}', '*')"
+        yield (name, {tuple(r.values()) for r in rows(station_db, sql)},
+               {tuple(r.values()) for r in rows(county_db, f"{sql} {alive}")})
+
+
+def differences(*which, **more):
+    """What books() differ in, in words."""
+    return [f"{name}: {len(ours - theirs)} rows are only at the station, {len(theirs - ours)} only "
+            f"at the county: {sorted(map(str, ours ^ theirs))[:2]}"
+            for name, ours, theirs in books(*which, **more) if ours != theirs]
 
 
 class Account:

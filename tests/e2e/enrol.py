@@ -15,132 +15,17 @@ import threading
 import time
 import unittest
 
-from parts import DATA, Clock, Failed, Part, UnixHttp, free_port, ms_of, wait_for
+from ends import County, Station, run
+from parts import wait_for
 
 BIN = pathlib.Path(sys.argv[1]).resolve()
-DAY = 86400000
-START = "2026-09-07 08:00"
 OTHER_PIN = "0123-4567-89AB-CDEF-GHJK-MNPQ-RSTV-WXYZ"
-
-CONFIG = """station {{ id = "S0117" }}
-replica {{ path = "{folder}/replica.db" backup_dir = "{folder}/backup" key_file = "{folder}/seal.key" }}
-mqtt {{ socket = "{folder}/nobody.sock" }}
-sync {{
-    url = "https://{host}:{port}"
-    ca_pin = "{pin}"
-    identity = "{folder}/county.pem"
-    machine_file = "{folder}/machine"
-    poll_s = "1s"
-}}
-http {{ socket = "{folder}/touyan.sock" group = "" }}
-"""
-
-
-def run(*argv, code=0):
-    done = subprocess.run([str(a) for a in argv], capture_output=True, text=True)
-    if code is not None and done.returncode != code:
-        raise Failed(f"{argv}: {done.returncode}: {done.stdout}{done.stderr}")
-    return done.stdout
-
-
-class County:
-    def __init__(self, folder):
-        folder.mkdir()
-        self.folder, self.port, self.db = folder, free_port(), folder / "county.db"
-        self.clock = Clock(folder / "clock", ms_of(*START.split(" ")))
-        self.part = Part("county", folder)
-        self.pin = self.tool("ca", "init", "--host", "localhost").split()[1]
-        self.tool("import", DATA / "county")
-
-    def tool(self, *words, code=0):
-        return run(BIN / "touyan-county", *words, "--db", self.db, "--clock", self.clock.path,
-                   code=code)
-
-    def start(self):
-        self.part.spawn([BIN / "touyan-county", "serve", "--db", self.db, "--listen",
-                         f"127.0.0.1:{self.port}", "--clock", self.clock.path])
-        wait_for("the county", self.answers)
-
-    def answers(self):
-        try:
-            socket.create_connection(("127.0.0.1", self.port), 1).close()
-            return True
-        except OSError:
-            return False
-
-    def code(self):
-        text = self.tool("station", "add", "S0117", "--code")
-        return dict(line.split(" ", 1) for line in text.splitlines())["code"]
-
-    def waiting(self):
-        return json.loads(self.tool("station", "pending"))
-
-    def certificates(self):
-        return json.loads(self.tool("certificate", "list"))
-
-    def later(self, days):
-        self.clock.set(self.clock.now() + days * DAY)
-
-    def close(self):
-        self.part.kill()
-        self.clock.close()
-
-
-class Station:
-    def __init__(self, folder, county, start=START, pin=None, host="localhost", port=None):
-        folder.mkdir()
-        self.folder, self.pem = folder, folder / "county.pem"
-        self.clock = Clock(folder / "clock", ms_of(*start.split(" ")))
-        self.part = Part("gateway", folder)
-        (folder / "machine").write_text("PF3A1B2C\n")
-        (folder / "touyan.conf").write_text(CONFIG.format(
-            folder=folder, port=port or county.port, pin=pin or county.pin, host=host))
-
-    def start(self):
-        self.part.spawn([BIN / "touyan-gateway", "--config", self.folder / "touyan.conf",
-                         "--clock", self.clock.path])
-        wait_for("the gateway", self.answers)
-
-    def answers(self):
-        if not self.part.alive():
-            raise Failed(self.part.log_text()[-2000:])
-        try:
-            return self.api("/v1/idle") is not None
-        except (OSError, ValueError):
-            return False
-
-    def api(self, path):
-        connection = UnixHttp(self.folder / "touyan.sock")
-        try:
-            connection.request("GET", path)
-            return json.loads(connection.getresponse().read())
-        finally:
-            connection.close()
-
-    def touyan(self, *words, code=0):
-        return run(BIN / "touyan", "--lang", "en", "--socket", self.folder / "touyan.sock", *words,
-                   code=code)
-
-    def enrolment(self):
-        return self.api("/v1/enrol")
-
-    def is_up(self):
-        sync = self.api("/v1/sync")
-        return sync["link"] == "up" and sync["rows_applied"] >= 0 and sync["caught_up"]
-
-    def serial(self):
-        return run("openssl", "x509", "-in", self.pem, "-noout", "-serial").strip().lower()
-
-    def close(self):
-        if self.part.process is not None:
-            self.part.kill()
-        self.clock.close()
 
 
 class Enrol(unittest.TestCase):
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="touyan-enrol-"))
-        self.county = County(self.folder / "county")
+        self.county = County(self.folder / "county", BIN)
         self.county.start()
         self.stations = []
 
@@ -358,10 +243,7 @@ class Enrol(unittest.TestCase):
         first = station.serial()
         self.county.later(210)
         wait_for("the renewal", lambda: station.serial() != first)
-        self.county.part.stop()
-        for name in ("county.db-wal", "county.db-shm"):
-            (self.folder / "county" / name).unlink(missing_ok=True)
-        shutil.copy(copy, self.county.db)
+        self.county.put_back(copy)
         self.county.start()
         wait_for("the county to take it up", lambda: sorted(
             c["how"] for c in self.county.certificates()) == ["adopted", "code"], 30)

@@ -29,6 +29,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
+from account import books, differences  # noqa: E402
 from parts import DATA, Failed, Part, die_with_parent, free_port, rows, wait_for  # noqa: E402
 from world import World, quietly  # noqa: E402
 
@@ -287,30 +288,10 @@ class Run:
 
     # --- the account ---
 
-    def tables(self, station):
-        """Each table as a set of rows, as the station and as the county have it. Not by version: a
-        push of what the county has already is given one, and leaves the county's row as it is."""
-        names = rows(station.db, "SELECT DISTINCT m.name FROM sqlite_master m, "
-                     "pragma_table_info(m.name) c WHERE m.type = 'table' AND c.name = '_v'")
-        county = self.folder / "county.db"
-        for name in (n["name"] for n in names):
-            columns = ", ".join(c["name"] for c in rows(
-                station.db, "SELECT name FROM pragma_table_info(?) "
-                "WHERE name NOT IN ('_v', '_g')", name))
-            theirs = {c["name"] for c in rows(county, "SELECT name FROM pragma_table_info(?)", name)}
-            alive = "AND _del = 0" if "_del" in theirs else ""
-            sql = f"SELECT {columns} FROM {name} WHERE scope IN ('{station.name_}', '*')"
-            yield (name, {tuple(r.values()) for r in rows(station.db, sql)},
-                   {tuple(r.values()) for r in rows(county, f"{sql} {alive}")})
-
     def account_of(self, station):
-        problems, count = [], 0
-        for name, ours, theirs in self.tables(station):
-            count += len(ours)
-            if ours != theirs:
-                problems.append(f"{name}: {len(ours - theirs)} rows are only at the station, "
-                                f"{len(theirs - ours)} only at the county: "
-                                f"{sorted(map(str, ours ^ theirs))[:2]}")
+        which = (station.db, self.folder / "county.db", station.name_)
+        count = sum(len(ours) for _, ours, _ in books(*which))
+        problems = differences(*which)
         there = {r["id"] for r in rows(self.folder / "county.db",
                                        "SELECT id FROM checkin WHERE scope = ?", station.name_)}
         states = {r["id"]: r["state"] for r in rows(self.folder / "county.db",
