@@ -1,5 +1,5 @@
-/* The driver of SQLite: a file in WAL with synchronous=FULL. An import may write at the same time as
- * the server: SQLite's lock orders them, a wait longer than LIMIT_STORE_BUSY_MS is ERR_BUSY. A
+/* The driver of SQLite: a file in WAL with synchronous=FULL. An import may write at the same time
+ * as the server: SQLite's lock orders them, a wait longer than LIMIT_STORE_BUSY_MS is ERR_BUSY. A
  * failed statement is reset at once. */
 #include <fcntl.h>
 #include <sqlite3.h>

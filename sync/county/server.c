@@ -1,6 +1,6 @@
-/* A request borrows a store and gives it back, so that a connection to the database is never used by
- * two threads at once. Over PostgreSQL there is one for each thread of the pool; over SQLite there
- * is only one: it lets one write at a time anyway, waiting for a connection takes turns where
+/* A request borrows a store and gives it back, so that a connection to the database is never used
+ * by two threads at once. Over PostgreSQL there is one for each thread of the pool; over SQLite
+ * there is only one: it lets one write at a time anyway, waiting for a connection takes turns where
  * waiting for SQLite's lock is a matter of luck, and each commit of another connection would empty
  * the page cache. */
 #include "sync/county/server.h"

@@ -108,11 +108,29 @@ static int hide_phones(struct db *db, const struct table_sql *sql, struct err *e
     return rc < 0 ? (err != NULL ? err->code : ERR_IO) : ERR_OK;
 }
 
+/* *ret_repeated: an id occurs twice; *ret_absent: a column is not named. SQLite. */
+static int look_at(struct db *db, const struct table_sql *sql, bool *ret_repeated, bool *ret_absent,
+                   struct err *err)
+{
+    struct db_query *q = db_query(db, err, sql->look, "");
+    if (q == NULL || db_step(q, err) <= 0)
+        return err != NULL ? err->code : ERR_IO;
+    *ret_repeated = db_column_int(q, 0) != 0;
+    *ret_absent = db_column_int(q, 1) != 0;
+    db_reset(q);
+    return ERR_OK;
+}
+
 static int check_table(struct db *db, const struct merge_args *args, const struct table_sql *sql,
                        struct err *err)
 {
-    int code = run_step(db, args, sql->fill, err);
-    if (code == ERR_OK && sql->fill_null != NULL)
+    bool repeated = false, absent = true;
+    int code = sql->look != NULL ? look_at(db, sql, &repeated, &absent, err) : ERR_OK;
+    if (code == ERR_OK && repeated)
+        code = db_run(db, err, sql->number, "");
+    if (code == ERR_OK && absent)
+        code = run_step(db, args, sql->fill, err);
+    if (code == ERR_OK && absent && sql->fill_null != NULL)
         code = run_step(db, args, sql->fill_null, err);
     if (code == ERR_OK)
         code = run_step(db, args, sql->check, err);
@@ -121,15 +139,22 @@ static int check_table(struct db *db, const struct merge_args *args, const struc
     return code;
 }
 
+static bool mark_staged(struct db *db, const char *name)
+{
+    for (int i = 0; i < db->table_count; i++)
+        if (strcmp(db->tables[i].table->name, name) == 0)
+            return db->tables[i].staged = true;
+    return false;
+}
+
 /* The tables that raw has rows of. */
 static int find_staged(struct db *db, struct err *err)
 {
     struct db_query *q = db_query(db, err, "SELECT DISTINCT t FROM raw", "");
     int rc = -1;
+    db->unknown = false;
     while (q != NULL && (rc = db_step(q, err)) > 0)
-        for (int i = 0; i < db->table_count; i++)
-            if (strcmp(db->tables[i].table->name, db_column_text(q, 0)) == 0)
-                db->tables[i].staged = true;
+        db->unknown = !mark_staged(db, db_column_text(q, 0)) || db->unknown;
     return rc < 0 ? (err != NULL ? err->code : ERR_IO) : ERR_OK;
 }
 

@@ -25,6 +25,8 @@ struct table_sql {
     char *create_rec;              /* how they are read; or NULL */
     char *stage;                   /* raw -> in_<tid> */
     char *odd;                     /* ?1 k, ?2 bits that are wrong; or NULL */
+    char *look;                    /* is an id repeated, is a column missing? or NULL: perhaps */
+    char *number;                  /* the rows of the same id, in n; NULL: stage did it */
     char *fill, *fill_null;        /* columns that the row does not name; fill_null or NULL */
     char *check;                   /* sets why */
     char *phones;                  /* k and phone in clear; NULL when the table has none */
@@ -81,6 +83,7 @@ struct db {
         int64_t k, bits;
     } odd[LIMIT_SYNC_PUSH_ROWS]; /* rows with values of a wrong kind, see store_kind.c */
     size_t odd_count;
+    bool unknown;            /* raw has rows of tables that are not ours */
     int64_t merged, look_at; /* rows on this connection, and at how many PostgreSQL counts anew */
     size_t row_bytes;        /* of the rows of the last page, on average; 0: there was none */
     char *page; /* ?1 scope, ?2 behind this version, ?3 up to that, ?4 not by this incarnation, ?5

@@ -323,30 +323,38 @@ static char *make_feed_exit(const struct table *t, struct buf *b)
 
 static char *make_feed(const struct table *t, struct buf *b)
 {
+    if (is_up(t)) /* a new event is as it came */
+        buf_printf(b,
+                   "INSERT INTO feed(scope,v,tid,pk,op,o) SELECT m.scope,?4+m.k,%d,m.id,'U',?3 FROM"
+                   " in_%d m WHERE m._new<>0",
+                   t->tid, t->tid);
+    else
+        buf_printf(b,
+                   "INSERT INTO feed(scope,v,tid,pk,op,o) SELECT t.scope,?4+m.k,%d,m.id"
+                   ",iif(t._del<>0,'D','U'),iif((m.lose|m.unseen)<>0,NULL,?3) FROM in_%d m JOIN"
+                   " \"%s\" t ON t.id=m.id WHERE (m.acc|m.lose|m.unseen|m._new)<>0",
+                   t->tid, t->tid, t->name);
     buf_printf(b,
-               "INSERT INTO feed(scope,v,tid,pk,op,o) SELECT t.scope,?4+m.k,%d,m.id,%s"
-               ",iif((m.lose|m.unseen)<>0,NULL,?3) FROM in_%d m JOIN \"%s\" t ON t.id=m.id"
-               " WHERE (m.acc|m.lose|m.unseen|m._new)<>0 AND %s"
-               " ON CONFLICT(${|county,}tid,pk,scope) DO UPDATE SET "
+               " AND %s ON CONFLICT(${|county,}tid,pk,scope) DO UPDATE SET "
                "v=excluded.v,op=excluded.op,o=excluded.o",
-               t->tid, is_up(t) ? "'U'" : "iif(t._del<>0,'D','U')", t->tid, t->name, COND);
+               COND);
     return sql_take(b);
 }
 
-/* Whose rows these are, and whether they are there. */
+/* Whether the rows are there, and whose they are. */
 static int make_admission(struct table_sql *out, struct buf *b)
 {
     const struct table *t = out->table;
     int n = 0;
     buf_printf(b,
-               "UPDATE in_%d AS m SET why='scope' WHERE ?6=0 AND ((%s AND m.scope<>?8) OR"
-               " EXISTS(SELECT 1 FROM \"%s\" t WHERE t.id=m.id AND t.scope<>?8)) AND %s",
-               t->tid, is_up(t) ? "TRUE" : "(m.gm&1)<>0", t->name, COND);
-    out->steps[n++] = sql_take(b);
-    buf_printf(b,
                "UPDATE in_%d AS m SET _new=1 WHERE (SELECT count(*) FROM \"%s\" t"
                " WHERE t.id=m.id)=0 AND %s",
                t->tid, t->name, COND);
+    out->steps[n++] = sql_take(b);
+    buf_printf(b,
+               "UPDATE in_%d AS m SET why='scope' WHERE ?6=0 AND ((%s AND m.scope<>?8) OR (_new=0"
+               " AND EXISTS(SELECT 1 FROM \"%s\" t WHERE t.id=m.id AND t.scope<>?8))) AND %s",
+               t->tid, is_up(t) ? "TRUE" : "(m.gm&1)<>0", t->name, COND);
     out->steps[n++] = sql_take(b);
     if (!is_up(t)) {
         int all = (1 << table_group_count(t)) - 1;
@@ -370,8 +378,9 @@ static char *make_differs(const struct table *t, struct buf *b)
     sql_add_values(b, t, 0, 'm');
     buf_add_text(b, ",");
     sql_add_values(b, t, 0, 't');
-    buf_printf(b, ",'event told twice' FROM in_%d m JOIN \"%s\" t ON t.id=m.id WHERE (FALSE",
-               t->tid, t->name);
+    buf_printf(
+        b, ",'event told twice' FROM in_%d m JOIN \"%s\" t ON t.id=m.id WHERE m._new=0 AND (FALSE",
+        t->tid, t->name);
     EACH_COLUMN(c, t)
     buf_printf(b, " OR m.\"%s\" IS DISTINCT FROM t.\"%s\"", c->name, c->name);
     buf_printf(b, ") AND %s", COND);
@@ -691,7 +700,7 @@ void table_sql_fini(struct table_sql *sql)
                    sql->same,       sql->remember,  sql->skip,       sql->tally,  sql->dangling,
                    sql->count,      sql->list,      sql->boot,       sql->digest, sql->there,
                    sql->forget,     sql->there_any, sql->taken,      sql->fill,   sql->fill_null,
-                   sql->odd,        sql->phones,    sql->hide};
+                   sql->odd,        sql->phones,    sql->hide,       sql->look,   sql->number};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]);
     for (int i = 0; i < DB_STEPS_MAX; i++) {

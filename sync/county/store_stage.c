@@ -76,8 +76,7 @@ static void make_stage_typed(struct table_sql *out, struct buf *b)
     EACH_COLUMN(c, t)
     buf_printf(b, ",c%d", member++);
     buf_printf(b,
-               ",row_number() OVER (PARTITION BY c5 ORDER BY r.k)"
-               ",CASE WHEN size>%d THEN 'size' WHEN nul THEN 'text U+0000' END FROM raw AS r,"
+               ",1,CASE WHEN size>%d THEN 'size' WHEN nul THEN 'text U+0000' END FROM raw AS r,"
                "json_rows(r.row,'base,gm,h,unfed,part,id,_del",
                LIMIT_ROW_BYTES);
     add_stamps(b, t, ",", "");
@@ -89,24 +88,41 @@ static void make_stage_typed(struct table_sql *out, struct buf *b)
 
 /* What a push does not name: a station of an older schema must not take away what it does not
  * know. The county's own rows name all that they have. */
-static void make_fill_typed(struct table_sql *out, struct buf *b)
+static void make_fill_typed(struct table_sql *out, struct buf *b, const char *some)
+{
+    const struct table *t = out->table;
+    buf_printf(b, "UPDATE in_%d AS m SET ", t->tid);
+    EACH_COLUMN(d, t)
+    buf_printf(b, "%s\"%s\"=iif(m.\"%s\" IS x'01',t.\"%s\",m.\"%s\")", d_at > 0 ? "," : "", d->name,
+               d->name, d->name, d->name);
+    buf_printf(b, " FROM \"%s\" AS t WHERE t.id=m.id AND ?6=0 AND (%s)", t->name, some);
+    out->fill = sql_take(b);
+    buf_printf(b, "UPDATE in_%d AS m SET ", t->tid);
+    EACH_COLUMN(e, t)
+    buf_printf(b, "%s\"%s\"=nullif(m.\"%s\",x'01')", e_at > 0 ? "," : "", e->name, e->name);
+    buf_printf(b, " WHERE %s", some);
+    out->fill_null = sql_take(b);
+}
+
+/* Most pushes name every column and no row twice: that is found out at once for all rows, and what
+ * has to be done otherwise is not tried on each. */
+static void make_look_typed(struct table_sql *out, struct buf *b)
 {
     const struct table *t = out->table;
     struct buf some;
     buf_init(&some, DB_SQL_BYTES);
     EACH_COLUMN(c, t)
     buf_printf(&some, "%sm.\"%s\" IS x'01'", some.size > 0 ? " OR " : "", c->name);
-    buf_printf(b, "UPDATE in_%d AS m SET ", t->tid);
-    EACH_COLUMN(d, t)
-    buf_printf(b, "%s\"%s\"=iif(m.\"%s\" IS x'01',t.\"%s\",m.\"%s\")", d_at > 0 ? "," : "", d->name,
-               d->name, d->name, d->name);
-    buf_printf(b, " FROM \"%s\" AS t WHERE t.id=m.id AND ?6=0 AND (%s)", t->name, buf_text(&some));
-    out->fill = sql_take(b);
-    buf_printf(b, "UPDATE in_%d AS m SET ", t->tid);
-    EACH_COLUMN(e, t)
-    buf_printf(b, "%s\"%s\"=nullif(m.\"%s\",x'01')", e_at > 0 ? "," : "", e->name, e->name);
-    buf_printf(b, " WHERE %s", buf_text(&some));
-    out->fill_null = sql_take(b);
+    buf_printf(b, "SELECT count(*)>count(DISTINCT id),count(*) FILTER (WHERE %s) FROM in_%d AS m",
+               buf_text(&some), t->tid);
+    out->look = sql_take(b);
+    buf_printf(
+        b,
+        "UPDATE in_%d AS m SET n=o.n FROM (SELECT k,row_number() OVER (PARTITION BY id ORDER "
+        "BY k) AS n FROM in_%d) AS o WHERE o.k=m.k AND o.n>1",
+        t->tid, t->tid);
+    out->number = sql_take(b);
+    make_fill_typed(out, b, buf_text(&some));
     buf_free(&some);
 }
 
@@ -287,7 +303,7 @@ void sql_make_stage(struct table_sql *out, enum db_engine engine, struct buf *b)
     make_scratch(out, engine, b);
     if (engine == DB_SQLITE) {
         make_stage_typed(out, b);
-        make_fill_typed(out, b);
+        make_look_typed(out, b);
     } else {
         make_stage_text(out, b);
         make_fill_text(out, b);
