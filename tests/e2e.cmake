@@ -1,13 +1,14 @@
 # Whole stations: real gateway, broker, county and modem worker. ./run demo tells the story aloud.
-function(touyan_play name program timeout)
-    add_test(NAME ${name} COMMAND python3 -B ${CMAKE_CURRENT_SOURCE_DIR}/${program} --build
-                                  ${CMAKE_BINARY_DIR} ${ARGN})
+function(touyan_play name program least timeout)
+    list(JOIN ARGN " " more)
+    touyan_recorded(${name} ${least}
+                    "python3 -B ${CMAKE_CURRENT_SOURCE_DIR}/${program} --build ${tapped} ${more}")
     set_tests_properties(${name} PROPERTIES LABELS e2e TIMEOUT ${timeout} RUN_SERIAL ON)
 endfunction()
 
-touyan_play(demo e2e/demo.py 300)
-touyan_play(kill_anywhere sim/kill_anywhere.py 300 --seeds 20)
-touyan_play(kill_anywhere_at sim/kill_anywhere.py 300 --seeds 10 --make quectel)
-touyan_play(manners e2e/manners.py 120)
-touyan_play(roster e2e/roster.py 120)
-touyan_play(outage e2e/outage.py 240)
+touyan_play(demo e2e/demo.py 50 300)
+touyan_play(kill_anywhere sim/kill_anywhere.py 50 300 --seeds 20)
+touyan_play(kill_anywhere_at sim/kill_anywhere.py 50 300 --seeds 10 --make quectel)
+touyan_play(manners e2e/manners.py 5 120)
+touyan_play(roster e2e/roster.py 10 120)
+touyan_play(outage e2e/outage.py 20 240)

@@ -1,8 +1,6 @@
-# openapi.yaml holds for what the tests say and hear. Debian's python3: it has the modules.
+# openapi.yaml holds for what the tests say and hear. The plays of whole programs are recorded, too.
 function(touyan_exchanges name least timeout)
-    add_test(NAME ${name} COMMAND /usr/bin/python3 -B
-             ${CMAKE_CURRENT_SOURCE_DIR}/scripts/validate_exchanges.py
-             ${CMAKE_SOURCE_DIR}/sync/openapi.yaml ${least} ${ARGN})
+    touyan_recorded(${name} ${least} ${ARGN})
     set_tests_properties(${name} PROPERTIES LABELS exchanges TIMEOUT ${timeout})
 endfunction()
 

@@ -19,11 +19,10 @@ target_compile_definitions(test_sync_county PRIVATE COUNTY="$<TARGET_FILE:touyan
 touyan_test(test_sync_identity SOURCES unit/test_sync_identity.c lib/folder.c LIBS touyan_sync)
 
 # Enrolment between the real programs.
-add_test(NAME enrol COMMAND python3 -B ${CMAKE_CURRENT_SOURCE_DIR}/e2e/enrol.py ${CMAKE_BINARY_DIR}/bin)
+touyan_recorded(enrol 100 "python3 -B ${CMAKE_CURRENT_SOURCE_DIR}/e2e/enrol.py ${tapped}/bin")
 set_tests_properties(enrol PROPERTIES LABELS e2e TIMEOUT 300)
 
 # Disks that go back in time, or double.
-add_test(NAME restores COMMAND python3 -B ${CMAKE_CURRENT_SOURCE_DIR}/e2e/restores.py
-                               ${CMAKE_BINARY_DIR}/bin)
+touyan_recorded(restores 100 "python3 -B ${CMAKE_CURRENT_SOURCE_DIR}/e2e/restores.py ${tapped}/bin")
 set_tests_properties(restores PROPERTIES LABELS e2e TIMEOUT 240)
 touyan_fuzz(wire touyan_sync MUTATIONS 3000)

@@ -17,6 +17,7 @@ import urllib.parse
 import jsonschema
 import yaml
 
+FIELDS = 6
 EACH = 400  # of one path, status and program: what comes after them has the same form
 
 
@@ -96,7 +97,9 @@ def recorded(command):
             sys.exit(f"{command}: recorded nothing")
         with open(record, encoding="utf-8", errors="replace") as lines:
             for line in lines:
-                yield line.rstrip("\n").split("\t")
+                fields = line.rstrip("\n").split("\t")
+                if len(fields) == FIELDS and line.endswith("\n"):  # else killed while it wrote
+                    yield fields
 
 
 def main():
