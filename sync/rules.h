@@ -22,7 +22,7 @@ enum sync_without {
     WITHOUT_ADOPT = 1 << 4,
     /* station: after a rewind the settled marks are not sent again */
     WITHOUT_REMARK_ACKED = 1 << 5,
-    /* station: pulls while a push is in flight and not settled */
+    /* station, county: pulls while a push is in flight and not settled, with the token before it */
     WITHOUT_PULLINFLIGHT = 1 << 6,
     /* station: an edit made meanwhile is taken into the mark in flight */
     WITHOUT_REMARK = 1 << 7,

@@ -726,8 +726,15 @@ bool wire_note_seen(struct wire *wire, const struct json *reply)
     return v <= 0 || ep[0] == '\0' || strlen(ep) > PROTOCOL_EPOCH_BYTES ||
            replica_run(wire->replica,
                        "INSERT INTO sync_state(k, v) VALUES ('seen', json_array(?1, ?2)) "
-                       "ON CONFLICT(k) DO UPDATE SET v = excluded.v",
+                       "ON CONFLICT(k) DO UPDATE SET v = excluded.v WHERE excluded.v->>1 >= v->>1",
                        "si", ep, v) >= 0;
+}
+
+static bool settle_session(struct wire *wire, const struct json *reply)
+{
+    return state_set_int(wire->replica, "inc", json_int(reply, "inc", 0)) &&
+           state_set_text(wire->replica, "tok", json_text(reply, "tok", "")) &&
+           state_set_int(wire->replica, "acked", json_int(reply, "ack", 0));
 }
 
 bool wire_settle(struct wire *wire, const struct page *page)
@@ -735,9 +742,7 @@ bool wire_settle(struct wire *wire, const struct page *page)
     const struct json *reply = page->envelope;
     bool ok = wire->pull_only || wire_in_flight(wire) == 0 || settle_marks(wire, reply);
     return ok && settle_grants(wire, reply) && settle_epochs(wire, reply) &&
-           state_set_int(wire->replica, "inc", json_int(reply, "inc", 0)) &&
-           state_set_text(wire->replica, "tok", json_text(reply, "tok", "")) &&
-           state_set_int(wire->replica, "acked", json_int(reply, "ack", 0));
+           (wire->pull_only || settle_session(wire, reply));
 }
 
 bool wire_store_cursor(struct wire *wire, const char *scope, const char *epoch, int64_t v)

@@ -281,7 +281,8 @@ static int do_push(struct db *db, struct request *request, struct store_answer *
     bool lax = (db->without & WITHOUT_TOKEN) != 0;
     if (life.repeated && (life.tokenless || life.previous || lax))
         return give_again(db, request, out, err);
-    if (!life.current && !lax)
+    bool beside = request->rows == 0 && (db->without & WITHOUT_PULLINFLIGHT) != 0;
+    if (!life.current && !lax && !(beside && life.previous))
         return refuse_reinc(answer, life.last, "token");
     if (request->rows == 0)
         return write_nothing_pushed(life.last, out);

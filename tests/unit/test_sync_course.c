@@ -683,6 +683,11 @@ static void what_the_county_said_last_is_asked_about(void **state)
            "\"more\":0}");
     assert_int_equal(ask(f, "SELECT v->>1 FROM sync_state WHERE k='seen'"), 800);
     wait_request(f, "/v1/boot?");
+    answer(f, 200, /* an older answer takes nothing back */
+           "{\"now\":1700000000000,\"ep\":\"e1\",\"v\":799,\"v0\":700,\"pull\":[],\"next\":\"\","
+           "\"more\":0}");
+    assert_int_equal(ask(f, "SELECT v->>1 FROM sync_state WHERE k='seen'"), 800);
+    wait_request(f, "/v1/boot?");
     answer(f, 200, /* another life of the county's database: does it know 800? */
            "{\"now\":1700000000000,\"ep\":\"e2\",\"v\":900,\"v0\":700,\"pull\":[],\"next\":\"\","
            "\"more\":0}");

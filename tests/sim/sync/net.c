@@ -1,5 +1,7 @@
 /* The network between stations and county: it loses requests and replies, delivers some twice and
- * some long after the station has given up and sent others. */
+ * some long after the station has given up and sent others. A reply that comes a second time, or
+ * too late, may be taken for the answer to a later request of the same path and the same run of the
+ * station, as by a proxy that has lost count. */
 #include "tests/sim/sync/world.h"
 
 #include <stdlib.h>
@@ -41,6 +43,11 @@ static void drop(struct message *message)
     *message = (struct message){0};
 }
 
+static bool is_sync(const char *path)
+{
+    return strcmp(path, "/v1/sync") == 0;
+}
+
 static int hop(struct world *world)
 {
     return HOP_MS + (world->calm ? 0 : below(world, HOP_SPREAD_MS));
@@ -73,6 +80,7 @@ static void send_request(void *impl, const char *path, const char *body, size_t 
     if (station->call != 0)
         give_up("two requests of one station at once");
     station->call = ++world->calls;
+    station->calls_sync = is_sync(path);
     station->called_at = world->now;
     station->on_reply = on_reply;
     station->reply_ctx = ctx;
@@ -137,16 +145,28 @@ static void give(struct station *station, const struct message *message)
                                     .took_ms = world->now - station->called_at};
     if (!replied)
         err_set(&reply.err, ERR_IO, "no answer");
+    say(world, "station %d gets %d for call %llu: %s%.*s", station->index, message->status,
+        (unsigned long long)station->call, message->stray ? "(an older one) " : "", (int)reply.size,
+        reply.body);
+    drop_timeout(world, station->call);
     station->call = 0;
-    drop_timeout(world, message->call);
     if (replied && message->status == 200)
         station->replies++;
-    say(world, "station %d gets %d for call %llu: %.*s", station->index, message->status,
-        (unsigned long long)message->call, (int)reply.size, reply.body);
     station->on_reply(station->reply_ctx, &reply);
     station_turn_ended(station);
     if (replied)
         story_between(station);
+}
+
+/* Delivered to whatever the station asks then. */
+static void stray(struct world *world, const struct message *reply)
+{
+    struct message *late = new_message(world);
+    *late = *reply;
+    late->stray = true;
+    late->life = world->stations[reply->station].life;
+    late->body = copy_of(reply->body, reply->size);
+    late->due = world->now + below(world, LATE_SPREAD_MS);
 }
 
 static void serve(struct world *world, struct message *request)
@@ -163,6 +183,9 @@ static void serve(struct world *world, struct message *request)
                                         .request_size = request->size,
                                         .reply = reply.body,
                                         .reply_size = reply.size});
+    reply.station = request->station;
+    if (is_sync(request->path) && unlucky(world, world->doubling))
+        stray(world, &reply);
     bool awaited = world->stations[request->station].call == request->call;
     if (!awaited || unlucky(world, world->loss)) {
         say(world, "the reply %d to call %llu is lost", reply.status,
@@ -170,9 +193,14 @@ static void serve(struct world *world, struct message *request)
         free(reply.body);
         return;
     }
-    reply.station = request->station;
     reply.due = world->now + hop(world);
     *new_message(world) = reply;
+}
+
+static bool strays_in(const struct station *station, const struct message *reply)
+{
+    return reply->stray && reply->life == station->life && station->call != 0 &&
+           station->calls_sync && !station->world->calm;
 }
 
 static void deliver(struct world *world, struct message *message)
@@ -182,7 +210,7 @@ static void deliver(struct world *world, struct message *message)
     struct station *station = &world->stations[mine.station];
     if (mine.kind == MESSAGE_REQUEST)
         serve(world, &mine);
-    else if (station->on && station->call == mine.call)
+    else if (station->on && (station->call == mine.call || strays_in(station, &mine)))
         give(station, &mine);
     drop(&mine);
 }

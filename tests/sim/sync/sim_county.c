@@ -274,9 +274,12 @@ void county_edit(struct world *world, int row, bool both)
     struct row *it = &history->rows[row];
     bool all = both || fresh || !it->imported || world->county.sample.value[row][0] < 0;
     int one = below(world, GROUPS);
+    bool exported = chance(world, 500); /* the file was made from what the county had */
     for (int group = 0; group < GROUPS; group++)
         if (all || group == one)
             it->said[group] = history_add_edit(world, row, group, parent_of(world, row, group), -1);
+        else if (exported)
+            it->said[group] = world->county.sample.value[row][group];
     it->imported = true;
     it->gone = false;
     import_row(world, it);

@@ -76,12 +76,16 @@ static void open_sync(struct station *station)
 void station_switch_on(struct station *station)
 {
     struct world *world = station->world;
-    struct replica_options options = {
-        .path = station->path, .clock = &station->clock, .rnd = &station->rnd, .seal = world->seal};
+    struct replica_options options = {.path = station->path,
+                                      .clock = &station->clock,
+                                      .rnd = &station->rnd,
+                                      .seal = world->seal,
+                                      .row_bases = (world->without & WITHOUT_ROWBASE) != 0};
     struct err err = {0};
     if (station->replica == NULL && replica_open(&options, &station->replica, &err) != ERR_OK)
         give_up("station %d: %s", station->index, err.text);
     station->on = true;
+    station->life++;
     open_sync(station);
 }
 
@@ -191,6 +195,32 @@ static bool is_ours(struct station *station, int row)
                            "ss", it->id, station->name) != 0;
 }
 
+/* Groups: bits. */
+static void edit_row(struct station *station, int row, int groups)
+{
+    char a[16] = "";
+    char b[16] = "";
+    if ((groups & 1) != 0)
+        note_edit(station, row, 0, a);
+    if ((groups & 2) != 0)
+        note_edit(station, row, 1, b);
+    const struct row *it = &station->world->history.rows[row];
+    bool ok = run(station,
+                  it->assignment
+                      ? "UPDATE assignment SET person_id = iif(?3 = '', person_id, ?3), state = "
+                        "iif(?4 = '', state, ?4) WHERE id = ?1 AND ?2 = ?2"
+                      : "UPDATE shift SET post_id = iif(?3 = '', post_id, ?3), state = "
+                        "iif(?4 = '', state, ?4) WHERE id = ?1 AND ?2 = ?2",
+                  it->id, station->name, a, b);
+    if (!ok)
+        fail(station->world, "station %d cannot edit %s", station->index, it->id);
+}
+
+static bool may_edit(const struct world *world)
+{
+    return world->history.edit_count + GROUPS <= EDITS_MAX;
+}
+
 void station_edit(struct station *station)
 {
     struct world *world = station->world;
@@ -200,27 +230,35 @@ void station_edit(struct station *station)
     for (int i = 0; i < world->history.row_count; i++)
         if (is_ours(station, i))
             here[count++] = i;
-    if (count == 0 || world->history.edit_count + GROUPS > EDITS_MAX)
+    if (count == 0 || !may_edit(world))
         return;
     int row = here[below(world, chance(world, 600) && count > 2 ? 2 : count)];
     int groups = below(world, 10); /* most edits are of one group */
-    char a[16] = "";
-    char b[16] = "";
-    if (groups != 0)
-        note_edit(station, row, groups == 1 ? 0 : groups % 2,
-                  groups == 1 || groups % 2 == 0 ? a : b);
-    if (groups <= 1)
-        note_edit(station, row, groups, groups == 0 ? a : b);
-    const struct row *it = &world->history.rows[row];
-    bool ok = run(station,
-                  it->assignment
-                      ? "UPDATE assignment SET person_id = iif(?3 = '', person_id, ?3), state = "
-                        "iif(?4 = '', state, ?4) WHERE id = ?1 AND ?2 = ?2"
-                      : "UPDATE shift SET post_id = iif(?3 = '', post_id, ?3), state = "
-                        "iif(?4 = '', state, ?4) WHERE id = ?1 AND ?2 = ?2",
-                  it->id, station->name, a, b);
-    if (!ok)
-        fail(world, "station %d cannot edit %s", station->index, it->id);
+    edit_row(station, row, groups == 0 ? 3 : 1 + groups % 2);
+}
+
+void station_edit_beside(struct station *station)
+{
+    static const char find_sql[] =
+        "SELECT m.pk, 3 & ~m.gm FROM sync_out m JOIN (SELECT 13 AS tid, id, scope, _v FROM shift "
+        "UNION ALL SELECT 14, id, scope, _v FROM assignment) t ON t.tid = m.tid AND t.id = m.pk "
+        "WHERE m.st <> 2 AND m.st <> 4 AND m.gm IN (1, 2) AND m.base < t._v AND t.scope = ?1 "
+        "ORDER BY m.lseq DESC LIMIT 1";
+    char id[16] = "";
+    int groups = 0;
+    struct query *query = replica_query(station->replica, find_sql);
+    query_text(query, 1, station->name);
+    if (query_row(query)) {
+        snprintf(id, sizeof id, "%s", query_get_text(query, 0));
+        groups = (int)query_get_int(query, 1);
+    }
+    query_done(query);
+    history_look(station->world);
+    int row = history_find_row(station->world, id);
+    if (row >= 0 && may_edit(station->world))
+        edit_row(station, row, groups);
+    else
+        station_edit(station);
 }
 
 /* A row of which nothing is here, on top of what the station's sample says. */

@@ -166,7 +166,8 @@ static void edit_in_the_dark(struct station *station)
     set_clock(station);
     station->link_down_until = world->now + below(world, DARK_MS);
     station_switch_on(station);
-    for (int i = below(world, 3); i >= 0; i--)
+    station_edit_beside(station);
+    for (int i = below(world, 3); i > 0; i--)
         station_edit(station);
     station_crash(station);
     set_clock(station);

@@ -108,6 +108,8 @@ struct station {
     struct replica *replica;
     struct sync *sync;
     uint64_t call; /* 0: no request runs */
+    bool calls_sync;
+    int life; /* how often it was switched on */
     int64_t called_at;
     transport_reply_fn *on_reply;
     void *reply_ctx;
@@ -124,6 +126,8 @@ struct message {
     uint64_t call;
     int station;
     int status;
+    bool stray; /* answers whatever runs then, in this life of the station */
+    int life;
     char *path; /* with its query; a request without a body is a GET */
     char *body;
     size_t size;
@@ -218,6 +222,8 @@ void station_crash(struct station *station);
 void station_turn_ended(struct station *station);
 bool station_rests(struct station *station);
 void station_edit(struct station *station);
+/* The other group of a row that came down while a change of its first one waits to be pushed. */
+void station_edit_beside(struct station *station);
 void station_insert(struct station *station);
 void station_delete(struct station *station);
 /* One that was here once, under its old id. */
