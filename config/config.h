@@ -87,6 +87,7 @@ struct config_mqtt {
     int keepalive_s;
     char *listen; /* for --print-broker-config: where devices connect */
     int listen_port;
+    char *rules_dir; /* rule files over those that come with the program */
 };
 
 struct config_sync {

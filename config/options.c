@@ -190,6 +190,11 @@ const struct option option_table[] = {
      .min = 1, .max = 65535, .offset = IN_CONFIG(mqtt.listen_port),
      .help_zh = "供设备连接的端口",
      .help_en = "its port"},
+    {.section = "mqtt", .name = "rules_dir", .type = OPTION_PATH, .preset = "/etc/touyan/devices.d",
+     .max = LIMIT_PATH_BYTES, .offset = IN_CONFIG(mqtt.rules_dir),
+     .help_zh = "设备规则文件（*.rules）的文件夹；同名文件代替自带的，空文件停用该产品",
+     .help_en = "the folder of rule files (*.rules) for devices; a file there replaces the one of its "
+                "name that comes with the program, an empty one switches that product off"},
 
     {.section = "sync", .name = "url", .type = OPTION_URL, .preset = "",
      .max = LIMIT_PATH_BYTES, .offset = IN_CONFIG(sync.url),

@@ -101,6 +101,8 @@ static void on_reload_signal(uv_signal_t *handle, int signum)
     }
     log_set_level((enum log_level)gateway->config->log.level);
     desk_reload(gateway);
+    if (gateway->mqtt != NULL)
+        mqtt_reload_rules(gateway->mqtt);
     log_info("config.reloaded", "adopted=[%s] at_next_start=[%s]", changes.adopted,
              changes.refused);
 }
@@ -204,6 +206,7 @@ static int init_mqtt(struct gateway *gateway, struct err *err)
         .password_file = config->password_file,
         .client_id = config->client_id,
         .keepalive_s = config->keepalive_s,
+        .rules_dir = config->rules_dir,
     };
     struct mqtt_callbacks callbacks = {.ctx = gateway, .on_event = desk_on_event};
     return mqtt_init(&options, &callbacks, &gateway->mqtt, err);

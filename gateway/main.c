@@ -14,6 +14,7 @@
 #include "gateway/base/text.h"
 #include "gateway/gateway.h"
 #include "mqtt/broker_config.h"
+#include "mqtt/mqtt.h"
 
 enum verb { RUN, CHECK_CONFIG, PRINT_CONFIG, PRINT_SAMPLE, PRINT_MAN, PRINT_BROKER, PRINT_ACL };
 
@@ -163,7 +164,9 @@ static int obey(const struct arguments *arguments, struct err *err)
     }
     if (arguments->verb == RUN)
         code = run(arguments, config, err);
-    else if (arguments->verb != CHECK_CONFIG)
+    else if (arguments->verb == CHECK_CONFIG)
+        code = mqtt_check_rules(config->mqtt.rules_dir, err);
+    else
         code = print_of(arguments->verb, config, err);
     config_free(config);
     return code == ERR_OK                             ? EX_OK

@@ -328,6 +328,8 @@ struct json *view_check(void *ctx)
     check_store(gateway, list, clock_wall_ms(&gateway->clock));
     check_modems(gateway, list);
     find(list, "broker", mqtt.connected ? 0 : 2, mqtt.problem, mqtt.since_ms);
+    if (mqtt_rule_problems(gateway->mqtt)[0] != '\0')
+        find(list, "device_rules", 1, mqtt_rule_problems(gateway->mqtt), 0);
     check_county(gateway, list);
     check_enrolment(gateway, list);
     if (count(gateway, "SELECT (SELECT count(*) FROM duty_again) +"

@@ -71,6 +71,12 @@ struct device *devices_get(struct devices *devices, const char *id, const char *
     return device;
 }
 
+struct device *devices_find(struct devices *devices, const char *id)
+{
+    uint16_t slot = *slot_of(devices, id);
+    return slot != 0 ? devices->list[slot - 1] : NULL;
+}
+
 struct device *devices_at(struct devices *devices, int index)
 {
     return index < devices->count ? devices->list[index] : NULL;

@@ -17,7 +17,7 @@ enum { DEVICE_SAMPLES = 5 };
 
 struct device {
     char id[LIMIT_DEVICE_ID_BYTES + 1];
-    char product[MAPPING_PRODUCT_BYTES + 1];
+    char product[PRODUCT_BYTES + 1];
     enum presence state;
     int64_t state_at_ms, first_at_ms, heard_at_ms, event_at_ms;
     int silent_s;
@@ -41,6 +41,9 @@ void devices_load(struct devices *devices);
  * next devices_load. */
 struct device *devices_get(struct devices *devices, const char *id, const char *product,
                            int64_t now_ms);
+
+/* NULL: never heard. */
+struct device *devices_find(struct devices *devices, const char *id);
 
 /* By index from 0; NULL behind the last. */
 struct device *devices_at(struct devices *devices, int index);

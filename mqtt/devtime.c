@@ -9,6 +9,8 @@
 static const int64_t plausible_from_ms = INT64_C(1704067200000); /* 2024-01-01 UTC */
 static const int64_t plausible_to_ms = INT64_C(4102444800000);   /* 2100-01-01 UTC */
 
+enum { LOCAL = 5 }; /* length of "local" */
+
 /* Exactly `count` digits. */
 static bool take_digits(const char **text, int count, int *ret)
 {
@@ -108,10 +110,11 @@ static bool parse_count(const char *text, bool seconds, int64_t *ret_ms)
     return *rest == '\0';
 }
 
-static bool parse_civil(const char *text, bool zoned, int64_t *ret_ms)
+/* zone: that of the format; NULL: the text has one. */
+static bool parse_civil(const char *text, const char *zone, int64_t *ret_ms)
 {
-    int64_t offset_ms = CALTIME_OFFSET_MS;
-    if (!take_civil(&text, ret_ms) || (zoned && !take_zone(&text, &offset_ms)))
+    int64_t offset_ms;
+    if (!take_civil(&text, ret_ms) || !take_zone(zone != NULL ? &zone : &text, &offset_ms))
         return false;
     *ret_ms += CALTIME_OFFSET_MS - offset_ms;
     return *text == '\0';
@@ -123,6 +126,15 @@ bool mapping_parse_time(const char *format, const char *text, int64_t *ret_ms)
     if (strcmp(format, "s") == 0 || strcmp(format, "ms") == 0)
         read = parse_count(text, strcmp(format, "s") == 0, ret_ms);
     else
-        read = parse_civil(text, strcmp(format, "iso") == 0, ret_ms);
+        read = parse_civil(text, strcmp(format, "iso") == 0 ? NULL : format + LOCAL, ret_ms);
     return read && *ret_ms >= plausible_from_ms && *ret_ms < plausible_to_ms;
+}
+
+bool mapping_time_format_valid(const char *format)
+{
+    int64_t offset_ms;
+    if (strcmp(format, "s") == 0 || strcmp(format, "ms") == 0 || strcmp(format, "iso") == 0)
+        return true;
+    const char *zone = format + LOCAL;
+    return strncmp(format, "local", LOCAL) == 0 && take_zone(&zone, &offset_ms) && *zone == '\0';
 }

@@ -20,7 +20,6 @@
 #include "mqtt/mapping.h"
 #include "mqtt/payload.h"
 #include "mqtt/presence.h"
-#include "mqtt/rules.h"
 
 enum {
     FRESH_MS = 120 * 1000,
@@ -35,6 +34,7 @@ struct ingest {
     struct replica *replica;
     const struct clock *clock;
     char station[LIMIT_STATION_BYTES + 1];
+    char rules_dir[LIMIT_PATH_BYTES];
     struct ingest_callbacks callbacks;
     struct mapping *mapping;
     struct devices *devices;
@@ -55,26 +55,9 @@ struct work {
     const struct ingest_message *message;
     int64_t heard_at_ms;
     struct mapped mapped;
+    int item;              /* of the message, from 0 */
     struct device *device; /* NULL: too many devices */
 };
-
-static const char *const kind_names[MQTT_KIND_COUNT] = {
-    "check_in", "leave_post",  "sos",          "tamper",    "door",
-    "power",    "presence_on", "presence_off", "heartbeat", "telemetry",
-};
-
-const char *mqtt_kind_name(enum mqtt_kind kind)
-{
-    return kind_names[kind];
-}
-
-int mqtt_kind_from_name(const char *name)
-{
-    for (int i = 0; i < MQTT_KIND_COUNT; i++)
-        if (strcmp(kind_names[i], name) == 0)
-            return i;
-    return -1;
-}
 
 /* --- raw --- */
 
@@ -165,15 +148,14 @@ static void promise_ack(struct work *work)
     if (ingest->callbacks.on_ack == NULL || work->mapped.ack_id[0] == '\0')
         return;
     struct buf topic, payload;
-    int qos;
     buf_init(&topic, LIMIT_TOPIC_BYTES);
     buf_init(&payload, ACK_BYTES);
-    if (mapping_ack(ingest->mapping, &work->mapped, work->message->topic, &topic, &payload, &qos)) {
+    if (mapping_answer(&work->mapped, work->message->topic, &topic, &payload)) {
         struct ack *ack = malloc(sizeof *ack + topic.size + payload.size + 2);
         if (ack == NULL)
             abort();
         ack->ingest = ingest;
-        ack->qos = qos;
+        ack->qos = work->mapped.rule->answer_qos;
         memcpy(ack->topic, buf_text(&topic), topic.size + 1);
         ack->payload = ack->topic + topic.size + 1;
         memcpy(ack->topic + topic.size + 1, buf_text(&payload), payload.size + 1);
@@ -185,11 +167,6 @@ static void promise_ack(struct work *work)
 
 /* --- events --- */
 
-static bool is_state_only(enum mqtt_kind kind)
-{
-    return kind == MQTT_HEARTBEAT || kind == MQTT_TELEMETRY;
-}
-
 static int64_t corrected_time(const struct work *work)
 {
     int64_t offset_ms;
@@ -199,13 +176,14 @@ static int64_t corrected_time(const struct work *work)
     return at_ms + offset_ms;
 }
 
-static void judge_age(const struct work *work, struct mqtt_event *event)
+static void judge_age(struct mqtt_event *event)
 {
     int64_t age_ms = event->heard_at_ms - event->device_at_ms;
     bool dated = event->device_at_ms != 0;
-    event->fresh = !event->retained && dated && age_ms < FRESH_MS && age_ms > -FRESH_MS;
-    event->alarm =
-        work->mapped.kind == MQTT_SOS && !event->retained && (!dated || age_ms <= ALARM_LATE_MS);
+    bool live = !event->retained && !event->replay;
+    int64_t late_ms = event->kind == MQTT_SOS ? ALARM_LATE_MS : FRESH_MS;
+    event->fresh = live && dated && age_ms < FRESH_MS && age_ms > -FRESH_MS;
+    event->alarm = live && mqtt_kind_alarms(event->kind) && (!dated || age_ms <= late_ms);
 }
 
 /* FNV-1a, 64 bits: tells payloads of one device apart within seconds, no more. */
@@ -223,10 +201,10 @@ static void make_id(struct work *work, char ret[EVENT_ID_BYTES + 1])
     const struct mapped *mapped = &work->mapped;
     if (mapped->dedupe[0] != '\0')
         snprintf(ret, EVENT_ID_BYTES + 1, "%s:%s", mapped->device_id, mapped->dedupe);
-    else if (mapped->window_s > 0)
+    else if (mapped->rule != NULL && mapped->rule->window_s > 0)
         snprintf(ret, EVENT_ID_BYTES + 1, "%s:w%lld-%016llx", mapped->device_id,
-                 (long long)(work->heard_at_ms / (mapped->window_s * INT64_C(1000))),
-                 (unsigned long long)payload_hash(work->message));
+                 (long long)(work->heard_at_ms / (mapped->rule->window_s * INT64_C(1000))),
+                 (unsigned long long)payload_hash(work->message) + (unsigned long long)work->item);
     else
         snprintf(ret, EVENT_ID_BYTES + 1, "%s:h%lld-%lld", mapped->device_id,
                  (long long)work->heard_at_ms, (long long)work->ingest->undated++);
@@ -243,6 +221,12 @@ static void call_on_event(struct ingest *ingest, const struct mqtt_event *event)
                   mqtt_kind_name(event->kind), replica_problem(ingest->replica));
 }
 
+/* What only changes presence has no rule. */
+static const char *work_product(const struct work *work)
+{
+    return work->mapped.product != NULL ? work->mapped.product->name : work->device->product;
+}
+
 enum { STORED, WAS_THERE, REFUSED };
 static const char unknown_device[] = "unknown device";
 
@@ -252,7 +236,7 @@ static bool find_device(const struct work *work, char *ret_scope, size_t size,
 {
     struct device *device = work->device;
     if (device != NULL && device->registered_turn == work->ingest->turn &&
-        strcmp(device->product, work->mapped.product) == 0)
+        strcmp(device->product, work_product(work)) == 0)
         return text_copy(ret_scope, size, device->scope);
     struct query *query =
         replica_query(work->ingest->replica, "SELECT product, scope FROM device WHERE id = ?1");
@@ -261,7 +245,7 @@ static bool find_device(const struct work *work, char *ret_scope, size_t size,
     if (query_row(query)) {
         const char *scope = query_get_text(query, 1);
         text_copy(ret_scope, size, scope != NULL ? scope : work->ingest->station);
-        bool same = text_equal(query_get_text(query, 0), work->mapped.product);
+        bool same = text_equal(query_get_text(query, 0), work_product(work));
         *ret_reason = same ? NULL : "device is registered as another product";
     }
     query_done(query);
@@ -302,15 +286,17 @@ static const char *take_event(struct work *work)
     struct mqtt_event event = {
         .id = id,
         .device_id = work->mapped.device_id,
-        .product = work->mapped.product,
+        .product = work_product(work),
         .kind = work->mapped.kind,
         .code = work->mapped.code,
         .subject = work->mapped.subject,
         .device_at_ms = corrected_time(work),
         .heard_at_ms = work->heard_at_ms,
+        .count = work->mapped.count,
         .retained = work->message->retained,
+        .replay = work->mapped.replay,
     };
-    judge_age(work, &event);
+    judge_age(&event);
     const char *reason = NULL;
     int result = store_event(work, &event, &reason);
     /* Somebody presses a button that the county has not told us of yet: that is an alarm all the
@@ -333,14 +319,14 @@ static const char *take_event(struct work *work)
 /* --- presence --- */
 
 /* A change is an event of its own, for registered devices. */
-static void tell_presence(struct ingest *ingest, const struct device *device, const char *code,
+static void tell_presence(struct ingest *ingest, struct device *device, const char *code,
                           int64_t now_ms)
 {
     bool on = device->state == PRESENCE_ONLINE;
     struct ingest_message nothing = {.topic = "", .payload = "", .size = 0};
     struct work work = {.ingest = ingest, .message = &nothing, .heard_at_ms = now_ms};
+    work.device = device;
     work.mapped.kind = on ? MQTT_PRESENCE_ON : MQTT_PRESENCE_OFF;
-    work.mapped.product = device->product;
     work.mapped.device_at_ms = now_ms;
     text_copy(work.mapped.device_id, sizeof work.mapped.device_id, device->id);
     text_copy(work.mapped.code, sizeof work.mapped.code, code);
@@ -383,8 +369,8 @@ static void note_device(struct work *work)
         device->messages++;
         device->dirty = true;
     }
-    if (work->mapped.silent_s > 0)
-        device->silent_s = work->mapped.silent_s;
+    if (work->mapped.rule->silent_s > 0)
+        device->silent_s = work->mapped.rule->silent_s;
     if (live && work->mapped.device_at_ms != 0 && kind == MQTT_HEARTBEAT)
         device_note_clock(device, work->mapped.device_at_ms, work->heard_at_ms);
     signal_presence(work->ingest, device, signal, work->mapped.code, work->heard_at_ms);
@@ -412,40 +398,71 @@ static const char *take_text(struct ingest *ingest, const struct ingest_message 
 static bool settle_product(struct work *work)
 {
     struct device *device = work->device;
-    if (strcmp(device->product, work->mapped.product) == 0)
+    const char *product = work->mapped.product->name;
+    if (strcmp(device->product, product) == 0)
         return true;
     if (replica_get_int(work->ingest->replica, 0,
                         "SELECT count(*) FROM device WHERE id = ?1 AND product = ?2", "ss",
-                        device->id, work->mapped.product) == 0)
+                        device->id, product) == 0)
         return false;
-    text_copy(device->product, sizeof device->product, work->mapped.product);
+    text_copy(device->product, sizeof device->product, product);
     device->dirty = true;
     return true;
 }
 
-static const char *handle(struct work *work)
+static bool is_state_only(enum mqtt_kind kind)
+{
+    return kind == MQTT_HEARTBEAT || kind == MQTT_TELEMETRY || kind == MQTT_PRESENCE_ON ||
+           kind == MQTT_PRESENCE_OFF || kind == MQTT_REPLY;
+}
+
+/* One event of the message. */
+static const char *handle_item(struct work *work)
 {
     struct ingest *ingest = work->ingest;
     const struct mapped *mapped = &work->mapped;
-    const char *reason = take_text(ingest, work->message);
-    if (reason != NULL)
-        return reason;
-    if (!mapping_map(ingest->mapping, work->message->topic, buf_text(&ingest->text), &work->mapped,
-                     &reason))
-        return reason;
+    const char *reason = NULL;
     work->device =
-        devices_get(ingest->devices, mapped->device_id, mapped->product, work->heard_at_ms);
+        devices_get(ingest->devices, mapped->device_id, mapped->product->name, work->heard_at_ms);
     if (work->device != NULL && !settle_product(work))
         return "device is known as another product";
-    bool is_event = !is_state_only(mapped->kind) && mapped->kind != MQTT_PRESENCE_ON &&
-                    mapped->kind != MQTT_PRESENCE_OFF;
-    if (is_event)
-        reason = take_event(work);
-    else
+    if (is_state_only(mapped->kind))
         ingest->counts.states++;
+    else
+        reason = take_event(work);
     if (work->device != NULL)
         note_device(work);
-    if (reason == NULL)
+    return reason;
+}
+
+/* A record that can never be read is kept raw, and that is final: its device, which may send
+ * nothing else before it is answered, is answered. One that is not registered is not. */
+static bool is_final(struct work *work)
+{
+    char scope[LIMIT_NAME_BYTES];
+    const char *reason = NULL;
+    work->device = devices_find(work->ingest->devices, work->mapped.device_id);
+    return work->mapped.ack_id[0] != '\0' && find_device(work, scope, sizeof scope, &reason);
+}
+
+/* NULL, or why the message is kept raw; the events that can be read are stored all the same. */
+static const char *handle(struct work *work)
+{
+    struct ingest *ingest = work->ingest;
+    const char *reason = take_text(ingest, work->message), *problem = NULL;
+    if (reason != NULL || !mapping_begin(ingest->mapping, work->message->topic,
+                                         buf_text(&ingest->text), ingest->text.size, &reason))
+        return reason;
+    bool answer = true;
+    for (int got; (got = mapping_next(ingest->mapping, &work->mapped, &problem)) != 0;
+         work->item++) {
+        const char *why = got > 0 ? handle_item(work) : problem;
+        if (why != NULL && (got > 0 || !is_final(work)))
+            answer = false;
+        if (reason == NULL)
+            reason = why;
+    }
+    if (answer)
         promise_ack(work);
     return reason;
 }
@@ -525,7 +542,20 @@ const char *const *ingest_filters(const struct ingest *ingest, int *ret_count)
 
 int ingest_reload_rules(struct ingest *ingest, struct err *err)
 {
-    return mapping_load(ingest->mapping, err);
+    struct mapping *mapping;
+    int code = mapping_open(ingest->rules_dir, &mapping, err);
+    if (code != ERR_OK)
+        return code;
+    mapping_close(ingest->mapping);
+    ingest->mapping = mapping;
+    if (mapping_problems(mapping)[0] != '\0')
+        log_error("mqtt.rules", "left out: %s", mapping_problems(mapping));
+    return ERR_OK;
+}
+
+const struct mapping *ingest_rules(const struct ingest *ingest)
+{
+    return ingest->mapping;
 }
 
 struct ingest_counts ingest_counts(const struct ingest *ingest)
@@ -547,11 +577,9 @@ int ingest_open(const struct ingest_options *options, const struct ingest_callba
     buf_init(&ingest->text, LIMIT_MQTT_MAPPED_BYTES);
     ingest->listening_at_ms = ingest->tick_wall_ms = clock_wall_ms(ingest->clock);
     ingest->tick_mono_ms = clock_mono_ms(ingest->clock);
-    int code = ERR_OK;
-    if (!rules_write_shipped(ingest->replica))
-        code = err_set(err, ERR_IO, "rules: %s", replica_problem(ingest->replica));
-    if (code == ERR_OK)
-        code = mapping_open(ingest->replica, &ingest->mapping, err);
+    text_copy(ingest->rules_dir, sizeof ingest->rules_dir,
+              options->rules_dir != NULL ? options->rules_dir : "");
+    int code = ingest_reload_rules(ingest, err);
     if (code == ERR_OK)
         code = devices_open(ingest->replica, &ingest->devices, err);
     if (code != ERR_OK) {

@@ -13,26 +13,8 @@
 #include <stdint.h>
 
 #include "gateway/base/err.h"
+#include "mqtt/kind.h"
 #include "sync/replica/replica.h"
-
-/* Kinds of events, as written in device_event.kind and in the rules. */
-enum mqtt_kind {
-    MQTT_CHECK_IN,     /* "check_in": subject is the badge number (personId of the terminal) */
-    MQTT_LEAVE_POST,   /* "leave_post": a camera saw the post unattended */
-    MQTT_SOS,          /* "sos" */
-    MQTT_TAMPER,       /* "tamper" */
-    MQTT_DOOR,         /* "door": code "open", "closed", ... */
-    MQTT_POWER,        /* "power": code "mains", "battery", ... */
-    MQTT_PRESENCE_ON,  /* "presence_on" */
-    MQTT_PRESENCE_OFF, /* "presence_off": code "lwt" (its connection broke) or "silent" */
-    MQTT_HEARTBEAT,    /* "heartbeat": never given to on_event */
-    MQTT_TELEMETRY,    /* "telemetry": never given to on_event */
-    MQTT_KIND_COUNT,
-};
-
-const char *mqtt_kind_name(enum mqtt_kind kind);
-/* -1: no such kind. */
-int mqtt_kind_from_name(const char *name);
 
 /* Texts belong to the caller of on_event and live until it returns. */
 struct mqtt_event {
@@ -44,18 +26,23 @@ struct mqtt_event {
     const char *subject;  /* "" when the message has none */
     int64_t device_at_ms; /* the device's own time brought to ours (UTC ms); 0: it gave none */
     int64_t heard_at_ms;  /* wall clock when it was received */
+    int64_t count;        /* people; kind count only */
     bool retained;
-    bool
-        fresh; /* not retained and device_at_ms within 120 s of heard_at_ms: it happened just now */
-    bool alarm; /* sos only: fresh, or up to 30 min old, or without a date; never retained */
+    bool replay; /* the device says that it says so again */
+    bool fresh;  /* neither, and device_at_ms within 120 s of heard_at_ms: it happened just now */
+    /* Somebody must be told now: a kind that alarms, fresh or without a date; an sos also up to 30
+     * min old; never retained or replayed. */
+    bool alarm;
 };
 
 struct ingest;
+struct mapping;
 
 struct ingest_options {
     struct replica *replica;   /* outlives the ingest */
     const struct clock *clock; /* outlives the ingest */
     const char *station;       /* scope of events of devices that have none */
+    const char *rules_dir;     /* over the shipped rules; NULL: those only */
 };
 
 struct ingest_callbacks {
@@ -80,7 +67,7 @@ struct ingest_counts {
     int64_t messages, events, duplicates, states, raw, acks;
 };
 
-/* Writes the shipped rules into table mqtt_rule, loads all rules and the state of the devices. */
+/* Loads the rules and the state of the devices. */
 int ingest_open(const struct ingest_options *options, const struct ingest_callbacks *callbacks,
                 struct ingest **ret, struct err *err);
 void ingest_close(struct ingest *ingest); /* accepts NULL */
@@ -95,7 +82,9 @@ void ingest_tick(struct ingest *ingest, bool connected);
 /* The topic filters to subscribe to; count at most LIMIT_MQTT_FILTERS. Valid until the next
  * ingest_reload_rules. */
 const char *const *ingest_filters(const struct ingest *ingest, int *ret_count);
+/* On an error the rules stay as they are. */
 int ingest_reload_rules(struct ingest *ingest, struct err *err);
+const struct mapping *ingest_rules(const struct ingest *ingest);
 
 struct ingest_counts ingest_counts(const struct ingest *ingest);
 

@@ -1,273 +1,631 @@
-/* Rules: table mqtt_rule, read at the start into a list that knows what the SELECT need not return.
+/* From a payload to events, by rules.
  *
- * Happy path: the filters that match the topic are tried in the order of their lowest rank; for
- * each the SELECT finds the first rule whose guards fit and extracts its values; they are checked
- * and put into a struct mapped. Failures: malformed JSON, no rule, or a value that cannot be (no
+ * Happy path: the filters that match the topic are tried in order; the first rule whose conditions
+ * fit is taken; its values are looked up, checked and put into a struct mapped, once for each
+ * element when the rule says so. Failures: malformed JSON, no rule, or a value that cannot be (no
  * device id, two different ones, an unknown kind) give a reason; the caller keeps the message raw.
- * A rule that is wrong never gets as far: loading marks it. */
+ * A file that is wrong never gets as far: loading leaves it out. */
 #include "mqtt/mapping.h"
 
-#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/base/json.h"
-#include "gateway/base/log.h"
+#include "gateway/base/file.h"
 #include "gateway/base/text.h"
+#include "mqtt/jdoc.h"
+#include "mqtt/shipped.h"
+#include "mqtt/template.h"
 #include "mqtt/topic.h"
 
-struct rule {
-    int64_t id;
-    char product[MAPPING_PRODUCT_BYTES + 1];
-    char dev[LIMIT_NAME_BYTES + 1];
-    char code[LIMIT_EVENT_TEXT_BYTES + 2];
-    int kind; /* -1: at a path */
-    char ts_format[16];
-    int window_s, silent_s;
-    char *ack_topic, *ack_payload; /* owned; NULL: none */
-    int ack_qos;
-};
-
-struct filter {
-    char *text; /* owned */
-    bool is_text;
-};
+enum { PROBLEM_BYTES = 8192, FILE_END = 6 /* ".rules" */ };
 
 struct mapping {
-    struct replica *replica;
-    struct rule *rules; /* by id */
-    int rule_count;
-    struct filter filters[2 * LIMIT_MQTT_FILTERS]; /* by rank */
+    struct product *products[LIMIT_MQTT_PRODUCTS]; /* owned, by file name */
+    int product_count;
+    const char *filters[LIMIT_MQTT_FILTERS]; /* distinct */
     int filter_count;
-    const char *topics[LIMIT_MQTT_FILTERS]; /* distinct texts of filters */
-    int topic_count;
-    struct buf quoted; /* a text payload as JSON */
+    struct buf problems;
+
+    /* the message of mapping_begin */
+    const char *topic, *text;
+    size_t size;
+    enum { NOT_PARSED, PARSED, MALFORMED } parsed;
+    const struct product *product;
+    const struct rule *rule;
+    int each, element; /* tokens: the array, and the next index in it; each -1: none */
+    bool done;
+    struct jdoc doc;
 };
 
-bool mapping_path_valid(const char *path)
+/* --- values --- */
+
+enum got { GOT, MISSING, BAD };
+
+static bool is_plain(const char *text)
 {
-    if (*path++ != '$')
+    for (; *text != '\0'; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            return false;
+    return true;
+}
+
+static enum got get_text(const char *text, char *ret, size_t size)
+{
+    return is_plain(text) && text_copy(ret, size, text) ? GOT : BAD;
+}
+
+/* element: of `each`, -1 when there is none. */
+static enum got get_path(const struct mapping *m, const struct rule_value *value, int element,
+                         char *ret, size_t size)
+{
+    if (m->parsed != PARSED) /* a text payload */
+        return value->text[1] == '\0' ? get_text(m->text, ret, size) : MISSING;
+    if (value->from == VALUE_ELEMENT && element < 0)
+        return MISSING;
+    int token = jdoc_find(&m->doc, value->from == VALUE_PATH ? 0 : element, value->text);
+    if (token < 0 || m->doc.tokens[token].kind == JDOC_NULL)
+        return MISSING;
+    return jdoc_text(&m->doc, token, ret, size) ? GOT : BAD;
+}
+
+/* ret is "" unless GOT. */
+static enum got get(const struct mapping *m, const struct rule_value *value, int element, char *ret,
+                    size_t size)
+{
+    enum got got = MISSING;
+    if (value->from == VALUE_TEXT)
+        got = text_copy(ret, size, value->text) ? GOT : BAD;
+    else if (value->from == VALUE_LEVEL)
+        got = topic_level(m->topic, value->level, ret, size) && is_plain(ret) ? GOT : BAD;
+    else if (value->from != VALUE_NONE)
+        got = get_path(m, value, element, ret, size);
+    if (got != GOT)
+        ret[0] = '\0';
+    return got;
+}
+
+/* `text` is one of "a|b|c". */
+static bool one_of(const char *texts, const char *text)
+{
+    size_t length = strlen(text);
+    for (;;) {
+        size_t word = strcspn(texts, "|");
+        if (word == length && memcmp(texts, text, word) == 0)
+            return true;
+        texts += word;
+        if (*texts++ == '\0')
+            return false;
+    }
+}
+
+static bool guard_fits(const struct mapping *m, const struct rule_guard *guard, int element)
+{
+    char text[LIMIT_DEDUPE_BYTES + 1];
+    enum got got = get(m, &guard->value, element, text, sizeof text);
+    switch (guard->how) {
+    case GUARD_EXISTS:
+        return got != MISSING;
+    case GUARD_ABSENT:
+        return got == MISSING;
+    case GUARD_IS:
+        return got == GOT && one_of(guard->texts, text);
+    case GUARD_NOT:
+        return got != GOT || !one_of(guard->texts, text);
+    }
+    return false;
+}
+
+/* --- choosing the rule --- */
+
+static const struct rule_guard *unfit_guard(const struct mapping *m, const struct rule *rule,
+                                            bool of_element, int element)
+{
+    for (int i = 0; i < rule->guard_count; i++)
+        if ((rule->guards[i].value.from == VALUE_ELEMENT) == of_element &&
+            !guard_fits(m, &rule->guards[i], element))
+            return &rule->guards[i];
+    return NULL;
+}
+
+/* The index of the first element from `index` on that fits; -1: none. */
+static int next_element(const struct mapping *m, const struct rule *rule, int each, int index)
+{
+    int token;
+    for (; (token = jdoc_element(&m->doc, each, index)) >= 0; index++)
+        if (unfit_guard(m, rule, true, token) == NULL)
+            return index;
+    return -1;
+}
+
+static void parse_once(struct mapping *m)
+{
+    if (m->parsed == NOT_PARSED)
+        m->parsed = jdoc_parse(&m->doc, m->text, m->size) ? PARSED : MALFORMED;
+}
+
+/* A rule for text sees the payload as it is, also when it happens to be JSON. */
+static bool rule_fits(struct mapping *m, const struct rule *rule)
+{
+    m->each = -1;
+    m->element = 0;
+    if (rule->as_text) {
+        int parsed = m->parsed;
+        m->parsed = MALFORMED;
+        bool fits = unfit_guard(m, rule, false, -1) == NULL;
+        m->parsed = parsed;
+        return fits;
+    }
+    parse_once(m);
+    if (m->parsed != PARSED || unfit_guard(m, rule, false, -1) != NULL)
         return false;
-    while (*path != '\0') {
-        size_t length;
-        if (*path == '.') {
-            path++;
-            length = strspn(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                  "0123456789_-");
-        } else if (*path == '[') {
-            path++;
-            length = strspn(path, "0123456789");
-            if (length == 0 || length > 4 || path[length++] != ']')
-                return false;
-        } else {
-            return false;
+    if (rule->each == NULL)
+        return true;
+    m->each = jdoc_find(&m->doc, 0, rule->each);
+    m->element = next_element(m, rule, m->each, 0);
+    return m->element >= 0;
+}
+
+static bool find_rule(struct mapping *m, bool *ret_topic_known, bool *ret_json)
+{
+    for (int i = 0; i < m->product_count; i++) {
+        const struct product *product = m->products[i];
+        for (int r = 0; r < product->rule_count; r++) {
+            const struct rule *rule = &product->rules[r];
+            if (!topic_matches(rule->topic, m->topic))
+                continue;
+            *ret_topic_known = true;
+            *ret_json = *ret_json || !rule->as_text;
+            if (!rule_fits(m, rule))
+                continue;
+            m->product = product;
+            m->rule = rule;
+            return true;
         }
-        if (length == 0)
+    }
+    return false;
+}
+
+bool mapping_begin(struct mapping *mapping, const char *topic, const char *text, size_t size,
+                   const char **ret_reason)
+{
+    bool known = false, json = false;
+    mapping->topic = topic;
+    mapping->text = text;
+    mapping->size = size;
+    mapping->parsed = NOT_PARSED;
+    mapping->rule = NULL;
+    mapping->done = false;
+    if (find_rule(mapping, &known, &json)) {
+        if (mapping->rule->as_text)
+            mapping->parsed = MALFORMED;
+        return true;
+    }
+    if (!known)
+        *ret_reason = "no rule for this topic";
+    else if (json && mapping->parsed == MALFORMED)
+        *ret_reason = "malformed JSON";
+    else
+        *ret_reason = "no rule for this payload";
+    return false;
+}
+
+const struct rule *mapping_rule(const struct mapping *mapping)
+{
+    return mapping->rule;
+}
+
+/* --- taking its values --- */
+
+/* An id that can stand in a topic and in a key. */
+static bool device_id_valid(const char *id)
+{
+    return id[0] != '\0' && id[0] != '$' && strpbrk(id, "+#/:") == NULL;
+}
+
+static const char *take_device(const struct mapping *m, int element, struct mapped *ret)
+{
+    char named[LIMIT_DEVICE_ID_BYTES + 1];
+    if (get(m, &m->rule->device, element, ret->device_id, sizeof ret->device_id) != GOT ||
+        !device_id_valid(ret->device_id))
+        return "no usable device id";
+    enum got got = get(m, &m->rule->same_device, element, named, sizeof named);
+    if (got == BAD || (got == GOT && strcmp(named, ret->device_id) != 0))
+        return "payload names another device than the topic";
+    return NULL;
+}
+
+static const char *take_kind(const struct mapping *m, int element, struct mapped *ret)
+{
+    char name[LIMIT_EVENT_TEXT_BYTES + 1], word[LIMIT_EVENT_TEXT_BYTES + 1];
+    int kind = m->rule->kind;
+    if (kind < 0) {
+        get(m, &m->rule->kind_value, element, name, sizeof name);
+        bool mapped =
+            m->rule->kinds != NULL && rulefile_lookup(m->rule->kinds, name, word, sizeof word);
+        kind = mqtt_kind_from_name(mapped ? word : name);
+    }
+    if (kind < 0)
+        return "unknown kind of event";
+    ret->kind = (enum mqtt_kind)kind;
+    return NULL;
+}
+
+/* Up to three values, joined by '@'; without the first there is no key. */
+static bool take_dedupe(const struct mapping *m, int element, struct mapped *ret)
+{
+    size_t used = 0;
+    for (int i = 0; i < m->rule->id_count; i++) {
+        size_t at = used > 0 ? used + 1 : 0;
+        if (at >= sizeof ret->dedupe)
             return false;
-        path += length;
+        enum got got = get(m, &m->rule->ids[i], element, ret->dedupe + at, sizeof ret->dedupe - at);
+        if (got == BAD)
+            return false;
+        if (got == MISSING || ret->dedupe[at] == '\0') {
+            ret->dedupe[used] = '\0';
+            if (i == 0)
+                return true;
+            continue;
+        }
+        if (used > 0)
+            ret->dedupe[used] = '@';
+        used = at + strlen(ret->dedupe + at);
     }
     return true;
 }
 
-/* --- loading --- */
-
-enum {
-    COL_ID,
-    COL_PRODUCT,
-    COL_FILTER,
-    COL_FMT,
-    COL_KIND,
-    COL_DEV,
-    COL_CODE,
-    COL_TS,
-    COL_TS_FORMAT,
-    COL_WINDOW,
-    COL_SILENT,
-    COL_ACK_ID,
-    COL_ACK_TOPIC,
-    COL_ACK_PAYLOAD,
-    COL_ACK_QOS,
-    COL_FIRST_PATH, /* guard, guard2, dev_check, subject, dedupe, dedupe2 */
-    COL_END = COL_FIRST_PATH + 6,
-};
-
-static const char sql_rules[] =
-    "SELECT id, product, filter, fmt, kind, dev, code, ts, ts_format, window_s, silent_s, ack_id, "
-    "ack_topic, ack_payload, ack_qos, guard, guard2, dev_check, subject, dedupe, dedupe2 "
-    "FROM mqtt_rule WHERE enabled = 1 ORDER BY id";
-
-static bool path_or_null(struct query *query, int column)
+static bool take_code(const struct mapping *m, int element, struct mapped *ret)
 {
-    const char *path = query_get_text(query, column);
-    return path == NULL || mapping_path_valid(path);
+    char raw[LIMIT_EVENT_TEXT_BYTES + 1];
+    if (get(m, &m->rule->code, element, raw, sizeof raw) == BAD)
+        return false;
+    if (m->rule->codes == NULL ||
+        !rulefile_lookup(m->rule->codes, raw, ret->code, sizeof ret->code))
+        text_copy(ret->code, sizeof ret->code, raw);
+    return true;
 }
 
-static const char *text_or_empty(struct query *query, int column)
+static void take_time(const struct mapping *m, int element, struct mapped *ret)
 {
-    const char *text = query_get_text(query, column);
-    return text != NULL ? text : "";
+    if (get(m, &m->rule->time, element, ret->time_text, sizeof ret->time_text) != GOT ||
+        !mapping_parse_time(m->rule->time_format, ret->time_text, &ret->device_at_ms))
+        ret->device_at_ms = 0;
 }
 
-static bool dev_valid(const char *dev)
+/* "17" or "<boot>-17". */
+static void take_seq(const struct mapping *m, int element, struct mapped *ret)
 {
-    int level;
-    return strncmp(dev, "t:", 2) == 0 ? text_to_int(dev + 2, 0, 20, &level)
-                                      : mapping_path_valid(dev);
+    char text[LIMIT_EVENT_TEXT_BYTES + 1];
+    ret->seq = -1;
+    if (get(m, &m->rule->seq, element, text, sizeof text) != GOT)
+        return;
+    char *dash = strrchr(text, '-');
+    if (dash != NULL)
+        *dash = '\0';
+    if (!text_to_int64(dash != NULL ? dash + 1 : text, 0, INT64_MAX - 1, &ret->seq))
+        ret->seq = -1;
+    else if (dash != NULL && !text_copy(ret->boot, sizeof ret->boot, text))
+        ret->seq = -1;
 }
 
-static const char *pair_problem(struct query *query)
+/* A whole number, also one written with a fraction; -1: none, or beyond max. */
+static int64_t take_number(const struct mapping *m, const struct rule_value *value, int element,
+                           int64_t max)
 {
-    if (query_is_null(query, COL_TS) != query_is_null(query, COL_TS_FORMAT))
-        return "ts and ts_format go together";
-    if (query_is_null(query, COL_ACK_TOPIC) != query_is_null(query, COL_ACK_PAYLOAD))
-        return "ack_topic and ack_payload go together";
+    char text[LIMIT_EVENT_TEXT_BYTES + 1];
+    int64_t number;
+    if (get(m, value, element, text, sizeof text) != GOT)
+        return -1;
+    text[strcspn(text, ".")] = '\0';
+    return text_to_int64(text, 0, max, &number) ? number : -1;
+}
+
+static void take_state(const struct mapping *m, int element, struct mapped *ret)
+{
+    const struct rule *rule = m->rule;
+    take_time(m, element, ret);
+    take_seq(m, element, ret);
+    ret->count = take_number(m, &rule->count, element, 1000000);
+    ret->battery = (int)take_number(m, &rule->battery, element, 100);
+    get(m, &rule->firmware, element, ret->firmware, sizeof ret->firmware);
+    get(m, &rule->mac, element, ret->mac, sizeof ret->mac);
+    ret->replay = rule->has_replay && guard_fits(m, &rule->replay, element);
+    ret->ok = !rule->has_ok || guard_fits(m, &rule->ok, element);
+}
+
+/* NULL: all is well. */
+static const char *take_all(const struct mapping *m, int element, struct mapped *ret)
+{
+    *ret = (struct mapped){.product = m->product, .rule = m->rule};
+    const char *reason = take_device(m, element, ret);
+    if (reason != NULL)
+        return reason;
+    enum got ack = get(m, &m->rule->answer_id, element, ret->ack_id, sizeof ret->ack_id);
+    reason = take_kind(m, element, ret);
+    if (reason != NULL)
+        return reason;
+    if (ack == BAD || !take_code(m, element, ret) ||
+        get(m, &m->rule->subject, element, ret->subject, sizeof ret->subject) == BAD ||
+        !take_dedupe(m, element, ret))
+        return "code, subject or id too long or no plain value";
+    take_state(m, element, ret);
+    if (ret->kind == MQTT_COUNT && ret->count < 0)
+        return "count is no number";
+    if (ret->kind == MQTT_REPLY && ret->dedupe[0] == '\0')
+        return "reply without an id";
     return NULL;
 }
 
-/* NULL when the rule is correct. */
-static const char *rule_problem(struct query *query)
+int mapping_next(struct mapping *mapping, struct mapped *ret, const char **ret_reason)
 {
-    for (int column = COL_FIRST_PATH; column < COL_END; column++)
-        if (!path_or_null(query, column))
-            return "a guard, dev_check, subject or dedupe is no path";
-    if (!topic_filter_valid(text_or_empty(query, COL_FILTER)))
-        return "filter is no MQTT topic filter";
-    if (!dev_valid(text_or_empty(query, COL_DEV)))
-        return "dev is neither t:N nor a path";
-    const char *kind = text_or_empty(query, COL_KIND);
-    if (mqtt_kind_from_name(kind) < 0 && !mapping_path_valid(kind))
-        return "kind is neither a kind nor a path";
-    const char *code = text_or_empty(query, COL_CODE);
-    if (code[0] != '\0' && code[0] != '=' && !mapping_path_valid(code))
-        return "code is neither =text nor a path";
-    if (!path_or_null(query, COL_TS) || !path_or_null(query, COL_ACK_ID))
-        return "ts or ack_id is no path";
-    if (strlen(text_or_empty(query, COL_PRODUCT)) > MAPPING_PRODUCT_BYTES ||
-        strlen(code) > LIMIT_EVENT_TEXT_BYTES)
-        return "product or code is too long";
-    return pair_problem(query);
-}
-
-static char *copy_or_null(const char *text)
-{
-    char *copy = text != NULL ? strdup(text) : NULL;
-    if (text != NULL && copy == NULL)
-        abort(); /* out of memory at the start */
-    return copy;
-}
-
-static void read_rule(struct query *query, struct rule *ret)
-{
-    const char *kind = text_or_empty(query, COL_KIND);
-    *ret = (struct rule){.id = query_get_int(query, COL_ID), .kind = mqtt_kind_from_name(kind)};
-    text_copy(ret->product, sizeof ret->product, text_or_empty(query, COL_PRODUCT));
-    text_copy(ret->dev, sizeof ret->dev, text_or_empty(query, COL_DEV));
-    text_copy(ret->code, sizeof ret->code, text_or_empty(query, COL_CODE));
-    text_copy(ret->ts_format, sizeof ret->ts_format, text_or_empty(query, COL_TS_FORMAT));
-    ret->window_s = (int)query_get_int(query, COL_WINDOW);
-    ret->silent_s = (int)query_get_int(query, COL_SILENT);
-    ret->ack_topic = copy_or_null(query_get_text(query, COL_ACK_TOPIC));
-    ret->ack_payload = copy_or_null(query_get_text(query, COL_ACK_PAYLOAD));
-    ret->ack_qos = (int)query_get_int(query, COL_ACK_QOS);
-}
-
-static void forget_rules(struct mapping *mapping)
-{
-    for (int i = 0; i < mapping->rule_count; i++) {
-        free(mapping->rules[i].ack_topic);
-        free(mapping->rules[i].ack_payload);
+    if (mapping->done || mapping->rule == NULL)
+        return 0;
+    int token = -1;
+    if (mapping->each < 0) {
+        mapping->done = true;
+    } else {
+        token = jdoc_element(&mapping->doc, mapping->each, mapping->element);
+        mapping->element =
+            next_element(mapping, mapping->rule, mapping->each, mapping->element + 1);
+        mapping->done = mapping->element < 0;
     }
-    for (int i = 0; i < mapping->filter_count; i++)
-        free(mapping->filters[i].text);
-    mapping->rule_count = mapping->filter_count = mapping->topic_count = 0;
+    const char *reason = take_all(mapping, token, ret);
+    if (reason == NULL)
+        return 1;
+    *ret_reason = reason;
+    return -1;
 }
 
-/* Statements cannot be changed while the list is being read, so the marks are written after. */
-struct verdict {
-    int64_t id;
-    const char *problem;
+/* --- answers --- */
+
+struct answer {
+    const struct mapped *mapped;
+    const char *topic;
 };
 
-static int read_rules(struct mapping *mapping, struct verdict verdicts[LIMIT_MQTT_RULES])
+static bool look_answer(void *ctx, const char *name, char *ret, size_t size)
 {
-    int count = 0;
-    struct query *query = replica_query(mapping->replica, sql_rules);
-    while (count < LIMIT_MQTT_RULES && query_row(query)) {
-        const char *problem = rule_problem(query);
-        verdicts[count++] = (struct verdict){query_get_int(query, COL_ID), problem};
-        if (problem == NULL)
-            read_rule(query, &mapping->rules[mapping->rule_count++]);
-        else
-            log_error("mqtt.rule", "id=%lld problem=\"%s\"",
-                      (long long)query_get_int(query, COL_ID), problem);
-    }
-    query_done(query);
-    return count;
+    const struct answer *answer = ctx;
+    int level;
+    if (strcmp(name, "device") == 0)
+        return text_copy(ret, size, answer->mapped->device_id);
+    if (strcmp(name, "id") == 0)
+        return text_copy(ret, size, answer->mapped->ack_id);
+    return strncmp(name, "topic:", 6) == 0 && text_to_int(name + 6, 0, 20, &level) &&
+           topic_level(answer->topic, level, ret, size);
 }
 
-static bool mark_rules(struct mapping *mapping, const struct verdict *verdicts, int count)
+bool mapping_answer(const struct mapped *mapped, const char *topic, struct buf *ret_topic,
+                    struct buf *ret_payload)
 {
-    replica_enter(mapping->replica);
-    replica_run(mapping->replica, "UPDATE mqtt_rule SET ok = 0 WHERE ok <> 0", "");
-    for (int i = 0; i < count; i++)
-        replica_run(mapping->replica, "UPDATE mqtt_rule SET ok = ?2, problem = ?3 WHERE id = ?1",
-                    "iis", verdicts[i].id, (int64_t)(verdicts[i].problem == NULL),
-                    verdicts[i].problem);
-    return replica_leave(mapping->replica, true);
+    const struct rule *rule = mapped->rule;
+    struct answer answer = {mapped, topic};
+    char name[TEMPLATE_NAME_BYTES + 1];
+    if (rule->answer == NULL || mapped->ack_id[0] == '\0')
+        return false;
+    return template_fill(rule->answer_to, false, look_answer, &answer, ret_topic, name) &&
+           template_fill(rule->answer, true, look_answer, &answer, ret_payload, name) &&
+           topic_name_valid(buf_text(ret_topic));
 }
 
-static void note_topic(struct mapping *mapping, const char *text)
+/* --- for people --- */
+
+static void describe(const struct mapping *m, const struct rule_guard *guard, char *ret,
+                     size_t size)
 {
-    for (int i = 0; i < mapping->topic_count; i++)
-        if (strcmp(mapping->topics[i], text) == 0)
-            return;
-    if (mapping->topic_count < LIMIT_MQTT_FILTERS)
-        mapping->topics[mapping->topic_count++] = text;
+    char text[LIMIT_EVENT_TEXT_BYTES + 1], where[LIMIT_NAME_BYTES];
+    enum got got = get(m, &guard->value, -1, text, sizeof text);
+    if (guard->value.from == VALUE_LEVEL)
+        snprintf(where, sizeof where, "topic:%d", guard->value.level);
     else
-        log_error("mqtt.rule", "filter=%s problem=\"more than %d filters\"", text,
-                  LIMIT_MQTT_FILTERS);
+        snprintf(where, sizeof where, "%.90s", guard->value.text);
+    snprintf(ret, size, "%s is %s%s%s, wanted: %s%.60s", where, got == GOT ? "\"" : "",
+             got == GOT       ? text
+             : got == MISSING ? "not there"
+                              : "no plain value",
+             got == GOT ? "\"" : "",
+             guard->how == GUARD_EXISTS   ? "exists"
+             : guard->how == GUARD_ABSENT ? "absent"
+             : guard->how == GUARD_NOT    ? "not "
+                                          : "",
+             guard->texts != NULL ? guard->texts : "");
 }
 
-static void read_filters(struct mapping *mapping)
+void mapping_explain(struct mapping *mapping, const struct rule *rule, const char *topic, char *ret,
+                     size_t size)
 {
-    struct query *query =
-        replica_query(mapping->replica, "SELECT filter, fmt = 'text' FROM mqtt_rule WHERE ok = 1 "
-                                        "GROUP BY filter, fmt ORDER BY min(rank), min(id)");
-    while (mapping->filter_count < 2 * LIMIT_MQTT_FILTERS && query_row(query)) {
-        struct filter *filter = &mapping->filters[mapping->filter_count++];
-        filter->text = copy_or_null(query_get_text(query, 0));
-        filter->is_text = query_get_int(query, 1) != 0;
-        note_topic(mapping, filter->text);
+    ret[0] = '\0';
+    if (!topic_matches(rule->topic, topic)) {
+        snprintf(ret, size, "topic does not match %.100s", rule->topic);
+        return;
     }
-    query_done(query);
+    if (rule_fits(mapping, rule))
+        return;
+    const struct rule_guard *guard = unfit_guard(mapping, rule, false, -1);
+    if (!rule->as_text && mapping->parsed == MALFORMED)
+        snprintf(ret, size, "the payload is not JSON");
+    else if (guard != NULL)
+        describe(mapping, guard, ret, size);
+    else
+        snprintf(ret, size, "no element of %.80s fits its conditions", rule->each);
 }
 
-int mapping_load(struct mapping *mapping, struct err *err)
+/* --- loading --- */
+
+const char *mapping_problems(const struct mapping *mapping)
 {
-    struct verdict *verdicts = calloc(LIMIT_MQTT_RULES, sizeof *verdicts);
-    if (verdicts == NULL)
-        return err_set(err, ERR_NOMEM, "out of memory");
-    forget_rules(mapping);
-    int count = read_rules(mapping, verdicts);
-    bool marked = mark_rules(mapping, verdicts, count);
-    free(verdicts);
-    if (!marked)
-        return err_set(err, ERR_IO, "rules: %s", replica_problem(mapping->replica));
-    read_filters(mapping);
+    return buf_text(&mapping->problems);
+}
+
+const char *const *mapping_filters(const struct mapping *mapping, int *ret_count)
+{
+    *ret_count = mapping->filter_count;
+    return mapping->filters;
+}
+
+int mapping_product_count(const struct mapping *mapping)
+{
+    return mapping->product_count;
+}
+
+const struct product *mapping_product_at(const struct mapping *mapping, int index)
+{
+    return mapping->products[index];
+}
+
+const struct product *mapping_product(const struct mapping *mapping, const char *name)
+{
+    for (int i = 0; i < mapping->product_count; i++)
+        if (strcmp(mapping->products[i]->name, name) == 0)
+            return mapping->products[i];
+    return NULL;
+}
+
+static bool has_filter(const struct mapping *mapping, const char *filter)
+{
+    for (int i = 0; i < mapping->filter_count; i++)
+        if (strcmp(mapping->filters[i], filter) == 0)
+            return true;
+    return false;
+}
+
+/* Takes the product over, also when it cannot be used. */
+static int add_product(struct mapping *mapping, struct product *product, struct err *err)
+{
+    int code = ERR_OK;
+    if (mapping_product(mapping, product->name) != NULL)
+        code = err_set(err, ERR_INVALID, "%.96s: there is another file for product %s",
+                       product->file, product->name);
+    else if (mapping->product_count == LIMIT_MQTT_PRODUCTS ||
+             mapping->filter_count + product->rule_count > LIMIT_MQTT_FILTERS)
+        code = err_set(err, ERR_LIMIT, "%.96s: more than %d products or %d topics", product->file,
+                       LIMIT_MQTT_PRODUCTS, LIMIT_MQTT_FILTERS);
+    if (code != ERR_OK) {
+        rulefile_free(product);
+        return code;
+    }
+    mapping->products[mapping->product_count++] = product;
+    for (int i = 0; i < product->rule_count; i++)
+        if (!has_filter(mapping, product->rules[i].topic))
+            mapping->filters[mapping->filter_count++] = product->rules[i].topic;
     return ERR_OK;
 }
 
-int mapping_open(struct replica *replica, struct mapping **ret, struct err *err)
+static void note_problem(struct mapping *mapping, const struct err *err)
+{
+    buf_printf(&mapping->problems, "%s%s", mapping->problems.size > 0 ? "; " : "", err->text);
+}
+
+static void add_text(struct mapping *mapping, const char *file, const char *text, size_t size,
+                     bool *ret_used)
+{
+    struct err err = {0};
+    struct product *product = NULL;
+    int code = rulefile_parse(file, text, size, &product, &err);
+    *ret_used = code == ERR_OK;
+    if (code == ERR_OK && product != NULL)
+        code = add_product(mapping, product, &err);
+    if (code != ERR_OK)
+        note_problem(mapping, &err);
+}
+
+/* False: there is no such file, or it is wrong, and the shipped one is used. */
+static bool add_file(struct mapping *mapping, const char *dir, const char *name)
+{
+    char path[LIMIT_PATH_BYTES];
+    struct err err = {0};
+    struct buf text;
+    bool used = false;
+    buf_init(&text, LIMIT_RULE_FILE_BYTES);
+    if (snprintf(path, sizeof path, "%s/%s", dir, name) >= (int)sizeof path)
+        err_set(&err, ERR_LIMIT, "%.96s: the path is too long", name);
+    else if (file_read(path, &text, &err) == ERR_OK)
+        add_text(mapping, name, buf_text(&text), text.size, &used);
+    if (err.code != ERR_OK && err.code != ERR_NOT_FOUND)
+        note_problem(mapping, &err);
+    buf_free(&text);
+    return used;
+}
+
+static void add_shipped(struct mapping *mapping, const char *dir)
+{
+    for (size_t i = 0; i < shipped_rules_count; i++) {
+        char name[LIMIT_NAME_BYTES];
+        bool used;
+        snprintf(name, sizeof name, "%s.rules", shipped_rules[i].name);
+        if (dir == NULL || !add_file(mapping, dir, name))
+            add_text(mapping, name, shipped_rules[i].text, strlen(shipped_rules[i].text), &used);
+    }
+}
+
+static bool is_shipped(const char *name, size_t length)
+{
+    for (size_t i = 0; i < shipped_rules_count; i++)
+        if (strlen(shipped_rules[i].name) == length &&
+            memcmp(shipped_rules[i].name, name, length) == 0)
+            return true;
+    return false;
+}
+
+static int is_own(const struct dirent *entry)
+{
+    size_t length = strlen(entry->d_name);
+    return entry->d_name[0] != '.' && length > FILE_END && length < LIMIT_NAME_BYTES &&
+           strcmp(entry->d_name + length - FILE_END, ".rules") == 0 &&
+           !is_shipped(entry->d_name, length - FILE_END);
+}
+
+/* Files of the station's own, in the order of their names. */
+static int add_own(struct mapping *mapping, const char *dir, struct err *err)
+{
+    struct dirent **entries;
+    int count = scandir(dir, &entries, is_own, alphasort);
+    if (count < 0)
+        return errno == ENOENT ? ERR_OK : err_set(err, ERR_IO, "%s: %s", dir, strerror(errno));
+    for (int i = 0; i < count; i++) {
+        add_file(mapping, dir, entries[i]->d_name);
+        free(entries[i]);
+    }
+    free(entries);
+    return ERR_OK;
+}
+
+static struct mapping *mapping_new(void)
 {
     struct mapping *mapping = calloc(1, sizeof *mapping);
+    if (mapping != NULL)
+        buf_init(&mapping->problems, PROBLEM_BYTES);
+    return mapping;
+}
+
+int mapping_open(const char *dir, struct mapping **ret, struct err *err)
+{
+    struct mapping *mapping = mapping_new();
     if (mapping == NULL)
         return err_set(err, ERR_NOMEM, "out of memory");
-    mapping->replica = replica;
-    mapping->rules = calloc(LIMIT_MQTT_RULES, sizeof *mapping->rules);
-    buf_init(&mapping->quoted, 2 * LIMIT_MQTT_MAPPED_BYTES);
-    int code = mapping->rules == NULL ? err_set(err, ERR_NOMEM, "out of memory")
-                                      : mapping_load(mapping, err);
+    if (dir != NULL && dir[0] == '\0')
+        dir = NULL;
+    int code = dir != NULL ? add_own(mapping, dir, err) : ERR_OK;
+    add_shipped(mapping, dir);
+    if (code != ERR_OK) {
+        mapping_close(mapping);
+        return code;
+    }
+    *ret = mapping;
+    return ERR_OK;
+}
+
+int mapping_open_one(struct product *product, struct mapping **ret, struct err *err)
+{
+    struct mapping *mapping = mapping_new();
+    if (mapping == NULL) {
+        rulefile_free(product);
+        return err_set(err, ERR_NOMEM, "out of memory");
+    }
+    int code = add_product(mapping, product, err);
     if (code != ERR_OK) {
         mapping_close(mapping);
         return code;
@@ -280,279 +638,8 @@ void mapping_close(struct mapping *mapping)
 {
     if (mapping == NULL)
         return;
-    forget_rules(mapping);
-    free(mapping->rules);
-    buf_free(&mapping->quoted);
+    for (int i = 0; i < mapping->product_count; i++)
+        rulefile_free(mapping->products[i]);
+    buf_free(&mapping->problems);
     free(mapping);
-}
-
-const char *const *mapping_filters(const struct mapping *mapping, int *ret_count)
-{
-    *ret_count = mapping->topic_count;
-    return mapping->topics;
-}
-
-static const struct rule *rule_by_id(const struct mapping *mapping, int64_t id)
-{
-    int low = 0, high = mapping->rule_count;
-    while (low < high) {
-        int middle = (low + high) / 2;
-        if (mapping->rules[middle].id < id)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < mapping->rule_count && mapping->rules[low].id == id ? &mapping->rules[low] : NULL;
-}
-
-/* --- mapping --- */
-
-enum {
-    GOT_RULE,
-    GOT_KIND,
-    GOT_DEV,
-    GOT_CHECK,
-    GOT_CODE,
-    GOT_SUBJECT,
-    GOT_TS,
-    GOT_DEDUPE,
-    GOT_DEDUPE2,
-    GOT_ACK
-};
-
-/* json_valid comes first in its CASE, so json_extract never sees malformed text. The parsed text
- * is cached by SQLite for all calls of one row. */
-static const char sql_map[] =
-    "SELECT r.id, CASE WHEN r.kind GLOB '$*' THEN json_extract(?1, r.kind) END, "
-    "CASE WHEN r.dev GLOB '$*' THEN json_extract(?1, r.dev) END, json_extract(?1, r.dev_check), "
-    "CASE WHEN r.code GLOB '$*' THEN json_extract(?1, r.code) END, json_extract(?1, r.subject), "
-    "json_extract(?1, r.ts), json_extract(?1, r.dedupe), json_extract(?1, r.dedupe2), "
-    "json_extract(?1, r.ack_id) FROM mqtt_rule r "
-    "WHERE r.filter = ?2 AND r.fmt = ?3 AND r.ok = 1 AND CASE WHEN NOT json_valid(?1) THEN 0 ELSE "
-    "(r.guard IS NULL OR CASE WHEN r.guard_eq IS NULL "
-    "  THEN json_extract(?1, r.guard) IS NOT NULL "
-    "  ELSE CAST(json_extract(?1, r.guard) AS TEXT) = r.guard_eq END) AND "
-    "(r.guard2 IS NULL OR CASE WHEN r.guard2_eq IS NULL "
-    "  THEN json_extract(?1, r.guard2) IS NOT NULL "
-    "  ELSE CAST(json_extract(?1, r.guard2) AS TEXT) = r.guard2_eq END) END "
-    "ORDER BY r.rank, r.id LIMIT 1";
-
-/* Copies a value that is no object or array, has no control character and fits. */
-static bool take_value(struct query *query, int column, char *ret, size_t size)
-{
-    const char *text = query_get_text(query, column);
-    ret[0] = '\0';
-    if (text == NULL)
-        return true;
-    if (text[0] == '{' || text[0] == '[')
-        return false;
-    for (const char *c = text; *c != '\0'; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            return false;
-    return text_copy(ret, size, text);
-}
-
-/* An id that can stand in a topic and in a key. */
-static bool device_id_valid(const char *id)
-{
-    return id[0] != '\0' && id[0] != '$' && strpbrk(id, "+#/:") == NULL;
-}
-
-static const char *take_device(struct query *query, const struct rule *rule, const char *topic,
-                               struct mapped *ret)
-{
-    int level;
-    bool taken;
-    if (rule->dev[0] == 't' && text_to_int(rule->dev + 2, 0, 20, &level))
-        taken = topic_level(topic, level, ret->device_id, sizeof ret->device_id);
-    else
-        taken = take_value(query, GOT_DEV, ret->device_id, sizeof ret->device_id);
-    if (!taken || !device_id_valid(ret->device_id))
-        return "no usable device id";
-    char named[LIMIT_DEVICE_ID_BYTES + 1];
-    if (!take_value(query, GOT_CHECK, named, sizeof named) ||
-        (named[0] != '\0' && strcmp(named, ret->device_id) != 0))
-        return "payload names another device than the topic";
-    return NULL;
-}
-
-static const char *take_kind(struct query *query, const struct rule *rule, struct mapped *ret)
-{
-    int kind = rule->kind;
-    const char *name = kind < 0 ? query_get_text(query, GOT_KIND) : NULL;
-    if (name != NULL)
-        kind = mqtt_kind_from_name(name);
-    if (kind < 0)
-        return "unknown kind of event";
-    ret->kind = (enum mqtt_kind)kind;
-    return NULL;
-}
-
-static bool take_dedupe(struct query *query, struct mapped *ret)
-{
-    char second[LIMIT_DEDUPE_BYTES + 1];
-    if (!take_value(query, GOT_DEDUPE, ret->dedupe, sizeof ret->dedupe) ||
-        !take_value(query, GOT_DEDUPE2, second, sizeof second))
-        return false;
-    size_t used = strlen(ret->dedupe), more = strlen(second);
-    if (used == 0 || more == 0)
-        return true;
-    if (used + 1 + more >= sizeof ret->dedupe)
-        return false;
-    ret->dedupe[used] = '@';
-    memcpy(ret->dedupe + used + 1, second, more + 1);
-    return true;
-}
-
-static void take_time(struct query *query, const struct rule *rule, struct mapped *ret)
-{
-    const char *text = query_get_text(query, GOT_TS);
-    ret->device_at_ms = 0;
-    if (text != NULL && !mapping_parse_time(rule->ts_format, text, &ret->device_at_ms))
-        ret->device_at_ms = 0;
-}
-
-/* NULL: all is well. */
-static const char *take_all(struct query *query, const struct rule *rule, const char *topic,
-                            struct mapped *ret)
-{
-    const char *reason = take_device(query, rule, topic, ret);
-    if (reason == NULL)
-        reason = take_kind(query, rule, ret);
-    if (reason != NULL)
-        return reason;
-    if (!take_value(query, GOT_CODE, ret->code, sizeof ret->code) ||
-        !take_value(query, GOT_SUBJECT, ret->subject, sizeof ret->subject) ||
-        !take_dedupe(query, ret) || !take_value(query, GOT_ACK, ret->ack_id, sizeof ret->ack_id))
-        return "code, subject or id too long or no plain value";
-    if (rule->code[0] == '=')
-        text_copy(ret->code, sizeof ret->code, rule->code + 1);
-    take_time(query, rule, ret);
-    ret->product = rule->product;
-    ret->window_s = rule->window_s;
-    ret->silent_s = rule->silent_s;
-    ret->rule_id = rule->id;
-    return NULL;
-}
-
-/* 1: applied; 0: no rule of this filter fits; -1: one does, but *ret_reason. */
-static int try_filter(struct mapping *mapping, const struct filter *filter, const char *topic,
-                      const char *json, struct mapped *ret, const char **ret_reason)
-{
-    struct query *query = replica_query(mapping->replica, sql_map);
-    query_text(query, 1, json);
-    query_text(query, 2, filter->text);
-    query_text(query, 3, filter->is_text ? "text" : "json");
-    int result = 0;
-    if (query_row(query)) {
-        const struct rule *rule = rule_by_id(mapping, query_get_int(query, GOT_RULE));
-        *ret_reason = rule != NULL ? take_all(query, rule, topic, ret) : "rules were changed";
-        result = *ret_reason == NULL ? 1 : -1;
-    }
-    query_done(query);
-    return result;
-}
-
-/* Within the quotes of a JSON string (RFC 8259, 7). */
-static void add_escaped(struct buf *out, const char *text)
-{
-    for (; *text != '\0'; text++) {
-        if (*text == '"' || *text == '\\')
-            buf_printf(out, "\\%c", *text);
-        else if ((unsigned char)*text < 0x20)
-            buf_printf(out, "\\u%04x", (unsigned)*text);
-        else
-            buf_add(out, text, 1);
-    }
-}
-
-static const char *quote(struct mapping *mapping, const char *text)
-{
-    buf_clear(&mapping->quoted);
-    buf_add_text(&mapping->quoted, "\"");
-    add_escaped(&mapping->quoted, text);
-    buf_add_text(&mapping->quoted, "\"");
-    return buf_text(&mapping->quoted);
-}
-
-bool mapping_map(struct mapping *mapping, const char *topic, const char *text, struct mapped *ret,
-                 const char **ret_reason)
-{
-    bool matched = false, as_json = false;
-    for (int i = 0; i < mapping->filter_count; i++) {
-        const struct filter *filter = &mapping->filters[i];
-        if (!topic_matches(filter->text, topic))
-            continue;
-        matched = true;
-        as_json = as_json || !filter->is_text;
-        const char *json = filter->is_text ? quote(mapping, text) : text;
-        int result = try_filter(mapping, filter, topic, json, ret, ret_reason);
-        if (result != 0)
-            return result > 0;
-    }
-    if (!matched)
-        *ret_reason = "no rule for this topic";
-    else if (as_json &&
-             replica_get_int(mapping->replica, 0, "SELECT json_valid(?1)", "s", text) == 0)
-        *ret_reason = "malformed JSON";
-    else
-        *ret_reason = "no rule for this payload";
-    return false;
-}
-
-/* --- acknowledgements --- */
-
-/* The value of one placeholder; false when it has none. */
-static bool place(const char *name, size_t size, const struct mapped *mapped, const char *topic,
-                  char *ret, size_t ret_size)
-{
-    int level;
-    char number[4] = "";
-    if (size == 3 && memcmp(name, "dev", 3) == 0)
-        return text_copy(ret, ret_size, mapped->device_id);
-    if (size == 2 && memcmp(name, "id", 2) == 0)
-        return text_copy(ret, ret_size, mapped->ack_id);
-    if (size == 3 && memcmp(name, "int", 3) == 0) {
-        int64_t value;
-        return text_to_int64(mapped->ack_id, 0, INT64_MAX, &value) &&
-               text_copy(ret, ret_size, mapped->ack_id);
-    }
-    if (size < 3 || size > 4 || memcmp(name, "t:", 2) != 0)
-        return false;
-    memcpy(number, name + 2, size - 2);
-    return text_to_int(number, 0, 20, &level) && topic_level(topic, level, ret, ret_size);
-}
-
-/* A '{' that begins no placeholder stands for itself, so JSON needs no escapes. */
-static bool fill(const char *template, const struct mapped *mapped, const char *topic, bool json,
-                 struct buf *out)
-{
-    while (*template != '\0') {
-        size_t name = *template == '{' ? strspn(template + 1, "abcdeimnort:v0123456789") : 0;
-        if (name == 0 || template[name + 1] != '}') {
-            buf_add(out, template ++, 1);
-            continue;
-        }
-        char value[LIMIT_TOPIC_BYTES + 1];
-        if (!place(template + 1, name, mapped, topic, value, sizeof value))
-            return false;
-        if (json)
-            add_escaped(out, value);
-        else
-            buf_add_text(out, value);
-        template += name + 2;
-    }
-    return !out->failed;
-}
-
-bool mapping_ack(const struct mapping *mapping, const struct mapped *mapped, const char *topic,
-                 struct buf *ret_topic, struct buf *ret_payload, int *ret_qos)
-{
-    const struct rule *rule = rule_by_id(mapping, mapped->rule_id);
-    if (rule == NULL || rule->ack_topic == NULL || mapped->ack_id[0] == '\0')
-        return false;
-    *ret_qos = rule->ack_qos;
-    return fill(rule->ack_topic, mapped, topic, false, ret_topic) &&
-           fill(rule->ack_payload, mapped, topic, true, ret_payload) &&
-           topic_name_valid(buf_text(ret_topic));
 }

@@ -22,6 +22,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
 #include "mqtt/client.h"
+#include "mqtt/mapping.h"
 #include "mqtt/outbox.h"
 
 enum {
@@ -159,6 +160,29 @@ void mqtt_reload_rules(struct mqtt *mqtt)
         subscribe(mqtt, false);
 }
 
+const struct mapping *mqtt_rules(const struct mqtt *mqtt)
+{
+    return ingest_rules(mqtt->ingest);
+}
+
+const char *mqtt_rule_problems(const struct mqtt *mqtt)
+{
+    return mapping_problems(ingest_rules(mqtt->ingest));
+}
+
+int mqtt_check_rules(const char *dir, struct err *err)
+{
+    struct mapping *mapping;
+    int code = mapping_open(dir, &mapping, err);
+    if (code != ERR_OK)
+        return code;
+    char problems[LIMIT_ERR_TEXT];
+    text_copy_utf8(problems, sizeof problems, mapping_problems(mapping),
+                   strlen(mapping_problems(mapping)));
+    mapping_close(mapping);
+    return problems[0] != '\0' ? err_set(err, ERR_INVALID, "%.200s: %s", dir, problems) : ERR_OK;
+}
+
 /* --- the connection --- */
 
 static void note_state(struct mqtt *mqtt, bool connected, const char *why)
@@ -275,7 +299,8 @@ static int make_client(struct mqtt *mqtt, const struct mqtt_options *options, st
 
 static int make_ingest(struct mqtt *mqtt, const struct mqtt_options *options, struct err *err)
 {
-    const struct ingest_options made = {options->replica, options->clock, options->station};
+    const struct ingest_options made = {options->replica, options->clock, options->station,
+                                        options->rules_dir};
     const struct ingest_callbacks callbacks = {
         mqtt, mqtt->callbacks.on_event != NULL ? on_event : NULL, on_ack};
     return ingest_open(&made, &callbacks, &mqtt->ingest, err);

@@ -42,6 +42,7 @@ struct mqtt_options {
     const char *password_file; /* first line is the password */
     const char *client_id;     /* NULL: "touyan-<station>"; must stay the same for the session */
     int keepalive_s;           /* 0: 15 */
+    const char *rules_dir;     /* rule files over the shipped ones; NULL: none */
 };
 
 struct mqtt_callbacks {
@@ -85,8 +86,13 @@ struct mqtt_status mqtt_status(const struct mqtt *mqtt);
 int mqtt_publish(struct mqtt *mqtt, const char *topic, const void *payload, size_t size, int qos,
                  bool retain, int64_t not_after_ms, struct err *err);
 
-/* Reads the rules again after they were changed in table mqtt_rule and subscribes to their topics.
- */
+/* Reads the rule files again and subscribes to their topics. */
 void mqtt_reload_rules(struct mqtt *mqtt);
+/* The rules in force, and what is wrong with the files that were left out ("" when there is none).
+ */
+const struct mapping *mqtt_rules(const struct mqtt *mqtt);
+const char *mqtt_rule_problems(const struct mqtt *mqtt);
+/* For --check-config. ERR_INVALID: "FILE:LINE: what is wrong", as many as fit. */
+int mqtt_check_rules(const char *dir, struct err *err);
 
 #endif

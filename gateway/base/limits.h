@@ -33,8 +33,10 @@ enum {
     LIMIT_RAW_KEPT_BYTES = 4096,     /* of a message that no rule understands */
     LIMIT_RAW_ROWS = 5000,
     LIMIT_MQTT_CUT_BYTES = 2048, /* a longer string (a photo) is cut out before mapping */
-    LIMIT_MQTT_RULES = 500,
-    LIMIT_MQTT_FILTERS = 100,
+    LIMIT_MQTT_TOKENS = 4096,    /* values and names in one JSON payload */
+    LIMIT_MQTT_PRODUCTS = 64,    /* rule files */
+    LIMIT_RULE_FILE_BYTES = 65536,
+    LIMIT_MQTT_FILTERS = 200,
     LIMIT_MQTT_IN_FLIGHT = 20, /* published and not yet acknowledged by the broker */
     LIMIT_MQTT_OUT_ROWS = 10000,
     LIMIT_MQTT_OUT_BYTES = 16384, /* of one message to a device */

@@ -82,9 +82,9 @@ void cli_format_date(int64_t at_ms, char ret[16]);
 typedef int cli_command_fn(const struct cli *cli);
 cli_command_fn command_status, command_check, command_sms_list, command_sms_show, command_sms_send,
     command_sms_simulate, command_sync_status, command_sync_now, command_sync_pending,
-    command_sync_conflicts, command_sync_quarantine, command_device_list, command_desk_list,
-    command_desk_done, command_enrol, command_roster_plan, command_roster_show, command_roster_diff,
-    command_roster_publish;
+    command_sync_conflicts, command_sync_quarantine, command_device_list, command_device_try,
+    command_desk_list, command_desk_done, command_enrol, command_roster_plan, command_roster_show,
+    command_roster_diff, command_roster_publish;
 
 /* The findings that are not good, each with what to do next; returns their number. Printed last. */
 int check_print_problems(const struct cli *cli, const struct json *findings);

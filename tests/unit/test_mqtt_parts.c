@@ -11,6 +11,7 @@
 #include "gateway/base/limits.h"
 #include "mqtt/broker_config.h"
 #include "mqtt/devices.h"
+#include "mqtt/jdoc.h"
 #include "mqtt/mapping.h"
 #include "mqtt/payload.h"
 #include "mqtt/presence.h"
@@ -94,6 +95,7 @@ static void test_times(void **state)
         {"local+08:00", "2026-09-01 24:20:05", -1},
         {"local+08:00", "2000-01-01 00:00:10", -1},
         {"local+08:00", "now", -1},
+        {"local-02:30", "2026-08-31 20:50:05", 1788218405000},
         {"iso", "2026-08-31T23:20:05Z", 1788218405000},
         {"iso", "2026-09-01T07:20:05+08:00", 1788218405000},
         {"iso", "2026-08-31T19:20:05.250-0400", 1788218405250},
@@ -113,16 +115,16 @@ static void test_times(void **state)
 static void test_paths(void **state)
 {
     (void)state;
-    assert_true(mapping_path_valid("$"));
-    assert_true(mapping_path_valid("$.info.facesluiceId"));
-    assert_true(mapping_path_valid("$.params.events[0].event"));
-    assert_false(mapping_path_valid(""));
-    assert_false(mapping_path_valid("k"));
-    assert_false(mapping_path_valid("$."));
-    assert_false(mapping_path_valid("$.k["));
-    assert_false(mapping_path_valid("$.k[]"));
-    assert_false(mapping_path_valid("$.k[#-1]"));
-    assert_false(mapping_path_valid("$.\"a\""));
+    assert_true(jdoc_path_valid("$"));
+    assert_true(jdoc_path_valid("$.info.facesluiceId"));
+    assert_true(jdoc_path_valid("$.params.events[0].event"));
+    assert_false(jdoc_path_valid(""));
+    assert_false(jdoc_path_valid("k"));
+    assert_false(jdoc_path_valid("$."));
+    assert_false(jdoc_path_valid("$.k["));
+    assert_false(jdoc_path_valid("$.k[]"));
+    assert_false(jdoc_path_valid("$.k[#-1]"));
+    assert_false(jdoc_path_valid("$.\"a\""));
 }
 
 static void assert_cut(const char *text, const char *expected)

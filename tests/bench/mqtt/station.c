@@ -2,8 +2,11 @@
  * the replica, with registry, mapping, change marks) on a loop of their own. The rule of our own
  * events is taken without its acknowledgement to the device. Prints "ready", and "done" when COUNT
  * events are committed. */
+#include <errno.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
+#include "gateway/base/file.h"
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
 #include "tests/bench/mqtt/row.h"
@@ -61,28 +64,43 @@ static void prepare_tables(struct bench *bench)
         snprintf(id, sizeof id, "B%02d", i);
         mini_station_add_device(&bench->station, id, "touyan");
     }
-    replica_enter(replica);
-    replica_run(replica,
-                "INSERT INTO mqtt_rule(id, rank, product, filter, kind, dev, dev_check, code, "
-                "subject, ts, ts_format, dedupe) SELECT 1, -1, product, filter, kind, dev, "
-                "dev_check, code, subject, ts, ts_format, dedupe FROM mqtt_rule "
-                "WHERE origin = 'shipped' AND filter = '" BENCH_FILTER "' ON CONFLICT DO NOTHING",
-                "");
-    replica_leave(replica, true);
-    replica_commit(replica);
-    mqtt_reload_rules(bench->station.mqtt);
     replica_commit(replica);
     bench->known =
         replica_get_int(replica, 0, "SELECT count(*) FROM device_event WHERE kind = 'door'", "");
 }
 
+/* Events of our own scheme without the answer that devices get: the publisher listens to none. */
+static const char rules[] = "product = touyan\n"
+                            "[rule event]\n"
+                            "topic = " BENCH_FILTER "\n"
+                            "kind = $.k\n"
+                            "device = topic:4\n"
+                            "same_device = $.dev\n"
+                            "code = $.c\n"
+                            "subject = $.s\n"
+                            "time = $.ts ms\n"
+                            "id = $.id\n"
+                            "seq = $.id\n";
+
+static bool write_rules(const char *db_path, char *ret_dir, size_t size)
+{
+    char path[1024];
+    struct err err;
+    snprintf(ret_dir, size, "%s.rules", db_path);
+    snprintf(path, sizeof path, "%s/touyan.rules", ret_dir);
+    return (mkdir(ret_dir, 0700) == 0 || errno == EEXIST) &&
+           file_replace(path, rules, sizeof rules - 1, 0600, &err) == ERR_OK;
+}
+
 int main(int argc, char **argv)
 {
+    char rules_dir[512];
     static struct bench bench;
-    if (argc != 4 || !text_to_int(argv[3], 1, 10000000, &bench.wanted))
+    if (argc != 4 || !text_to_int(argv[3], 1, 10000000, &bench.wanted) ||
+        !write_rules(argv[2], rules_dir, sizeof rules_dir))
         return 64;
     log_set_sink(swallow, NULL);
-    const struct mqtt_options options = {.socket_path = argv[1]};
+    const struct mqtt_options options = {.socket_path = argv[1], .rules_dir = rules_dir};
     const struct mqtt_callbacks callbacks = {&bench, on_event, NULL};
     if (!mini_station_open(&bench.station, argv[2], options, &callbacks))
         return 1;

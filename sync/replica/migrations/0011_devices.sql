@@ -1,0 +1,2 @@
+-- Rules are files now, see config/devices.d.
+DROP TABLE mqtt_rule;
