@@ -26,3 +26,12 @@ touyan_with_at(sms_care huawei)
 
 touyan_fuzz(atline touyan_modemline)
 touyan_fuzz(frame touyan_sms)
+
+# The programs of bench/sms_queue.py: a station that only sends and receives, and libgammu alone.
+add_executable(bench_sms_station bench/sms/station.c)
+target_link_libraries(bench_sms_station PRIVATE touyan_sms)
+add_dependencies(bench_sms_station touyan-modem touyan-simmodem)
+add_executable(bench_sms_bare bench/sms/bare.c)
+target_link_libraries(bench_sms_bare PRIVATE touyan_base PkgConfig::GAMMU)
+set_target_properties(bench_sms_station bench_sms_bare PROPERTIES RUNTIME_OUTPUT_DIRECTORY
+                      ${CMAKE_BINARY_DIR}/bench)

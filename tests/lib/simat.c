@@ -167,7 +167,7 @@ static bool announce_report(struct simat *at, int64_t now_us, bool heard)
     simbook_write(at->net->book, object);
     at->net->stats.reports++;
     at->net->stats.reports_unheard += unheard;
-    text_to_hex(report.pdu.bytes, report.pdu.size, hex);
+    simat_pdu_hex(&report.pdu, hex);
     if (at->cnmi_ds == 1)
         buf_printf(&at->out, "\r\n+CDS: %zu\r\n%s\r\n", report.pdu.size - 1 - report.pdu.bytes[0],
                    hex);

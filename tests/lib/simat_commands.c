@@ -3,6 +3,7 @@
  * else it ends with OK. What no table knows is ERROR. */
 #include "tests/lib/simat_commands.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -239,11 +240,18 @@ static void run_cnmi(struct simat *at, const char *args)
     }
 }
 
+void simat_pdu_hex(const struct simnet_pdu *pdu, char ret[TPDU_HEX_BYTES])
+{
+    text_to_hex(pdu->bytes, pdu->size, ret);
+    for (char *c = ret; *c != '\0'; c++)
+        *c = (char)toupper((unsigned char)*c);
+}
+
 static void say_stored(struct simat *at, const char *head, struct simnet_pdu *pdu)
 {
     char hex[TPDU_HEX_BYTES];
 
-    text_to_hex(pdu->bytes, pdu->size, hex);
+    simat_pdu_hex(pdu, hex);
     int status = pdu->is_draft ? 2 : pdu->read ? 1 : 0; /* 27.005 3.1 <stat> */
     buf_printf(&at->out, "\r\n%s%d,,%d\r\n%s\r\n", head, status, (int)pdu->size - 1 - pdu->bytes[0],
                hex);

@@ -15,4 +15,7 @@ void simat_cme_error(struct simat *at, int number);
 /* AT+CMGS; args from the '=' on. */
 void simat_begin_send(struct simat *at, const char *args);
 
+/* The PDU as modems write it: digits in capitals. */
+void simat_pdu_hex(const struct simnet_pdu *pdu, char ret[TPDU_HEX_BYTES]);
+
 #endif

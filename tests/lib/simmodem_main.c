@@ -20,7 +20,7 @@ static void usage(void)
 {
     fputs("touyan-simmodem --link PATH [--control PATH] [--log FILE] [--log-fsync yes|no]\n"
           "                [--clock FILE] [--capacity N] [--delay-ms N] [--report-ms N]\n"
-          "                [--profile quectel|simcom|huawei]\n",
+          "                [--profile quectel|calm|simcom|huawei]\n",
           stderr);
 }
 

@@ -46,6 +46,8 @@ static const struct simprofile profiles[] = {
      .pin_tries = "+QPINC=\"SC\"",
      .pin_before = "+QPINC: \"SC\",",
      .pin_behind = ",10"},
+    /* the same without a word unasked: for comparing programs that would stumble over it */
+    {.name = "calm", .answers = quectel},
     {.name = "simcom",
      .answers = simcom,
      .bare_prompt = true,

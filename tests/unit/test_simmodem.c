@@ -279,7 +279,7 @@ static void reports_come_by_cds(void **state)
 
     command(f, "AT+CNMI=2,1,0,1,0", "OK");
     send_text(f, "+8613800000001", "x", "+CMGS: 0\r\n\r\nOK\r\n");
-    await(f, "\r\n+CDS: 26\r\n0891683108100005f0");
+    await(f, "\r\n+CDS: 26\r\n0891683108100005F0");
     await(f, "\r\n");
     booked(f, "report", 0, "to", "+8613800000001");
     order(f, "{\"cmd\":\"fault\",\"kind\":\"report_status\",\"number\":70}");
@@ -313,7 +313,7 @@ static void reports_come_by_cdsi(void **state)
     send_text(f, "10086", "x", "OK\r\n");
     await(f, "\r\n+CDSI: \"SR\",1\r\n");
     command(f, "AT+CPMS=\"SR\"", "+CPMS: 1,10,");
-    command(f, "AT+CMGR=1", "\r\n+CMGR: 0,,22\r\n0891683108100005f006");
+    command(f, "AT+CMGR=1", "\r\n+CMGR: 0,,22\r\n0891683108100005F006");
     command(f, "AT+CMGD=1", "OK");
     assert_int_equal(stat_of(f, "inbound_taken"), 0);
 }
@@ -351,11 +351,11 @@ static void inbound_waits_for_room(void **state)
     await(f, "\r\n+CMTI: \"SM\",3\r\n");
     assert_int_equal(stat_of(f, "inbound_waiting"), 1);
     assert_int_equal(stat_of(f, "inbound_stored"), 3);
-    command(f, "AT+CMGL=4", "\r\n+CMGL: 1,0,,24\r\n0891683108100005f0040d9168");
-    await(f, "\r\n+CMGL: 3,0,,1\r\n00ff\r\n\r\nOK\r\n");
+    command(f, "AT+CMGL=4", "\r\n+CMGL: 1,0,,24\r\n0891683108100005F0040D9168");
+    await(f, "\r\n+CMGL: 3,0,,1\r\n00FF\r\n\r\nOK\r\n");
     command(f, "AT+CMGL=0", "AT+CMGL=0\r\r\nOK\r\n");
     command(f, "AT+CMGR=1", "\r\n+CMGR: 1,,24\r\n");
-    await(f, "52305c97\r\n\r\nOK\r\n");
+    await(f, "52305C97\r\n\r\nOK\r\n");
     command(f, "AT+CMGD=1", "OK");
     await(f, "\r\n+CMTI: \"SM\",1\r\n");
     command(f, "AT+CMGR=1", "+CMGR: 0,,");
