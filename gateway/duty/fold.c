@@ -180,29 +180,60 @@ bool span_is_digits(struct span span)
     return span_size(span) > 0;
 }
 
+static bool shares_sound(uint32_t a, uint32_t b)
+{
+    uint16_t sounds_a[UNIHAN_SOUNDS_MAX], sounds_b[UNIHAN_SOUNDS_MAX];
+    int count_a = unihan_sounds(a, sounds_a), count_b = unihan_sounds(b, sounds_b);
+    for (int i = 0; i < count_a; i++)
+        for (int j = 0; j < count_b; j++)
+            if (sounds_a[i] == sounds_b[j])
+                return true;
+    return false;
+}
+
 bool span_sounds_like(struct span span, const char *word)
 {
     uint32_t cps[WORD_MAX];
     size_t count = decode_word(word, cps);
     if (count != span_size(span))
         return false;
-    for (size_t i = 0; i < count; i++) {
-        int sound = unihan_sound(cps[i]);
-        if (sound == 0 || sound != unihan_sound(span.text->cp[span.from + i]))
+    for (size_t i = 0; i < count; i++)
+        if (!shares_sound(cps[i], span.text->cp[span.from + i]))
             return false;
+    return count > 0;
+}
+
+/* The letters that the span has of a syllable that it starts with, else 0. */
+static size_t takes_syllable(struct span span, const char *name)
+{
+    size_t size = 0;
+    for (; name[size] != '\0'; size++)
+        if (span.from + size >= span.to || span.text->cp[span.from + size] != (uint32_t)name[size])
+            return 0;
+    return size;
+}
+
+/* A character may be read in several ways: each is tried. Words are short. */
+static bool spells_all(struct span span, const uint32_t *cps, size_t count)
+{
+    uint16_t sounds[UNIHAN_SOUNDS_MAX];
+    if (count == 0)
+        return span_size(span) == 0;
+    int readings = unihan_sounds(cps[0], sounds);
+    for (int i = 0; i < readings; i++) {
+        size_t taken = takes_syllable(span, unihan_spell(sounds[i]));
+        struct span rest = {span.text, span.from + taken, span.to};
+        if (taken > 0 && spells_all(rest, cps + 1, count - 1))
+            return true;
     }
-    return true;
+    return false;
 }
 
 bool span_spells(struct span span, const char *word)
 {
     uint32_t cps[WORD_MAX];
-    size_t count = decode_word(word, cps), at = span.from;
-    for (size_t i = 0; i < count; i++)
-        for (const char *letter = unihan_spell(cps[i]); letter[0] != '\0'; letter++)
-            if (at >= span.to || span.text->cp[at++] != (uint32_t)letter[0])
-                return false;
-    return at == span.to && at > span.from;
+    size_t count = decode_word(word, cps);
+    return span_size(span) > 0 && spells_all(span, cps, count);
 }
 
 bool span_nearly(struct span span, const char *word)
@@ -217,8 +248,9 @@ bool span_nearly(struct span span, const char *word)
         head++;
     while (tail < least - head && text[size - 1 - tail] == cps[count - 1 - tail])
         tail++;
-    size_t most = size > count ? size : count;
-    return most - head - tail <= 1;
+    if (size != count || head == size)
+        return (size > count ? size : count) - head - tail <= 1;
+    return head + tail + 1 == size && shares_sound(text[head], cps[head]);
 }
 
 void span_copy(struct span span, char *ret, size_t size)

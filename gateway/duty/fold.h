@@ -36,11 +36,12 @@ bool span_has(struct span span, const char *word);
 size_t span_starts(struct span span, const char *word);
 size_t span_ends(struct span span, const char *word);
 bool span_is_digits(struct span span);
-/* The same toneless syllables, character by character; false when either has a silent one. */
+/* A toneless syllable in common, character by character. */
 bool span_sounds_like(struct span span, const char *word);
 /* The span is `word` spelt in toneless pinyin. */
 bool span_spells(struct span span, const char *word);
-/* `word` with one character put in, left out or changed. */
+/* `word` with one character put in or left out, or with another of the same sound: 几点上学 is not
+ * 几点放学. */
 bool span_nearly(struct span span, const char *word);
 /* As written, without what stands around it; cut at a character. */
 void span_copy(struct span span, char *ret, size_t size);

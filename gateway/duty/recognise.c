@@ -9,6 +9,8 @@
 #include "gateway/base/text.h"
 #include "gateway/duty/fold.h"
 
+#include "ordinary.inc"
+
 enum takes { NOTHING, REASON, CODE, TEXT, NAME, SCHOOL, LEVEL, PLAN };
 enum how { EXACT, SPELT, SOUND, NEAR };
 enum who { ALL, VOLUNTEERS, OFFICERS };
@@ -46,6 +48,14 @@ static bool has_any(struct span span, const char *const *list, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         if (span_has(span, list[i]))
+            return true;
+    return false;
+}
+
+static bool starts_with_any(struct span span, const char *const *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (span_starts(span, list[i]))
             return true;
     return false;
 }
@@ -99,10 +109,17 @@ static bool looks_like_school(struct span span)
 {
     static const char *const ends[] = {"小学", "中学", "学校", "幼儿园", "高中", "初中",
                                        "附小", "附中", "小",   "中",     "校"};
+    /* 放学别走实验小学 and 放学后去学校 name no school */
+    static const char *const parts[] = {"走", "去", "接", "等", "了", "的",
+                                        "吗", "在", "请", "谁", "哪"};
+    static const char *const starts[] = {
+        "别", "后", "前", "时", "到", "从", "不", "没", "都", "还", "就", "我", "你", "您", "他",
+        "她", "有", "和", "跟", "要", "是", "通", "因", "给", "让", "把", "说", "问", "想", "回"};
     struct span number = span_starts(span, "S") ? skip(span, 1) : span;
     if (span_is_digits(number))
         return span_size(number) >= 2 - (number.from != span.from) && span_size(number) <= 4;
-    if (span_size(span) < 2 || span_size(span) > 20)
+    if (span_size(span) < 2 || span_size(span) > 20 || has_any(span, parts, COUNT(parts)) ||
+        starts_with_any(span, starts, COUNT(starts)))
         return false;
     for (size_t i = 0; i < COUNT(ends); i++)
         if (span_ends(span, ends[i]))
@@ -121,18 +138,40 @@ static bool is_school(struct span span, const struct recognise_context *context)
     return context->is_school != NULL && context->is_school(context->ctx, text);
 }
 
+/* FOR Wang, but not "for sale" or "for you". */
+static bool is_latin_name(struct span span)
+{
+    static const char *const others[] = {"SALE", "YOU", "ME", "HIM", "HER",
+                                         "US",   "THE", "MY", "FREE"};
+    char first = span.text->plain[span.text->at[span.from]];
+    return first >= 'A' && first <= 'Z' && !starts_with_any(span, others, COUNT(others));
+}
+
 /* 替我请假 and 替班 name nobody. */
 static bool is_name(struct span span)
 {
+    if (is_latin(span))
+        return is_latin_name(span);
     static const char *const starts[] = {"我", "他", "她", "你", "您",
                                          "谁", "班", "代", "换", "人"};
-    static const char *const parts[] = {"请假", "吗", "吧", "班", "不", "没", "能"};
+    static const char *const parts[] = {
+        "请假", "吗", "吧", "班", "不", "没", "能", "的", "了", "个", "给", "跟", "问", "说", "谢",
+        "1",    "在", "是", "哪", "去", "来", "拿", "买", "做", "把", "看", "找", "想", "要", "先"};
     if (span_size(span) < 2 || span_size(span) > 12 || has_any(span, parts, COUNT(parts)))
         return false;
-    for (size_t i = 0; i < COUNT(starts); i++)
-        if (span_starts(span, starts[i]))
-            return false;
-    return true;
+    return !starts_with_any(span, starts, COUNT(starts));
+}
+
+/* What 隐患, 上报 or 意见 is told of. Without a gap, 意见箱, 隐患排查 and 上报了 are words of a
+ * sentence. */
+static bool is_told(struct span span)
+{
+    static const char *const starts[] = {"是", "的", "了", "箱", "书", "簿", "很", "太", "也", "都",
+                                         "就", "还", "有", "没", "无", "不", "已", "怎", "算", "给",
+                                         "到", "截", "排", "时", "材", "名", "表", "统", "单"};
+    static const char *const asks[] = {"吗", "什么", "怎么", "哪", "谁", "几", "多少", "不用"};
+    return after_gap(span) || is_latin(span) ||
+           (!starts_with_any(span, starts, COUNT(starts)) && !has_any(span, asks, COUNT(asks)));
 }
 
 static const struct word *find_whole(struct span span)
@@ -144,7 +183,7 @@ static const struct word *find_whole(struct span span)
 }
 
 /* A reason is harmless text: no question, no negation of what was said, no other command, no
- * danger, and not the rest of a number (2 年级几点放学). */
+ * danger, and not the rest of a number (2 年级几点放学; 2、3号门). */
 static bool is_reason(struct span span)
 {
     static const char *const mixed[] = {
@@ -154,15 +193,13 @@ static bool is_reason(struct span span)
                                         "天", "小", "名", "位", "辆", "岁", "分",
                                         "人", "米", "中", "实", "层", "路", "只"};
     const struct word *whole = find_whole(span);
+    struct span first = {span.text, span.from, span.from + 1};
     if (whole != NULL)
         return whole->kind == COMMAND_DECLINE;
-    if (span_size(span) == 0 || span.text->asked || span_is_digits(span) ||
+    if (span_size(span) == 0 || span.text->asked || span_is_digits(first) ||
         has_any(span, mixed, COUNT(mixed)) || speaks_of_danger(span))
         return false;
-    for (size_t i = 0; i < COUNT(units); i++)
-        if (span_starts(span, units[i]))
-            return false;
-    return true;
+    return !starts_with_any(span, units, COUNT(units));
 }
 
 static bool take_code_and_reason(struct span rest, struct command *command)
@@ -172,7 +209,7 @@ static bool take_code_and_reason(struct span rest, struct command *command)
         put_code(code, command);
         rest.from = code.to;
     }
-    if (!after_gap(rest) || !is_reason(rest))
+    if (!after_gap(rest) || is_latin(rest) || !is_reason(rest)) /* "no problem" is a yes */
         return false;
     put_arg(rest, command);
     return true;
@@ -215,7 +252,7 @@ static bool take_argument(const struct word *word, struct span rest,
         return put_code(rest, command);
     case TEXT:
         put_arg(rest, command);
-        return true;
+        return is_told(rest);
     case NAME:
         put_arg(rest, command);
         return is_name(rest);
@@ -233,6 +270,26 @@ static bool take_argument(const struct word *word, struct span rest,
 }
 
 /* --- reading --- */
+
+/* Everyday words are nobody's typing error: 放血 is not 放学, 回来 not 会来. */
+static bool is_ordinary(struct span span)
+{
+    for (size_t i = 0; i < COUNT(ordinary_words); i++)
+        if (span_is(span, ordinary_words[i]))
+            return true;
+    return false;
+}
+
+/* The same syllables as a word that may be meant by its sound. */
+static bool is_sound_of(struct span span, const struct word *word)
+{
+    if (word->how != SOUND || span_size(span) < 2 || !span_sounds_like(span, word->text))
+        return false;
+    for (size_t i = 0; i < COUNT(ordinary_twins); i++)
+        if (text_equal(word->text, ordinary_twins[i]))
+            return false;
+    return !is_ordinary(span);
+}
 
 static bool found(struct reading *reading, const struct word *word)
 {
@@ -264,13 +321,21 @@ static bool read_whole(struct span span, struct reading *reading)
     return word != NULL ? found(reading, word) : read_repeated(span, reading);
 }
 
+/* 10086, 12345: numbers of services, which no code behind a 1 should be taken for. */
+static bool is_service_number(struct span span)
+{
+    static const char *const services[] = {"100", "111", "121", "123", "119"};
+    return span_size(span) == 1 + CODE_DIGITS && !span.text->gap[span.from + 1] &&
+           starts_with_any(span, services, COUNT(services));
+}
+
 /* 1, 2 or 3, with a code, and 2 with a reason. */
 static bool read_digit(struct span span, struct reading *reading)
 {
     static const int kinds[] = {COMMAND_CONFIRM, COMMAND_DECLINE, COMMAND_SWAP};
     uint32_t digit = span_size(span) > 0 ? span.text->cp[span.from] : 0;
     struct span rest = skip(span, 1);
-    if (digit < '1' || digit > '3')
+    if (digit < '1' || digit > '3' || is_service_number(span))
         return false;
     if (span_size(span) > 1 && !put_code(rest, &reading->command) &&
         (digit != '2' || !take_code_and_reason(rest, &reading->command)))
@@ -294,7 +359,7 @@ static bool read_spelt(struct span span, struct reading *reading)
 static bool read_sound(struct span span, struct reading *reading)
 {
     for (size_t i = 0; i < WORD_COUNT; i++)
-        if (words[i].how == SOUND && span_size(span) > 1 && span_sounds_like(span, words[i].text))
+        if (is_sound_of(span, &words[i]))
             return found(reading, &words[i]);
     return false;
 }
@@ -342,8 +407,8 @@ static bool read_sound_keyword(struct span span, const struct recognise_context 
     for (size_t i = 0; i < WORD_COUNT; i++) {
         struct command command = {0};
         struct span head = {span.text, span.from, span.from + strlen(words[i].text) / strlen("岗")};
-        if (words[i].how != SOUND || (words[i].takes != SCHOOL && words[i].takes != CODE) ||
-            span_size(head) < 2 || head.to >= span.to || !span_sounds_like(head, words[i].text) ||
+        if ((words[i].takes != SCHOOL && words[i].takes != CODE) || head.to >= span.to ||
+            !is_sound_of(head, &words[i]) ||
             !take_argument(&words[i], (struct span){span.text, head.to, span.to}, context,
                            &command))
             continue;

@@ -100,7 +100,8 @@ static size_t prefix_bytes(const char *text, int limit)
 
 static void spell_one(char *ret, size_t size, uint32_t cp, bool first)
 {
-    const char *name = unihan_spell(cp);
+    uint16_t sounds[UNIHAN_SOUNDS_MAX];
+    const char *name = unihan_sounds(cp, sounds) > 0 ? unihan_spell(sounds[0]) : "";
     size_t at = strlen(ret);
     for (size_t i = 0; name[i] != '\0' && at + 1 < size; i++)
         ret[at++] = (char)(i == 0 && first ? name[i] : name[i] + ('a' - 'A'));

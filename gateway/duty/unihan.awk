@@ -4,6 +4,8 @@
 #   digits, Kangxi radicals, compatibility ideographs)
 # - unihan_simplified: traditional to simplified, first simplified form that is not the character itself
 # - unihan_syllable, unihan_names: the toneless Mandarin syllable of each unified ideograph, by number
+# - unihan_more: other syllables of characters that are often read otherwise (了: LE and LIAO), by how
+#   often kHanyuPinlu has found them; a character may be there more than once
 # Plain POSIX awk, so that mawk will do.
 function hex(text,    value, i) {
     value = 0
@@ -24,12 +26,20 @@ function toneless(text) {
     gsub(/[^a-z]/, "", text)
     return toupper(text)
 }
+function numbered(name) {
+    if (!(name in number)) {
+        names[++syllables] = name
+        number[name] = syllables
+    }
+    return number[name]
+}
 function pair(list, count, from, to) {
     list[count] = sprintf("    {0x%04x, 0x%04x},", from, to)
     return count + 1
 }
 BEGIN {
     compats = simples = syllables = 0
+    often = 20
     first_han = hex("4E00")
     last_han = hex("9FFF")
 }
@@ -60,14 +70,32 @@ FILENAME ~ /Readings/ && /\tkMandarin\t/ {
     name = toneless(reading[1])
     if (name == "")
         next
-    if (!(name in number)) {
-        names[++syllables] = name
-        number[name] = syllables
-    }
-    of[at] = number[name]
+    of[at] = numbered(name)
     next
 }
+FILENAME ~ /Readings/ && /\tkHanyuPinlu\t/ {
+    split($0, field, "\t")
+    counted[hex(substr(field[1], 3))] = field[3]
+    next
+}
+function print_more(at,    many, reading, i, count, name, told) {
+    many = split(counted[at], reading, " ")
+    told = "," of[at] ","
+    for (i = 1; i <= many; i++) {
+        count = reading[i]
+        gsub(/.*\(|\).*/, "", count)
+        name = toneless(reading[i])
+        if (count + 0 < often || name == "" || index(told, "," numbered(name) ","))
+            continue
+        told = told numbered(name) ","
+        more[mores++] = sprintf("    {0x%04x, %d},", at, numbered(name))
+    }
+}
 END {
+    mores = 0
+    for (i = first_han; i <= last_han; i++)
+        if (i in counted)
+            print_more(i)
     print "/* made by unihan.awk from the Unicode Character Database */"
     print "static const struct unihan_pair unihan_compat[] = {"
     for (i = 0; i < compats; i++)
@@ -81,5 +109,8 @@ END {
     print "};\nstatic const uint16_t unihan_syllable[] = {"
     for (i = first_han; i <= last_han; i++)
         printf "%d,%s", of[i], i % 16 == 15 ? "\n" : ""
+    print "};\nstatic const struct unihan_pair unihan_more[] = {"
+    for (i = 0; i < mores; i++)
+        print more[i]
     print "};"
 }

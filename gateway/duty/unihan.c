@@ -18,19 +18,24 @@ enum {
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static uint32_t look_up(const struct unihan_pair *pairs, size_t count, uint32_t cp)
+/* Where the pairs of cp begin, or what is greater than it. */
+static size_t first_of(const struct unihan_pair *pairs, size_t count, uint32_t cp)
 {
     size_t low = 0, high = count;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (pairs[middle].from == cp)
-            return pairs[middle].to;
         if (pairs[middle].from < cp)
             low = middle + 1;
         else
             high = middle;
     }
-    return cp;
+    return low;
+}
+
+static uint32_t look_up(const struct unihan_pair *pairs, size_t count, uint32_t cp)
+{
+    size_t at = first_of(pairs, count, cp);
+    return at < count && pairs[at].from == cp ? pairs[at].to : cp;
 }
 
 uint32_t unihan_plain(uint32_t cp)
@@ -45,14 +50,20 @@ uint32_t unihan_plain(uint32_t cp)
     return look_up(unihan_simplified, COUNT(unihan_simplified), cp);
 }
 
-int unihan_sound(uint32_t cp)
+int unihan_sounds(uint32_t cp, uint16_t ret[UNIHAN_SOUNDS_MAX])
 {
+    int count = 0;
     if (cp < FIRST_HAN || cp - FIRST_HAN >= COUNT(unihan_syllable))
         return 0;
-    return unihan_syllable[cp - FIRST_HAN];
+    if (unihan_syllable[cp - FIRST_HAN] != 0)
+        ret[count++] = unihan_syllable[cp - FIRST_HAN];
+    for (size_t i = first_of(unihan_more, COUNT(unihan_more), cp);
+         i < COUNT(unihan_more) && unihan_more[i].from == cp && count < UNIHAN_SOUNDS_MAX; i++)
+        ret[count++] = unihan_more[i].to;
+    return count;
 }
 
-const char *unihan_spell(uint32_t cp)
+const char *unihan_spell(uint16_t sound)
 {
-    return unihan_names[unihan_sound(cp)];
+    return sound < COUNT(unihan_names) ? unihan_names[sound] : "";
 }

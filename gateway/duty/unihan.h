@@ -10,10 +10,12 @@
  * others unchanged. */
 uint32_t unihan_plain(uint32_t cp);
 
-/* The toneless Mandarin syllable of a unified ideograph, a number from 1; 0 for others. */
-int unihan_sound(uint32_t cp);
+/* The toneless Mandarin syllables of a unified ideograph, numbers from 1, the usual one first: most
+ * characters have one, some several (了: LE, LIAO). Returns how many, 0 for other characters. */
+enum { UNIHAN_SOUNDS_MAX = 4 };
+int unihan_sounds(uint32_t cp, uint16_t ret[UNIHAN_SOUNDS_MAX]);
 
-/* "DAO" for 到; "" for others. Static. */
-const char *unihan_spell(uint32_t cp);
+/* "DAO" for a number of unihan_sounds(). Static. */
+const char *unihan_spell(uint16_t sound);
 
 #endif
