@@ -9,3 +9,13 @@ touyan_test(duty_ladder SOURCES unit/duty_ladder.c LIBS duty_world)
 touyan_test(duty_panic SOURCES unit/duty_panic.c LIBS duty_world)
 touyan_test(duty_parents SOURCES unit/duty_parents.c LIBS duty_world)
 touyan_test(duty_day SOURCES unit/duty_day.c LIBS duty_world)
+
+add_executable(bench_understand bench/understand.c)
+target_link_libraries(bench_understand PRIVATE touyan_words)
+target_compile_definitions(bench_understand PRIVATE TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data")
+set_target_properties(bench_understand PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
+add_test(NAME understand COMMAND bench_understand --check)
+# the corpus is what its script makes of its sources
+add_test(NAME understand_corpus COMMAND python3 -B
+         ${CMAKE_CURRENT_SOURCE_DIR}/data/understand/make.py --check)
+set_tests_properties(understand understand_corpus PROPERTIES LABELS unit TIMEOUT 120)
