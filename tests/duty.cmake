@@ -19,3 +19,4 @@ add_test(NAME understand COMMAND bench_understand --check)
 add_test(NAME understand_corpus COMMAND python3 -B
          ${CMAKE_CURRENT_SOURCE_DIR}/data/understand/make.py --check)
 set_tests_properties(understand understand_corpus PROPERTIES LABELS unit TIMEOUT 120)
+touyan_fuzz(recognise touyan_words)
