@@ -173,6 +173,17 @@ void desk_on_event(void *ctx, const struct mqtt_event *event)
     desk_look(gateway);
 }
 
+void desk_on_time(void *ctx, const char *modem, int64_t utc_ms)
+{
+    struct gateway *gateway = ctx;
+    if (!clock_tell(&gateway->mended, utc_ms))
+        return;
+    log_warn("clock.told", "this machine's clock is wrong; time from the network of modem=%s",
+             modem);
+    desk_look(gateway);
+    sms_wake(gateway->sms);
+}
+
 void desk_before_commit(struct gateway *gateway)
 {
     int64_t now = clock_wall_ms(&gateway->clock);

@@ -163,7 +163,7 @@ static int init_sms(struct gateway *gateway, struct err *err)
         .read_secret = read_secret,
         .modem_count = (size_t)config->modem_count,
         .limits = desk_limits(config),
-        .callbacks = {.ctx = gateway, .on_text = desk_on_text},
+        .callbacks = {.ctx = gateway, .on_text = desk_on_text, .on_time = desk_on_time},
     };
     for (int i = 0; i < config->modem_count; i++) {
         const struct config_modem *modem = &config->modems[i];
@@ -327,7 +327,7 @@ int gateway_run(const struct gateway_options *options, struct err *err)
     }
     gateway->options = options;
     gateway->config = options->config;
-    gateway->clock = options->clock;
+    gateway->clock = clock_mend(&gateway->mended, &options->clock);
     gateway->rnd = rnd_system();
     int code = open_replica(gateway, err);
     if (code == ERR_OK)

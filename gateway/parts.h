@@ -22,7 +22,8 @@ struct gateway {
     const struct gateway_options *options;
     struct config *config;
     uv_loop_t loop;
-    struct clock clock;
+    struct clock_mended mended;
+    struct clock clock; /* over `mended` */
     struct rnd rnd;
     struct seal *seal;
     struct replica *replica;
@@ -90,6 +91,8 @@ void desk_on_text(void *gateway, const struct inbox_text *text);
 void desk_on_event(void *gateway, const struct mqtt_event *event);
 /* The county's rows have changed, or a person did something: look again in this turn. */
 void desk_look(struct gateway *gateway);
+/* The network's time, which counts while the machine's clock is impossible. */
+void desk_on_time(void *ctx, const char *modem, int64_t utc_ms);
 /* The same for rows of a catch-up, which come in many slices: a few times a second is enough. */
 void desk_look_soon(struct gateway *gateway);
 /* Before the commit of each turn. */

@@ -30,6 +30,9 @@ static struct json *remedies_json(const struct ladder *ladder)
     return list;
 }
 
+static const char *const clock_words[] = {
+    [CLOCK_SYSTEM] = "system", [CLOCK_TOLD] = "network", [CLOCK_WRONG] = "wrong"};
+
 static struct json *modem_json(const struct sms_modem_status *modem)
 {
     struct json *json = json_new_object();
@@ -183,6 +186,7 @@ struct json *view_status(void *ctx)
     json_set_text(json, "name", gateway->config->station.name);
     json_set_text(json, "version", TOUYAN_VERSION);
     json_set_int(json, "now", now);
+    json_set_text(json, "clock", clock_words[clock_source(&gateway->mended)]);
     json_set_text(json, "failing", replica_failing(gateway->replica));
     json_set_bool(json, "restored", replica_was_restored(gateway->replica));
     json_set_int(json, "backup_at", gateway->backup_done_ms);
@@ -302,6 +306,14 @@ static void check_county(struct gateway *gateway, struct json *list)
              status.reincarnated_why, status.reincarnated_ms);
 }
 
+/* A machine whose battery is empty. */
+static void check_clock(struct gateway *gateway, struct json *list)
+{
+    enum clock_source source = clock_source(&gateway->mended);
+    if (source != CLOCK_SYSTEM)
+        find(list, "wall_clock", source == CLOCK_TOLD ? 1 : 2, clock_words[source], 0);
+}
+
 static void check_store(struct gateway *gateway, struct json *list, int64_t now)
 {
     const char *failing = replica_failing(gateway->replica);
@@ -326,6 +338,7 @@ struct json *view_check(void *ctx)
     struct json *list = json_new_array();
     struct mqtt_status mqtt = mqtt_status(gateway->mqtt);
     check_store(gateway, list, clock_wall_ms(&gateway->clock));
+    check_clock(gateway, list);
     check_modems(gateway, list);
     find(list, "broker", mqtt.connected ? 0 : 2, mqtt.problem, mqtt.since_ms);
     if (mqtt_rule_problems(gateway->mqtt)[0] != '\0')

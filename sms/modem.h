@@ -49,6 +49,8 @@ struct modem_events {
     void (*on_pin)(void *ctx, struct modem *modem, const struct frame *pin);
     /* Another modem is at this port; may be NULL. */
     bool (*is_taken)(void *ctx, struct modem *modem, const char *path);
+    /* The network's time (UTC), each time that the modem is asked for it; may be NULL. */
+    void (*on_time)(void *ctx, struct modem *modem, int64_t utc_ms);
 };
 
 struct modem_options {

@@ -71,6 +71,9 @@ void modem_on_state(struct modem *modem)
     modem->sim_used = frame->sim_used;
     modem->sim_size = frame->sim_size;
     if (frame->network_ms != 0) {
+        if (modem->options.events.on_time != NULL)
+            modem->options.events.on_time(modem->options.events.ctx, modem, frame->network_ms);
+        now = clock_wall_ms(modem->options.clock); /* it may just have been set by that */
         modem->clock_off_ms = frame->network_ms - now;
         modem->clock_at_ms = now;
     }

@@ -241,6 +241,13 @@ static void on_modem_pin(void *ctx, struct modem *modem, const struct frame *fra
     replica_leave(sms->options.replica, true);
 }
 
+static void on_modem_time(void *ctx, struct modem *modem, int64_t utc_ms)
+{
+    const struct sms_callbacks *callbacks = &((struct sms *)ctx)->options.callbacks;
+    if (callbacks->on_time != NULL)
+        callbacks->on_time(callbacks->ctx, modem->options.name, utc_ms);
+}
+
 static bool on_is_taken(void *ctx, struct modem *modem, const char *path)
 {
     const struct sms *sms = ctx;
@@ -308,7 +315,7 @@ static void init_modem(struct sms *sms, size_t index)
         .beat_ms = given->beat_ms,
         .ladder_ms = given->ladder_ms,
         .events = {sms, on_modem_state, on_modem_result, on_modem_pdu, on_modem_report,
-                   on_modem_pin, on_is_taken},
+                   on_modem_pin, on_is_taken, on_modem_time},
     };
     modem_init(&sms->modems[index], &options);
 }

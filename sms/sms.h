@@ -80,6 +80,8 @@ struct sms_callbacks {
     inbox_text_fn *on_text;
     /* A modem changed its state; may be NULL. */
     void (*on_state)(void *ctx, const struct sms_modem_status *status);
+    /* A modem told the time of its network (UTC), about once a minute; may be NULL. */
+    void (*on_time)(void *ctx, const char *modem, int64_t utc_ms);
 };
 
 struct sms_options {

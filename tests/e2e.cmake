@@ -12,3 +12,8 @@ touyan_play(kill_anywhere_at sim/kill_anywhere.py 50 300 --seeds 10 --make quect
 touyan_play(manners e2e/manners.py 5 120)
 touyan_play(roster e2e/roster.py 10 120)
 touyan_play(outage e2e/outage.py 20 240)
+
+# no county: nothing is recorded
+add_test(NAME clock_1970 COMMAND python3 -B ${CMAKE_CURRENT_SOURCE_DIR}/e2e/clock_1970.py --build
+         ${CMAKE_BINARY_DIR})
+set_tests_properties(clock_1970 PROPERTIES LABELS e2e TIMEOUT 60 RUN_SERIAL ON)

@@ -98,6 +98,59 @@ void clock_close_fast(struct clock *clock)
     *clock = (struct clock){0};
 }
 
+/* --- a clock that is plainly wrong --- */
+
+enum { AGREES_MS = 5000 };
+static const int64_t earliest_ms = INT64_C(1767225600000); /* 2026-01-01: no station ran before */
+static const int64_t latest_ms = INT64_C(2713910400000);   /* 2056 */
+
+bool clock_is_possible(int64_t wall_ms)
+{
+    return wall_ms >= earliest_ms && wall_ms < latest_ms;
+}
+
+static int64_t mended_wall(void *ctx)
+{
+    const struct clock_mended *mended = ctx;
+    int64_t under_ms = clock_wall_ms(&mended->under);
+    return clock_is_possible(under_ms) ? under_ms : under_ms + mended->off_ms;
+}
+
+static int64_t mended_mono(void *ctx)
+{
+    return clock_mono_ms(&((struct clock_mended *)ctx)->under);
+}
+
+static int64_t mended_boot(void *ctx)
+{
+    return clock_boot_ms(&((struct clock_mended *)ctx)->under);
+}
+
+struct clock clock_mend(struct clock_mended *mended, const struct clock *under)
+{
+    *mended = (struct clock_mended){.under = *under};
+    return (struct clock){mended, mended_wall, mended_mono, mended_boot};
+}
+
+enum clock_source clock_source(const struct clock_mended *mended)
+{
+    if (clock_is_possible(clock_wall_ms(&mended->under)))
+        return CLOCK_SYSTEM;
+    return mended->off_ms != 0 ? CLOCK_TOLD : CLOCK_WRONG;
+}
+
+bool clock_tell(struct clock_mended *mended, int64_t utc_ms)
+{
+    int64_t under_ms = clock_wall_ms(&mended->under);
+    int64_t off_ms = utc_ms - under_ms;
+    int64_t change_ms = off_ms - mended->off_ms;
+    if (clock_is_possible(under_ms) || !clock_is_possible(utc_ms) ||
+        (change_ms < AGREES_MS && change_ms > -AGREES_MS))
+        return false;
+    mended->off_ms = off_ms;
+    return true;
+}
+
 static int64_t manual_wall(void *ctx)
 {
     return ((struct clock_cells *)ctx)->wall_ms;

@@ -6,6 +6,7 @@
 #ifndef TOUYAN_BASE_CLOCK_H
 #define TOUYAN_BASE_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "gateway/base/err.h"
@@ -34,6 +35,28 @@ const struct clock *clock_real(void);
  * since the start of the machine goes with it. */
 int clock_open_fast(const char *path, struct clock *ret_clock, struct err *err);
 void clock_close_fast(struct clock *clock);
+
+/* A machine whose clock has no battery wakes up in 1970. */
+bool clock_is_possible(
+    int64_t wall_ms); /* neither before this program was written nor long after */
+
+enum clock_source {
+    CLOCK_SYSTEM, /* the clock underneath can be right */
+    CLOCK_TOLD,   /* it cannot: the time is what clock_tell() said, and runs on from there */
+    CLOCK_WRONG,  /* it cannot, and nobody has told the time */
+};
+
+/* A clock over another one: while that one's wall clock is impossible, it goes by what it was told.
+ * When the one underneath is set right, it counts again. */
+struct clock_mended {
+    struct clock under;
+    int64_t off_ms; /* what was told less what the clock underneath said; 0: never told */
+};
+struct clock clock_mend(struct clock_mended *mended, const struct clock *under); /* outlives it */
+enum clock_source clock_source(const struct clock_mended *mended);
+/* The time by somebody who should know. True: it is taken, the wall clock has jumped. False: the
+ * clock is possible as it is, already goes by this within a few seconds, or the news is no time. */
+bool clock_tell(struct clock_mended *mended, int64_t utc_ms);
 
 /* A clock that a test sets by hand; boot is mono. The cells must outlive the clock. */
 struct clock_cells {

@@ -45,6 +45,11 @@ static const struct advice advices[] = {
      {"卡里的短信过半：在手机里删掉旧短信，满了就收不到短信",
       "more than half full: delete old messages in a telephone; a full SIM receives nothing"}},
     {"balance", {"话费余额", "balance"}, {"请充值", "top it up"}},
+    {"wall_clock",
+     {"主机时钟", "machine's clock"},
+     {"时间明显不对，能用时按移动网络的时间走：检查主机的电池和对时（timedatectl）",
+      "plainly wrong; the mobile network's time counts when there is one: check battery and "
+      "timedatectl"}},
     {"network_time",
      {"移动网络的时间", "mobile network's time"},
      {"与主机时间不一致：检查主机的电池和对时（timedatectl）",

@@ -196,6 +196,35 @@ static void test_ids_grow(void **state)
     assert_memory_equal(last, "01234567-89ad-7000-8001-", 24);
 }
 
+/* It wakes up in 1970, hears the time, and is set right later. */
+static void test_mended_clock(void **state)
+{
+    (void)state;
+    const int64_t told = INT64_C(1795000000000); /* in November 2026 */
+    struct clock_cells cells = {.wall_ms = 60000, .mono_ms = 7};
+    struct clock under = clock_manual(&cells);
+    struct clock_mended mended;
+    struct clock clock = clock_mend(&mended, &under);
+    assert_int_equal(clock_source(&mended), CLOCK_WRONG);
+    assert_int_equal(clock_wall_ms(&clock), 60000);
+    assert_false(clock_tell(&mended, 120000)); /* no time either */
+    assert_true(clock_tell(&mended, told));
+    assert_int_equal(clock_source(&mended), CLOCK_TOLD);
+    cells.wall_ms += 1000;
+    assert_true(clock_wall_ms(&clock) == told + 1000);
+    assert_false(clock_tell(&mended, told + 3000)); /* a modem says it to the second, and late */
+    assert_true(clock_wall_ms(&clock) == told + 1000);
+    assert_true(clock_tell(&mended, told + 60000));
+    assert_int_equal(clock_mono_ms(&clock), 7);
+    cells.wall_ms = told + 5; /* timedatectl */
+    assert_int_equal(clock_source(&mended), CLOCK_SYSTEM);
+    assert_true(clock_wall_ms(&clock) == told + 5);
+    assert_false(clock_tell(&mended, told + 3600000)); /* shown, but not believed */
+    assert_true(clock_wall_ms(&clock) == told + 5);
+    cells.wall_ms = INT64_C(4102444800000); /* 2100 */
+    assert_false(clock_is_possible(cells.wall_ms));
+}
+
 static void test_two_sources_differ(void **state)
 {
     (void)state;
@@ -224,6 +253,7 @@ int main(void)
         cmocka_unit_test(test_fast_clock_is_shared),
         cmocka_unit_test(test_manual_clock),
         cmocka_unit_test(test_ids_grow),
+        cmocka_unit_test(test_mended_clock),
         cmocka_unit_test(test_two_sources_differ),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
