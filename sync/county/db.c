@@ -219,11 +219,20 @@ int db_begin(struct db *db, bool snapshot, struct err *err)
     return code;
 }
 
+/* In PostgreSQL the end of a transaction does so. In SQLite what lay there before may be back. */
+static void empty_scratch(struct db *db)
+{
+    db->parts = NULL;
+    db->scratch = db->link->driver->engine == DB_SQLITE;
+}
+
 int db_commit(struct db *db, struct err *err)
 {
     int code = db_run(db, err, "COMMIT", "");
-    if (code == ERR_OK)
+    if (code == ERR_OK) {
         db->in_transaction = false;
+        empty_scratch(db);
+    }
     return code;
 }
 
@@ -232,6 +241,7 @@ void db_rollback(struct db *db)
     if (db->in_transaction && !db->link->lost)
         db_run(db, NULL, "ROLLBACK", "");
     db->in_transaction = false;
+    empty_scratch(db);
     for (int i = 0; i < db->table_count; i++)
         db->tables[i].made = false; /* perhaps: it may have been made in this transaction */
 }
@@ -270,6 +280,7 @@ void db_close(struct db *db)
     if (db->link == NULL)
         return;
     forget_statements(db);
+    buf_free(&db->copy);
     db->link->driver->close(db->link);
     db->link = NULL;
 }

@@ -62,6 +62,9 @@ struct db_driver {
     int (*step)(struct db_query *query, struct err *err);
     void (*reset)(struct db_query *query);
     int64_t (*changes)(struct db_link *link); /* rows, by the last statement */
+    /* `sql` is COPY ... FROM STDIN (FORMAT binary), `bytes` its whole stream; or NULL. */
+    int (*copy)(struct db_link *link, const char *sql, const char *bytes, size_t size,
+                struct err *err);
     /* Of the row at hand; NULL and 0 for NULL. Texts live until the next step. */
     int64_t (*column_int)(struct db_query *query, int column);
     const char *(*column_text)(struct db_query *query, int column, size_t *ret_size);

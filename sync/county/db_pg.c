@@ -48,7 +48,7 @@ static const char SETTINGS[] =
     "SET default_transaction_isolation='read committed';"
     "SET lock_timeout=%d;"
     "SET idle_in_transaction_session_timeout=60000;"
-    "SET jit=off;SET plan_cache_mode=force_custom_plan;"
+    "SET jit=off;SET plan_cache_mode=force_generic_plan;"
     "SET enable_seqscan=off;SET enable_hashjoin=off;SET enable_mergejoin=off;"
     "SET enable_material=off;SET enable_memoize=off;";
 
@@ -271,6 +271,28 @@ static int pg_script(struct db_link *base, const char *sql, struct err *err)
     return code;
 }
 
+/* The end of what a connection says after its rows: one result each, then none. */
+static int end_copy(struct pg_link *link, int code, struct err *err)
+{
+    for (PGresult *result; (result = PQgetResult(link->conn)) != NULL; PQclear(result))
+        if (code == ERR_OK && PQresultStatus(result) != PGRES_COMMAND_OK)
+            code = fail(link, result, err);
+    return code;
+}
+
+static int pg_copy(struct db_link *base, const char *sql, const char *bytes, size_t size,
+                   struct err *err)
+{
+    struct pg_link *link = (struct pg_link *)base;
+    PGresult *result = PQexec(link->conn, sql);
+    int code = PQresultStatus(result) == PGRES_COPY_IN ? ERR_OK : fail(link, result, err);
+    PQclear(result);
+    if (code == ERR_OK &&
+        (PQputCopyData(link->conn, bytes, (int)size) != 1 || PQputCopyEnd(link->conn, NULL) != 1))
+        code = fail(link, NULL, err);
+    return end_copy(link, code, err);
+}
+
 /* --- the connection --- */
 
 static void pg_close(struct db_link *base)
@@ -374,6 +396,7 @@ static const struct db_driver DRIVER = {
     .step = pg_step,
     .reset = pg_reset,
     .changes = pg_changes,
+    .copy = pg_copy,
     .column_int = pg_column_int,
     .column_text = pg_column_text,
 };

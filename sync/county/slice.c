@@ -148,39 +148,6 @@ bool slice_body(const char *body, size_t size, const char *member, struct slice 
     return !cut.too_many;
 }
 
-static bool each_member(struct cut *cut, int64_t row, slice_member_fn *fn, void *ctx)
-{
-    if (take(cut, '}'))
-        return true;
-    do {
-        skip_space(cut);
-        const char *name = cut->at;
-        if (name == cut->end || *name != '"')
-            return false;
-        skip_string(cut);
-        size_t size = (size_t)(cut->at - name);
-        if (size < 2 || !take(cut, ':'))
-            return false;
-        skip_space(cut);
-        if (cut->at < cut->end)
-            fn(ctx, row, name + 1, size - 2, *cut->at);
-        skip_value(cut);
-    } while (take(cut, ','));
-    return take(cut, '}');
-}
-
-void slice_members(const char *rows, size_t size, slice_member_fn *fn, void *ctx)
-{
-    struct cut cut = {.at = rows, .end = rows + size};
-    if (!take(&cut, '[') || take(&cut, ']'))
-        return;
-    for (int64_t row = 0; row == 0 || take(&cut, ','); row++)
-        if (!take(&cut, '{'))
-            skip_value(&cut);
-        else if (!each_member(&cut, row, fn, ctx))
-            return;
-}
-
 /* --- what no text of PostgreSQL holds --- */
 
 static int32_t hex4(const char *at, const char *end)

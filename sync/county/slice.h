@@ -25,11 +25,6 @@ struct slice {
 bool slice_body(const char *body, size_t size, const char *member, struct slice *ret,
                 struct buf *ret_head);
 
-/* Each member of each row of such an array: its name as it is written, and the first character of
- * its value, which tells its kind. */
-typedef void slice_member_fn(void *ctx, int64_t row, const char *name, size_t size, char kind);
-void slice_members(const char *rows, size_t size, slice_member_fn *fn, void *ctx);
-
 /* PostgreSQL refuses a whole text for one thing that its UTF-8 cannot hold. Appends JSON in which
  * U+0000 is the escape of SLICE_NUL and a lone surrogate or a byte that is no UTF-8 the one of
  * SLICE_STRANGE: noncharacters, six bytes long as the escapes that they stand for. False, and

@@ -220,8 +220,6 @@ int store_scratch(struct db *db, struct table_sql *sql, struct err *err)
     if (sql->made)
         return ERR_OK;
     int code = db_script(db, sql->create_in, err);
-    if (code == ERR_OK && sql->create_rec != NULL)
-        code = db_script(db, sql->create_rec, err);
     if (code == ERR_OK) /* it may have been there, with what a rollback brought back */
         code = db_run(db, err, sql->clear, "");
     sql->made = code == ERR_OK;

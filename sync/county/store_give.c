@@ -26,10 +26,8 @@ static int make_admission(struct table_sql *out, struct buf *b)
                " NOT IN(SELECT scope FROM visible))) AND %s",
                t->tid, (long long)LIMIT_VERSION, (long long)LIMIT_VERSION, t->name, COND);
     out->give[0] = sql_take(b);
-    buf_printf(b,
-               "UPDATE in_%d AS m SET _new=1 WHERE coalesce(m.part,0)=0 AND (SELECT"
-               " count(*) FROM \"%s\" t WHERE t.id=m.id)=0 AND %s",
-               t->tid, t->name, COND);
+    buf_printf(b, "UPDATE in_%d AS m SET _new=0 WHERE coalesce(m.part,0)<>0 AND m._new=1 AND %s",
+               t->tid, COND);
     out->give[1] = sql_take(b);
     return 2;
 }
@@ -160,7 +158,7 @@ void sql_make_give(struct table_sql *out, struct buf *b)
         out->give[n++] = make_remember(t, &group, b);
     }
     out->give[n++] = make_audit(t, b);
-    sql_make_writes(t, true, out->give, n, b);
+    sql_make_give_writes(t, out->give, n, b);
     buf_printf(b, "SELECT count(*) FILTER (WHERE why IS NULL AND (_new<>0 OR acc<>0)) FROM in_%d",
                t->tid);
     out->taken = sql_take(b);

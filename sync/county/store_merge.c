@@ -22,16 +22,40 @@ static int run_step(struct db *db, const struct merge_args *args, const char *sq
                   args->upto);
 }
 
-static int run_table_steps(struct db *db, const struct merge_args *args, struct err *err)
+static int run_steps(struct db *db, const struct merge_args *args, char *const *step,
+                     struct err *err)
 {
     int code = ERR_OK;
-    for (int i = 0; code == ERR_OK && i < db->table_count; i++) {
-        char **step = args->give ? db->tables[i].give : db->tables[i].steps;
-        for (; code == ERR_OK && db->tables[i].staged && *step != NULL; step++)
-            code = run_step(db, args, *step, err);
-    }
+    for (; code == ERR_OK && *step != NULL; step++)
+        code = run_step(db, args, *step, err);
     return code;
 }
+
+/* Of rows that are there there are mostly none, and many statements would look for them. */
+static int run_table(struct db *db, const struct merge_args *args, const struct table_sql *sql,
+                     struct err *err)
+{
+    int code = run_step(db, args, sql->known, err);
+    bool some = db_changes(db) > 0;
+    if (args->give)
+        return code != ERR_OK ? code : run_steps(db, args, sql->give, err);
+    if (code == ERR_OK)
+        code = run_steps(db, args, sql->steps, err);
+    if (code == ERR_OK && some)
+        code = run_steps(db, args, sql->old, err);
+    return code != ERR_OK ? code : run_steps(db, args, sql->fresh, err);
+}
+
+static int run_tables(struct db *db, const struct merge_args *args, struct err *err)
+{
+    int code = ERR_OK;
+    for (int i = 0; code == ERR_OK && i < db->table_count; i++)
+        if (db->tables[i].staged)
+            code = run_table(db, args, &db->tables[i], err);
+    return code;
+}
+
+/* --- reading --- */
 
 /* The rows of one array, behind those that are there. */
 static int read_part(struct db *db, const char *table, const char *rows, size_t size,
@@ -45,20 +69,8 @@ static int read_part(struct db *db, const char *table, const char *rows, size_t 
         "FROM json_array_elements(?1::json) WITH ORDINALITY "
         "AS e(v,n)} LIMIT ?4",
         "jisi", rows, size, *count, table, (int64_t)LIMIT_SYNC_PUSH_ROWS + 1 - *count);
-    if (code != ERR_OK)
-        return code;
-    if (db->link->driver->engine != DB_SQLITE)
-        kind_note(db, table_by_name(table), rows, size, *count);
-    *count += db_changes(db);
-    return ERR_OK;
-}
-
-static int forget_odd_numbers(struct db *db, struct err *err)
-{
-    int code = ERR_OK;
-    for (size_t i = 0; code == ERR_OK && i < db->odd_count; i++)
-        if ((db->odd[i].bits & WRONG_LSEQ) != 0)
-            code = db_run(db, err, "UPDATE raw SET lseq=NULL WHERE k=?1", "i", db->odd[i].k);
+    if (code == ERR_OK)
+        *count += db_changes(db);
     return code;
 }
 
@@ -66,12 +78,75 @@ int merge_read(struct db *db, const struct json *parts, const struct slice *rows
                struct err *err)
 {
     int code = ERR_OK;
+    db->scratch = true;
     *ret_rows = 0;
     for (size_t i = 0; code == ERR_OK && i < rows->count; i++)
         if (*ret_rows <= LIMIT_SYNC_PUSH_ROWS)
             code = read_part(db, json_text(json_at(parts, i), "t", ""), rows->rows[i].text,
                              rows->rows[i].size, ret_rows, err);
-    return code == ERR_OK ? forget_odd_numbers(db, err) : code;
+    return code;
+}
+
+int merge_raw(struct db *db, struct err *err)
+{
+    const struct json *parts = db->parts;
+    int64_t count;
+    if (parts == NULL)
+        return ERR_OK;
+    db->parts = NULL;
+    return merge_read(db, parts, db->slice, &count, err);
+}
+
+static struct table_sql *find_table(struct db *db, const char *name)
+{
+    for (int i = 0; i < db->table_count; i++)
+        if (strcmp(db->tables[i].table->name, name) == 0)
+            return &db->tables[i];
+    return NULL;
+}
+
+static int copy_parts(struct db *db, const struct json *parts, const struct slice *rows,
+                      struct pushed *ret, struct err *err)
+{
+    int code = ERR_OK;
+    db->scratch = true;
+    db->unknown = false;
+    db->parts = parts;
+    db->slice = rows;
+    for (size_t i = 0; code == ERR_OK && i < rows->count; i++) {
+        struct table_sql *sql = find_table(db, json_text(json_at(parts, i), "t", ""));
+        db->unknown = db->unknown || sql == NULL;
+        if (ret->rows <= LIMIT_SYNC_PUSH_ROWS)
+            code = copy_part(db, sql, rows->rows[i].text, rows->rows[i].size, ret, err);
+    }
+    return code == ERR_OK && db->unknown ? merge_raw(db, err) : code;
+}
+
+static int read_numbers(struct db *db, struct pushed *ret, struct err *err)
+{
+    struct db_query *q = db_query(db, err,
+                                  "SELECT min(lseq),max(lseq),count(*) FILTER (WHERE row IS NULL "
+                                  "OR lseq IS NULL OR lseq<1) FROM raw",
+                                  "");
+    if (q == NULL || db_step(q, err) <= 0)
+        return err != NULL ? err->code : ERR_IO;
+    ret->first_lseq = db_column_int(q, 0);
+    ret->last_lseq = db_column_int(q, 1);
+    ret->strange = db_column_int(q, 2);
+    db_reset(q);
+    return ERR_OK;
+}
+
+int merge_read_push(struct db *db, const struct json *parts, const struct slice *rows,
+                    struct pushed *ret, struct err *err)
+{
+    *ret = (struct pushed){0};
+    if (rows->count == 0)
+        return ERR_OK;
+    if (db->link->driver->copy != NULL)
+        return copy_parts(db, parts, rows, ret, err);
+    int code = merge_read(db, parts, rows, &ret->rows, err);
+    return code == ERR_OK && ret->rows > 0 ? read_numbers(db, ret, err) : code;
 }
 
 /* --- staging --- */
@@ -108,29 +183,27 @@ static int hide_phones(struct db *db, const struct table_sql *sql, struct err *e
     return rc < 0 ? (err != NULL ? err->code : ERR_IO) : ERR_OK;
 }
 
-/* *ret_repeated: an id occurs twice; *ret_absent: a column is not named. SQLite. */
-static int look_at(struct db *db, const struct table_sql *sql, bool *ret_repeated, bool *ret_absent,
-                   struct err *err)
+/* For SQLite; store_copy.c has seen it. */
+static int look_at(struct db *db, struct table_sql *sql, struct err *err)
 {
     struct db_query *q = db_query(db, err, sql->look, "");
     if (q == NULL || db_step(q, err) <= 0)
         return err != NULL ? err->code : ERR_IO;
-    *ret_repeated = db_column_int(q, 0) != 0;
-    *ret_absent = db_column_int(q, 1) != 0;
+    sql->same_ids = db_column_int(q, 0) != 0;
+    sql->lacking = db_column_int(q, 1) != 0;
     db_reset(q);
     return ERR_OK;
 }
 
-static int check_table(struct db *db, const struct merge_args *args, const struct table_sql *sql,
+static int check_table(struct db *db, const struct merge_args *args, struct table_sql *sql,
                        struct err *err)
 {
-    bool repeated = false, absent = true;
-    int code = sql->look != NULL ? look_at(db, sql, &repeated, &absent, err) : ERR_OK;
-    if (code == ERR_OK && repeated)
+    int code = sql->look != NULL ? look_at(db, sql, err) : ERR_OK;
+    if (code == ERR_OK && sql->same_ids)
         code = db_run(db, err, sql->number, "");
-    if (code == ERR_OK && absent)
+    if (code == ERR_OK && sql->lacking)
         code = run_step(db, args, sql->fill, err);
-    if (code == ERR_OK && absent && sql->fill_null != NULL)
+    if (code == ERR_OK && sql->lacking && sql->fill_null != NULL)
         code = run_step(db, args, sql->fill_null, err);
     if (code == ERR_OK)
         code = run_step(db, args, sql->check, err);
@@ -139,42 +212,50 @@ static int check_table(struct db *db, const struct merge_args *args, const struc
     return code;
 }
 
-static bool mark_staged(struct db *db, const char *name)
-{
-    for (int i = 0; i < db->table_count; i++)
-        if (strcmp(db->tables[i].table->name, name) == 0)
-            return db->tables[i].staged = true;
-    return false;
-}
-
 /* The tables that raw has rows of. */
 static int find_staged(struct db *db, struct err *err)
 {
     struct db_query *q = db_query(db, err, "SELECT DISTINCT t FROM raw", "");
+    struct table_sql *sql;
     int rc = -1;
+    db->scratch = true;
     db->unknown = false;
-    while (q != NULL && (rc = db_step(q, err)) > 0)
-        db->unknown = !mark_staged(db, db_column_text(q, 0)) || db->unknown;
+    while (q != NULL && (rc = db_step(q, err)) > 0) {
+        sql = find_table(db, db_column_text(q, 0));
+        db->unknown = db->unknown || sql == NULL;
+        if (sql != NULL)
+            sql->staged = true;
+    }
     return rc < 0 ? (err != NULL ? err->code : ERR_IO) : ERR_OK;
 }
 
 static int stage_table(struct db *db, const struct merge_args *args, struct table_sql *sql,
                        struct err *err)
 {
+    if (db->link->driver->copy != NULL)
+        return copy_raw(db, sql, err);
     int code = store_scratch(db, sql, err);
-    if (code == ERR_OK)
-        code = run_step(db, args, sql->stage, err);
-    for (size_t k = 0; code == ERR_OK && k < db->odd_count; k++)
-        code = db_run(db, err, sql->odd, "ii", db->odd[k].k, db->odd[k].bits);
+    return code != ERR_OK ? code : run_step(db, args, sql->stage, err);
+}
+
+/* From raw, unless the rows are in in_<tid> already. */
+static int stage_tables(struct db *db, const struct merge_args *args, struct err *err)
+{
+    bool staged = false;
+    for (int i = 0; i < db->table_count; i++)
+        staged = staged || db->tables[i].staged;
+    int code = staged ? ERR_OK : find_staged(db, err);
+    for (int i = 0; code == ERR_OK && i < db->table_count; i++) {
+        struct table_sql *sql = &db->tables[i];
+        if (!staged && sql->staged)
+            code = stage_table(db, args, sql, err);
+    }
     return code;
 }
 
 int merge_stage(struct db *db, const struct merge_args *args, struct err *err)
 {
-    int code = find_staged(db, err);
-    for (int i = 0; code == ERR_OK && i < db->table_count; i++)
-        if (db->tables[i].staged)
-            code = stage_table(db, args, &db->tables[i], err);
+    int code = stage_tables(db, args, err);
     if (code == ERR_OK)
         code = merge_lock(db, err);
     for (int i = 0; code == ERR_OK && i < db->table_count; i++)
@@ -206,7 +287,7 @@ static int apply_range(struct db *db, struct merge_args args, struct err *err)
     struct err row = {0};
     int code = db_run(db, err, "SAVEPOINT merge", "");
     if (code == ERR_OK)
-        code = run_table_steps(db, &args, &row);
+        code = run_tables(db, &args, &row);
     if (code == ERR_OK)
         return db_run(db, err, "RELEASE merge", "");
     if (row.code != ERR_INVALID)
@@ -223,30 +304,47 @@ static int apply_range(struct db *db, struct merge_args args, struct err *err)
     return code != ERR_OK ? code : apply_range(db, high, err);
 }
 
+static int keep_refused(struct db *db, const struct merge_args *args, struct err *err)
+{
+    int64_t bad = 0;
+    int code = db_int(db, &bad, err, "SELECT count(*) FROM verdict WHERE kind='bad'", "");
+    if (code == ERR_OK && bad > 0)
+        code = merge_raw(db, err);
+    for (int i = 0; code == ERR_OK && bad > 0 && i < db->table_count; i++)
+        if (db->tables[i].staged)
+            code = run_step(db, args, db->tables[i].quarantine, err);
+    return code;
+}
+
 int merge_apply(struct db *db, const struct merge_args *args, struct err *err)
 {
+    int64_t verdicts = 0;
     int code = apply_range(db, *args, err);
     for (int i = 0; code == ERR_OK && i < db->table_count; i++) {
         if (!db->tables[i].staged)
             continue;
         code = run_step(db, args, db->tables[i].verdict, err);
-        if (code == ERR_OK)
-            code = run_step(db, args, db->tables[i].quarantine, err);
+        verdicts += db_changes(db);
     }
-    return code;
+    return code == ERR_OK && verdicts > 0 ? keep_refused(db, args, err) : code;
 }
 
 int merge_clear(struct db *db, struct err *err)
 {
-    db->odd_count = 0;
-    int code = db_run(db, err, "DELETE FROM raw", "");
-    if (code == ERR_OK)
+    int code = ERR_OK;
+    db->parts = NULL;
+    memset(db->ids, 0, sizeof db->ids);
+    if (db->scratch)
+        code = db_run(db, err, "DELETE FROM raw", "");
+    if (db->scratch && code == ERR_OK)
         code = db_run(db, err, "DELETE FROM verdict", "");
     for (int i = 0; code == ERR_OK && i < db->table_count; i++) {
-        db->tables[i].staged = false;
-        if (db->tables[i].made)
-            code = db_run(db, err, db->tables[i].clear, "");
+        struct table_sql *sql = &db->tables[i];
+        sql->staged = sql->lacking = sql->same_ids = false;
+        if (db->scratch && sql->made)
+            code = db_run(db, err, sql->clear, "");
     }
+    db->scratch = db->scratch && code != ERR_OK;
     return code;
 }
 

@@ -17,22 +17,25 @@ enum {
 /* The SQL for one replicated table; owned. */
 struct table_sql {
     const struct table *table;
-    bool made;                     /* in_<tid> is there; it is made when it is needed */
-    bool staged;                   /* rows of this push lie in in_<tid> */
-    char *index;                   /* by scope and id */
-    char *create;                  /* the county's table */
-    char *create_in;               /* in_<tid>: rows of one push */
-    char *create_rec;              /* how they are read; or NULL */
-    char *stage;                   /* raw -> in_<tid> */
-    char *odd;                     /* ?1 k, ?2 bits that are wrong; or NULL */
-    char *look;                    /* is an id repeated, is a column missing? or NULL: perhaps */
-    char *number;                  /* the rows of the same id, in n; NULL: stage did it */
-    char *fill, *fill_null;        /* columns that the row does not name; fill_null or NULL */
-    char *check;                   /* sets why */
-    char *phones;                  /* k and phone in clear; NULL when the table has none */
-    char *hide;                    /* ?1 k, ?2 the sealed phone, ?3 why not */
+    bool made;              /* in_<tid> is there; it is made when it is needed */
+    bool staged;            /* rows of this push lie in in_<tid> */
+    bool lacking, same_ids; /* some do not name all columns; share their id, perhaps */
+    char *index;            /* by scope and id */
+    char *create;           /* the county's table */
+    char *create_in;        /* in_<tid>: rows of one push */
+    char *members;          /* of a row, as they are copied; or NULL */
+    char *stage;            /* raw -> in_<tid>; or COPY */
+    char *look;             /* is an id repeated, is a column missing? or NULL: it is known */
+    char *number;           /* the rows of the same id, in n */
+    char *fill, *fill_null; /* columns that the row does not name; fill_null or NULL */
+    char *check;            /* sets why */
+    char *phones;           /* k and phone in clear; NULL when the table has none */
+    char *hide;             /* ?1 k, ?2 the sealed phone, ?3 why not */
+    char *known;            /* first: which rows are there already */
     char *steps[DB_STEPS_MAX + 1]; /* the merge, in order; ends with NULL */
-    char *give[DB_STEPS_MAX + 1];  /* the merge of rows given back */
+    char *old[DB_STEPS_MAX + 1];   /* then, of rows that are there */
+    char *fresh[DB_STEPS_MAX + 1]; /* at last, of those that are not */
+    char *give[DB_STEPS_MAX + 1];  /* instead of these three: the merge of rows given back */
     char *verdict;                 /* in_<tid> -> verdict */
     char *quarantine;              /* in_<tid> -> quarantine */
     char *clear;                   /* empties in_<tid> */
@@ -79,11 +82,13 @@ struct db {
     const struct seal *seal;
     uint32_t without; /* enum sync_without */
     char epoch[LIMIT_STATION_BYTES + 1];
-    struct {
-        int64_t k, bits;
-    } odd[LIMIT_SYNC_PUSH_ROWS]; /* rows with values of a wrong kind, see store_kind.c */
-    size_t odd_count;
-    bool unknown;            /* raw has rows of tables that are not ours */
+    bool scratch; /* something lies in raw, verdict or in_<tid> */
+    bool unknown; /* raw has rows of tables that are not ours */
+    /* The push as it came, when its rows went past raw (store_copy.c); or NULL. */
+    const struct json *parts;
+    const struct slice *slice;
+    struct buf copy;         /* what is being sent */
+    uint64_t ids[2048];      /* hashes of the ids of this push; 0: an empty slot */
     int64_t merged, look_at; /* rows on this connection, and at how many PostgreSQL counts anew */
     size_t row_bytes;        /* of the rows of the last page, on average; 0: there was none */
     char *page; /* ?1 scope, ?2 behind this version, ?3 up to that, ?4 not by this incarnation, ?5
@@ -140,6 +145,15 @@ int merge_stage(struct db *db, const struct merge_args *args, struct err *err);
  * most LIMIT_SYNC_PUSH_ROWS + 1 rows; *ret_rows counts them. */
 int merge_read(struct db *db, const struct json *parts, const struct slice *rows, int64_t *ret_rows,
                struct err *err);
+/* The same for a push. parts and rows stay until the end of the transaction: PostgreSQL gets them
+ * into raw only when somebody asks (merge_raw). */
+struct pushed {
+    int64_t rows, first_lseq, last_lseq;
+    int64_t strange; /* rows that are no object, or without a good lseq */
+};
+int merge_read_push(struct db *db, const struct json *parts, const struct slice *rows,
+                    struct pushed *ret, struct err *err);
+int merge_raw(struct db *db, struct err *err);
 int merge_apply(struct db *db, const struct merge_args *args, struct err *err);
 int merge_clear(struct db *db, struct err *err);
 int merge_take_versions(struct db *db, int64_t count, int64_t now_ms, int64_t *ret_v0,

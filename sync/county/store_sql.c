@@ -321,39 +321,43 @@ static char *make_feed_exit(const struct table *t, struct buf *b)
     return sql_take(b);
 }
 
+#define FEED_END                                                                                   \
+    " ON CONFLICT(${|county,}tid,pk,scope) DO UPDATE SET v=excluded.v,op=excluded.op,o=excluded.o"
+
 static char *make_feed(const struct table *t, struct buf *b)
 {
-    if (is_up(t)) /* a new event is as it came */
-        buf_printf(b,
-                   "INSERT INTO feed(scope,v,tid,pk,op,o) SELECT m.scope,?4+m.k,%d,m.id,'U',?3 FROM"
-                   " in_%d m WHERE m._new<>0",
-                   t->tid, t->tid);
-    else
-        buf_printf(b,
-                   "INSERT INTO feed(scope,v,tid,pk,op,o) SELECT t.scope,?4+m.k,%d,m.id"
-                   ",iif(t._del<>0,'D','U'),iif((m.lose|m.unseen)<>0,NULL,?3) FROM in_%d m JOIN"
-                   " \"%s\" t ON t.id=m.id WHERE (m.acc|m.lose|m.unseen|m._new)<>0",
-                   t->tid, t->tid, t->name);
     buf_printf(b,
-               " AND %s ON CONFLICT(${|county,}tid,pk,scope) DO UPDATE SET "
-               "v=excluded.v,op=excluded.op,o=excluded.o",
-               COND);
+               "INSERT INTO feed(scope,v,tid,pk,op,o) SELECT t.scope,?4+m.k,%d,m.id"
+               ",iif(t._del<>0,'D','U'),iif((m.lose|m.unseen)<>0,NULL,?3) FROM in_%d m JOIN"
+               " \"%s\" t ON t.id=m.id WHERE (m.acc|m.lose|m.unseen|m._new)<>0 AND %s" FEED_END,
+               t->tid, t->tid, t->name, COND);
     return sql_take(b);
 }
 
-/* Whether the rows are there, and whose they are. */
-static int make_admission(struct table_sql *out, struct buf *b)
+/* Of a row that is new all is known without looking for it. */
+static char *make_feed_fresh(const struct table *t, struct buf *b)
+{
+    buf_printf(b, "INSERT INTO feed(scope,v,tid,pk,op,o) SELECT m.scope,?4+m.k,%d,m.id,", t->tid);
+    if (is_up(t))
+        buf_add_text(b, "'U'");
+    else
+        buf_printf(b, "iif((m.gm&%d)<>0 AND coalesce(m._del,0)<>0,'D','U')", BIT_DEL);
+    buf_printf(b, ",?3 FROM in_%d m WHERE m._new=1 AND %s" FEED_END, t->tid, COND);
+    return sql_take(b);
+}
+
+/* Which rows are there, and whose they are. */
+static void make_admission(struct table_sql *out, struct buf *b)
 {
     const struct table *t = out->table;
     int n = 0;
+    buf_printf(b, "UPDATE in_%d AS m SET _new=0 FROM \"%s\" t WHERE t.id=m.id AND %s", t->tid,
+               t->name, COND);
+    out->known = sql_take(b);
     buf_printf(b,
-               "UPDATE in_%d AS m SET _new=1 WHERE (SELECT count(*) FROM \"%s\" t"
-               " WHERE t.id=m.id)=0 AND %s",
-               t->tid, t->name, COND);
-    out->steps[n++] = sql_take(b);
-    buf_printf(b,
-               "UPDATE in_%d AS m SET why='scope' WHERE ?6=0 AND ((%s AND m.scope<>?8) OR (_new=0"
-               " AND EXISTS(SELECT 1 FROM \"%s\" t WHERE t.id=m.id AND t.scope<>?8))) AND %s",
+               "UPDATE in_%d AS m SET why='scope' WHERE ?6=0 AND ((%s AND m.scope<>?8) OR"
+               " (m._new=0 AND EXISTS(SELECT 1 FROM \"%s\" t WHERE t.id=m.id AND t.scope<>?8)))"
+               " AND %s",
                t->tid, is_up(t) ? "TRUE" : "(m.gm&1)<>0", t->name, COND);
     out->steps[n++] = sql_take(b);
     if (!is_up(t)) {
@@ -365,7 +369,6 @@ static int make_admission(struct table_sql *out, struct buf *b)
                    t->tid, BIT_DEL, all, all, COND);
         out->steps[n++] = sql_take(b);
     }
-    return n;
 }
 
 /* An event that is known already but tells something else: the county keeps the first one. */
@@ -431,40 +434,45 @@ static char *make_remember(const struct table *t, const struct sql_group *group,
     return sql_take(b);
 }
 
-static int make_merge(struct table_sql *out, int n, uint32_t without, struct buf *b)
+static void make_merge(struct table_sql *out, uint32_t without, struct buf *b)
 {
     const struct table *t = out->table;
-    out->steps[n++] = make_lost(t, b);
-    out->steps[n++] = make_judge(t, without, b);
+    int n = 0;
+    out->old[n++] = make_lost(t, b);
+    out->old[n++] = make_judge(t, without, b);
     for (int g = 0; g <= table_group_count(t); g++) {
         struct sql_group group = sql_group_at(t, g);
-        out->steps[n++] = sql_make_conflict(t, &group, false, b);
-        out->steps[n++] = make_replaced(t, &group, b);
-        out->steps[n++] = make_remember(t, &group, b);
+        out->old[n++] = sql_make_conflict(t, &group, false, b);
+        out->old[n++] = make_replaced(t, &group, b);
+        out->old[n++] = make_remember(t, &group, b);
     }
-    return n;
+    out->old[n++] = make_update(t, false, b);
+    out->old[n++] = make_feed_exit(t, b);
+    out->old[n++] = make_feed(t, b);
+    assert(n <= DB_STEPS_MAX);
 }
 
-void sql_make_writes(const struct table *t, bool give, char **steps, int n, struct buf *b)
+void sql_make_give_writes(const struct table *t, char **steps, int n, struct buf *b)
 {
     if (!is_up(t))
-        steps[n++] = make_update(t, give, b);
-    steps[n++] = make_insert(t, give, b);
+        steps[n++] = make_update(t, true, b);
+    steps[n++] = make_insert(t, true, b);
     if (!is_up(t))
         steps[n++] = make_feed_exit(t, b);
-    steps[n++] = make_feed(t, b);
+    steps[n++] = is_up(t) ? make_feed_fresh(t, b) : make_feed(t, b);
     assert(n <= DB_STEPS_MAX);
 }
 
 static void make_steps(struct table_sql *out, uint32_t without, struct buf *b)
 {
     const struct table *t = out->table;
-    int n = make_admission(out, b);
+    make_admission(out, b);
     if (is_up(t))
-        out->steps[n++] = make_differs(t, b);
+        out->old[0] = make_differs(t, b);
     else
-        n = make_merge(out, n, without, b);
-    sql_make_writes(t, false, out->steps, n, b);
+        make_merge(out, without, b);
+    out->fresh[0] = make_insert(t, false, b);
+    out->fresh[1] = make_feed_fresh(t, b);
 }
 
 /* Since which versions the groups, and last the deletion, are as they are; NULL: all are of _v. */
@@ -695,16 +703,18 @@ void table_sql_init(struct table_sql *sql, const struct table *table, enum db_en
 
 void table_sql_fini(struct table_sql *sql)
 {
-    char *all[] = {sql->create,     sql->index,     sql->create_in,  sql->stage,  sql->check,
-                   sql->create_rec, sql->verdict,   sql->quarantine, sql->clear,  sql->pull,
-                   sql->same,       sql->remember,  sql->skip,       sql->tally,  sql->dangling,
-                   sql->count,      sql->list,      sql->boot,       sql->digest, sql->there,
-                   sql->forget,     sql->there_any, sql->taken,      sql->fill,   sql->fill_null,
-                   sql->odd,        sql->phones,    sql->hide,       sql->look,   sql->number};
+    char *all[] = {sql->create,  sql->index,     sql->create_in,  sql->stage,  sql->check,
+                   sql->members, sql->verdict,   sql->quarantine, sql->clear,  sql->pull,
+                   sql->same,    sql->remember,  sql->skip,       sql->tally,  sql->dangling,
+                   sql->count,   sql->list,      sql->boot,       sql->digest, sql->there,
+                   sql->forget,  sql->there_any, sql->taken,      sql->fill,   sql->fill_null,
+                   sql->known,   sql->phones,    sql->hide,       sql->look,   sql->number};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]);
     for (int i = 0; i < DB_STEPS_MAX; i++) {
         free(sql->steps[i]);
+        free(sql->old[i]);
+        free(sql->fresh[i]);
         free(sql->give[i]);
     }
     *sql = (struct table_sql){0};

@@ -72,18 +72,22 @@ void sql_add_regained(struct buf *b, const struct table *t, const struct sql_gro
 /* The values of the group on a side, as a JSON object. */
 void sql_add_values(struct buf *b, const struct table *t, int group, char side);
 
-/* Steps: the conflicts of a group; writing rows and feed, from steps[n] on. */
+/* Steps: the conflicts of a group; writing rows that are given back and feed, from steps[n] on. */
 char *sql_make_conflict(const struct table *t, const struct sql_group *group, bool give,
                         struct buf *b);
-void sql_make_writes(const struct table *t, bool give, char **steps, int n, struct buf *b);
+void sql_make_give_writes(const struct table *t, char **steps, int n, struct buf *b);
 
 /* store_give.c. The group is as the backup had it, or as another station gave it back. */
 void sql_add_untouched(struct buf *b, const struct table *t, const struct sql_group *group);
 void sql_make_give(struct table_sql *out, struct buf *b);
 
-/* store_kind.c: what the kinds of JSON values in these rows of a table (NULL: an unknown one) are
- * that they should not be, noted in db->odd; the first row is number k. */
-void kind_note(struct db *db, const struct table *table, const char *rows, size_t size, int64_t k);
+/* store_copy.c */
+void sql_make_copy(struct table_sql *out, struct buf *b);
+/* The rows of one array, or those of the table that lie in raw, into in_<tid>. ERR_INVALID: no
+ * JSON. `sql` NULL: they are only counted. */
+int copy_part(struct db *db, struct table_sql *sql, const char *rows, size_t size,
+              struct pushed *pushed, struct err *err);
+int copy_raw(struct db *db, struct table_sql *sql, struct err *err);
 
 /* store_stage.c */
 void sql_make_stage(struct table_sql *out, enum db_engine engine, struct buf *b);

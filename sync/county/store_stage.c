@@ -1,15 +1,12 @@
-/* The SQL that takes the rows of a push from raw to in_<tid>, where they lie typed or are refused.
+/* The SQL that takes the rows of a push to in_<tid>, where they lie typed or are refused.
  *
  * SQLite: json_rows() gives each value the type in which it came (what no column can hold is the
- * blob x'00', a member that is not there x'01'), and the check asks for its type. PostgreSQL: all
- * members are read as text at once; a text that is no whole number of 64 bits is NULL and noted in
- * `wrong`, one that is not there in `absent` (bits: store_sql.h). So nothing that a station sends
- * makes a statement fail. */
+ * blob x'00', a member that is not there x'01'), and the check asks for its type. PostgreSQL: the
+ * rows are copied in (store_copy.c), with bits in `wrong` and `absent` (store_sql.h). So nothing
+ * that a station sends makes a statement fail. */
 #include <stdio.h>
 
 #include "sync/county/store_sql.h"
-
-#define ABSENT "E'\\x01absent'"
 
 /* The stamps of the groups, each by this format. */
 static void add_stamps(struct buf *b, const struct table *t, const char *before, const char *after)
@@ -18,7 +15,7 @@ static void add_stamps(struct buf *b, const struct table *t, const char *before,
         buf_printf(b, "%s%s%s", before, sql_group_at(t, g).stamp, after);
 }
 
-static void make_scratch(struct table_sql *out, enum db_engine engine, struct buf *b)
+static void make_scratch(struct table_sql *out, struct buf *b)
 {
     const struct table *t = out->table;
     buf_printf(b,
@@ -30,25 +27,14 @@ static void make_scratch(struct table_sql *out, enum db_engine engine, struct bu
     add_stamps(b, t, ",", "${| INTEGER}");
     EACH_COLUMN(c, t)
     buf_printf(b, ",\"%s\"${| %s}", c->name, column_sql_type(c));
-    buf_add_text(b, ",n INTEGER,why TEXT,acc INTEGER NOT NULL DEFAULT 0,lose INTEGER NOT NULL"
-                    " DEFAULT 0,unseen INTEGER NOT NULL DEFAULT 0,_new INTEGER NOT NULL DEFAULT 0"
-                    ",lost INTEGER NOT NULL DEFAULT 0,same INTEGER NOT NULL DEFAULT 0"
-                    "${|,absent INTEGER,wrong INTEGER})${| ON COMMIT DELETE ROWS}");
+    buf_add_text(
+        b, ",n INTEGER DEFAULT 1,why TEXT,acc INTEGER NOT NULL DEFAULT 0,lose INTEGER NOT NULL"
+           " DEFAULT 0,unseen INTEGER NOT NULL DEFAULT 0,_new INTEGER NOT NULL DEFAULT 1"
+           ",lost INTEGER NOT NULL DEFAULT 0,same INTEGER NOT NULL DEFAULT 0"
+           "${|,absent INTEGER,wrong INTEGER})${| ON COMMIT DELETE ROWS}");
     out->create_in = sql_take(b);
     buf_printf(b, "DELETE FROM in_%d", t->tid);
     out->clear = sql_take(b);
-    if (engine == DB_SQLITE)
-        return;
-    buf_printf(
-        b,
-        "CREATE TEMP TABLE IF NOT EXISTS rec_%d(base TEXT,gm TEXT,h TEXT,unfed TEXT,part TEXT,id "
-        "TEXT,_del TEXT",
-        t->tid);
-    add_stamps(b, t, ",", " TEXT");
-    EACH_COLUMN(d, t)
-    buf_printf(b, ",\"%s\" TEXT", d->name);
-    buf_add_text(b, ")");
-    out->create_rec = sql_take(b);
 }
 
 static void add_target(struct buf *b, const struct table *t)
@@ -116,75 +102,11 @@ static void make_look_typed(struct table_sql *out, struct buf *b)
     buf_printf(b, "SELECT count(*)>count(DISTINCT id),count(*) FILTER (WHERE %s) FROM in_%d AS m",
                buf_text(&some), t->tid);
     out->look = sql_take(b);
-    buf_printf(
-        b,
-        "UPDATE in_%d AS m SET n=o.n FROM (SELECT k,row_number() OVER (PARTITION BY id ORDER "
-        "BY k) AS n FROM in_%d) AS o WHERE o.k=m.k AND o.n>1",
-        t->tid, t->tid);
-    out->number = sql_take(b);
     make_fill_typed(out, b, buf_text(&some));
     buf_free(&some);
 }
 
 /* --- PostgreSQL --- */
-
-static void add_numbers(struct buf *b, const struct table *t)
-{
-    static const char *const MARKS[] = {"base", "gm", "h", "unfed", "part", "_del"};
-    for (size_t i = 0; i < sizeof MARKS / sizeof *MARKS; i++)
-        buf_printf(b, ",int_of(j.%s) AS i_%s", MARKS[i], MARKS[i]);
-    for (int g = 0; !is_up(t) && g <= table_group_count(t); g++)
-        buf_printf(b, ",int_of(coalesce(j.%s,j.h)) AS i_%s", sql_group_at(t, g).stamp,
-                   sql_group_at(t, g).stamp);
-    EACH_COLUMN(c, t)
-    if (c->type == COLUMN_INT)
-        buf_printf(b, ",int_of(j.\"%s\") AS \"i_%s\"", c->name, c->name);
-}
-
-static void add_bits(struct buf *b, const struct table *t)
-{
-    buf_add_text(b, ",0::bigint");
-    EACH_COLUMN(c, t)
-    buf_printf(b, "|iif(\"%s\"=" ABSENT ",%lld,0)", c->name, (long long)WRONG_COLUMN(c_at));
-    buf_printf(b,
-               ",iif(_del IS NOT NULL AND i__del IS NULL,1::bigint,0)"
-               "|iif(unfed IS NOT NULL AND i_unfed IS NULL,%lld,0)",
-               (long long)WRONG_UNFED);
-    EACH_COLUMN(d, t)
-    if (d->type == COLUMN_INT)
-        buf_printf(b, "|iif(\"%s\"<>" ABSENT " AND \"i_%s\" IS NULL,%lld,0)", d->name, d->name,
-                   (long long)WRONG_COLUMN(d_at));
-}
-
-static void make_stage_text(struct table_sql *out, struct buf *b)
-{
-    const struct table *t = out->table;
-    add_target(b, t);
-    buf_add_text(b, ",absent,wrong) SELECT k,lseq,i_base,i_gm,i_h,i_unfed,i_part,id,i__del");
-    add_stamps(b, t, ",i_", "");
-    EACH_COLUMN(c, t)
-    if (c->type == COLUMN_INT)
-        buf_printf(b, ",\"i_%s\"", c->name);
-    else
-        buf_printf(b, ",nullif(\"%s\"," ABSENT ")", c->name);
-    buf_printf(b,
-               ",row_number() OVER (PARTITION BY id COLLATE \"C\" ORDER BY k)"
-               ",CASE WHEN octet_length(row)>%d THEN 'size' WHEN has_nul_escape(row) THEN"
-               " 'text U+0000' END",
-               LIMIT_ROW_BYTES);
-    add_bits(b, t);
-    buf_add_text(b, " FROM (SELECT r.k,r.lseq,r.row::text AS row,j.*");
-    add_numbers(b, t);
-    buf_add_text(b, " FROM raw AS r,json_populate_record(ROW(NULL,NULL,NULL,NULL,NULL,NULL,NULL");
-    for (int g = 0; !is_up(t) && g <= table_group_count(t); g++)
-        buf_add_text(b, ",NULL");
-    EACH_COLUMN(d, t)
-    buf_add_text(b, "," ABSENT);
-    buf_printf(b, ")::rec_%d,r.row) AS j WHERE r.t='%s' OFFSET 0) AS o", t->tid, t->name);
-    out->stage = sql_take(b);
-    buf_printf(b, "UPDATE in_%d SET wrong=wrong|?2 WHERE k=?1", t->tid);
-    out->odd = sql_take(b);
-}
 
 /* Only columns of groups that the row changes are of interest. */
 static void make_fill_text(struct table_sql *out, struct buf *b)
@@ -298,16 +220,29 @@ static void make_check(struct table_sql *out, enum db_engine engine, struct buf 
     out->check = sql_take(b);
 }
 
+/* Rows of the same id. */
+static void make_number(struct table_sql *out, struct buf *b)
+{
+    const struct table *t = out->table;
+    buf_printf(
+        b,
+        "UPDATE in_%d AS m SET n=o.n FROM (SELECT k,row_number() OVER (PARTITION BY id ORDER "
+        "BY k) AS n FROM in_%d) AS o WHERE o.k=m.k AND o.n>1",
+        t->tid, t->tid);
+    out->number = sql_take(b);
+}
+
 void sql_make_stage(struct table_sql *out, enum db_engine engine, struct buf *b)
 {
-    make_scratch(out, engine, b);
+    make_scratch(out, b);
     if (engine == DB_SQLITE) {
         make_stage_typed(out, b);
         make_look_typed(out, b);
     } else {
-        make_stage_text(out, b);
+        sql_make_copy(out, b);
         make_fill_text(out, b);
     }
+    make_number(out, b);
     make_phones(out, b);
     make_check(out, engine, b);
 }

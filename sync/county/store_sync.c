@@ -23,8 +23,7 @@ struct request {
     struct scopes scopes;
     const struct store_station *station;
     struct slice slice;
-    int64_t rows;
-    int64_t first_lseq, last_lseq;
+    struct pushed pushed;
     struct merge_args merge;
 };
 
@@ -49,41 +48,22 @@ static int check_head(struct request *request, const struct store_station *stati
     return ERR_OK;
 }
 
-static int read_numbers(struct db *db, struct request *request, int64_t *ret_strange,
-                        struct err *err)
-{
-    struct db_query *q = db_query(db, err,
-                                  "SELECT min(lseq),max(lseq),count(*) FILTER (WHERE row IS NULL "
-                                  "OR lseq IS NULL OR lseq<1) FROM raw",
-                                  "");
-    if (q == NULL || db_step(q, err) <= 0)
-        return err != NULL ? err->code : ERR_IO;
-    request->first_lseq = db_column_int(q, 0);
-    request->last_lseq = db_column_int(q, 1);
-    *ret_strange = db_column_int(q, 2);
-    db_reset(q);
-    return ERR_OK;
-}
-
 static int read_rows(struct db *db, struct request *request, struct store_answer *answer,
                      struct err *err)
 {
-    int64_t strange = 0;
     const struct json *push = json_get(request->head, "push");
     int code = answer_check_rows(push, &request->slice, answer);
     if (code == ERR_OK)
-        code = merge_read(db, push, &request->slice, &request->rows, err);
+        code = merge_read_push(db, push, &request->slice, &request->pushed, err);
     if (code == ERR_INVALID)
         return refuse(answer, 400, "the rows of a part are not JSON (RFC 8259)");
-    if (code == ERR_OK && request->rows > 0)
-        code = read_numbers(db, request, &strange, err);
     if (code != ERR_OK)
         return code;
-    if (request->rows > LIMIT_SYNC_PUSH_ROWS)
+    if (request->pushed.rows > LIMIT_SYNC_PUSH_ROWS)
         return refuse(answer, 413, "a push holds at most 1000 rows");
-    if (strange > 0)
+    if (request->pushed.strange > 0)
         return refuse(answer, 400, "each row of a push is an object with its lseq");
-    if (request->rows > 0 && (request->inc == 0 || request->fp[0] == '\0'))
+    if (request->pushed.rows > 0 && (request->inc == 0 || request->fp[0] == '\0'))
         return refuse(answer, 400, "a push needs inc and fp");
     return ERR_OK;
 }
@@ -156,7 +136,7 @@ static int write_verdicts(struct db *db, const struct request *request, struct b
                           struct err *err)
 {
     static const char *const NAMES[] = {"lost", "keep", "bad"};
-    buf_printf(out, "\"ack\":%lld,\"v0\":%lld", (long long)request->last_lseq,
+    buf_printf(out, "\"ack\":%lld,\"v0\":%lld", (long long)request->pushed.last_lseq,
                (long long)request->merge.v0);
     struct db_query *q =
         db_query(db, err,
@@ -180,8 +160,8 @@ static int keep_verdicts(struct db *db, struct request *request, const struct bu
     return db_run(db, err,
                   "UPDATE incarnation SET last_lseq=?2,prev_fp=?3,prev_reply=?4,seen=?5,state=0,"
                   "prev_tok=coalesce(tok,''),tok=?6 WHERE o=?1",
-                  "iissis", request->inc, request->last_lseq, request->fp, buf_text(verdicts),
-                  request->merge.now_ms, request->new_tok);
+                  "iissis", request->inc, request->pushed.last_lseq, request->fp,
+                  buf_text(verdicts), request->merge.now_ms, request->new_tok);
 }
 
 static int push_new(struct db *db, struct request *request, struct buf *out, struct err *err)
@@ -189,7 +169,7 @@ static int push_new(struct db *db, struct request *request, struct buf *out, str
     struct merge_args *args = &request->merge;
     int code = merge_stage(db, args, err);
     if (code == ERR_OK)
-        code = merge_take_versions(db, request->rows, args->now_ms, &args->v0, err);
+        code = merge_take_versions(db, request->pushed.rows, args->now_ms, &args->v0, err);
     if (code == ERR_OK)
         code = merge_apply(db, args, err);
     if (code == ERR_OK && db->unknown)
@@ -243,7 +223,7 @@ static int read_life(struct db *db, const struct request *request, struct life *
         "DISTINCT FROM ?4 AND last_lseq=?5 FROM incarnation WHERE o=?1 AND scope=?2"
         "${| FOR UPDATE}",
         "isssi", request->inc, request->station->scope, request->tok, request->fp,
-        request->last_lseq);
+        request->pushed.last_lseq);
     int rc = q != NULL ? db_step(q, err) : -1;
     *ret = (struct life){.known = rc > 0};
     if (rc > 0) {
@@ -251,7 +231,7 @@ static int read_life(struct db *db, const struct request *request, struct life *
         ret->current = db_column_int(q, 1) != 0;
         ret->previous = db_column_int(q, 2) != 0;
         ret->tokenless = ret->current && request->tok[0] == '\0';
-        ret->repeated = request->rows > 0 && db_column_int(q, 3) != 0;
+        ret->repeated = request->pushed.rows > 0 && db_column_int(q, 3) != 0;
         db_reset(q);
     }
     return rc < 0 ? (err != NULL ? err->code : ERR_IO) : ERR_OK;
@@ -281,12 +261,12 @@ static int do_push(struct db *db, struct request *request, struct store_answer *
     bool lax = (db->without & WITHOUT_TOKEN) != 0;
     if (life.repeated && (life.tokenless || life.previous || lax))
         return give_again(db, request, out, err);
-    bool beside = request->rows == 0 && (db->without & WITHOUT_PULLINFLIGHT) != 0;
+    bool beside = request->pushed.rows == 0 && (db->without & WITHOUT_PULLINFLIGHT) != 0;
     if (!life.current && !lax && !(beside && life.previous))
         return refuse_reinc(answer, life.last, "token");
-    if (request->rows == 0)
+    if (request->pushed.rows == 0)
         return write_nothing_pushed(life.last, out);
-    if (request->first_lseq <= life.last && !lax)
+    if (request->pushed.first_lseq <= life.last && !lax)
         return refuse_reinc(answer, life.last, "numbers");
     return push_new(db, request, out, err);
 }
