@@ -597,26 +597,35 @@ static void make_answers(struct table_sql *out, struct buf *b)
     out->pull = sql_take(b);
 }
 
+static void add_said_differently(struct buf *b, const struct table *t, int group)
+{
+    EACH_COLUMN(c, t)
+    if (c->group == group)
+        buf_printf(
+            b, " OR m.\"%s\" IS DISTINCT FROM ${json_extract(i.row,'$.%s')|(i.row::json->>'%s')%s}",
+            c->name, c->name, c->name, c->type == COLUMN_INT ? "::bigint" : "");
+}
+
 /* The last import's word is kept, so that importing the same again never takes back what a station
- * changed meanwhile: only groups in which the file itself changed are pushed. */
+ * changed meanwhile: only groups in which the file itself changed are pushed. A row that a station
+ * deleted, so long ago that it is forgotten, does not come back by that either; when the file says
+ * something else of it, it is a new one. */
 static void make_import(struct table_sql *out, struct buf *b)
 {
     const struct table *t = out->table;
     buf_printf(b, "UPDATE in_%d AS m SET gm=0", t->tid);
     for (int g = 0; g < table_group_count(t); g++) {
         buf_add_text(b, "+iif((FALSE");
-        EACH_COLUMN(c, t)
-        if (c->group == g)
-            buf_printf(b,
-                       " OR m.\"%s\" IS DISTINCT FROM "
-                       "${json_extract(i.row,'$.%s')|(i.row::json->>'%s')%s}",
-                       c->name, c->name, c->name, c->type == COLUMN_INT ? "::bigint" : "");
+        add_said_differently(b, t, g);
         buf_printf(b, "),%d,0)", 1 << g);
     }
     buf_printf(b,
                "+(i.gone*%d) FROM imported AS i WHERE i.tid=%d AND i.pk=m.id AND m.why IS NULL AND"
-               " EXISTS(SELECT 1 FROM \"%s\" t WHERE t.id=m.id)",
+               " (EXISTS(SELECT 1 FROM \"%s\" t WHERE t.id=m.id) OR NOT (i.gone<>0",
                BIT_DEL, t->tid, t->name);
+    for (int g = 0; g < table_group_count(t); g++)
+        add_said_differently(b, t, g);
+    buf_add_text(b, "))");
     out->same = sql_take(b);
     buf_printf(b, "INSERT INTO imported(tid,pk,row,gone) SELECT %d,m.id," JSON_OBJECT "('id',m.id",
                t->tid);

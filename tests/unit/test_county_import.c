@@ -143,6 +143,30 @@ static void a_row_that_moves_leaves_its_old_scope(void **state)
     assert_null(json_get(county_pulled(f, "P2"), "name"));
 }
 
+/* A station deleted it, so long ago that the tombstone is forgotten. */
+static void a_forgotten_row_does_not_come_back_by_the_same_import(void **state)
+{
+    struct county_fixture *f = *state;
+    bool more = false;
+    make_world(f);
+    int64_t v = county_int(f, "SELECT _v FROM shift");
+    county_push(f, 1, "shift", v, 128, INT64_C(1788796800000),
+                "\"id\":\"S17-E.2026-09-08.am\",\"_del\":1");
+    f->cells.wall_ms += 181 * INT64_C(86400000);
+    assert_int_equal(f->store->ops->tidy(f->store, &more, NULL), ERR_OK);
+    assert_int_equal(county_int(f, "SELECT count(*) FROM shift"), 0);
+    county_import(f, "shift.csv", SHIFTS, false);
+    assert_int_equal(f->result.unchanged, 1);
+    assert_int_equal(county_int(f, "SELECT count(*) FROM shift"), 0);
+    /* what the file says anew is a new row */
+    county_import(f, "shift.csv",
+                  "scope,post_id,date,peak,start_at,state\n"
+                  "S0117,S17-E,2026-09-08,am,2026-09-08 07:20,closed\n",
+                  false);
+    assert_int_equal(f->result.added, 1);
+    assert_string_equal(county_text(f, "SELECT post_id||state FROM shift"), "S17-Eclosed");
+}
+
 static void problems_are_told_by_line_and_nothing_is_imported(void **state)
 {
     struct county_fixture *f = *state;
@@ -324,6 +348,7 @@ int main(void)
         TEST(importing_again_does_not_take_back_an_answer),
         TEST(rows_are_deleted_only_when_asked),
         TEST(a_row_that_moves_leaves_its_old_scope),
+        TEST(a_forgotten_row_does_not_come_back_by_the_same_import),
         TEST(problems_are_told_by_line_and_nothing_is_imported),
         TEST(wrong_files_are_told),
         TEST(spreadsheets_of_windows_are_read),
