@@ -6,7 +6,9 @@
  * stamps are capped, and say so.
  *
  * A database that went back in time or was copied cannot go on under its number: the county would
- * take its pushes for repetitions of others. It asks for a new number and pushes what is open. */
+ * take its pushes for repetitions of others. It asks for a new number and pushes what is open: what
+ * was in flight first, as it was, so that what the county has of it already is told from what was
+ * changed on top of it. */
 #include "sync/life.h"
 
 #include <inttypes.h>
@@ -59,7 +61,7 @@ bool life_reincarnate(struct wire *wire, const char *code, const char *why)
 {
     struct replica *replica = wire->replica;
     int64_t before = state_int(replica, "inc");
-    if (!wire_unclaim(wire) || replica_set_restored(replica, false) != ERR_OK)
+    if (replica_set_restored(replica, false) != ERR_OK)
         return false;
     if (before == 0)
         return true; /* it has none yet, the next request asks for one */

@@ -5,13 +5,12 @@
  * changed ourselves since. Happy path: first the rows are offered, page by page; then the groups of
  * which the county had accepted our value although other groups of the row were news to us (it is
  * known at the version of the settled mark, not at the row's), and the rows that we deleted. After
- * the last page one transaction makes open what was in flight or has lost above f, moves the
- * cursors back and asks for a new incarnation. A crash before that begins it again: giving back
- * twice changes nothing.
+ * the last page one transaction makes open what has lost above f, moves the cursors back and asks
+ * for a new incarnation. A crash before that begins it again: giving back twice changes nothing.
  *
- * Rows keep their _v, and marks their base: the county understands both. But a mark that stands on
- * a change of our own that was accepted meanwhile knows more than its base says; nobody can tell
- * any more that this was our change, so the base is raised to the version it was accepted at.
+ * Rows keep their _v, and marks their base: the county understands both. What was in flight stays
+ * in flight and is pushed first, as it was: the county has it already when somebody gave it back,
+ * and says so before what was changed on top of it comes.
  *
  * What others deleted after f is not given back; the scopes are compared afterwards, so that a row
  * the county has again comes down again. */
@@ -22,6 +21,7 @@
 
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
+#include "sync/bases.h"
 #include "sync/life.h"
 #include "sync/page.h"
 #include "sync/rules.h"
@@ -31,8 +31,7 @@
 enum {
     SCAN_ROWS = 500,
     MARKS_SLICE = 300,
-    BODY_BYTES = 262144,      /* of one giveback */
-    TOUCHED_BYTES = 16777216, /* numbers of marks, as a JSON array */
+    BODY_BYTES = 262144, /* of one giveback */
 };
 
 /* A change that the county accepted in the life that was lost. */
@@ -41,7 +40,6 @@ struct accepted {
     const struct table *table;
     char id[PROTOCOL_PK_BYTES + 1];
     int64_t earlier, later; /* groups of open marks made before and after it */
-    int64_t row_v;          /* -1: the row is not here */
 };
 
 #define ACCEPTED "(st = 2 OR (st = 3 AND base = v))"
@@ -52,13 +50,11 @@ void rewind_init(struct rewind *rewind, struct wire *wire)
 {
     *rewind = (struct rewind){.wire = wire};
     buf_init(&rewind->rows, LIMIT_SYNC_BODY_BYTES / 2);
-    buf_init(&rewind->touched, TOUCHED_BYTES);
 }
 
 void rewind_fini(struct rewind *rewind)
 {
     buf_free(&rewind->rows);
-    buf_free(&rewind->touched);
 }
 
 void rewind_restart(struct rewind *rewind)
@@ -280,23 +276,12 @@ static void add_accepted(struct rewind *rewind, struct accepted *mark)
     query_int(query, 3, mark->gm & ~mark->later);
     query_int(query, 4, mark->earlier);
     bool here = query_row(query);
-    mark->row_v = here ? query_get_int(query, 0) : -1;
-    if (here && query_get_int(query, 1) != 0)
-        add_row(rewind, mark->table, query_get_text(query, 2));
+    if (here && query_get_int(query, 0) != 0)
+        add_row(rewind, mark->table, query_get_text(query, 1));
     query_done(query);
     bool deleted = (mark->gm & ~mark->later & PROTOCOL_GROUP_DELETED) != 0;
     if (!here && deleted && (mark->gm & all) != all)
         add_deletion(rewind, mark);
-}
-
-static void treat_accepted(struct rewind *rewind, struct accepted *mark)
-{
-    read_open(rewind->wire->replica, mark);
-    add_accepted(rewind, mark);
-    bool waits = mark->row_v >= 0 && mark->v > mark->row_v;
-    if (waits || (mark->gm & (mark->earlier | mark->later)) != 0)
-        buf_printf(&rewind->touched, "%s%" PRId64, rewind->touched.size > 0 ? "," : "[",
-                   mark->lseq);
 }
 
 /* A page has each row once. */
@@ -347,7 +332,8 @@ static bool gather_marks(struct rewind *rewind)
             break;
         }
         size_t count = rewind->count;
-        treat_accepted(rewind, &mark);
+        read_open(replica, &mark);
+        add_accepted(rewind, &mark);
         if (rewind->count > count)
             text_copy(rewind->parts[rewind->part_count++], sizeof *rewind->parts, mark.id);
     }
@@ -355,7 +341,7 @@ static bool gather_marks(struct rewind *rewind)
     rewind->lseq = to;
     if (is_full(rewind))
         rewind->step = REWIND_ASK;
-    return !rewind->touched.failed;
+    return true;
 }
 
 /* --- asking --- */
@@ -415,57 +401,19 @@ bool rewind_give_up(struct rewind *rewind)
 
 /* --- closing --- */
 
-static bool run_for(struct rewind *rewind, const char *sql, int64_t lseq)
-{
-    return replica_run(rewind->wire->replica, sql, "i", lseq) >= 0;
-}
-
-/* An unsent mark on the same base takes the other in; each keeps the stamps of its groups. */
-#define STAMPS(mark)                                                                               \
-    "json_set(coalesce(" mark "hs, '{}'), '$.' || coalesce(" mark "lg, " mark                      \
-    "gm), json_array(" mark "h, " mark "bt, " mark "boot))"
-#define TAKE_IN                                                                                    \
-    "ON CONFLICT(tid, pk, base) WHERE st = 0 AND tid <> 18 DO UPDATE SET hs = json_patch(" STAMPS( \
-        "sync_out.") ", " STAMPS("excluded.") "), lg = 0, gm = gm | excluded.gm, "                 \
-                                              "h = max(h, excluded.h), bt = excluded.bt, boot = "  \
-                                              "excluded.boot"
-
-#define SAME_ROW "m.tid = k.tid AND m.pk = k.pk AND m.tid <> 18 AND m.st <> 2 AND m.st <> 4"
-
-/* Changes made on top of an accepted one know its version. One that lost before it was made is not
- * in the row any more. */
-static bool raise_bases(struct rewind *rewind, int64_t lseq)
-{
-    return run_for(rewind,
-                   "INSERT INTO sync_out(tid, pk, base, gm, h, bt, boot, lg, hs, old) SELECT "
-                   "m.tid, m.pk, "
-                   "k.v, m.gm & k.gm, m.h, m.bt, m.boot, m.lg, m.hs, m.old FROM sync_out k JOIN "
-                   "sync_out m "
-                   "ON " SAME_ROW
-                   " WHERE k.lseq = ?1 AND m.lseq > k.lseq AND (m.gm & k.gm) <> 0 AND m.base < "
-                   "k.v AND (m.st = 0 OR m.v > m.base) " TAKE_IN,
-                   lseq) &&
-           run_for(rewind,
-                   "UPDATE sync_out AS m SET gm = m.gm & ~k.gm FROM sync_out k WHERE " SAME_ROW
-                   " AND k.lseq = ?1 AND m.lseq <> k.lseq AND m.base < k.v AND (m.lseq > k.lseq "
-                   "OR m.st = 3) AND (m.gm & k.gm) <> 0",
-                   lseq) &&
-           run_for(rewind,
-                   "DELETE FROM sync_out WHERE gm = 0 AND (tid, pk) IN (SELECT tid, pk FROM "
-                   "sync_out WHERE lseq = ?1) AND tid <> 18 AND st <> 2 AND st <> 4",
-                   lseq);
-}
-
-/* What lost above f has not lost at all now. */
+/* What lost above f has not lost at all now. What is in flight stands on it, and says it as well.
+ */
 static bool open_lost(struct rewind *rewind)
 {
     struct replica *replica = rewind->wire->replica;
     return replica_run(
                replica,
                "INSERT INTO sync_out(tid, pk, base, gm, h, bt, boot, lg, hs, old) SELECT tid, pk, "
-               "base, gm, h, bt, boot, lg, hs, old FROM sync_out WHERE st <> 2 AND st <> 4 AND st "
-               "= 3 "
-               "AND coalesce(v, h * 1000) > ?1 AND v IS NOT base ORDER BY lseq " TAKE_IN,
+               "base, rest, h, bt, boot, lg, hs, old FROM (SELECT m.*, m.gm & ~coalesce((SELECT "
+               "f.gm FROM sync_out f WHERE f.st = 1 AND f.st <> 2 AND f.st <> 4 AND f.tid = m.tid "
+               "AND f.tid <> 18 AND f.pk = m.pk), 0) AS rest FROM sync_out m WHERE m.st <> 2 AND "
+               "m.st <> 4 AND m.st = 3 AND coalesce(m.v, m.h * 1000) > ?1 AND m.v IS NOT m.base) "
+               "WHERE rest <> 0 ORDER BY lseq " BASES_TAKE_IN,
                "i", rewind->f) >= 0 &&
            replica_run(replica,
                        "DELETE FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 3 AND "
@@ -473,53 +421,12 @@ static bool open_lost(struct rewind *rewind)
                        "i", rewind->f) >= 0;
 }
 
-/* An accepted change whose row has not come down since: until it does, an edit on top of it stands
- * on the version it was accepted at. */
-static bool await_row(struct rewind *rewind, int64_t lseq)
-{
-    struct replica *replica = rewind->wire->replica;
-    struct accepted mark;
-    struct query *query =
-        replica_query(replica, "SELECT lseq, tid, pk, gm, v FROM sync_out WHERE lseq = ?1");
-    query_int(query, 1, lseq);
-    bool good = query_row(query) && read_accepted(query, &mark);
-    query_done(query);
-    if (!good)
-        return true;
-    read_open(replica, &mark);
-    query = replica_query(replica, wire_sql_of(mark.table)->give_part);
-    query_text(query, 1, mark.id);
-    bool waits = query_row(query) && query_get_int(query, 0) < mark.v;
-    query_done(query);
-    int64_t groups = mark.gm & ~(mark.earlier | mark.later);
-    return !waits || groups == 0 ||
-           replica_run(replica,
-                       "UPDATE sync_out SET st = 3, base = v, gm = ?2 WHERE lseq = ?1 AND st = 2",
-                       "ii", lseq, groups) >= 0;
-}
-
-static bool each_touched(struct rewind *rewind, bool treat(struct rewind *rewind, int64_t lseq))
-{
-    struct json *list = NULL;
-    if (rewind->touched.size == 0)
-        return true;
-    struct err err = {0};
-    bool ok = json_parse(buf_text(&rewind->touched), rewind->touched.size, &list, &err) == ERR_OK;
-    for (size_t i = 0; ok && i < json_count(list); i++)
-        ok = treat(rewind, json_as_int(json_at(list, i), 0));
-    json_free(list);
-    return ok;
-}
-
 static bool treat_marks(struct rewind *rewind)
 {
-    if (rewind->touched.size > 0)
-        buf_add_text(&rewind->touched, "]");
+    if ((rewind->wire->without & WITHOUT_REMARK_ACKED) != 0)
+        return true;
     replica_set_applying(rewind->wire->replica, true);
-    bool ok = wire_unclaim(rewind->wire) && each_touched(rewind, raise_bases);
-    if (ok && (rewind->wire->without & WITHOUT_REMARK_ACKED) == 0)
-        ok = open_lost(rewind);
-    ok = ok && each_touched(rewind, await_row);
+    bool ok = open_lost(rewind);
     replica_set_applying(rewind->wire->replica, false);
     return ok;
 }

@@ -37,8 +37,7 @@ struct rewind {
     const struct table *open_table;
     char parts[REWIND_PARTS][PROTOCOL_PK_BYTES + 1]; /* ids of rows of which a part is given */
     size_t part_count;
-    struct buf touched; /* numbers of settled marks that the closing has to look at */
-    bool last;          /* the next request is the last */
+    bool last; /* the next request is the last */
     int64_t given, taken;
     bool refused; /* rows of the last request */
 };

@@ -13,6 +13,7 @@
 
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
+#include "sync/bases.h"
 #include "sync/life.h"
 #include "sync/rules.h"
 #include "sync/state.h"
@@ -169,7 +170,9 @@ bool wire_unclaim(struct wire *wire)
             "") >= 0;
     return merged && dropped &&
            replica_run(wire->replica,
-                       "UPDATE sync_out SET st = 0 WHERE st <> 2 AND st <> 4 AND st = 1", "") >= 0;
+                       "UPDATE sync_out SET st = 0, was = NULL WHERE st <> 2 AND st <> 4 AND st = "
+                       "1",
+                       "") >= 0;
 }
 
 /* --- setting aside --- */
@@ -239,16 +242,6 @@ static const char *poison_of(const char *row)
     return page_text_is_clean(row, size) ? NULL : "a text holds U+0000 or is not UTF-8";
 }
 
-static void add_fingerprint(struct push *push, struct query *query)
-{
-    char text[PROTOCOL_PK_BYTES + 64];
-    int size = snprintf(text, sizeof text, "%" PRId64 ":%s:%" PRId64 "\n", query_get_int(query, 0),
-                        query_get_text(query, 1), query_get_int(query, 2));
-    if (size > 0)
-        push->fp = protocol_fp_add(push->fp, text,
-                                   (size_t)size < sizeof text ? (size_t)size : sizeof text - 1);
-}
-
 static void add_row(struct push *push, struct query *query, const struct table *table, bool first)
 {
     const char *row = query_get_text(query, 3);
@@ -258,10 +251,11 @@ static void add_row(struct push *push, struct query *query, const struct table *
         buf_printf(push->out, "%s{\"t\":\"%s\",\"r\":[", push->rows > 0 ? "," : "", table->name);
     else
         buf_add_text(push->out, ",");
-    buf_add_text(push->out, row);
-    add_fingerprint(push, query);
+    size_t size = strlen(row);
+    buf_add(push->out, row, size);
+    push->fp = protocol_fp_add(protocol_fp_add(push->fp, row, size), "\n", 1);
     push->rows++;
-    push->bytes += strlen(row);
+    push->bytes += size;
 }
 
 static bool add_table(struct push *push, const struct table *table)
@@ -389,9 +383,10 @@ static int build_push(struct push *push, struct err *err)
 {
     push->fp = PROTOCOL_FP_START;
     buf_add_text(push->out, ",\"push\":[");
-    for (const struct table *table = tables; table->name != NULL; table++)
-        if (table->direction != TABLE_DOWN && !push->wire->pull_only &&
-            has_flying(push->wire, table) && !add_table(push, table))
+    bool holds = push->wire->pull_only || push->wire->numberless;
+    for (const struct table *table = tables; !holds && table->name != NULL; table++)
+        if (table->direction != TABLE_DOWN && has_flying(push->wire, table) &&
+            !add_table(push, table))
             return err_set(err, ERR_LIMIT, "sync: the push is longer than %d bytes",
                            LIMIT_SYNC_BODY_BYTES);
     char fp[17] = "";
@@ -413,6 +408,7 @@ int wire_build(struct wire *wire, size_t page_bytes, size_t max_rows, struct buf
     int64_t inc = wire_incarnation(wire);
     struct push push = {.wire = wire, .out = out, .again = wire_in_flight(wire) > 0};
     wire->pull_only = push.again && (wire->without & WITHOUT_PULLINFLIGHT) != 0 && !wire->pull_only;
+    wire->numberless = inc == 0;
     size_t rows = inc != 0 && max_rows > 0 ? rows_for(wire, page_bytes, max_rows) : 0;
     wire->push_is_full = false;
     if (!push.again && !claim(wire, rows))
@@ -629,7 +625,8 @@ static int64_t settle_good(struct wire *wire, const struct json *reply)
             wire->replica,
             "UPDATE sync_out SET st = CASE WHEN sync_out.lseq IN (SELECT value FROM json_each(?2)) "
             "THEN 1 ELSE 2 END, old = CASE WHEN sync_out.lseq IN (SELECT value FROM json_each(?2)) "
-            "THEN old END, v = ?1 + m.k FROM (SELECT lseq, row_number() OVER (ORDER BY tid, "
+            "THEN old END, was = NULL, v = ?1 + m.k FROM (SELECT lseq, row_number() OVER (ORDER BY "
+            "tid, "
             "lseq) - 1 AS k FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 1) AS m WHERE "
             "sync_out.lseq = m.lseq",
             "is", json_int(reply, "v0", 0), buf_text(&list));
@@ -667,7 +664,9 @@ static bool settle_marks(struct wire *wire, const struct json *reply)
     if (forget_edits(wire))
         settled.count = settle_good(wire, reply);
     bool ok = settled.count >= 0 && adopt_versions(wire, reply, &settled) &&
-              settle_lost(wire, reply) && settle_bad(wire, reply);
+              settle_lost(wire, reply) && settle_bad(wire, reply) &&
+              bases_await(wire->replica, json_get(reply, "keep")) &&
+              bases_raise(wire->replica, settled.first, settled.last);
     replica_set_applying(wire->replica, false);
     int64_t refused =
         (int64_t)(json_count(json_get(reply, "lost")) + json_count(json_get(reply, "bad")));
@@ -740,7 +739,8 @@ static bool settle_session(struct wire *wire, const struct json *reply)
 bool wire_settle(struct wire *wire, const struct page *page)
 {
     const struct json *reply = page->envelope;
-    bool ok = wire->pull_only || wire_in_flight(wire) == 0 || settle_marks(wire, reply);
+    bool holds = wire->pull_only || wire->numberless;
+    bool ok = holds || wire_in_flight(wire) == 0 || settle_marks(wire, reply);
     return ok && settle_grants(wire, reply) && settle_epochs(wire, reply) &&
            (wire->pull_only || settle_session(wire, reply));
 }

@@ -31,6 +31,7 @@ struct wire {
     uint32_t without;
     bool force;           /* rows to be applied count whatever their version: a repair */
     bool pull_only;       /* tests only: the request under way leaves the marks in flight alone */
+    bool numberless;      /* so does one that asks for an incarnation */
     size_t row_bytes;     /* mean of the last pushes */
     bool push_is_full;    /* the last one took as many marks as it might */
     int64_t boot;         /* of this start, in sync_boot */

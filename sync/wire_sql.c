@@ -25,6 +25,19 @@ static void add_object(struct buf *sql, const struct table *table)
                    c->name);
 }
 
+/* The row as the mark was made for it: what changed since is another mark's. */
+static void add_claimed(struct buf *sql, const struct table *table)
+{
+    int at = 0;
+    if (table->direction != TABLE_BOTH) {
+        add_object(sql, table);
+        return;
+    }
+    buf_add_text(sql, "'scope', iif(m.was IS NULL, t.scope, m.was ->> 0)");
+    for (const struct table_column *c = table->columns; c->name != NULL; c++)
+        buf_printf(sql, ", '%s', iif(m.was IS NULL, t.%s, m.was ->> %d)", c->name, c->name, ++at);
+}
+
 /* The groups of the row's marks that lost and whose row has not come yet. */
 static void add_unfed(struct buf *sql, const struct table *table)
 {
@@ -62,6 +75,8 @@ static void begin_push(struct buf *sql, const struct table *table)
     buf_add_text(sql, ") WHERE v IS NOT NULL))), bare FROM (");
 }
 
+#define GONE "iif(m.was IS NULL, t.id IS NULL, m.was = '[]')"
+
 static const char *make_push(const struct table *table)
 {
     static const char mark[] = "'lseq', m.lseq, 'base', m.base, 'gm', m.gm, 'h', m.h, 'id', m.pk";
@@ -69,15 +84,14 @@ static const char *make_push(const struct table *table)
     buf_init(&sql, SQL_BYTES_MAX);
     begin_push(&sql, table);
     buf_printf(&sql,
-               "SELECT m.lseq, m.pk, m.h, m.gm, m.lg, m.hs, CASE WHEN t.id IS NULL "
-               "AND m.gm & 128 THEN "
+               "SELECT m.lseq, m.pk, m.h, m.gm, m.lg, m.hs, CASE WHEN " GONE " AND m.gm & 128 THEN "
                "json_object('lseq', m.lseq, 'base', m.base, 'gm', 128, 'h', m.h, 'id', m.pk, "
-               "'scope', ?1, '_del', 1) WHEN t.id IS NULL THEN NULL WHEN m.gm & 128 THEN "
+               "'scope', ?1, '_del', 1) WHEN " GONE " THEN NULL WHEN m.gm & 128 THEN "
                "json_object(%s, '_del', 0, ",
                mark);
-    add_object(&sql, table);
+    add_claimed(&sql, table);
     buf_printf(&sql, ") ELSE json_object(%s, ", mark);
-    add_object(&sql, table);
+    add_claimed(&sql, table);
     buf_printf(&sql, ") END AS row, json_object(%s, 'scope', ?1) AS bare, ", mark);
     if (table->direction == TABLE_BOTH)
         add_unfed(&sql, table);
@@ -381,8 +395,8 @@ static const char *make_give_part(const struct table *table)
     struct buf sql;
     buf_init(&sql, SQL_BYTES_MAX);
     static const char groups[] = "iif(?2 > t._v, ?3, ?3 & ?4)";
-    buf_printf(&sql, "SELECT t._v, %s, json_object('_v', ?2, 'gm', %s, 'part', 1, 'id', t.id, ",
-               groups, groups);
+    buf_printf(&sql, "SELECT %s, json_object('_v', ?2, 'gm', %s, 'part', 1, 'id', t.id, ", groups,
+               groups);
     add_object(&sql, table);
     buf_printf(&sql, ") FROM %s t WHERE t.id = ?1", table->name);
     return finish(&sql);

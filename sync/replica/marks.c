@@ -7,7 +7,8 @@
  * A mark's base is the lowest base of the row's marks of the same group that are not settled, else
  * the row's own version: an edit on top of an edit that the county has not seen yet still stands on
  * what the county knew. A mark in flight is never reused, so that an edit made meanwhile is sent
- * again (the unique index covers unsent marks only). */
+ * again (the unique index covers unsent marks only); it keeps what the row was, so that what is
+ * sent again is what was sent. */
 #include "sync/replica/marks.h"
 
 #include <stdbool.h>
@@ -34,26 +35,35 @@ static void add_base(struct buf *sql, const struct table *table, int groups, con
                table->tid, row, row_bases ? 255 : groups, row);
 }
 
-static void add_mark_head(struct buf *sql, const struct table *table, int groups, const char *row,
-                          bool row_bases)
+/* The row as it was, or [] when there was none. */
+static void add_former(struct buf *sql, const struct table *table, bool there)
 {
+    buf_add_text(sql, there ? "json_list(OLD.scope" : "json_list(");
+    for (const struct table_column *c = table->columns; there && c->name != NULL; c++)
+        buf_printf(sql, ", OLD.%s", c->name);
+    buf_add_text(sql, ")");
+}
+
+static void add_keep_sent(struct buf *sql, const struct table *table, const char *row, bool there)
+{
+    buf_add_text(sql, "UPDATE sync_out SET was = ");
+    add_former(sql, table, there);
     buf_printf(sql,
-               "BEGIN INSERT INTO sync_out(tid, pk, base, gm, h, bt, boot) VALUES (%d, %s.id, ",
+               " WHERE tid = %d AND tid <> 18 AND pk = %s.id AND st <> 2 AND st <> 4 AND st = 1 "
+               "AND was IS NULL; ",
                table->tid, row);
-    add_base(sql, table, groups, row, row_bases);
 }
 
 /* With what the row was before. */
 static void add_update_head(struct buf *sql, const struct table *table, int groups, bool row_bases)
 {
-    buf_printf(
-        sql,
-        "BEGIN INSERT INTO sync_out(tid, pk, old, base, gm, h, bt, boot) VALUES (%d, NEW.id, "
-        "json_list(OLD.scope",
-        table->tid);
-    for (const struct table_column *c = table->columns; c->name != NULL; c++)
-        buf_printf(sql, ", OLD.%s", c->name);
-    buf_add_text(sql, "), ");
+    buf_add_text(sql, "BEGIN ");
+    add_keep_sent(sql, table, "NEW", true);
+    buf_printf(sql,
+               "INSERT INTO sync_out(tid, pk, old, base, gm, h, bt, boot) VALUES (%d, NEW.id, ",
+               table->tid);
+    add_former(sql, table, true);
+    buf_add_text(sql, ", ");
     add_base(sql, table, groups, "NEW", row_bases);
 }
 
@@ -72,6 +82,16 @@ static void add_mark(struct buf *sql, const struct table *table, int groups, boo
     buf_printf(sql, ", %d", groups);
     add_mark_tail(sql);
     buf_add_text(sql, "END;\n");
+}
+
+static void add_mark_head(struct buf *sql, const struct table *table, int groups, const char *row,
+                          bool row_bases)
+{
+    buf_add_text(sql, "BEGIN ");
+    add_keep_sent(sql, table, row, groups == DELETED);
+    buf_printf(sql, "INSERT INTO sync_out(tid, pk, base, gm, h, bt, boot) VALUES (%d, %s.id, ",
+               table->tid, row);
+    add_base(sql, table, groups, row, row_bases);
 }
 
 /* A row that comes back says so with the bit of the deletion. */
