@@ -175,6 +175,7 @@ static void add_judgement(struct buf *acc, struct buf *lose, struct buf *unseen,
     buf_printf(unseen, "),%d,0)", group->bit);
 }
 
+/* Who stands on a version of a lost life may have values of that life in any group. */
 static char *make_judge(const struct table *t, uint32_t without, struct buf *b)
 {
     struct buf acc, lose, unseen, same;
@@ -189,10 +190,11 @@ static char *make_judge(const struct table *t, uint32_t without, struct buf *b)
         add_same(&same, t, &group, without);
     }
     buf_printf(b,
-               "UPDATE in_%d AS m SET acc=0%s,lose=0%s,unseen=(coalesce(m.unfed,0)&%d)%s"
-               ",same=0%s FROM \"%s\" AS t WHERE t.id=m.id AND m._new=0 AND %s",
-               t->tid, buf_text(&acc), buf_text(&lose), groups, buf_text(&unseen), buf_text(&same),
-               t->name, COND);
+               "UPDATE in_%d AS m SET acc=0%s,lose=0%s,unseen=iif(m.lost<>0,%d,"
+               "(coalesce(m.unfed,0)&%d)%s),same=0%s FROM \"%s\" AS t WHERE t.id=m.id AND "
+               "m._new=0 AND %s",
+               t->tid, buf_text(&acc), buf_text(&lose), (without & WITHOUT_ADOPT) != 0 ? 0 : groups,
+               groups, buf_text(&unseen), buf_text(&same), t->name, COND);
     assert(!acc.failed && !lose.failed && !unseen.failed && !same.failed);
     buf_free(&acc);
     buf_free(&lose);
