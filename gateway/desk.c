@@ -6,6 +6,7 @@
  * come, and when the wall clock went back. */
 #include "gateway/parts.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "gateway/base/caltime.h"
@@ -81,6 +82,12 @@ static void port_forget_phone(void *ctx, const char *phone)
     sms_forget_phone(gateway->sms, phone);
 }
 
+static int port_reach(void *ctx, int prio, int64_t until_ms)
+{
+    struct gateway *gateway = ctx;
+    return outbox_reach(sms_outbox(gateway->sms), prio, until_ms);
+}
+
 static struct duty_policy policy_of(const struct config_duty *config)
 {
     struct duty_policy policy = duty_policy_default();
@@ -120,8 +127,8 @@ void desk_init(struct gateway *gateway)
         .area_code = config->station.area_code,
         .policy = policy_of(&config->duty),
     };
-    struct duty_ports ports = {gateway,           port_send,        port_cancel,
-                               port_cancel_phone, port_erase_phone, port_forget_phone};
+    struct duty_ports ports = {gateway,          port_send,         port_cancel, port_cancel_phone,
+                               port_erase_phone, port_forget_phone, port_reach};
     duty_init(&gateway->duty, gateway->replica, &gateway->rnd, &options, &ports);
     gateway->duty_due_ms = 0;
 }
@@ -229,6 +236,57 @@ int desk_send(void *ctx, const char *number, const char *text, char ret_id[LIMIT
         return err_set(err, code, "the text must be 1 to %d characters of valid UTF-8",
                        LIMIT_SMS_UNITS);
     return ERR_OK;
+}
+
+/* How many of each kind ran out while no modem worked. */
+static int describe_unsent(struct gateway *gateway, int64_t since, char *ret, size_t size)
+{
+    static const char *const names[2][SMS_PRIO_COUNT] = {{"报警", "急事", "提醒", "群发"},
+                                                         {"alarm", "urgent", "reminder", "mass"}};
+    bool english = gateway->config->station.lang == CONFIG_LANG_EN;
+    int sum = 0;
+    size_t used = 0;
+    struct query *query = replica_query(
+        gateway->replica, "SELECT prio, count(DISTINCT message_seq) FROM outbox_part"
+                          " WHERE state = 'expired' AND ended_at >= ?1 GROUP BY prio");
+    query_int(query, 1, since);
+    ret[0] = '\0';
+    while (query_row(query) && used < size) {
+        int64_t prio = query_get_int(query, 0);
+        int count = (int)query_get_int(query, 1);
+        used += (size_t)snprintf(ret + used, size - used, "%s%s %d", used > 0 ? ", " : "",
+                                 names[english][prio], count);
+        sum += count;
+    }
+    query_done(query);
+    return sum;
+}
+
+/* What still has its time has gone out by itself; what ran out meanwhile a person has to know. */
+void desk_on_outage(void *ctx, int64_t since, int64_t until)
+{
+    struct gateway *gateway = ctx;
+    char list[128], from[CALTIME_CLOCK_SIZE], to[CALTIME_CLOCK_SIZE], body[384];
+    char id[LIMIT_ID_BYTES + 1];
+    int unsent = describe_unsent(gateway, since, list, sizeof list);
+    int64_t alarms = replica_get_int(
+        gateway->replica, 0, "SELECT count(*) FROM alarm WHERE state IN ('open', 'acked')", "");
+    log_warn("desk.outage", "minutes=%lld unsent=%d alarms=%lld",
+             (long long)((until - since) / CALTIME_MINUTE_MS), unsent, (long long)alarms);
+    if (unsent == 0 && alarms == 0)
+        return;
+    caltime_format_clock(since, from);
+    caltime_format_clock(until, to);
+    bool english = gateway->config->station.lang == CONFIG_LANG_EN;
+    snprintf(body, sizeof body,
+             english ? "No modem from %s to %s. Not sent: %d (%s). Open alarms: %lld"
+                     : "%s至%s短信不通，过期未发%d条（%s），未解除的报警%lld起",
+             from, to, unsent, list, (long long)alarms);
+    replica_new_id(gateway->replica, id);
+    replica_run(gateway->replica,
+                "INSERT INTO desk_item(id, at, kind, body) VALUES (?1, ?2, 'unsent', seal(?3))",
+                "sis", id, until, body);
+    desk_look(gateway);
 }
 
 int desk_simulate(void *ctx, const char *number, const char *text, struct err *err)

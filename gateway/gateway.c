@@ -163,7 +163,10 @@ static int init_sms(struct gateway *gateway, struct err *err)
         .read_secret = read_secret,
         .modem_count = (size_t)config->modem_count,
         .limits = desk_limits(config),
-        .callbacks = {.ctx = gateway, .on_text = desk_on_text, .on_time = desk_on_time},
+        .callbacks = {.ctx = gateway,
+                      .on_text = desk_on_text,
+                      .on_outage = desk_on_outage,
+                      .on_time = desk_on_time},
     };
     for (int i = 0; i < config->modem_count; i++) {
         const struct config_modem *modem = &config->modems[i];
@@ -254,6 +257,14 @@ static int start_http(struct gateway *gateway, struct err *err)
                                                   .enrol = desk_enrol,
                                                   .send = desk_send,
                                                   .simulate = desk_simulate,
+                                                  .retry = hand_retry,
+                                                  .cancel = hand_cancel,
+                                                  .pause = hand_pause,
+                                                  .push = hand_push,
+                                                  .expect = hand_expect,
+                                                  .balance = hand_balance,
+                                                  .suggest = hand_suggest,
+                                                  .answer = hand_answer,
                                                   .roster_plan = roster_begin,
                                                   .roster_state = roster_state,
                                                   .roster_publish = roster_publish}};

@@ -88,6 +88,8 @@ void desk_reload(struct gateway *gateway); /* the times of the configuration hav
 void desk_start(struct gateway *gateway);
 void desk_stop(struct gateway *gateway);
 void desk_on_text(void *gateway, const struct inbox_text *text);
+/* No modem worked from `since` to `until`, for more than an hour. */
+void desk_on_outage(void *gateway, int64_t since, int64_t until);
 void desk_on_event(void *gateway, const struct mqtt_event *event);
 /* The county's rows have changed, or a person did something: look again in this turn. */
 void desk_look(struct gateway *gateway);
@@ -104,6 +106,17 @@ int desk_send(void *gateway, const char *number, const char *text, char ret_id[L
 int desk_simulate(void *gateway, const char *number, const char *text, struct err *err);
 void desk_sync_now(void *gateway);
 int desk_enrol(void *gateway, const char *code, struct err *err);
+
+/* hand.c: the same for messages that are there already; see struct console_ports */
+int hand_retry(void *gateway, const char *id, struct err *err);
+int hand_cancel(void *gateway, const char *id, struct err *err);
+void hand_pause(void *gateway, bool paused);
+int hand_push(void *gateway, const char *id, struct err *err);
+void hand_expect(void *gateway, const char *id, struct json *json);
+void hand_balance(void *gateway);
+void hand_suggest(void *gateway, const char *desk_id, struct json *json);
+int hand_answer(void *gateway, const char *desk_id, const char *text,
+                char ret_id[LIMIT_ID_BYTES + 1], struct err *err);
 
 /* roster.c: the draft of a week; see struct console_ports */
 int roster_begin(void *gateway, const char *date, bool afresh, struct err *err);

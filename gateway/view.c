@@ -326,6 +326,9 @@ static void check_store(struct gateway *gateway, struct json *list, int64_t now)
                                     " AND due_at < ?1",
                                     "i", now - 10 * (int64_t)CALTIME_MINUTE_MS);
     find(list, "sms_queue", stuck > 0 ? 1 : 0, "", 0);
+    int64_t paused = outbox_paused_since(sms_outbox(gateway->sms));
+    if (paused > 0)
+        find(list, "sms_paused", 1, "", paused);
     if (count(gateway, "SELECT count(*) FROM outbox o JOIN alarm a ON a.id = o.ref_id"
                        " WHERE o.state IN ('failed', 'expired') AND o.prio = 0"
                        " AND a.state = 'open'") > 0)

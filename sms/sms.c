@@ -20,6 +20,7 @@
 #include "sms/segment.h"
 
 enum { PIN_BYTES = 16, CENTS = 100 };
+enum { OUTAGE_MS = 3600 * 1000 };
 enum { LOOK_EVERY_MS = 1000, CLOSE_LOOK_MS = 2, CLOSE_LOOKS = 500 };
 
 struct sms {
@@ -31,6 +32,7 @@ struct sms {
     uv_timer_t timer;
     size_t open_modems;
     bool closing;
+    bool outage; /* no modem works */
     int close_looks;
     int64_t simulated;
     void (*on_closed)(void *ctx);
@@ -108,9 +110,49 @@ static void port_wake(void *ctx)
 
 /* --- what the modems tell --- */
 
+/* The mark "outage" says since when no modem has worked; it outlives a restart in between. */
+static void end_outage(struct sms *sms)
+{
+    struct replica *replica = sms->options.replica;
+    int64_t now = clock_wall_ms(sms->options.clock);
+    int64_t since =
+        replica_get_int(replica, 0, "SELECT at FROM sms_mark WHERE name = 'outage'", "");
+    if (since == 0)
+        return;
+    bool tell = now - since >= OUTAGE_MS && sms->options.callbacks.on_outage != NULL;
+    if (tell)
+        outbox_tick(sms->outbox); /* expires, and sends what is still of use */
+    replica_enter(replica);
+    replica_run(replica, "DELETE FROM sms_mark WHERE name = 'outage'", "");
+    if (tell)
+        sms->options.callbacks.on_outage(sms->options.callbacks.ctx, since, now);
+    replica_leave(replica, true);
+}
+
+static void watch_outage(struct sms *sms)
+{
+    struct replica *replica = sms->options.replica;
+    bool works = false;
+    for (size_t i = 0; i < sms->options.modem_count; i++)
+        works = works || modem_is_working(&sms->modems[i]);
+    if (sms->closing || sms->options.modem_count == 0 || replica_failing(replica) != NULL ||
+        works != sms->outage)
+        return;
+    sms->outage = !works;
+    if (works) {
+        end_outage(sms);
+        return;
+    }
+    replica_enter(replica);
+    replica_run(replica, "INSERT OR IGNORE INTO sms_mark(name, at) VALUES ('outage', ?1)", "i",
+                clock_wall_ms(sms->options.clock));
+    replica_leave(replica, true);
+}
+
 static void on_modem_state(void *ctx, struct modem *modem)
 {
     struct sms *sms = ctx;
+    watch_outage(sms);
     struct sms_modem_status status;
     if (sms->options.callbacks.on_state != NULL &&
         sms_modem_status(sms, modem->options.index, &status))

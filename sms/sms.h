@@ -82,6 +82,9 @@ struct sms_callbacks {
     void (*on_state)(void *ctx, const struct sms_modem_status *status);
     /* A modem told the time of its network (UTC), about once a minute; may be NULL. */
     void (*on_time)(void *ctx, const char *modem, int64_t utc_ms);
+    /* No modem worked from `since` to `until`, an hour or more; what ran out meanwhile is expired.
+     * In a handler; may be NULL. */
+    void (*on_outage)(void *ctx, int64_t since, int64_t until);
 };
 
 struct sms_options {

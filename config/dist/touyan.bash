@@ -12,7 +12,7 @@ _touyan() {
     done
     case "$verb $sub" in
     ' ') words='status check sms desk roster sync enrol device version help' ;;
-    'sms ') words='list show send simulate' ;;
+    'sms ') words='list show send retry cancel pause resume inbox answer push balance simulate' ;;
     'sms list') words='in out' ;;
     'desk ') words='list done' ;;
     'roster ') words='plan show diff publish' ;;

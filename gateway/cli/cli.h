@@ -81,7 +81,9 @@ void cli_format_date(int64_t at_ms, char ret[16]);
 
 typedef int cli_command_fn(const struct cli *cli);
 cli_command_fn command_status, command_check, command_sms_list, command_sms_show, command_sms_send,
-    command_sms_simulate, command_sync_status, command_sync_now, command_sync_pending,
+    command_sms_simulate, command_sms_retry, command_sms_cancel, command_sms_pause,
+    command_sms_resume, command_sms_inbox, command_sms_answer, command_sms_push,
+    command_sms_balance, command_sync_status, command_sync_now, command_sync_pending,
     command_sync_conflicts, command_sync_quarantine, command_device_list, command_device_try,
     command_desk_list, command_desk_done, command_enrol, command_roster_plan, command_roster_show,
     command_roster_diff, command_roster_publish;

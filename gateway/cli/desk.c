@@ -7,9 +7,11 @@
 static const char *kind_name(const struct cli *cli, const char *kind)
 {
     static const char *const names[][3] = {
-        {"text", "短信", "text"},     {"call", "请打电话", "call"}, {"gap", "缺岗", "gap"},
-        {"storm", "多岗缺", "storm"}, {"event", "设备", "device"},  {"alarm", "报警", "alarm"},
-        {"stop", "退订", "stop"},
+        {"text", "短信", "text"},       {"call", "请打电话", "call"},
+        {"gap", "缺岗", "gap"},         {"storm", "多岗缺", "storm"},
+        {"event", "设备", "device"},    {"alarm", "报警", "alarm"},
+        {"stop", "退订", "stop"},       {"push", "待确认群发", "push"},
+        {"unsent", "未发出", "unsent"}, {"ring", "来电", "ring"},
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(names[i][0], kind) == 0)

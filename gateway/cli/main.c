@@ -19,6 +19,12 @@ static const char help_zh[] =
     "  touyan sms list [in|out]         短信，最新的在最下面（--state 状态，--limit 条数）\n"
     "  touyan sms show 编号             一条短信的经过\n"
     "  touyan sms send 号码 内容        发一条短信\n"
+    "  touyan sms retry | cancel 编号   没收到的再发一次 | 还没发的不发了\n"
+    "  touyan sms pause | resume        暂停（报警照发） | 恢复发送\n"
+    "  touyan sms inbox                 没看懂的来信和建议的答复\n"
+    "  touyan sms answer 编号 内容      答复来信（内容写 1、2、3 即用建议的）\n"
+    "  touyan sms push 编号             确认给家长群发（编号见 touyan desk list）\n"
+    "  touyan sms balance               查话费余额\n"
     "  touyan sms simulate 号码 内容    当作该号码发来一条短信（演练用）\n"
     "  touyan desk list | done 编号     待人工处理的事项：没看懂的短信、要打的电话、缺岗、报警\n"
     "  touyan roster plan [日期] [afresh]   排那一周的班（不写日期是下周），只成草案，不通知人\n"
@@ -47,6 +53,12 @@ static const char help_en[] =
     "  touyan sms list [in|out]            messages, newest at the bottom (--state S, --limit N)\n"
     "  touyan sms show ID                  the story of one message\n"
     "  touyan sms send NUMBER TEXT         send a message\n"
+    "  touyan sms retry | cancel ID        what did not arrive once more | what waits not at all\n"
+    "  touyan sms pause | resume           hold all but alarms | go on\n"
+    "  touyan sms inbox                    texts that nobody understood, with suggested answers\n"
+    "  touyan sms answer ID TEXT           answer one (1, 2 or 3: as suggested)\n"
+    "  touyan sms push ID                  let a notice to parents go (ID: touyan desk list)\n"
+    "  touyan sms balance                  ask the network for the balance\n"
     "  touyan sms simulate NUMBER TEXT     as if that number had sent one (for drills)\n"
     "  touyan desk list | done ID          what waits for a person | it is seen to\n"
     "  touyan roster plan [DATE] [afresh]  plan that week (the next one); only a draft, nobody is "
@@ -99,6 +111,14 @@ static const struct command commands[] = {
     {"sms", "show", 1, 1, "sms show ID", command_sms_show},
     {"sms", "send", 2, 2, "sms send NUMBER TEXT", command_sms_send},
     {"sms", "simulate", 2, 2, "sms simulate NUMBER TEXT", command_sms_simulate},
+    {"sms", "retry", 1, 1, "sms retry ID", command_sms_retry},
+    {"sms", "cancel", 1, 1, "sms cancel ID", command_sms_cancel},
+    {"sms", "pause", 0, 0, "sms pause", command_sms_pause},
+    {"sms", "resume", 0, 0, "sms resume", command_sms_resume},
+    {"sms", "inbox", 0, 0, "sms inbox", command_sms_inbox},
+    {"sms", "answer", 2, 2, "sms answer ID TEXT|1|2|3", command_sms_answer},
+    {"sms", "push", 1, 1, "sms push ID", command_sms_push},
+    {"sms", "balance", 0, 0, "sms balance", command_sms_balance},
     {"desk", "list", 0, 0, "desk list", command_desk_list},
     {"desk", "done", 1, 1, "desk done ID", command_desk_done},
     {"roster", "plan", 0, 2, "roster plan [DATE] [afresh]", command_roster_plan},

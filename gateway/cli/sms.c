@@ -1,5 +1,5 @@
-/* touyan sms: both boxes as a list, one message with its story, sending and simulating. Numbers
- * come masked from the daemon. */
+/* touyan sms: both boxes as a list, one message with its story, sending and simulating, and what a
+ * person does with messages that are there. Numbers come masked from the daemon. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,6 +101,32 @@ int command_sms_list(const struct cli *cli)
     return code;
 }
 
+/* Why it has not gone, and when it probably does. */
+static void print_expected(const struct cli *cli, const struct json *message)
+{
+    static const char *const names[][3] = {
+        {"not_before", "还没到时间", "its time has not come"},
+        {"quiet", "安静时段", "quiet hours"},
+        {"cap", "该号码今天收得太多", "this number has had many"},
+        {"refused", "网络暂不接受该号码", "the network refuses this number for now"},
+        {"retry", "稍后再试", "tried again later"},
+        {"pace", "SIM卡的发送限额", "the SIM's pace"},
+        {"queue", "排在别的短信后面", "others come first"},
+        {"paused", "已暂停发送（touyan sms resume）", "sending is paused (touyan sms resume)"},
+        {"no_modem", "没有可用的短信猫", "no modem works"},
+    };
+    const char *why = json_text(message, "waits_for", NULL);
+    int64_t expected = json_int(message, "expected", 0);
+    char at[16];
+    for (size_t i = 0; why != NULL && i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(names[i][0], why) == 0)
+            printf("%s %s", cli_say(cli, "等待：", "waits:"), names[i][cli->english ? 2 : 1]);
+    cli_format_time(expected, at);
+    if (why != NULL)
+        printf("%s%s\n", expected > 0 ? cli_say(cli, "，预计 ", ", expected ") : "",
+               expected > 0 ? at : "");
+}
+
 static void print_story(const struct cli *cli, const struct json *message)
 {
     const struct json *history = json_get(message, "history");
@@ -111,6 +137,7 @@ static void print_story(const struct cli *cli, const struct json *message)
     const char *reason = json_text(message, "reason", NULL);
     if (reason != NULL)
         printf("%s %s\n", cli_say(cli, "原因：", "reason:"), reason);
+    print_expected(cli, message);
     struct table table;
     table_init(&table, 1);
     table_add(&table, (const char *const[]){json_text(message, "text", "")});
@@ -173,6 +200,128 @@ int command_sms_simulate(const struct cli *cli)
     if (code == EXIT_OK && !cli->json)
         printf("%s\n", cli_say(cli, "已收下（模拟）；结果：touyan sms list",
                                "taken in (simulated); what came of it: touyan sms list"));
+    json_free(json);
+    return code;
+}
+
+/* --- what is there already --- */
+
+static int post_id(const struct cli *cli, const char *path)
+{
+    struct json *json = NULL, *body = json_new_object();
+    json_set_text(body, "id", cli->words[2]);
+    int code = cli_post(cli, path, body, &json);
+    json_free(json);
+    return code;
+}
+
+static int post_nothing(const struct cli *cli, const char *path)
+{
+    struct json *json = NULL;
+    int code = cli_post(cli, path, json_new_object(), &json);
+    json_free(json);
+    return code;
+}
+
+int command_sms_retry(const struct cli *cli)
+{
+    return post_id(cli, "/v1/sms/retry");
+}
+
+int command_sms_cancel(const struct cli *cli)
+{
+    return post_id(cli, "/v1/sms/cancel");
+}
+
+int command_sms_push(const struct cli *cli)
+{
+    return post_id(cli, "/v1/desk/push");
+}
+
+int command_sms_pause(const struct cli *cli)
+{
+    return post_nothing(cli, "/v1/sms/pause");
+}
+
+int command_sms_resume(const struct cli *cli)
+{
+    return post_nothing(cli, "/v1/sms/resume");
+}
+
+int command_sms_balance(const struct cli *cli)
+{
+    int code = post_nothing(cli, "/v1/sms/balance");
+    if (code == EXIT_OK && !cli->json)
+        printf("%s\n", cli_say(cli, "已向网络查询；几秒后见 touyan status",
+                               "asked; the answer is in touyan status in some seconds"));
+    return code;
+}
+
+/* --- what nobody understood --- */
+
+static void print_letter(const struct cli *cli, const struct json *item)
+{
+    const struct json *suggest = json_get(item, "suggest");
+    char at[16];
+    cli_format_time(json_int(item, "at", 0), at);
+    printf("%s  %s  %s %s\n", json_text(item, "id", ""), at, json_text(item, "person", ""),
+           json_text(item, "number", ""));
+    struct table table;
+    table_init(&table, 2);
+    table_add(&table,
+              (const char *const[]){cli_say(cli, "来信", "wrote"), json_text(item, "text", "")});
+    for (size_t i = 0; i < json_count(suggest); i++) {
+        char number[24];
+        snprintf(number, sizeof number, "%zu", i + 1);
+        table_add(&table, (const char *const[]){number, json_as_text(json_at(suggest, i), "")});
+    }
+    table_print(&table);
+    table_free(&table);
+}
+
+int command_sms_inbox(const struct cli *cli)
+{
+    struct json *json = NULL;
+    int code = cli_get(cli, "/v1/inbox", &json);
+    const struct json *items = json_get(json, "items");
+    for (size_t i = json_count(items); code == EXIT_OK && !cli->json && i > 0; i--)
+        print_letter(cli, json_at(items, i - 1));
+    json_free(json);
+    return code;
+}
+
+/* "1" to "3": as suggested. NULL: nothing is suggested under this number. */
+static const char *suggested(const struct cli *cli, const struct json *inbox)
+{
+    const struct json *items = json_get(inbox, "items");
+    int number;
+    if (!text_to_int(cli->words[3], 1, 9, &number))
+        return cli->words[3];
+    for (size_t i = 0; i < json_count(items); i++) {
+        const struct json *suggest = json_get(json_at(items, i), "suggest");
+        if (strcmp(json_text(json_at(items, i), "id", ""), cli->words[2]) == 0)
+            return json_as_text(json_at(suggest, (size_t)number - 1), NULL);
+    }
+    return NULL;
+}
+
+int command_sms_answer(const struct cli *cli)
+{
+    struct json *inbox = NULL, *json = NULL;
+    int code = cli_get(cli, "/v1/inbox", &inbox);
+    const char *text = code == EXIT_OK ? suggested(cli, inbox) : NULL;
+    if (code == EXIT_OK && (text == NULL || !text_utf8_valid(text, strlen(text)))) {
+        code = cli_fail(cli, EXIT_USAGE, "没有这条建议，或内容不是 UTF-8",
+                        "nothing is suggested so, or the text is not UTF-8");
+    } else if (code == EXIT_OK) {
+        struct json *body = json_new_object();
+        json_set_text(body, "id", cli->words[2]);
+        json_set_text(body, "text", text);
+        code = cli_post(cli, "/v1/sms/answer", body, &json);
+    }
+    if (code == EXIT_OK && !cli->json)
+        printf("%s %s\n", cli_say(cli, "已排队", "queued"), json_text(json, "id", ""));
+    json_free(inbox);
     json_free(json);
     return code;
 }

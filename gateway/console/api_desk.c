@@ -33,6 +33,29 @@ struct json *console_desk_list(struct replica *replica)
     return list;
 }
 
+/* The texts among them, with suggested answers. */
+struct json *console_inbox(struct console *console)
+{
+    struct json *all = console_desk_list(console->replica), *list = json_new_array();
+    for (size_t i = 0; i < json_count(all); i++) {
+        const struct json *item = json_at(all, i);
+        const char *id = json_text(item, "id", "");
+        if (!text_equal(json_text(item, "kind", ""), "text"))
+            continue;
+        struct json *json = json_new_object();
+        json_set_text(json, "id", id);
+        json_set_int(json, "at", json_int(item, "at", 0));
+        json_set_text(json, "number", json_text(item, "number", NULL));
+        json_set_text(json, "person", json_text(item, "person", NULL));
+        json_set_text(json, "text", json_text(item, "text", NULL));
+        if (console->ports.suggest != NULL)
+            console->ports.suggest(console->ports.ctx, id, json);
+        json_add(list, json);
+    }
+    json_free(all);
+    return list;
+}
+
 bool console_desk_done(struct replica *replica, const char *id)
 {
     return replica_run(replica,

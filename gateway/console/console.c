@@ -123,11 +123,24 @@ static void get_sms(struct console *console, const struct http_request *request,
 static void get_one_sms(struct console *console, const struct http_request *request,
                         struct http_answer *ret)
 {
-    struct json *one = console_sms_one(console->replica, request->path + strlen("/v1/sms/"));
-    if (one == NULL)
+    const char *id = request->path + strlen("/v1/sms/");
+    struct json *one = console_sms_one(console->replica, id);
+    if (one == NULL) {
         reply_error(ret, NOT_FOUND, "there is no message with this id");
-    else
-        reply(ret, OK, one);
+        return;
+    }
+    if (console->ports.expect != NULL)
+        console->ports.expect(console->ports.ctx, id, one);
+    reply(ret, OK, one);
+}
+
+static void get_inbox(struct console *console, const struct http_request *request,
+                      struct http_answer *ret)
+{
+    (void)request;
+    struct json *json = json_new_object();
+    json_set(json, "items", console_inbox(console));
+    reply(ret, OK, json);
 }
 
 /* What rests on the county's word carries the time of that word. */
@@ -283,6 +296,78 @@ static void post_simulate(struct console *console, const struct http_request *re
     reply(ret, OK, json_new_object());
 }
 
+/* Does something with the id of the body. */
+static void post_id(struct console *console, const struct http_request *request,
+                    struct http_answer *ret, int (*act)(void *ctx, const char *id, struct err *err))
+{
+    struct json *body = parse_body(request, ret);
+    if (body == NULL)
+        return;
+    struct err err = {0};
+    int code = act(console->ports.ctx, json_text(body, "id", ""), &err);
+    json_free(body);
+    ret->wrote = code == ERR_OK;
+    if (code == ERR_OK)
+        reply(ret, OK, json_new_object());
+    else
+        reply_error(ret, status_of(code), err.text);
+}
+
+static void post_retry(struct console *console, const struct http_request *request,
+                       struct http_answer *ret)
+{
+    post_id(console, request, ret, console->ports.retry);
+}
+
+static void post_cancel(struct console *console, const struct http_request *request,
+                        struct http_answer *ret)
+{
+    post_id(console, request, ret, console->ports.cancel);
+}
+
+static void post_push(struct console *console, const struct http_request *request,
+                      struct http_answer *ret)
+{
+    post_id(console, request, ret, console->ports.push);
+}
+
+static void post_pause(struct console *console, const struct http_request *request,
+                       struct http_answer *ret)
+{
+    console->ports.pause(console->ports.ctx, strcmp(request->path, "/v1/sms/pause") == 0);
+    ret->wrote = true;
+    reply(ret, OK, json_new_object());
+}
+
+static void post_balance(struct console *console, const struct http_request *request,
+                         struct http_answer *ret)
+{
+    (void)request;
+    console->ports.balance(console->ports.ctx);
+    reply(ret, OK, json_new_object());
+}
+
+static void post_answer(struct console *console, const struct http_request *request,
+                        struct http_answer *ret)
+{
+    struct json *body = parse_body(request, ret);
+    if (body == NULL)
+        return;
+    struct err err = {0};
+    char id[LIMIT_ID_BYTES + 1] = "";
+    int code = console->ports.answer(console->ports.ctx, json_text(body, "id", ""),
+                                     json_text(body, "text", ""), id, &err);
+    json_free(body);
+    ret->wrote = code == ERR_OK;
+    if (code != ERR_OK) {
+        reply_error(ret, status_of(code), err.text);
+        return;
+    }
+    struct json *json = json_new_object();
+    json_set_text(json, "id", id);
+    reply(ret, OK, json);
+}
+
 static void post_enrol(struct console *console, const struct http_request *request,
                        struct http_answer *ret)
 {
@@ -311,6 +396,14 @@ static const struct route routes[] = {
     {"GET", "/v1/sms", get_sms},
     {"POST", "/v1/sms/send", post_send},
     {"POST", "/v1/sms/simulate", post_simulate},
+    {"POST", "/v1/sms/retry", post_retry},
+    {"POST", "/v1/sms/cancel", post_cancel},
+    {"POST", "/v1/sms/answer", post_answer},
+    {"POST", "/v1/sms/pause", post_pause},
+    {"POST", "/v1/sms/resume", post_pause},
+    {"POST", "/v1/sms/balance", post_balance},
+    {"GET", "/v1/inbox", get_inbox},
+    {"POST", "/v1/desk/push", post_push},
     {"GET", "/v1/sms/", get_one_sms},
     {"GET", "/v1/roster", get_roster},
     {"GET", "/v1/roster/diff", get_roster_diff},

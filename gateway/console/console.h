@@ -8,6 +8,13 @@
  *   GET  /v1/sms/ID             one message with its history
  *   POST /v1/sms/send           {"number","text"}      -> {"id"}
  *   POST /v1/sms/simulate       {"number","text"}      as if that number had sent it
+ *   POST /v1/sms/retry          {"id"}                 a marked copy of what did not arrive
+ *   POST /v1/sms/cancel         {"id"}                 what has not gone yet
+ *   POST /v1/sms/answer         {"id","text"}          to who wrote the item of the desk -> {"id"}
+ *   POST /v1/sms/pause          POST /v1/sms/resume    all but alarms
+ *   POST /v1/sms/balance        asks the networks; the answers are in /v1/status
+ *   POST /v1/desk/push          {"id"}                 the parents are told
+ *   GET  /v1/inbox              texts that nobody understood, each with suggested answers
  *   GET  /v1/desk             what waits for a person, newest first
  *   POST /v1/desk/done        {"id"}
  *   GET  /v1/devices          and the last messages that no rule understood
@@ -45,6 +52,17 @@ struct console_ports {
     int (*roster_plan)(void *ctx, const char *date, bool afresh, struct err *err);
     struct json *(*roster_state)(void *ctx);
     int (*roster_publish)(void *ctx, struct json **ret, struct err *err);
+    int (*retry)(void *ctx, const char *id, struct err *err);
+    int (*cancel)(void *ctx, const char *id, struct err *err);
+    void (*pause)(void *ctx, bool paused);
+    int (*push)(void *ctx, const char *id, struct err *err);
+    /* Adds "waits_for" and "expected" of a message that has not gone. */
+    void (*expect)(void *ctx, const char *id, struct json *json);
+    void (*balance)(void *ctx);
+    /* Adds "suggest": texts that may answer what this item of the desk says. */
+    void (*suggest)(void *ctx, const char *desk_id, struct json *json);
+    int (*answer)(void *ctx, const char *desk_id, const char *text, char ret_id[LIMIT_ID_BYTES + 1],
+                  struct err *err);
     int (*simulate)(void *ctx, const char *number, const char *text, struct err *err);
 };
 
@@ -65,6 +83,7 @@ struct json *console_sync_conflicts(struct replica *replica, const struct http_r
 struct json *console_sync_quarantine(struct replica *replica, const struct http_request *request);
 struct json *console_raw_list(struct replica *replica); /* kept raw, with the reason */
 struct json *console_desk_list(struct replica *replica);
+struct json *console_inbox(struct console *console);
 struct json *console_roster_show(struct console *console); /* api_roster.c */
 struct json *console_roster_diff(struct console *console);
 int console_roster_plan(struct console *console, const struct http_request *request,

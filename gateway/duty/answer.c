@@ -213,6 +213,19 @@ void answer_confirm(struct duty *duty, const struct incoming *in)
                 duty->now_ms >= slot.start_at ? TEXT_R4_MISSING : TEXT_A1_CONFIRMED);
 }
 
+void answer_release(struct duty *duty, const struct slot *slot, bool seek)
+{
+    set_state(duty, slot->id, "declined");
+    say_cancel(duty, "remind", slot->id, "declined");
+    say_cancel(duty, "gap", slot->id, "declined");
+    notice_drop(duty, slot->id);
+    if (text_equal(slot->state, "swapping"))
+        offer_close(duty, slot->id, "declined");
+    gap_close(duty, slot->id);
+    if (seek)
+        offer_open(duty, slot, "decline", NULL, NULL);
+}
+
 void answer_decline(struct duty *duty, const struct incoming *in)
 {
     struct slot slot;
@@ -227,16 +240,8 @@ void answer_decline(struct duty *duty, const struct incoming *in)
         return;
     }
     mark_answered(duty, in, slot.id, "2");
-    bool swapping = text_equal(slot.state, "swapping");
-    set_state(duty, slot.id, "declined");
-    say_cancel(duty, "remind", slot.id, "declined");
-    say_cancel(duty, "gap", slot.id, "declined");
-    notice_drop(duty, slot.id);
     answer_slot(duty, in, &slot, TEXT_A2_DECLINED);
-    if (swapping)
-        offer_close(duty, slot.id, "declined");
-    gap_close(duty, slot.id);
-    offer_open(duty, &slot, "decline", NULL, NULL);
+    answer_release(duty, &slot, true);
 }
 
 void answer_swap(struct duty *duty, const struct incoming *in)

@@ -2,10 +2,10 @@
  *
  * 退订 deletes the phone's questions, subscriptions, queued messages and stored bodies at once. A
  * volunteer who is still on the roster hears of changes of the own duty only, until the school
- * takes the name off the list. The number of somebody who is not on the county's list is deleted
- * with its messages fifteen days after 退订, or when nobody answered the question of 订阅; the last
- * backup that holds it goes fourteen days later. An officer's 退订 goes to a person: alarms and
- * duties are the job.
+ * takes the name off the list, and may leave the roster with 退出. The number of somebody who is
+ * not on the county's list is deleted with its messages fifteen days after 退订, or when nobody
+ * answered the question of 订阅; the last backup that holds it goes fourteen days later. An
+ * officer's 退订 goes to a person: alarms and duties are the job.
  */
 #include "gateway/duty/internal.h"
 
@@ -14,6 +14,7 @@
 
 enum {
     OPT_IN_MS = 7 * CALTIME_DAY_MS,
+    SEEK_MS = 36 * 3600 * 1000, /* before a duty that is given back somebody is looked for */
     JUST_NOW_MS = 2 * CALTIME_MINUTE_MS,
     STOPPED_MS =
         15 * CALTIME_DAY_MS, /* backups of fourteen days on top are within the 30 promised */
@@ -51,13 +52,15 @@ static void tell_changes_again(struct duty *duty, const char *phone)
                 "s", phone);
 }
 
-static bool is_on_roster(struct duty *duty, const char *phone)
+/* The duties that are ahead of this phone, or running. */
+#define DUTIES_OF_PHONE                                                                            \
+    " FROM slot WHERE phone = ?1 AND end_at > ?2 AND published"                                    \
+    " AND state IN ('planned', 'asked', 'confirmed', 'swapping', 'on_post')"
+
+static int duties_of(struct duty *duty, const char *phone)
 {
-    return replica_get_int(duty->replica, 0,
-                           "SELECT count(*) FROM slot WHERE phone = ?1 AND end_at > ?2"
-                           " AND published AND state IN ('planned', 'asked', 'confirmed',"
-                           " 'swapping', 'on_post')",
-                           "si", phone, duty->now_ms) > 0;
+    return (int)replica_get_int(duty->replica, 0, "SELECT count(*)" DUTIES_OF_PHONE, "si", phone,
+                                duty->now_ms);
 }
 
 void consent_stop(struct duty *duty, const struct incoming *in)
@@ -69,16 +72,49 @@ void consent_stop(struct duty *duty, const struct incoming *in)
         answer(duty, in, TEXT_U1_NOT_UNDERSTOOD, &none);
         return;
     }
-    bool volunteer = in->known, on_roster = is_on_roster(duty, phone);
+    bool volunteer = in->known;
+    int duties = duties_of(duty, phone);
     forget(duty, phone);
-    if (on_roster)
+    if (duties > 0)
         tell_changes_again(duty, phone);
     replica_run(duty->replica, "INSERT OR REPLACE INTO optout(phone, at) VALUES (?1, ?2)", "si",
                 phone, duty->now_ms);
     if (volunteer) /* without the phone: only that the list has to be changed */
         desk_put(duty, "stop", NULL, in->person.id, in->text->id, in->person.name);
-    log_info("duty.stop", "text=%s on_roster=%d", in->text->id, on_roster);
-    answer(duty, in, volunteer ? TEXT_A16_STOPPED : TEXT_P6_STOPPED, &none);
+    log_info("duty.stop", "text=%s duties=%d", in->text->id, duties);
+    none.count = duties;
+    answer(duty, in,
+           !volunteer   ? TEXT_P6_STOPPED
+           : duties > 0 ? TEXT_A16_ON_ROSTER
+                        : TEXT_A16_STOPPED,
+           &none);
+}
+
+/* 退出 after 退订: every duty that has not begun is given back. For the next days somebody else is
+ * looked for at once, the others are the next plan's. */
+void consent_leave(struct duty *duty, const struct incoming *in)
+{
+    struct ids ids;
+    struct text_fields fields = {.count = 0};
+    if (!in->known || in->role >= SENDER_OFFICER || !person_stopped(duty, in->text->phone)) {
+        desk_not_understood(duty, in);
+        return;
+    }
+    struct query *q = replica_query(duty->replica, "SELECT assignment_id" DUTIES_OF_PHONE
+                                                   " AND state <> 'on_post' ORDER BY start_at");
+    query_text(q, 1, in->text->phone);
+    query_int(q, 2, duty->now_ms);
+    ids_collect(q, &ids);
+    for (int i = 0; i < ids.count; i++) {
+        struct slot slot;
+        if (!slot_load(duty, ids.at[i], &slot))
+            continue;
+        answer_release(duty, &slot, slot.start_at < duty->now_ms + SEEK_MS);
+        fields.count++;
+    }
+    ids_free(&ids);
+    desk_put(duty, "stop", NULL, in->person.id, in->text->id, in->person.name);
+    answer(duty, in, TEXT_A16_LEFT, &fields);
 }
 
 static bool forget_one(struct duty *duty, const char *phone)
@@ -117,11 +153,11 @@ void consent_subscribe(struct duty *duty, const struct incoming *in)
     char school[DUTY_ID_SIZE], name[DUTY_NAME_SIZE] = "";
     struct text_fields fields = {.school = name};
     if (in->command.arg[0] == '\0') {
-        answer(duty, in, TEXT_P9_WHICH_SCHOOL, &fields);
+        answer_sparingly(duty, in, TEXT_P9_WHICH_SCHOOL, &fields);
         return;
     }
     if (!school_named(duty, in->command.arg, school)) {
-        answer(duty, in, TEXT_P8_NO_SUCH_SCHOOL, &fields);
+        answer_sparingly(duty, in, TEXT_P8_NO_SUCH_SCHOOL, &fields);
         return;
     }
     replica_get_text(duty->replica, name, sizeof name,

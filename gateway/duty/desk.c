@@ -1,7 +1,7 @@
 /* What needs a person, and the answers that only help: a text that is not understood goes to the
  * desk's list (sealed) and is answered with where to find help, at most three times an hour; an
  * unknown number hears once a day what this number is for. Help and 我的班 are commands: they are
- * always answered. */
+ * always answered to people of the roster, and to others as sparingly. */
 #include "gateway/duty/internal.h"
 
 #include <stdio.h>
@@ -63,38 +63,81 @@ void desk_help(struct duty *duty, const struct incoming *in)
     if (in->role >= SENDER_OFFICER)
         answer(duty, in, TEXT_V2_HELP_OFFICER, &none);
     else
-        answer(duty, in, in->known ? TEXT_V1_HELP : TEXT_P7_HELP, &none);
+        answer_sparingly(duty, in, in->known ? TEXT_V1_HELP : TEXT_P7_HELP, &none);
 }
 
-void desk_my_duties(struct duty *duty, const struct incoming *in)
+/* "周三07:20东门；周四07:20北门"; "": none. */
+static void list_duties(struct duty *duty, const char *person_id, enum text_lang lang,
+                        char ret[DUTY_LIST_SIZE])
 {
-    struct text_fields fields = {0};
-    if (!in->known) {
-        desk_not_understood(duty, in);
-        return;
-    }
     struct query *q = replica_query(
         duty->replica, "SELECT assignment_id FROM slot WHERE person_id = ?1 AND end_at > ?2"
                        " AND start_at < ?3 AND published AND state IN ('planned', 'asked',"
                        " 'confirmed', 'swapping', 'on_post') ORDER BY start_at LIMIT 3");
-    query_text(q, 1, in->person.id);
+    query_text(q, 1, person_id);
     query_int(q, 2, duty->now_ms);
     query_int(q, 3, duty->now_ms + MY_DUTIES_MS);
     struct ids ids;
     ids_collect(q, &ids);
-    char list[DUTY_LIST_SIZE] = "";
     size_t used = 0;
+    ret[0] = '\0';
     for (int i = 0; i < ids.count; i++) {
         struct slot slot;
         char day[TEXT_DATE_SIZE], start[CALTIME_CLOCK_SIZE];
         if (!slot_load(duty, ids.at[i], &slot))
             continue;
-        text_weekday(in->lang, slot.start_at, day);
+        text_weekday(lang, slot.start_at, day);
         caltime_format_clock(slot.start_at, start);
-        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s%s%.90s",
+        used += (size_t)snprintf(ret + used, DUTY_LIST_SIZE - used, "%s%s%s%.90s",
                                  used > 0 ? "；" : "", day, start, slot.post);
     }
-    fields.list = list;
-    answer(duty, in, used > 0 ? TEXT_A14_MINE : TEXT_A15_NONE, &fields);
     ids_free(&ids);
+}
+
+void desk_my_duties(struct duty *duty, const struct incoming *in)
+{
+    char list[DUTY_LIST_SIZE];
+    struct text_fields fields = {.list = list};
+    if (!in->known) {
+        desk_not_understood(duty, in);
+        return;
+    }
+    list_duties(duty, in->person.id, in->lang, list);
+    answer(duty, in, list[0] != '\0' ? TEXT_A14_MINE : TEXT_A15_NONE, &fields);
+}
+
+/* --- what a person at the desk may answer --- */
+
+static void suggest(struct duty *duty, enum text_id text, enum text_lang lang,
+                    struct text_fields *fields, char ret[DUTY_SUGGESTION_BYTES])
+{
+    fields->signature = duty->options.signature;
+    text_render(text, lang, fields, ret, DUTY_SUGGESTION_BYTES);
+}
+
+int duty_suggest(struct duty *duty, const char *phone, const char *body,
+                 char ret[DUTY_SUGGESTIONS][DUTY_SUGGESTION_BYTES])
+{
+    struct person person;
+    char list[DUTY_LIST_SIZE], number[LIMIT_PHONE_DIGITS + 1];
+    struct text_fields fields = {.list = list, .phone = number};
+    struct recognise_context context = {.role = SENDER_UNKNOWN};
+    struct command command;
+    int count = 0;
+    duty->now_ms = clock_wall_ms(replica_clock(duty->replica));
+    bool known = person_by_phone(duty, phone, &person);
+    enum text_lang lang = say_lang(duty, known ? person.lang : NULL);
+    recognise(body, &context, &command);
+    panic_number(duty, number);
+    if (command.urgent)
+        suggest(duty, TEXT_O3B_STRANGER, lang, &fields, ret[count++]);
+    if (known) {
+        list_duties(duty, person.id, lang, list);
+        suggest(duty, list[0] != '\0' ? TEXT_A14_MINE : TEXT_A15_NONE, lang, &fields, ret[count++]);
+    }
+    enum text_id help = !known                                         ? TEXT_P7_HELP
+                        : person_role(duty, &person) >= SENDER_OFFICER ? TEXT_V2_HELP_OFFICER
+                                                                       : TEXT_V1_HELP;
+    suggest(duty, help, lang, &fields, ret[count++]);
+    return count;
 }

@@ -130,6 +130,7 @@ static void (*const handlers[COMMAND_COUNT])(struct duty *, const struct incomin
     [COMMAND_SUBSCRIBE] = consent_subscribe,
     [COMMAND_FEEDBACK] = feedback,
     [COMMAND_STOP] = consent_stop,
+    [COMMAND_LEAVE] = consent_leave,
     [COMMAND_HELP] = desk_help,
     [COMMAND_PANIC] = panic_text,
     [COMMAND_CALL_LEADER] = panic_call,
@@ -230,6 +231,7 @@ static void clean(struct duty *duty)
     replica_run(duty->replica, "DELETE FROM duty_again WHERE heard_at < ?1", "i", old);
     replica_run(duty->replica, "DELETE FROM desk_item WHERE at < ?1", "i",
                 duty->now_ms - KEEP_DESK_DAYS * days);
+    replica_run(duty->replica, "DELETE FROM push WHERE asked_at < ?1", "i", old);
     replica_run(duty->replica, "DELETE FROM notice WHERE end_at < ?1", "i", old);
     replica_run(duty->replica, "DELETE FROM prompt WHERE expires_at < ?1", "i", old);
     replica_run(duty->replica, "DELETE FROM passive WHERE at < ?1", "i", old);

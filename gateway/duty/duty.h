@@ -45,6 +45,8 @@ struct duty_ports {
     void (*erase_phone)(void *ctx, const char *phone);
     /* Forget the phone itself, with all its messages; NULL when nobody keeps any. */
     void (*forget_phone)(void *ctx, const char *phone);
+    /* How many more messages of this priority can go out before then; NULL: all of them. */
+    int (*reach)(void *ctx, int prio, int64_t until_ms);
 };
 
 enum { DUTY_PANIC_REPEATS_MAX = 8, DUTY_LEVELS = 4, DUTY_PARTS = 4 };
@@ -67,6 +69,7 @@ struct duty_policy {
     int panic_room_gap, panic_room_times;
     int panic_unresolved; /* after 出警 without 解除: told again, panic_unresolved_times times */
     int panic_unresolved_times;
+    int push_free;     /* parents who may be told without asking a person */
     int help_per_hour; /* answers to unknown senders and misunderstood texts, for each phone */
 };
 
@@ -117,6 +120,14 @@ struct duty_text_in {
     bool can_answer; /* false for short codes and names, which cannot be answered */
 };
 void duty_on_text(struct duty *duty, const struct duty_text_in *text);
+
+/* Texts that may answer what this (sealed) phone wrote and nobody understood; returns how many. */
+enum { DUTY_SUGGESTIONS = 3, DUTY_SUGGESTION_BYTES = 256 };
+int duty_suggest(struct duty *duty, const char *phone, const char *body,
+                 char ret[DUTY_SUGGESTIONS][DUTY_SUGGESTION_BYTES]);
+
+/* A person confirms the item "push" of the desk: the parents are told. False: there is no such. */
+bool duty_push(struct duty *duty, const char *desk_id);
 
 /* A row of device_event that has just been written. */
 struct duty_event {

@@ -172,6 +172,9 @@ void answer(struct duty *duty, const struct incoming *in, enum text_id text,
             struct text_fields *fields);
 void answer_urgent(struct duty *duty, const struct incoming *in, enum text_id text,
                    struct text_fields *fields);
+/* The same for who is not known here, or not understood: a few an hour, then silence. */
+void answer_sparingly(struct duty *duty, const struct incoming *in, enum text_id text,
+                      struct text_fields *fields);
 /* The same for an answer that asks in its turn. */
 void answer_asking(struct duty *duty, const struct incoming *in, enum text_id text,
                    struct text_fields *fields, int64_t prompt);
@@ -180,6 +183,9 @@ void answer_asking(struct duty *duty, const struct incoming *in, enum text_id te
 int answer_open(struct duty *duty, const struct incoming *in);
 void answer_confirm(struct duty *duty, const struct incoming *in);
 void answer_decline(struct duty *duty, const struct incoming *in);
+/* The person of this duty does not come: nothing is said to him, and somebody else is looked for
+ * when `seek`. */
+void answer_release(struct duty *duty, const struct slot *slot, bool seek);
 void answer_swap(struct duty *duty, const struct incoming *in);
 void answer_list_codes(struct duty *duty, const struct incoming *in);
 
@@ -235,6 +241,8 @@ void gap_list(struct duty *duty, const struct incoming *in);
 /* --- panic.c --- */
 void panic_text(struct duty *duty, const struct incoming *in);
 void panic_call(struct duty *duty, const struct incoming *in);
+/* The number of the text alarm of the police here. */
+void panic_number(const struct duty *duty, char ret[LIMIT_PHONE_DIGITS + 1]);
 void panic_stranger(struct duty *duty, const struct incoming *in);
 void panic_event(struct duty *duty, const struct duty_event *event);
 void panic_go(struct duty *duty, const struct incoming *in);
@@ -251,6 +259,7 @@ bool school_named(struct duty *duty, const char *words, char ret_id[DUTY_ID_SIZE
 
 /* --- consent.c --- */
 void consent_stop(struct duty *duty, const struct incoming *in);
+void consent_leave(struct duty *duty, const struct incoming *in);
 void consent_subscribe(struct duty *duty, const struct incoming *in);
 /* Once a day: the phones of whom we promised to forget. */
 void consent_forget(struct duty *duty);

@@ -403,7 +403,7 @@ void panic_text(struct duty *duty, const struct incoming *in)
 }
 
 /* 12110 and the area code without its zero: the text alarm of the police there. */
-static void text_alarm_number(const struct duty *duty, char ret[LIMIT_PHONE_DIGITS + 1])
+void panic_number(const struct duty *duty, char ret[LIMIT_PHONE_DIGITS + 1])
 {
     const char *area = duty->options.area_code == NULL ? "" : duty->options.area_code;
     while (*area == '0')
@@ -415,7 +415,7 @@ void panic_call(struct duty *duty, const struct incoming *in)
 {
     char number[LIMIT_PHONE_DIGITS + 1];
     struct slot slot;
-    text_alarm_number(duty, number);
+    panic_number(duty, number);
     struct text_fields fields = {.phone = number};
     if (!in->known || !checkin_on_post(duty, in->person.id, &slot)) {
         panic_stranger(duty, in);
@@ -429,7 +429,7 @@ void panic_call(struct duty *duty, const struct incoming *in)
 void panic_stranger(struct duty *duty, const struct incoming *in)
 {
     char number[LIMIT_PHONE_DIGITS + 1];
-    text_alarm_number(duty, number);
+    panic_number(duty, number);
     struct text_fields fields = {.phone = number};
     if (desk_may_help(duty, in->text->phone, TEXT_O3B_STRANGER))
         answer_urgent(duty, in, TEXT_O3B_STRANGER, &fields);

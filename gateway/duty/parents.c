@@ -154,11 +154,11 @@ static bool school_asked(struct duty *duty, const struct incoming *in, struct sc
     *ret = (struct school_words){.id = ""};
     struct text_fields none = {0};
     if (in->command.arg[0] == '\0') {
-        answer(duty, in, TEXT_P9_WHICH_SCHOOL, &none);
+        answer_sparingly(duty, in, TEXT_P9_WHICH_SCHOOL, &none);
         return false;
     }
     if (!school_named(duty, in->command.arg, ret->id)) {
-        answer(duty, in, TEXT_P8_NO_SUCH_SCHOOL, &none);
+        answer_sparingly(duty, in, TEXT_P8_NO_SUCH_SCHOOL, &none);
         return false;
     }
     replica_get_text(duty->replica, ret->code, sizeof ret->code,

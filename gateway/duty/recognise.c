@@ -694,11 +694,12 @@ void recognise(const char *text, const struct recognise_context *context,
 const char *command_name(enum command_kind kind)
 {
     static const char *const names[COMMAND_COUNT] = {
-        "none",   "person",      "list_codes",   "read",      "confirm",  "decline", "swap",
-        "take",   "check_in",    "stand_in",     "check_out", "attend",   "hazard",  "my_duties",
-        "appeal", "query",       "dismissal",    "subscribe", "feedback", "stop",    "help",
-        "panic",  "call_leader", "call_110",     "all_clear", "go",       "handle",  "send_someone",
-        "ledger", "close_issue", "reopen_issue", "who",       "gaps",     "visit",   "visit_end",
-        "flow",   "start_plan",  "check_in_all"};
+        "none",        "person",       "list_codes",  "read",     "confirm",      "decline",
+        "swap",        "take",         "check_in",    "stand_in", "check_out",    "attend",
+        "hazard",      "my_duties",    "appeal",      "query",    "dismissal",    "subscribe",
+        "feedback",    "stop",         "leave",       "help",     "panic",        "call_leader",
+        "call_110",    "all_clear",    "go",          "handle",   "send_someone", "ledger",
+        "close_issue", "reopen_issue", "who",         "gaps",     "visit",        "visit_end",
+        "flow",        "start_plan",   "check_in_all"};
     return kind < COMMAND_COUNT ? names[kind] : "?";
 }

@@ -32,6 +32,7 @@ enum command_kind {
     COMMAND_SUBSCRIBE,    /* arg: school or "" */
     COMMAND_FEEDBACK,     /* arg: the text */
     COMMAND_STOP,         /* */
+    COMMAND_LEAVE,        /* */
     COMMAND_HELP,         /* */
     COMMAND_PANIC,        /* of an officer */
     COMMAND_CALL_LEADER,  /* help called by a checked-in volunteer: leader, and the 110 text */

@@ -50,6 +50,17 @@ static void remember(struct duty *duty, const struct say *what)
                 (int64_t)sort_of(what->text, what->prompt != 0), what->prompt, duty->now_ms);
 }
 
+/* Who wants no more texts gets answers, alarms, changes of the own duty, and what was subscribed to
+ * afterwards. */
+static bool is_wanted(struct duty *duty, const struct say *what)
+{
+    if (what->prio == DUTY_PRIO_PANIC || what->text == TEXT_N2_CHANGED ||
+        what->text == TEXT_N3_CANCELLED || what->text == TEXT_P3_CHANGED ||
+        text_equal(what->ref_kind, "answer"))
+        return true;
+    return !person_stopped(duty, what->phone);
+}
+
 void say(struct duty *duty, const struct say *what, struct text_fields *fields, const char *idem,
          ...)
 {
@@ -57,6 +68,8 @@ void say(struct duty *duty, const struct say *what, struct text_fields *fields, 
         log_warn("duty.say", "text=%s ref=%s reason=no_phone", text_name(what->text), what->ref_id);
         return;
     }
+    if (!is_wanted(duty, what))
+        return;
     char key[DUTY_KEY_SIZE], text[TEXT_SIZE];
     va_list args;
     va_start(args, idem);
@@ -157,6 +170,13 @@ void answer(struct duty *duty, const struct incoming *in, enum text_id text,
             struct text_fields *fields)
 {
     answer_as(duty, in, text, DUTY_PRIO_DUTY, fields, 0);
+}
+
+void answer_sparingly(struct duty *duty, const struct incoming *in, enum text_id text,
+                      struct text_fields *fields)
+{
+    if (in->text->can_answer && (in->known || desk_may_help(duty, in->text->phone, text)))
+        answer(duty, in, text, fields);
 }
 
 void answer_urgent(struct duty *duty, const struct incoming *in, enum text_id text,

@@ -25,6 +25,7 @@ struct duty_policy duty_policy_default(void)
         .panic_room_times = 3,
         .panic_unresolved = 10,
         .panic_unresolved_times = 3,
+        .push_free = 20,
         .help_per_hour = 3,
     };
     return policy;

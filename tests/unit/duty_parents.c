@@ -1,6 +1,7 @@
 /* Parents' questions, consent, and texts that nobody understands. */
 #include "tests/unit/duty_world.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define STRANGER "+8610000999001"
@@ -111,6 +112,120 @@ static void changed_dismissal_is_pushed_once(void **state)
     ASSERT_SENT(w, STRANGER, "P3_CHANGED", 2);
 }
 
+static void subscribers(struct world *w, int count)
+{
+    char sql[256];
+    snprintf(sql, sizeof sql,
+             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
+             " INSERT INTO subscription(phone, school_id, since)"
+             " SELECT seal_phone('+861380000' || (1000 + i)), 'S17', 0 FROM n",
+             count);
+    world_sql(w, sql);
+}
+
+#define PUSHED "SELECT count(*) FROM sent WHERE text_id = 'P3_CHANGED'"
+#define ON_DESK "SELECT count(*) FROM desk_item WHERE kind = 'push' AND state = 'open'"
+
+/* Many, or not all of them in time: a person hears the numbers and confirms. */
+static void big_push_asks_first(void **state)
+{
+    struct world *w = *state;
+    char id[LIMIT_ID_BYTES + 1];
+    bells(w);
+    subscribers(w, 50);
+    w->reach = 30;
+    world_sql(w, "INSERT INTO school_day(id, scope, school_id, date, kind, at_min, reason) VALUES"
+                 " ('e', 'S0117', 'S17', '2026-09-08', 'early', 930, '大风')");
+    world_run(w, "2026-09-08", "13:00");
+    assert_int_equal(world_int(w, PUSHED), 0);
+    assert_int_equal(world_int(w, ON_DESK), 1);
+    assert_true(replica_get_text(w->replica, id, sizeof id,
+                                 "SELECT id FROM desk_item WHERE kind = 'push' AND"
+                                 " unseal(body) LIKE '%15:30%50人%30人%'",
+                                 ""));
+    assert_false(duty_push(&w->duty, "nothing"));
+    assert_true(duty_push(&w->duty, id));
+    world_run(w, "2026-09-08", "13:01");
+    assert_int_equal(world_int(w, PUSHED), 50);
+    assert_int_equal(world_int(w, ON_DESK), 0);
+    assert_false(duty_push(&w->duty, id)); /* once */
+    world_sql(w,
+              "UPDATE school_day SET at_min = 945 WHERE id = 'e'"); /* another time: asked anew */
+    world_run(w, "2026-09-08", "13:05");
+    assert_int_equal(world_int(w, PUSHED), 50);
+    assert_int_equal(world_int(w, ON_DESK), 1);
+}
+
+static void small_push_goes_unless_it_is_late(void **state)
+{
+    struct world *w = *state;
+    bells(w);
+    subscribers(w, 5);
+    world_sql(w, "INSERT INTO school_day(id, scope, school_id, date, kind, at_min, reason) VALUES"
+                 " ('e', 'S0117', 'S17', '2026-09-08', 'early', 930, '大风')");
+    world_tick(w);
+    assert_int_equal(world_int(w, PUSHED), 5);
+    w->reach = 4;
+    world_sql(w, "UPDATE school_day SET at_min = 780 WHERE id = 'e'");
+    world_tick(w);
+    assert_int_equal(world_int(w, PUSHED), 5);
+    assert_int_equal(world_int(w, ON_DESK), 1);
+}
+
+/* 退订 of somebody on the roster: nothing but changes of the own duty, and the offer to leave. */
+static void stop_on_the_roster_and_leave(void **state)
+{
+    struct world *w = *state;
+    world_morning(w);
+    world_shift(w, "x", "S17-N", "2026-09-21", "am", "07:20", "08:10", 1);
+    world_assign(w, "x", "V1");
+    world_tick(w);
+    world_text(w, "V2", "退出"); /* who did not stop anything: for a person */
+    assert_int_equal(world_int(w, "SELECT count(*) FROM desk_item WHERE kind = 'text'"), 1);
+    world_text(w, "V1", "退订");
+    ASSERT_SENT(w, "V1", "A16_STOPPED", 0);
+    assert_non_null(strstr(world_last(w, "V1", "A16_ON_ROSTER"), "还有2个班"));
+    int count = world_count(w, "V1", "");
+    world_text(w, "V2", "2"); /* a stand-in is looked for, but not here */
+    assert_int_equal(world_count(w, "V1", ""), count);
+    world_text(w, "V1", "退出");
+    assert_non_null(strstr(world_last(w, "V1", "A16_LEFT"), "2个班"));
+    ASSERT_STATE(w, "x.V1", "declined");
+    assert_int_equal(world_int(w, "SELECT count(*) FROM assignment a JOIN person p"
+                                  " ON p.id = a.person_id WHERE p.name = '李娜'"
+                                  " AND a.state <> 'declined'"),
+                     0);
+    /* for tomorrow somebody is asked, for the day two weeks from now nobody yet */
+    assert_int_equal(world_int(w, "SELECT count(*) FROM offer WHERE state = 'open'"), 1);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM desk_item WHERE kind = 'stop'"), 2);
+}
+
+static void stranger_hears_little(void **state)
+{
+    struct world *w = *state;
+    bells(w);
+    for (int i = 0; i < 5; i++)
+        world_text(w, STRANGER, i % 2 == 0 ? "放学S99" : "帮助");
+    assert_int_equal(world_count(w, STRANGER, ""), 3);
+    world_text(w, STRANGER, "放学S17"); /* a command that is understood is answered */
+    ASSERT_SENT(w, STRANGER, "P2_DISMISSAL", 1);
+}
+
+static void desk_is_suggested_answers(void **state)
+{
+    struct world *w = *state;
+    char texts[DUTY_SUGGESTIONS][DUTY_SUGGESTION_BYTES], phone[LIMIT_SEALED_PHONE_BYTES + 1];
+    world_morning(w);
+    replica_get_text(w->replica, phone, sizeof phone, "SELECT phone FROM person WHERE id = 'V1'",
+                     "");
+    assert_int_equal(duty_suggest(&w->duty, phone, "我明天几点来着", texts), 2);
+    assert_non_null(strstr(texts[0], "周二07:20"));
+    assert_non_null(strstr(texts[1], "到岗"));
+    replica_get_text(w->replica, phone, sizeof phone, "SELECT seal_phone(?1)", "s", STRANGER);
+    assert_int_equal(duty_suggest(&w->duty, phone, "校门口有人打架", texts), 2);
+    assert_non_null(strstr(texts[0], "110"));
+}
+
 static void stop_of_a_parent(void **state)
 {
     struct world *w = *state;
@@ -138,7 +253,7 @@ static void stop_of_a_volunteer(void **state)
     world_morning(w);
     world_at(w, "2026-09-07", "12:05");
     world_text(w, "V1", "退订");
-    ASSERT_SENT(w, "V1", "A16_STOPPED", 1);
+    ASSERT_SENT(w, "V1", "A16_ON_ROSTER", 1);
     int count = world_count(w, "V1", "");
     world_run(w, "2026-09-07", "20:00");
     assert_int_equal(world_count(w, "V1", ""), count);
@@ -271,6 +386,11 @@ int main(void)
         TEST(query_shows_guards_to_registered_only),
         TEST(which_day),
         TEST(changed_dismissal_is_pushed_once),
+        TEST(big_push_asks_first),
+        TEST(small_push_goes_unless_it_is_late),
+        TEST(stop_on_the_roster_and_leave),
+        TEST(stranger_hears_little),
+        TEST(desk_is_suggested_answers),
         TEST(stop_of_a_parent),
         TEST(stop_of_a_volunteer),
         TEST(stop_does_not_lose_a_change),

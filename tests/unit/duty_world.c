@@ -62,6 +62,14 @@ static void forget_phone(void *ctx, const char *phone)
     replica_run(w->replica, "INSERT INTO erased(phone) VALUES ('gone ' || ?1)", "s", phone);
 }
 
+static int reach(void *ctx, int prio, int64_t until_ms)
+{
+    struct world *w = ctx;
+    (void)prio;
+    (void)until_ms;
+    return w->reach;
+}
+
 void world_restart(struct world *w)
 {
     struct duty_options options = {
@@ -72,7 +80,7 @@ void world_restart(struct world *w)
         .area_code = "0482",
         .policy = duty_policy_default(),
     };
-    struct duty_ports ports = {w, send, cancel, cancel_phone, erase_phone, forget_phone};
+    struct duty_ports ports = {w, send, cancel, cancel_phone, erase_phone, forget_phone, reach};
     duty_init(&w->duty, w->replica, &w->rnd, &options, &ports);
 }
 
@@ -144,6 +152,7 @@ int world_setup(void **state)
     struct world *w = calloc(1, sizeof *w);
     assert_non_null(w);
     log_set_sink(swallow, NULL);
+    w->reach = 1000;
     w->cells.wall_ms = world_ms("2026-09-07", "12:00");
     w->clock = clock_manual(&w->cells);
     w->rnd = rnd_seeded(7);

@@ -23,6 +23,7 @@ struct world {
     struct replica *replica;
     struct duty duty;
     int texts; /* so far, for their ids */
+    int reach; /* messages that the SIMs can send in time */
 };
 
 /* cmocka's setup and teardown: *state is a struct world at 2026-09-07 (Monday) 12:00.

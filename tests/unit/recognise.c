@@ -384,6 +384,8 @@ static const struct quoted quotes[] = {
     {"3", COMMAND_SWAP, ""},
     {"TD", COMMAND_STOP, ""},
     {"退订", COMMAND_STOP, ""},
+    {"退出", COMMAND_LEAVE, ""},
+    {"LEAVE", COMMAND_LEAVE, ""},
     {"1 4821", COMMAND_CONFIRM, ""},
     {"到岗", COMMAND_CHECK_IN, ""},
     {"IN", COMMAND_CHECK_IN, ""},

@@ -120,7 +120,8 @@ CREATE INDEX alarm_told_phone ON alarm_told(phone);
 CREATE TABLE desk_item (
     id TEXT PRIMARY KEY NOT NULL,
     at INTEGER NOT NULL,
-    kind TEXT NOT NULL CHECK (kind IN ('text', 'call', 'gap', 'storm', 'event', 'alarm', 'stop')),
+    kind TEXT NOT NULL CHECK (kind IN ('text', 'call', 'gap', 'storm', 'event', 'alarm', 'stop',
+        'push', 'unsent', 'ring')),
     phone TEXT,
     person_id TEXT,
     ref_id TEXT,
@@ -160,6 +161,18 @@ CREATE TABLE subscription (
     school_id TEXT NOT NULL,
     since INTEGER NOT NULL,
     PRIMARY KEY (phone, school_id)
+) STRICT, WITHOUT ROWID;
+
+-- A changed dismissal on its way to the parents: counted first, then confirmed by a person when
+-- there are many or not all can be reached before the bell.
+CREATE TABLE push (
+    id TEXT PRIMARY KEY NOT NULL, -- of the school_day and its time
+    school_day_id TEXT NOT NULL,
+    at_min INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('waiting', 'sending')),
+    people INTEGER NOT NULL, -- who subscribed
+    reach INTEGER NOT NULL,  -- how many of them hear it in time
+    asked_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- Answers to unknown senders and misunderstood texts, which are few an hour.
