@@ -54,10 +54,13 @@ static void on_ping(uv_timer_t *timer);
 
 void modem_move(struct modem *modem, enum modem_state next)
 {
+    int last = modem->sm.now;
     sm_move(&modem->sm, next);
     modem->since_ms = clock_wall_ms(modem->options.clock);
-    log_info("modem.state", "modem=%s state=%s problem=%s", modem->options.name,
-             sm_name(&modem->sm), modem->problem);
+    bool usual = next == MODEM_SENDING || (last == MODEM_SENDING && next == MODEM_READY);
+    log_line(usual ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, "modem.state",
+             "modem=%s state=%s problem=%s", modem->options.name, sm_name(&modem->sm),
+             modem->problem);
 }
 
 void modem_announce(struct modem *modem)

@@ -53,8 +53,8 @@ enum outbox_state outbox_state_of(const char *name)
     return OUTBOX_CANCELLED;
 }
 
-static void add_history(struct outbox *outbox, const struct part_key *key, enum outbox_state state,
-                        const char *modem, const char *cause)
+void outbox_note(struct outbox *outbox, const struct part_key *key, enum outbox_state state,
+                 const char *modem, const char *cause)
 {
     replica_run(outbox->replica,
                 "INSERT INTO outbox_history(message_seq, part, copy, at, state, modem, cause)"
@@ -78,7 +78,7 @@ void outbox_move(struct outbox *outbox, const struct part_key *key, enum outbox_
                 " WHERE message_seq = ?1 AND part = ?2 AND copy = ?3",
                 "iiisssii", key->seq, (int64_t)key->part, (int64_t)key->copy,
                 outbox_state_name(state), modem, cause, (int64_t)is_final(state), now);
-    add_history(outbox, key, state, modem, cause);
+    outbox_note(outbox, key, state, modem, cause);
     outbox_summarise(outbox, key->seq);
 }
 
@@ -166,7 +166,7 @@ static bool insert_part(struct outbox *outbox, const struct part_key *key, int p
         "INSERT INTO outbox_part(message_seq, part, copy, prio, state, due_at,"
         " not_after_at) VALUES (?1, ?2, ?3, ?4, 'queued', ?5, ?6)",
         "iiiiii", key->seq, (int64_t)key->part, (int64_t)key->copy, (int64_t)prio, due, not_after);
-    add_history(outbox, key, OUTBOX_QUEUED, NULL, NULL);
+    outbox_note(outbox, key, OUTBOX_QUEUED, NULL, NULL);
     return changed == 1;
 }
 
@@ -451,7 +451,7 @@ bool outbox_is_pending(const struct outbox *outbox)
 {
     bool pending = outbox->pump_pending;
     for (size_t i = 0; i < outbox->port.modem_count; i++)
-        pending |= outbox->slots[i].busy;
+        pending |= outbox->slots[i].busy || outbox->saved[i].busy;
     return pending;
 }
 

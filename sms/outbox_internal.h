@@ -40,7 +40,7 @@ struct part_key {
     int copy;
 };
 
-/* A modem's part under way. Busy until its result is committed. */
+/* A modem's part under way. Busy until its result is in a turn. */
 struct outbox_slot {
     bool busy;
     bool answered; /* outcome and value are set and still have to be committed */
@@ -61,6 +61,7 @@ struct outbox {
     const char *country;
     struct outbox_port port;
     struct outbox_slot slots[LIMIT_MODEMS];
+    struct outbox_slot saved[LIMIT_MODEMS]; /* busy: its result is on the way to the commit */
     int64_t last_job;
     struct pace_limits limits;
     struct pace_sim sims[LIMIT_MODEMS];
@@ -104,6 +105,9 @@ bool outbox_is_pending(const struct outbox *outbox);
 int64_t outbox_now(const struct outbox *outbox);
 /* Moves a part, writes its history and the message's summary. cause may be NULL. */
 void outbox_move(struct outbox *outbox, const struct part_key *key, enum outbox_state state,
+                 const char *modem, const char *cause);
+/* Only its history: a state that it passed through in this turn. */
+void outbox_note(struct outbox *outbox, const struct part_key *key, enum outbox_state state,
                  const char *modem, const char *cause);
 enum outbox_state outbox_state_of(const char *name);
 void outbox_summarise(struct outbox *outbox, int64_t seq);

@@ -11,9 +11,10 @@
  * A number that the network refuses for now is left alone for a while: what else is queued for it
  * waits too (alarms do not), everybody else goes on.
  *
- * result: judged (outbox_policy), written and committed; the modem gets its next part then. While
- * the database cannot write, the result is kept here and tried again at each tick, and the modem
- * waits. */
+ * result: judged (outbox_policy) and written, and the modem's next part is claimed in the same
+ * turn, so that a message costs one commit: the modem gets it when both are on the disk. When that
+ * commit fails, neither happened: the result is kept here and tried again at each tick, and the
+ * modem waits. */
 #include "sms/outbox_internal.h"
 
 #include <limits.h>
@@ -182,7 +183,7 @@ static void on_submitted(void *ctx, int64_t arg, bool committed)
     size_t modem = (size_t)arg;
     struct outbox_slot *slot = &outbox->slots[modem];
     if (!committed) {
-        slot->busy = false;
+        slot->busy = slot->answered; /* the result before it is lost too and took the slot back */
         outbox->port.wake(outbox->port.ctx);
         return;
     }
@@ -227,20 +228,22 @@ static bool prepare(struct outbox *outbox, size_t modem, const struct part_key *
 {
     struct claim claim;
     const char *name = outbox->port.name(outbox->port.ctx, modem);
-    outbox_move(outbox, key, OUTBOX_CLAIMED, name, NULL);
     if (!load_claim(outbox, key, &claim) ||
         !fill_submit(&claim, outbox_now(outbox), &outbox->slots[modem].submit)) {
         log_error("sms.unsendable", "seq=%lld part=%d", (long long)key->seq, key->part);
-        outbox_move(outbox, key, OUTBOX_FAILED, NULL, "cannot be read");
+        outbox_move(outbox, key, OUTBOX_FAILED, name, "cannot be read");
         return false;
     }
     if (claim.parts > 1)
         rejoin(outbox, key, name);
-    outbox_move(outbox, key, OUTBOX_SUBMITTED, NULL, NULL);
     replica_run(outbox->replica,
-                "UPDATE outbox_part SET submitted_at = ?4 WHERE message_seq = ?1 AND part = ?2"
-                " AND copy = ?3",
-                "iiii", key->seq, (int64_t)key->part, (int64_t)key->copy, outbox_now(outbox));
+                "UPDATE outbox_part SET state = 'submitted', modem = ?4, submitted_at = ?5"
+                " WHERE message_seq = ?1 AND part = ?2 AND copy = ?3",
+                "iiisi", key->seq, (int64_t)key->part, (int64_t)key->copy, name,
+                outbox_now(outbox));
+    outbox_note(outbox, key, OUTBOX_CLAIMED, name, NULL);
+    outbox_note(outbox, key, OUTBOX_SUBMITTED, NULL, NULL);
+    outbox_summarise(outbox, key->seq);
     outbox_spend(outbox, modem);
     occupy(outbox, modem, &claim);
     return true;
@@ -261,6 +264,8 @@ static size_t choose_modem(struct outbox *outbox, const struct part_key *key, co
     char number[TPDU_ADDRESS_BYTES] = "";
     size_t best = LIMIT_MODEMS;
     int best_score = 0;
+    if (port->modem_count == 1)
+        return 0;
     replica_get_text(outbox->replica, number, sizeof number,
                      "SELECT unseal(phone) FROM outbox WHERE seq = ?1", "i", key->seq);
     for (size_t i = 0; i < port->modem_count; i++) {
@@ -403,18 +408,18 @@ static void note_recipient(struct outbox *outbox, const struct outbox_slot *slot
         pause_recipient(outbox, slot, outbox_now(outbox));
 }
 
-/* The result is committed: the modem may have its next part. */
+/* The result's turn has ended. When it failed, so did the claim of what was to come next. */
 static void on_saved(void *ctx, int64_t arg, bool committed)
 {
     struct outbox *outbox = ctx;
     struct outbox_slot *slot = &outbox->slots[arg];
-    if (committed) {
-        slot->busy = false;
-        outbox_pump(outbox);
-    } else {
-        slot->answered = true; /* the next tick saves it again */
+    outbox->saved[arg].busy = false;
+    if (!committed) {
+        *slot = outbox->saved[arg];
+        slot->busy = slot->answered = true; /* the next tick saves it again */
     }
-    outbox->port.wake(outbox->port.ctx);
+    if (!committed || !slot->busy)
+        outbox->port.wake(outbox->port.ctx);
 }
 
 static void log_result(const struct outbox_slot *slot, const struct outbox_verdict *verdict,
@@ -451,14 +456,17 @@ void outbox_take_result(struct outbox *outbox, size_t modem, int64_t job, enum s
     replica_enter(outbox->replica);
     write_verdict(outbox, slot, &verdict, name);
     note_recipient(outbox, slot, &verdict);
-    slot->answered = false;
     replica_after_commit(outbox->replica, on_saved, outbox, (int64_t)modem);
-    replica_leave(outbox->replica, true);
-    log_result(slot, &verdict, name);
+    outbox->saved[modem] = *slot;
+    slot->busy = slot->answered = false;
+    bool stands = replica_leave(outbox->replica, true);
+    log_result(&outbox->saved[modem], &verdict, name);
     if (verdict.rest_modem)
         outbox->port.rest(outbox->port.ctx, modem);
     if (verdict.drain_sim)
         outbox->port.drain(outbox->port.ctx, modem);
+    if (stands)
+        outbox_pump(outbox);
 }
 
 /* --- after a restart --- */

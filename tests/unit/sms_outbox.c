@@ -482,6 +482,67 @@ static void test_modem_gone_between_claim_and_submit(void **state)
     assert_int_equal(count(world, "SELECT tries FROM outbox_part"), 0);
 }
 
+/* The result and the claim of the next part are one turn; the modem gets that after its commit. */
+static void test_one_commit_a_message(void **state)
+{
+    struct smsworld *world = *state;
+    char first[LIMIT_ID_BYTES + 1];
+    char second[LIMIT_ID_BYTES + 1];
+    remember(first, smsworld_put(world, "a", PERSON, "一", SMS_PRIO_DUTY, NULL));
+    remember(second, smsworld_put(world, "b", OTHER, "二", SMS_PRIO_DUTY, NULL));
+    assert_int_equal(world->submits, 1);
+    outbox_take_result(world->outbox, 0, world->submitted[0].id, SEND_OK, 7);
+    assert_string_equal(smsworld_part(world, first, 1, 0), "sent");
+    assert_string_equal(smsworld_part(world, second, 1, 0), "submitted");
+    assert_int_equal(world->submits, 1);
+    assert_true(replica_commit(world->replica));
+    assert_int_equal(world->submits, 2);
+    assert_false(replica_in_turn(world->replica));
+}
+
+/* A result that cannot be written is kept, and nothing else is handed out before it is. */
+static void test_unwritten_result_is_kept(void **state)
+{
+    struct smsworld *world = *state;
+    char first[LIMIT_ID_BYTES + 1];
+    remember(first, smsworld_put(world, "a", PERSON, "一", SMS_PRIO_DUTY, NULL));
+    smsworld_put(world, "b", OTHER, "二", SMS_PRIO_DUTY, NULL);
+    replica_run(world->replica,
+                "CREATE TRIGGER full BEFORE UPDATE ON outbox_part WHEN new.state = 'sent'"
+                " BEGIN SELECT RAISE(ABORT, 'no room'); END",
+                "");
+    smsworld_result(world, SEND_OK, 7);
+    smsworld_pass(world, 1000);
+    assert_string_equal(smsworld_state(world, first), "submitted");
+    assert_int_equal(world->submits, 1);
+    assert_true(outbox_is_pending(world->outbox));
+    replica_run(world->replica, "DROP TRIGGER full", "");
+    smsworld_pass(world, 1000);
+    assert_string_equal(smsworld_state(world, first), "sent");
+    assert_int_equal(world->submits, 2);
+}
+
+/* The next part cannot be claimed: the result stands all the same and the modem is free. */
+static void test_failed_claim_keeps_result(void **state)
+{
+    struct smsworld *world = *state;
+    char first[LIMIT_ID_BYTES + 1];
+    char second[LIMIT_ID_BYTES + 1];
+    remember(first, smsworld_put(world, "a", PERSON, "一", SMS_PRIO_DUTY, NULL));
+    remember(second, smsworld_put(world, "b", OTHER, "二", SMS_PRIO_DUTY, NULL));
+    replica_run(world->replica,
+                "CREATE TRIGGER full BEFORE UPDATE ON outbox_part WHEN old.state = 'queued'"
+                " BEGIN SELECT RAISE(ABORT, 'no room'); END",
+                "");
+    smsworld_result(world, SEND_OK, 7);
+    assert_string_equal(smsworld_state(world, first), "sent");
+    assert_string_equal(smsworld_state(world, second), "queued");
+    assert_int_equal(world->submits, 1);
+    replica_run(world->replica, "DROP TRIGGER full", "");
+    smsworld_pass(world, 1000);
+    assert_int_equal(world->submits, 2);
+}
+
 static void test_modem_fault_rests_it(void **state)
 {
     struct smsworld *world = *state;
@@ -574,6 +635,9 @@ int main(void)
         CASE(test_reports_are_forgotten_after_two_days),
         CASE(test_restart_resolves_flight),
         CASE(test_modem_gone_between_claim_and_submit),
+        CASE(test_one_commit_a_message),
+        CASE(test_unwritten_result_is_kept),
+        CASE(test_failed_claim_keeps_result),
         CASE(test_modem_fault_rests_it),
         CASE(test_references_count_per_recipient),
         CASE(test_late_results_are_dropped),
