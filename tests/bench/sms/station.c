@@ -5,6 +5,8 @@
  *                                apart (0: fifty in each turn); prints "put NAME-i MICROSECONDS"
  *   SIGTERM or end of input      closes in good order
  *
+ * Turns, commits and checkpoints are the gateway's (gateway/turn.c, gateway/upkeep.c).
+ *
  * Prints "ready" when the modem takes its first part, and "text BODY" for each message that comes
  * in. Times are of CLOCK_MONOTONIC. */
 #include <signal.h>
@@ -21,6 +23,7 @@
 #include "sync/replica/replica.h"
 #include "sync/replica/seal.h"
 
+enum { WAL_PAGES = 16384, WAL_PAGES_MAX = 32768, CHECKPOINT_MS = 500 };
 enum { LINE_BYTES = 256, NAME_BYTES = 64, AT_ONCE = 50, COMMITS_MAX = 4, NUMBERS = 10000 };
 
 struct order {
@@ -40,6 +43,11 @@ struct station {
     struct rnd rnd;
     struct seal *seal;
     struct replica *replica;
+    const char *path; /* of its file */
+    uv_work_t checkpoint;
+    bool checkpoint_running;
+    bool checkpoint_rest;
+    uint64_t checkpoint_ms; /* not before */
     struct sms *sms;
     bool told_ready;
     bool closing;
@@ -55,11 +63,42 @@ static void die(const char *what, const char *why)
     exit(1);
 }
 
+static void run_checkpoint(uv_work_t *work)
+{
+    struct err err = {0};
+    if (replica_checkpoint(((struct station *)work->data)->path, &err) != ERR_OK)
+        fprintf(stderr, "station: %s\n", err.text);
+}
+
+static void on_checkpoint_done(uv_work_t *work, int status)
+{
+    struct station *station = work->data;
+    station->checkpoint_running = false;
+    station->checkpoint_rest = status == 0;
+}
+
+static void check_point(struct station *station)
+{
+    uint64_t now = uv_now(&station->loop);
+    if (station->checkpoint_rest) {
+        station->checkpoint_rest = false;
+        replica_checkpoint_rest(station->replica);
+    } else if (!station->checkpoint_running && !station->closing && now >= station->checkpoint_ms &&
+               replica_wal_pages(station->replica) >= WAL_PAGES) {
+        station->checkpoint_ms = now + CHECKPOINT_MS;
+        station->checkpoint.data = station;
+        station->checkpoint_running = uv_queue_work(&station->loop, &station->checkpoint,
+                                                    run_checkpoint, on_checkpoint_done) == 0;
+    }
+}
+
 static void end_turn(struct station *station)
 {
     for (int i = 0; i < COMMITS_MAX && replica_in_turn(station->replica); i++)
         if (!replica_commit(station->replica))
             break;
+    if (!replica_in_turn(station->replica))
+        check_point(station);
 }
 
 static void on_check(uv_check_t *handle)
@@ -216,8 +255,12 @@ int main(int argc, char **argv)
     station.rnd = rnd_system();
     station.seal = seal_for_test();
     buf_init(&station.line, LINE_BYTES * 4);
-    struct replica_options replica = {
-        .path = argv[4], .clock = clock_real(), .rnd = &station.rnd, .seal = station.seal};
+    struct replica_options replica = {.path = argv[4],
+                                      .clock = clock_real(),
+                                      .rnd = &station.rnd,
+                                      .seal = station.seal,
+                                      .wal_pages_max = WAL_PAGES_MAX};
+    station.path = argv[4];
     if (replica_open(&replica, &station.replica, &err) != ERR_OK)
         die("replica", err.text);
     start_loop(&station);
