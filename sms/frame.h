@@ -6,8 +6,8 @@
  * worker -> gateway: pin, hello, stage, result, pdu, report, state, pong, mend, ussd, call, ring,
  * bye
  *
- * A send: submit, stage prompt, stage pdu (written to the gateway BEFORE the end of the PDU goes to
- * the modem: without it the message was certainly not sent), result. */
+ * A send: submit, stage prompt (by libgammu only), stage pdu (written to the gateway BEFORE the end
+ * of the PDU goes to the modem: without it the message was certainly not sent), result. */
 #ifndef TOUYAN_SMS_FRAME_H
 #define TOUYAN_SMS_FRAME_H
 

@@ -175,12 +175,16 @@ static void pass(struct filter *f, const char *bytes, size_t size)
 
 /* --- sends --- */
 
+/* The gateway hears of what moves its deadline: not of the command, nor of a prompt that a PDU of
+ * ours follows at once. */
 static void tell_stage(struct filter *f, enum frame_stage stage)
 {
     if (f->job == 0 || f->settled || stage <= f->stage)
         return;
     f->stage = stage;
     pthread_cond_signal(&f->replied);
+    if (stage == STAGE_COMMAND || (stage == STAGE_PROMPT && f->own))
+        return;
     struct frame frame = {.kind = FRAME_STAGE, .id = f->job, .value = (int)stage};
     link_send(&frame);
 }
