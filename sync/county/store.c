@@ -430,6 +430,7 @@ static int try_open(const struct store_options *options, struct store **ret, str
     db->rnd = options->rnd;
     db->seal = options->seal;
     db->without = options->without;
+    db->page_bytes = options->page_bytes;
     int code = open_once(db, options, err);
     if (code == ERR_OK)
         *ret = &db->store;

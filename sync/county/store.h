@@ -163,6 +163,7 @@ struct store_options {
     struct rnd *rnd;
     const struct seal *seal; /* phones at rest; all of them outlive the store */
     uint32_t without;        /* enum sync_without: rules not in force, for tests; 0 */
+    int64_t page_bytes;      /* tests only: at most, however large a page was asked for; 0 */
     bool new_epoch;          /* the first store of a starting server: a new life of the database */
     bool gives_versions;     /* a command that does before a server may have: if no server runs, the
                                 database may have come from a backup just now, and it is one, too */

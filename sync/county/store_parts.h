@@ -81,6 +81,7 @@ struct db {
     struct rnd *rnd;
     const struct seal *seal;
     uint32_t without; /* enum sync_without */
+    int64_t page_bytes;
     char epoch[LIMIT_STATION_BYTES + 1];
     bool scratch; /* something lies in raw, verdict or in_<tid> */
     bool unknown; /* raw has rows of tables that are not ours */

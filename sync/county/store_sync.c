@@ -314,9 +314,11 @@ static int check_seen(struct db *db, const struct request *request, struct store
     return code == ERR_OK && !good ? epoch_refuse(db, answer, err) : code;
 }
 
-static int64_t page_bytes(const struct request *request)
+static int64_t page_bytes(const struct db *db, const struct request *request)
 {
     int64_t max = json_int(request->head, "max", LIMIT_SYNC_PAGE_MIN_BYTES);
+    if (db->page_bytes > 0)
+        return db->page_bytes;
     if (max < LIMIT_SYNC_PAGE_MIN_BYTES)
         return LIMIT_SYNC_PAGE_MIN_BYTES;
     return max < LIMIT_SYNC_PAGE_MAX_BYTES ? max : LIMIT_SYNC_PAGE_MAX_BYTES;
@@ -326,7 +328,7 @@ static int write_answer(struct db *db, const struct request *request, const stru
                         struct buf *out, struct err *err)
 {
     struct pull_request pull = {
-        .scopes = &request->scopes, .origin = request->inc, .max_bytes = page_bytes(request)};
+        .scopes = &request->scopes, .origin = request->inc, .max_bytes = page_bytes(db, request)};
     int64_t purged = 0;
     int code = write_envelope(db, request, &pull.v, out, err);
     buf_printf(out, ",\"v\":%lld,%s,", (long long)pull.v, buf_text(verdicts));

@@ -131,6 +131,10 @@ static void begin(struct world *world, const struct options *options, uint64_t s
     world->loss = below(world, 300);
     world->lateness = below(world, 100);
     world->doubling = below(world, 100);
+    if (chance(world, 400))
+        world->staleness = below(world, 300);
+    if (chance(world, 500))
+        world->page_bytes = 200 + below(world, 1000);
 }
 
 static bool run_seed(const struct options *options, uint64_t seed, struct seal *seal)

@@ -4,6 +4,7 @@
  * station, as by a proxy that has lost count. */
 #include "tests/sim/sync/world.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@ enum {
     TIMEOUT_SPREAD_MS = 3000,
     LATE_SPREAD_MS = 15000,
     REFUSED_MS = 20,
+    AWAITED = 400, /* per mille */
 };
 
 static struct message *new_message(struct world *world)
@@ -71,6 +73,47 @@ static void post(struct station *station, int64_t due, const char *path, const c
                                 .size = size};
 }
 
+/* The oldest of the last ones that tells of a row whose change lost and that has not come yet. */
+static const struct answer *find_awaited(const struct station *station)
+{
+    char id[32];
+    char named[48];
+    if (!station_awaits(station, id, sizeof id))
+        return NULL;
+    snprintf(named, sizeof named, "\"id\":\"%s\"", id);
+    for (int i = 0; i < ANSWERS_KEPT; i++) {
+        const struct answer *answer = &station->answers[(station->answer_count + i) % ANSWERS_KEPT];
+        if (answer->body != NULL && strstr(answer->body, named) != NULL)
+            return answer;
+    }
+    return NULL;
+}
+
+/* An earlier answer, as if it were this one's: it was held up, or comes once more. */
+static void post_stale(struct station *station)
+{
+    struct world *world = station->world;
+    const struct answer *answer = unlucky(world, AWAITED) ? find_awaited(station) : NULL;
+    if (answer == NULL && unlucky(world, world->staleness))
+        answer = &station->answers[below(world, ANSWERS_KEPT)];
+    if (answer != NULL && answer->body != NULL)
+        *new_message(world) = (struct message){.kind = MESSAGE_REPLY,
+                                               .due = world->now + hop(world),
+                                               .call = station->call,
+                                               .station = station->index,
+                                               .status = answer->status,
+                                               .stale = true,
+                                               .body = copy_of(answer->body, answer->size),
+                                               .size = answer->size};
+}
+
+void net_forget_answers(struct station *station)
+{
+    for (int i = 0; i < ANSWERS_KEPT; i++)
+        free(station->answers[i].body);
+    memset(station->answers, 0, sizeof station->answers);
+}
+
 static void send_request(void *impl, const char *path, const char *body, size_t size, bool fast,
                          transport_reply_fn *on_reply, void *ctx)
 {
@@ -80,7 +123,6 @@ static void send_request(void *impl, const char *path, const char *body, size_t 
     if (station->call != 0)
         give_up("two requests of one station at once");
     station->call = ++world->calls;
-    station->calls_sync = is_sync(path);
     station->called_at = world->now;
     station->on_reply = on_reply;
     station->reply_ctx = ctx;
@@ -92,6 +134,8 @@ static void send_request(void *impl, const char *path, const char *body, size_t 
                                            .station = station->index};
     say(world, "station %d sends call %llu: %s %.*s", station->index,
         (unsigned long long)station->call, path, (int)size, body);
+    if (!cut && is_sync(path))
+        post_stale(station);
     if (cut || unlucky(world, world->loss))
         return;
     int64_t due = world->now + hop(world);
@@ -146,7 +190,7 @@ static void give(struct station *station, const struct message *message)
     if (!replied)
         err_set(&reply.err, ERR_IO, "no answer");
     say(world, "station %d gets %d for call %llu: %s%.*s", station->index, message->status,
-        (unsigned long long)station->call, message->stray ? "(an older one) " : "", (int)reply.size,
+        (unsigned long long)station->call, message->stale ? "(an older one) " : "", (int)reply.size,
         reply.body);
     drop_timeout(world, station->call);
     station->call = 0;
@@ -158,15 +202,11 @@ static void give(struct station *station, const struct message *message)
         story_between(station);
 }
 
-/* Delivered to whatever the station asks then. */
-static void stray(struct world *world, const struct message *reply)
+static void remember(struct station *station, const struct message *reply)
 {
-    struct message *late = new_message(world);
-    *late = *reply;
-    late->stray = true;
-    late->life = world->stations[reply->station].life;
-    late->body = copy_of(reply->body, reply->size);
-    late->due = world->now + below(world, LATE_SPREAD_MS);
+    struct answer *answer = &station->answers[station->answer_count++ % ANSWERS_KEPT];
+    free(answer->body);
+    *answer = (struct answer){copy_of(reply->body, reply->size), reply->size, reply->status};
 }
 
 static void serve(struct world *world, struct message *request)
@@ -184,8 +224,8 @@ static void serve(struct world *world, struct message *request)
                                         .reply = reply.body,
                                         .reply_size = reply.size});
     reply.station = request->station;
-    if (is_sync(request->path) && unlucky(world, world->doubling))
-        stray(world, &reply);
+    if (is_sync(request->path))
+        remember(&world->stations[request->station], &reply);
     bool awaited = world->stations[request->station].call == request->call;
     if (!awaited || unlucky(world, world->loss)) {
         say(world, "the reply %d to call %llu is lost", reply.status,
@@ -197,12 +237,6 @@ static void serve(struct world *world, struct message *request)
     *new_message(world) = reply;
 }
 
-static bool strays_in(const struct station *station, const struct message *reply)
-{
-    return reply->stray && reply->life == station->life && station->call != 0 &&
-           station->calls_sync && !station->world->calm;
-}
-
 static void deliver(struct world *world, struct message *message)
 {
     struct message mine = *message;
@@ -210,7 +244,7 @@ static void deliver(struct world *world, struct message *message)
     struct station *station = &world->stations[mine.station];
     if (mine.kind == MESSAGE_REQUEST)
         serve(world, &mine);
-    else if (station->on && (station->call == mine.call || strays_in(station, &mine)))
+    else if (station->on && station->call == mine.call)
         give(station, &mine);
     drop(&mine);
 }

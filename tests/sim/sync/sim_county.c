@@ -26,7 +26,8 @@ static int64_t mono_ms(void *ctx)
 static void first_open(struct world *world)
 {
     struct county *county = &world->county;
-    snprintf(county->path, sizeof county->path, "county.db");
+    /* of no folder of the machine: nothing is to be made on its disk */
+    snprintf(county->path, sizeof county->path, "/sim/county.db");
     county->clock = (struct clock){world, wall_ms, mono_ms, mono_ms};
     county->rnd = rnd_seeded(world->seed ^ UINT64_C(0x9e3779b97f4a7c15));
     memset(county->sample.value, -1, sizeof county->sample.value);
@@ -52,6 +53,7 @@ void county_open(struct world *world)
                                     .rnd = &county->rnd,
                                     .seal = world->seal,
                                     .without = world->without,
+                                    .page_bytes = world->page_bytes,
                                     .new_epoch = true};
     struct err err = {0};
     if (store_open(&options, &county->store, &err) != ERR_OK)

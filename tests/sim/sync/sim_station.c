@@ -85,7 +85,6 @@ void station_switch_on(struct station *station)
     if (station->replica == NULL && replica_open(&options, &station->replica, &err) != ERR_OK)
         give_up("station %d: %s", station->index, err.text);
     station->on = true;
-    station->life++;
     open_sync(station);
 }
 
@@ -106,6 +105,7 @@ void station_crash(struct station *station)
     loop_clear(station);
     station->sync = NULL;
     station->on = false;
+    net_forget_answers(station);
 }
 
 static void close_replica(struct station *station)
@@ -130,6 +130,14 @@ bool station_rests(struct station *station)
     sync_get_status(station->sync, &status);
     return status.caught_up && !status.busy && status.pending == 0 && status.lost_open == 0 &&
            status.link == SYNC_LINK_UP;
+}
+
+bool station_awaits(const struct station *station, char *ret_id, size_t size)
+{
+    return replica_get_text(station->replica, ret_id, size,
+                            "SELECT pk FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 3 "
+                            "ORDER BY lseq DESC LIMIT 1",
+                            "");
 }
 
 /* The next replica of a station of this name; there may be several. */
@@ -235,6 +243,25 @@ void station_edit(struct station *station)
     int row = here[below(world, chance(world, 600) && count > 2 ? 2 : count)];
     int groups = below(world, 10); /* most edits are of one group */
     edit_row(station, row, groups == 0 ? 3 : 1 + groups % 2);
+}
+
+void station_insist(struct station *station)
+{
+    char id[16] = "";
+    int groups = 0;
+    struct query *query = replica_query(
+        station->replica, "SELECT pk, gm & 3 FROM sync_conflict ORDER BY id DESC LIMIT 1");
+    if (query_row(query)) {
+        snprintf(id, sizeof id, "%s", query_get_text(query, 0));
+        groups = (int)query_get_int(query, 1);
+    }
+    query_done(query);
+    history_look(station->world);
+    int row = history_find_row(station->world, id);
+    if (row >= 0 && groups > 0 && is_ours(station, row) && may_edit(station->world))
+        edit_row(station, row, groups);
+    else
+        station_edit(station);
 }
 
 void station_edit_beside(struct station *station)

@@ -20,6 +20,7 @@ enum {
     LONG_DAYS_SPREAD = 150,
     WARM_UP_MS = 30000,
     BETWEEN_PER_MILLE = 40,
+    INSIST_PER_MILLE = 150,
     DARK_MS = 15000,
 };
 
@@ -362,7 +363,12 @@ static void act(struct world *world)
 void story_between(struct station *station)
 {
     struct world *world = station->world;
-    if (world->calm || !station->on || !chance(world, BETWEEN_PER_MILLE))
+    if (world->calm || !station->on)
+        return;
+    char lost[16];
+    if (chance(world, INSIST_PER_MILLE) && station_awaits(station, lost, sizeof lost))
+        station_insist(station);
+    if (!chance(world, BETWEEN_PER_MILLE))
         return;
     if (may(world, FAULT_COUNTY_RESTORE) && chance(world, 200)) {
         /* what was taken although news of the row was on its way is known by its mark alone */

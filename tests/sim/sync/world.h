@@ -28,6 +28,7 @@ enum {
     HANDLES_MAX = 6,
     MESSAGES_MAX = 128,
     COPIES_MAX = 3,
+    ANSWERS_KEPT = 8,
     PATH_MAX_BYTES = 96,
 };
 
@@ -89,6 +90,12 @@ struct copy {
     bool granted;
 };
 
+struct answer {
+    char *body; /* NULL: none */
+    size_t size;
+    int status;
+};
+
 struct station {
     struct world *world;
     int index;
@@ -108,9 +115,9 @@ struct station {
     struct replica *replica;
     struct sync *sync;
     uint64_t call; /* 0: no request runs */
-    bool calls_sync;
-    int life; /* how often it was switched on */
     int64_t called_at;
+    struct answer answers[ANSWERS_KEPT]; /* the last ones, since it was switched on */
+    int answer_count;
     transport_reply_fn *on_reply;
     void *reply_ctx;
     int replies; /* good ones since the calm began */
@@ -126,8 +133,7 @@ struct message {
     uint64_t call;
     int station;
     int status;
-    bool stray; /* answers whatever runs then, in this life of the station */
-    int life;
+    bool stale; /* the answer to an earlier request */
     char *path; /* with its query; a request without a body is a GET */
     char *body;
     size_t size;
@@ -178,8 +184,9 @@ struct world {
     bool calm;       /* no more faults */
     int64_t now;     /* ms */
     struct rnd rnd;
-    uint64_t strain;              /* where the time of handlers goes */
-    int loss, lateness, doubling; /* per mille */
+    uint64_t strain;                         /* where the time of handlers goes */
+    int loss, lateness, doubling, staleness; /* per mille */
+    int page_bytes;                          /* of the county; 0: as large as is asked for */
     struct seal *seal;
     struct county county;
     struct station stations[STATIONS_MAX];
@@ -213,6 +220,8 @@ void net_transport(struct station *station, struct transport *ret);
 int64_t net_next(const struct world *world);
 void net_run_due(struct world *world);
 void net_clear(struct world *world);
+/* Of its requests so far. */
+void net_forget_answers(struct station *station);
 bool net_quiet(const struct world *world);
 
 /* sim_station.c */
@@ -221,9 +230,13 @@ void station_switch_on(struct station *station);
 void station_crash(struct station *station);
 void station_turn_ended(struct station *station);
 bool station_rests(struct station *station);
+/* The row whose change lost, and which has not come since. */
+bool station_awaits(const struct station *station, char *ret_id, size_t size);
 void station_edit(struct station *station);
 /* The other group of a row that came down while a change of its first one waits to be pushed. */
 void station_edit_beside(struct station *station);
+/* What lost last is edited again, whoever has won. */
+void station_insist(struct station *station);
 void station_insert(struct station *station);
 void station_delete(struct station *station);
 /* One that was here once, under its old id. */
