@@ -12,7 +12,10 @@ set_target_properties(sim_sync PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINAR
 # copy put back at the county.
 add_test(NAME sim_sync COMMAND sim_sync --seeds 16 --first 2001 --faults 8175)
 set_tests_properties(sim_sync PROPERTIES LABELS sim TIMEOUT 600 PROCESSORS 2)
-# Real processes over a fault proxy, killed at random; `./run sim sync_real --kills N` for more.
+# Real processes over a fault proxy and over a bad line, killed at random; `./run sim sync_real
+# --kills N` for more, `--line dying` for a line that lives 20 s of each two minutes.
 touyan_recorded(sync_real 100 "python3 -B ${CMAKE_CURRENT_SOURCE_DIR}/sim/sync_real.py --build \
 ${CMAKE_BINARY_DIR} --kills 12")
-set_tests_properties(sync_real PROPERTIES LABELS sim TIMEOUT 180)
+touyan_recorded(sync_real_badline 40 "python3 -B ${CMAKE_CURRENT_SOURCE_DIR}/sim/sync_real.py --build \
+${CMAKE_BINARY_DIR} --kills 4 --line bad")
+set_tests_properties(sync_real sync_real_badline PROPERTIES LABELS sim TIMEOUT 180)

@@ -8,8 +8,11 @@ and lose replies all the time. At the end the faults stop, and then every table 
 both ends, whatever was answered must be there, nobody may have lost to anybody, and no database may
 have been taken for a copy of another.
 
-sync_real.py --build BUILD_DIR [--kills N] [--seed S]      what happens comes from the seed; when the
-machine runs it does not.
+sync_real.py --build BUILD_DIR [--kills N] [--seed S] [--line faults|bad|dying]
+
+What happens comes from the seed; when the machine runs it does not. The line is the fault proxy; or
+a bad one of 40 kbit/s, 250 to 300 ms each way and 5 % loss, to the end, that is dead at times; or the
+same, that lives 20 s of each two minutes.
 """
 
 import argparse
@@ -28,17 +31,18 @@ import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "e2e"))
+for part in ("e2e", "lib"):
+    sys.path.insert(0, str(ROOT / "tests" / part))
 from account import books, differences  # noqa: E402
+from badlink import BadLink  # noqa: E402
 from parts import DATA, Failed, Part, die_with_parent, free_port, rows, wait_for  # noqa: E402
 from world import World, quietly  # noqa: E402
 
 STATIONS = ("S0117", "S0118")
 KILLS = {"station": 5, "county": 3, "both": 1, "line": 1}
-PAUSE_S, AWAY_S = 0.9, 0.4
-WRITE_S = (0.002, 0.06)
-IMPORT_S = (0.3, 1.5)
+AWAY_S = 0.4
 DISK_US = 3000
+ALIVE_S, DEAD_S = 20, 100
 CALM_S = 90
 STATES = ("published", "running", "covered", "done")
 
@@ -97,16 +101,110 @@ class Talker:
             raise Failed(f"{self.name} ended with {code}")
 
 
+class Faults:
+    """Each station has a fault proxy before the county."""
+    pause_s, write_s, import_s = 0.9, (0.002, 0.06), (0.3, 1.5)
+    host = "localhost"
+
+    def __init__(self, run):
+        self.run, self.proxies = run, []
+
+    def near(self, argv):
+        return argv
+
+    far = near
+
+    def port(self, name, seed):
+        self.proxies.append(Talker(f"proxy-{name}", self.run.folder, [
+            ROOT / "tests" / "lib" / "faultproxy.py", "--to", self.run.county_port, "--seed", seed,
+            "--calm"]))
+        return json.loads(self.proxies[-1].hello)["port"]
+
+    def begin(self):
+        for proxy in self.proxies:
+            proxy.ask("faults")
+
+    def trouble(self, seconds):
+        proxy = self.run.rnd.choice(self.proxies)
+        proxy.ask(self.run.rnd.choice(("cut", "refuse")))
+        time.sleep(seconds)
+        proxy.ask("restore")
+
+    def calm(self):
+        """How often it was broken."""
+        return sum(json.loads(proxy.ask("calm"))["struck"] for proxy in self.proxies)
+
+    def close(self):
+        for proxy in self.proxies:
+            proxy.kill()
+
+
+class Bad:
+    """All stations are at one end of a bad line, the county at the other."""
+    pause_s, write_s, import_s = 4, (0.02, 0.2), (4, 8)
+
+    def __init__(self, run):
+        self.link = BadLink(run.args.seed)
+        self.link.good()
+        self.run, self.host = run, self.link.far_address
+        self.near, self.far = self.link.near, self.link.far
+
+    def port(self, _name, _seed):
+        return self.link.near_port(self.run.county_port)
+
+    def begin(self):
+        self.link.bad()
+
+    def trouble(self, seconds):
+        self.link.say("down")
+        time.sleep(3 * seconds)
+        self.link.say("up")
+
+    def calm(self):
+        return sum(shaper.ask()[way][what] for shaper in self.link.shapers
+                   for way in ("there", "back") for what in ("lost", "dropped"))
+
+    def close(self):
+        self.link.close()
+
+
+class Dying(Bad):
+    pause_s, write_s, import_s = 24, (0.2, 1), (8, 16)
+
+    def __init__(self, run):
+        super().__init__(run)
+        self.over = threading.Event()
+        self.life = threading.Thread(target=self.live, daemon=True)
+
+    def begin(self):
+        self.link.bad()
+        self.life.start()
+
+    def live(self):
+        while not self.over.wait(ALIVE_S):
+            self.link.say("down")
+            self.over.wait(DEAD_S)
+            self.link.say("up")
+
+    def trouble(self, seconds):
+        time.sleep(seconds)  # it has enough
+
+    def calm(self):
+        self.over.set()
+        self.life.join()
+        return super().calm()
+
+
+LINES = {"faults": Faults, "bad": Bad, "dying": Dying}
+
+
 class Station(threading.Thread):
     """Writes all the time; a lock lets the killer in between a question and its answer only."""
 
     def __init__(self, run, name, seed):
         super().__init__(daemon=True)
         self.run_, self.name_, self.rnd = run, name, random.Random(seed)
-        self.proxy = Talker(f"proxy-{name}", run.folder, [
-            ROOT / "tests" / "lib" / "faultproxy.py", "--to", run.county_port, "--seed", seed,
-            "--calm"])
-        self.port = json.loads(self.proxy.hello)["port"]
+        self.port = run.line.port(name, seed)
         self.db = run.folder / f"{name}.db"
         self.acked, self.asked = set(), set()
         self.states = collections.defaultdict(list)  # shift -> what it may be in
@@ -116,11 +214,11 @@ class Station(threading.Thread):
 
     def begin(self):
         run = self.run_
-        self.process = Talker(self.name_, run.folder, [
+        self.process = Talker(self.name_, run.folder, run.line.near([
             run.build / "tests" / "syncstation", "--db", self.db, "--url",
-            f"https://localhost:{self.port}", "--ca", run.folder / "county.crt", "--token",
+            f"https://{run.line.host}:{self.port}", "--ca", run.folder / "county.crt", "--token",
             run.folder / f"{self.name_}.token", "--station", self.name_, "--key",
-            run.folder / "county.db.key", "--poll", 300, "--backoff", 100, "--backoff-max", 1500],
+            run.folder / "county.db.key", "--poll", 300, "--backoff", 100, "--backoff-max", 1500]),
             run.disk)
         if self.process.hello != "ready":
             raise Failed(f"{self.name_} does not start: see {run.folder / self.name_}.log")
@@ -152,20 +250,19 @@ class Station(threading.Thread):
             while not self.over:
                 with self.life:
                     self.write()
-                time.sleep(self.rnd.uniform(*WRITE_S))
+                time.sleep(self.rnd.uniform(*self.run_.line.write_s))
         except Exception as problem:  # told by the run
             self.problem = repr(problem)
 
     def at_rest(self):
-        """Everything is said, and two requests more have brought nothing."""
+        """Everything is said, and a whole request more has brought nothing."""
         before = self.status()
-        if before["pending"] or before["lost_open"] or not before["caught_up"]:
+        if before["pending"] or before["lost_open"]:
             return False
         self.process.say("now")
-        time.sleep(0.4)
-        after = self.status()
-        return (after["caught_up"] and after["requests"] > before["requests"] and
-                after["rows_applied"] == before["rows_applied"])
+        after = wait_for("requests", lambda: time.sleep(0.1) or (
+            s := self.status())["requests"] > before["requests"] + 1 and s, CALM_S)
+        return all(after[what] == before[what] for what in ("rows_applied", "failures"))
 
 
 class County(threading.Thread):
@@ -199,7 +296,7 @@ class County(threading.Thread):
         try:
             while not self.over:
                 self.once()
-                time.sleep(self.rnd.uniform(*IMPORT_S))
+                time.sleep(self.rnd.uniform(*self.run_.line.import_s))
         except Exception as problem:
             self.problem = repr(problem)
 
@@ -213,19 +310,24 @@ class Run:
         self.count, self.disk = collections.Counter(), {}
         self.county, self.county_port = Part("county", folder), free_port()
         self.stations, self.people = [], None
+        self.line = LINES[args.line](self)
 
     def county_tool(self, *words):
         return quietly(self.bin / "touyan-county", *words, "--db", self.folder / "county.db")
 
     def start_county(self):
-        self.county.spawn([self.bin / "touyan-county", "serve", "--db", self.folder / "county.db",
-                           "--listen", f"127.0.0.1:{self.county_port}", "--cert",
-                           self.folder / "county.crt", "--key", self.folder / "county.key"],
-                          self.disk)
-        wait_for("the county's port", World.port_open(self.county_port))
+        ready = self.folder / "ready"
+        ready.unlink(missing_ok=True)
+        address = "127.0.0.1" if self.line.host == "localhost" else self.line.host
+        self.county.spawn(self.line.far([
+            self.bin / "touyan-county", "serve", "--db", self.folder / "county.db", "--listen",
+            f"{address}:{self.county_port}", "--cert", self.folder / "county.crt", "--key",
+            self.folder / "county.key", "--ready-file", ready]), self.disk)
+        wait_for("the county", ready.exists)
 
     def up(self):
-        World.make_certificate(self)
+        host = self.line.host
+        World.make_certificate(self, f"{'DNS' if host == 'localhost' else 'IP'}:{host}")
         self.county_tool("import", DATA / "county", DATA / "holiday-cn" / "2026.json")
         for name in STATIONS:
             self.county_tool("station", "add", name, "--scope", name, "--token-file",
@@ -239,7 +341,7 @@ class Run:
             wait_for(f"{station.name_} to be filled", lambda s=station: s.status()["caught_up"], 60)
             station.shifts = [r["id"] for r in rows(
                 station.db, "SELECT id FROM shift WHERE scope = ?", station.name_)]
-            station.proxy.ask("faults")
+        self.line.begin()
 
     def hit(self, what, away):
         if what in ("county", "both"):
@@ -249,11 +351,7 @@ class Run:
         if what in ("station", "both"):
             self.rnd.choice(self.stations).strike(away)
         elif what == "line":
-            station = self.rnd.choice(self.stations)
-            word = self.rnd.choice(("cut", "refuse"))
-            station.proxy.ask(word)
-            time.sleep(away * 3)
-            station.proxy.ask("restore")
+            self.line.trouble(away * 3)
         else:
             time.sleep(away)
         if what in ("county", "both"):
@@ -265,7 +363,7 @@ class Run:
         for actor in actors:
             actor.start()
         for _ in range(self.args.kills):
-            time.sleep(self.rnd.uniform(0, PAUSE_S))
+            time.sleep(self.rnd.uniform(0, self.line.pause_s))
             what = self.rnd.choices(list(KILLS), list(KILLS.values()))[0]
             self.hit(what, self.rnd.uniform(0, AWAY_S))
             self.count[what] += 1
@@ -277,9 +375,8 @@ class Run:
                 raise Failed(f"an actor failed: {actor.problem or 'it hangs'}")
 
     def calm_down(self):
+        self.count["struck"] = self.line.calm()
         for station in self.stations:
-            self.count.update({k: v for k, v in json.loads(station.proxy.ask("calm")).items()
-                               if k in ("connections", "struck")})
             station.process.say("now")
         began = time.monotonic()
         for station in self.stations:
@@ -316,7 +413,7 @@ class Run:
         acked = sum(len(s.acked) for s in self.stations)
         if self.count["struck"] < self.args.kills // 2:
             problems.append("the links were hardly ever broken: this run proves nothing")
-        print(f"sync_real: seed {self.args.seed}, kills {dict(self.count)}; {acked} check-ins "
+        print(f"sync_real: {self.args.line} line, seed {self.args.seed}, kills {dict(self.count)}; {acked} check-ins "
               f"answered, {sum(len(s.states) for s in self.stations)} shifts changed, "
               f"{self.people.imports} imports; at rest after {took:.1f} s; {len(problems)} problems")
         return problems
@@ -324,15 +421,14 @@ class Run:
     def down(self):
         for station in self.stations:
             station.process.stop()
-            station.proxy.stop()
         self.county.stop()
 
     def kill_all(self):
         for station in self.stations:
-            for talker in (station.process, station.proxy):
-                if talker is not None:
-                    talker.kill()
+            if station.process is not None:
+                station.process.kill()
         self.county.kill()
+        self.line.close()
 
 
 def main():
@@ -341,6 +437,7 @@ def main():
                        required="TOUYAN_BUILD" not in os.environ)
     words.add_argument("--kills", "--seeds", type=int, default=30)
     words.add_argument("--seed", type=int, default=1)
+    words.add_argument("--line", choices=LINES, default="faults")
     args = words.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="touyan-real-"))
     run = Run(folder, args)
