@@ -6,7 +6,7 @@
  * same key gets the same certificate.
  *
  * Nothing speaks for it: it waits, and a person compares six digits. A wrong code counts against
- * the address it came from. */
+ * the address it came from, and the station it was meant for. */
 #include "sync/county/enrol.h"
 
 #include <string.h>
@@ -20,7 +20,6 @@
 enum { TRIES = 3 };
 
 static const int64_t DAY_MS = 86400000;
-static const int64_t EARLIER_MS = 300000; /* a certificate begins a little before now */
 
 /* What a request says, checked. */
 struct asked {
@@ -153,7 +152,7 @@ static int issue(const struct enrol *enrol, struct store *store, const struct as
     struct x509_cert cert;
     int64_t now_ms = clock_wall_ms(enrol->clock);
     int code = x509_ca_issue_station(enrol->ca, asked->csr_pem, allowed->station.scope,
-                                     allowed->station.name, now_ms - EARLIER_MS,
+                                     allowed->station.name, now_ms - ENROL_EARLIER_MS,
                                      now_ms + ENROL_CERT_DAYS * DAY_MS, ret_pem, err);
     if (code == ERR_OK)
         code = x509_cert_read(buf_text(ret_pem), ret_pem->size, &cert, err);
@@ -195,11 +194,12 @@ static int deny(const struct enrol *enrol, const struct asked *asked,
     return refuse(answer, 403, why);
 }
 
-static int deny_code(const struct enrol *enrol, const struct asked *asked,
-                     const struct http_request *request, struct http_answer *answer)
+static int deny_code(const struct enrol *enrol, struct store *store, const struct asked *asked,
+                     const struct http_request *request, struct http_answer *answer,
+                     struct err *err)
 {
-    meter_wrong_code(enrol->meter, request->address, clock_mono_ms(enrol->clock));
-    return deny(enrol, asked, request, "no station has this code", answer);
+    int code = store_note_wrong_code(store, request->address, asked->enrol.station, err);
+    return code != ERR_OK ? code : deny(enrol, asked, request, "no station has this code", answer);
 }
 
 static int answer_asked(const struct enrol *enrol, struct store *store, const struct asked *asked,
@@ -213,7 +213,7 @@ static int answer_asked(const struct enrol *enrol, struct store *store, const st
         meter_enrolment(enrol->meter, METER_ENROL_WAITING);
         return answer_waiting(enrol, asked, answer);
     case STORE_ENROL_WRONG_CODE:
-        return deny_code(enrol, asked, request, answer);
+        return deny_code(enrol, store, asked, request, answer, err);
     case STORE_ENROL_REFUSED:
         return deny(enrol, asked, request, found->why, answer);
     case STORE_ENROL_FULL:
@@ -241,18 +241,30 @@ static int decide(const struct enrol *enrol, struct store *store, const struct a
     return code == ERR_STATE ? err_set(err, ERR_BUSY, "others ask for the same") : code;
 }
 
-/* True: the answer says that the address has to wait. */
-static bool is_locked(const struct enrol *enrol, const struct http_request *request,
-                      struct http_answer *answer)
+static int tell_wait(const struct enrol *enrol, int64_t wait_ms, const char *why,
+                     struct http_answer *answer)
 {
-    int64_t wait_ms =
-        meter_admit_stranger(enrol->meter, request->address, clock_mono_ms(enrol->clock));
-    if (wait_ms == 0)
-        return false;
     meter_enrolment(enrol->meter, METER_ENROL_LOCKED);
     answer->retry_after_s = 1 + (int)(wait_ms / 1000);
-    refuse(answer, 503, "too many requests or wrong codes from this address: try again later");
-    return true;
+    return refuse(answer, 503, why);
+}
+
+static int judge_first(const struct enrol *enrol, struct store *store, struct asked *asked,
+                       const struct http_request *request, struct http_answer *answer,
+                       struct err *err)
+{
+    int64_t wait_ms = 0;
+    bool coded = asked->wrong_code || asked->enrol.code_hash != NULL;
+    int code = store_wrong_codes(store, request->address, coded ? asked->enrol.station : NULL,
+                                 &wait_ms, err);
+    if (code != ERR_OK)
+        return code;
+    if (wait_ms > 0)
+        return tell_wait(enrol, wait_ms, "too many wrong codes: try again later", answer);
+    if (asked->wrong_code)
+        return deny_code(enrol, store, asked, request, answer, err);
+    asked->enrol.address = request->address;
+    return decide(enrol, store, asked, request, answer, err);
 }
 
 int enrol_handle_first(const struct enrol *enrol, struct store *store,
@@ -264,19 +276,16 @@ int enrol_handle_first(const struct enrol *enrol, struct store *store,
     struct err why = {0};
     if (enrol->ca == NULL)
         return refuse(answer, 404, "this county does not enrol: `touyan-county ca init`");
-    if (is_locked(enrol, request, answer))
-        return ERR_OK;
+    int64_t wait_ms =
+        meter_admit_stranger(enrol->meter, request->address, clock_mono_ms(enrol->clock));
+    if (wait_ms > 0)
+        return tell_wait(enrol, wait_ms, "too many requests from this address: try again later",
+                         answer);
     int code = json_parse(request->body, request->size, &body, &why);
     if (code == ERR_OK)
         code = read_asked(enrol, body, &asked, &why);
-    if (code != ERR_OK) {
-        code = refuse(answer, code == ERR_LIMIT ? 413 : 400, why.text);
-    } else if (asked.wrong_code) {
-        code = deny_code(enrol, &asked, request, answer);
-    } else {
-        asked.enrol.address = request->address;
-        code = decide(enrol, store, &asked, request, answer, err);
-    }
+    code = code != ERR_OK ? refuse(answer, code == ERR_LIMIT ? 413 : 400, why.text)
+                          : judge_first(enrol, store, &asked, request, answer, err);
     json_free(body);
     return code;
 }

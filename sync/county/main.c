@@ -15,6 +15,7 @@
 #include "sync/county/auth.h"
 #include "sync/county/enrol_cli.h"
 #include "sync/county/import.h"
+#include "sync/county/revoked.h"
 #include "sync/county/server.h"
 #include "sync/replica/seal.h"
 
@@ -66,6 +67,7 @@ struct county {
     struct seal *seal;
     char seal_path[LIMIT_PATH_BYTES];
     char ca_path[LIMIT_PATH_BYTES];
+    char revoked_path[LIMIT_PATH_BYTES];
 };
 
 enum { OPTION_STORE = 256, OPTION_COUNTY };
@@ -217,9 +219,10 @@ static int county_init(struct county *county, const struct command_line *line, s
     if (beside == NULL)
         return err_set(err, ERR_INVALID,
                        "--store needs --seal-key FILE, the same on all machines of the county");
-    int size = snprintf(county->seal_path, sizeof county->seal_path, "%s.key", beside);
+    int size = snprintf(county->revoked_path, sizeof county->revoked_path, "%s.revoked", beside);
     if (size < 0 || (size_t)size >= sizeof county->seal_path)
         return err_set(err, ERR_LIMIT, "%s: the path is too long", beside);
+    snprintf(county->seal_path, sizeof county->seal_path, "%s.key", beside);
     snprintf(county->ca_path, sizeof county->ca_path, "%s.ca", beside);
     return seal_open(line->seal_key != NULL ? line->seal_key : county->seal_path, &county->seal,
                      err);
@@ -269,6 +272,7 @@ static int run_serve(struct county *county, const struct command_line *line, str
                                      .cert_path = line->cert,
                                      .key_path = line->key,
                                      .ca_folder = ca_folder_of(county, line),
+                                     .revoked_path = county->revoked_path,
                                      .require_cert = line->require_cert,
                                      .ready_path = line->ready};
     return server_run(&options, err);
@@ -350,8 +354,10 @@ static int run_station(struct county *county, struct store *store, const struct 
         return run_station_list(store, err);
     if (enrol_cli_knows(what))
         return enrol_cli_station(&enrol, line->words, line->count, err);
-    if (name != NULL && strcmp(what, "revoke") == 0)
-        return store->ops->station_revoke(store, name, err);
+    if (name != NULL && strcmp(what, "revoke") == 0) {
+        int code = store->ops->station_revoke(store, name, err);
+        return code != ERR_OK ? code : revoked_keep(county->revoked_path, store, err);
+    }
     if (line->count > 2 && (grant || strcmp(what, "ungrant") == 0))
         return run_station_grant(store, name, line->words[2], grant, err);
     if (name != NULL && strcmp(what, "add") == 0)
@@ -395,7 +401,8 @@ static int run_certificate(struct county *county, struct store *store,
                            const struct command_line *line, struct err *err)
 {
     struct enrol_cli enrol = enrol_cli_of(county, store, line);
-    return enrol_cli_certificate(&enrol, line->words, line->count, err);
+    int code = enrol_cli_certificate(&enrol, line->words, line->count, err);
+    return code != ERR_OK ? code : revoked_keep(county->revoked_path, store, err);
 }
 
 static int run_ca(struct county *county, const struct command_line *line, struct err *err)

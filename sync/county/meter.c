@@ -15,7 +15,6 @@ enum { SLOTS = 4096, STRANGERS = 1024, PROBES = 16, WHO_BYTES = 48, STATUS_CLASS
 struct slot {
     char who[WHO_BYTES + 1]; /* a station's id, an address */
     int64_t began_ms, requests, bytes;
-    int64_t wrong; /* codes */
 };
 
 struct slots {
@@ -129,20 +128,11 @@ int64_t meter_admit_stranger(struct meter *meter, const char *address, int64_t n
     struct slot *slot = stranger_of(meter, address, now_ms);
     if (slot != NULL) {
         slot->requests++;
-        if (slot->requests > LIMIT_STRANGER_REQUESTS || slot->wrong >= LIMIT_STRANGER_WRONG)
+        if (slot->requests > LIMIT_STRANGER_REQUESTS)
             wait_ms = slot->began_ms + STRANGER_WINDOW_MS - now_ms;
     }
     pthread_mutex_unlock(&meter->lock);
     return wait_ms;
-}
-
-void meter_wrong_code(struct meter *meter, const char *address, int64_t now_ms)
-{
-    pthread_mutex_lock(&meter->lock);
-    struct slot *slot = stranger_of(meter, address, now_ms);
-    if (slot != NULL)
-        slot->wrong++;
-    pthread_mutex_unlock(&meter->lock);
 }
 
 void meter_enrolment(struct meter *meter, enum meter_enrolment what)

@@ -17,7 +17,6 @@ enum {
 
 enum {
     LIMIT_STRANGER_REQUESTS = 240, /* of an address, without any proof, in a window */
-    LIMIT_STRANGER_WRONG = 10,     /* one-time codes that nobody has */
     STRANGER_WINDOW_MS = 900000,
 };
 
@@ -51,9 +50,8 @@ int64_t meter_admit(struct meter *meter, const char *station, int64_t now_ms);
 /* Charges the body once it is unpacked. */
 void meter_charge(struct meter *meter, const char *station, size_t bytes, int64_t now_ms);
 
-/* The same for requests that prove nothing, by the client's address; wrong codes count apart. */
+/* The same for requests that prove nothing, by the client's address. */
 int64_t meter_admit_stranger(struct meter *meter, const char *address, int64_t now_ms);
-void meter_wrong_code(struct meter *meter, const char *address, int64_t now_ms);
 void meter_enrolment(struct meter *meter, enum meter_enrolment what);
 
 void meter_count(struct meter *meter, enum meter_route route, int status, size_t bytes_in,

@@ -16,6 +16,7 @@
 #include "gateway/base/log.h"
 #include "sync/county/api.h"
 #include "sync/county/authority.h"
+#include "sync/county/revoked.h"
 
 struct server {
     struct http *http;
@@ -120,6 +121,8 @@ int server_start(const struct server_options *options, struct server **ret, int 
     int code = open_authority(server, options, err);
     if (code == ERR_OK)
         code = open_stores(server, &options->store, err);
+    if (code == ERR_OK)
+        code = revoked_keep(options->revoked_path, server->all[0], err);
     if (code == ERR_OK)
         code = open_http(server, options, ret_port, err);
     if (code == ERR_OK)

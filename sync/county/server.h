@@ -10,6 +10,7 @@ struct server_options {
     const char *listen;
     const char *cert_path, *key_path; /* NULL: the authority's server certificate */
     const char *ca_folder;            /* authority.h; there need be none, then nobody enrols */
+    const char *revoked_path;         /* revoked.h */
     bool require_cert;
     const char *ready_path; /* the port is written here once it listens; NULL: nowhere */
 };

@@ -28,6 +28,10 @@ const char store_enrol_schema[] =
     "NULL,digits TEXT NOT NULL,serial TEXT,address TEXT NOT NULL,asked_at INTEGER NOT NULL,"
     "seen_at INTEGER NOT NULL,state TEXT NOT NULL,name TEXT${|,PRIMARY KEY(county,key_hash)})${ "
     "STRICT|};"
+    "CREATE TABLE IF NOT EXISTS ${|touyan.}enrol_wrong(${|county TEXT NOT NULL,}who TEXT ${PRIMARY "
+    "KEY |}NOT NULL,began_at INTEGER NOT NULL,wrong INTEGER NOT NULL${|,PRIMARY "
+    "KEY(county,who)})${ "
+    "STRICT|};"
     "CREATE TABLE IF NOT EXISTS ${|touyan.}certificate(${|county TEXT NOT NULL,}print TEXT "
     "${PRIMARY KEY |}NOT NULL,serial TEXT NOT NULL,"
     "key_hash TEXT NOT NULL,name TEXT NOT NULL,pem TEXT,from_at INTEGER NOT NULL,until_at INTEGER "
@@ -563,13 +567,20 @@ int store_cert_find(struct store *store, const char *print, struct store_holder 
 static int adopt(struct db *db, const struct x509_cert *cert, struct err *err)
 {
     struct store_cert put = {.cert = cert};
-    int64_t there = 0;
+    int64_t there = 0, issued_ms = cert->from_ms + ENROL_EARLIER_MS;
+    char token[STORE_NO_TOKEN_BYTES];
+    store_enrol_no_token(cert->name, token);
     int code = db_int(db, &there, err,
-                      "SELECT count(*) FROM station WHERE name=?1 AND scope=?2 AND revoked_at IS "
-                      "NULL",
-                      "ss", cert->name, cert->station);
+                      "SELECT count(*) FROM station WHERE name=?1 AND scope=?2 AND "
+                      "coalesce(revoked_at,0)<?3",
+                      "ssi", cert->name, cert->station, issued_ms);
     if (code == ERR_OK && there == 0)
         code = err_set(err, ERR_NOT_FOUND, "this certificate's station is not known");
+    if (code == ERR_OK)
+        code = db_run(db, err,
+                      "UPDATE station SET revoked_at=NULL,added_at=?2,token_hash=?3 WHERE name=?1 "
+                      "AND revoked_at IS NOT NULL",
+                      "sis", cert->name, issued_ms, token);
     if (code == ERR_OK)
         code = put_cert(db, cert->name, &put, "adopted", err);
     return code == ERR_STATE ? ERR_OK : code;

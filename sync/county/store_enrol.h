@@ -15,7 +15,14 @@ enum {
     LIMIT_ENROL_BODY_BYTES = 16384,
     LIMIT_ENROL_ADDRESS_BYTES = 48,
     ENROL_CODE_DAYS = 7,
-    ENROL_WAIT_DAYS = 7, /* a request that was not repeated for so long is forgotten */
+    ENROL_WAIT_DAYS = 7,       /* a request that was not repeated for so long is forgotten */
+    ENROL_EARLIER_MS = 300000, /* a certificate begins a little before it is issued */
+};
+
+enum {
+    LIMIT_WRONG_CODES = 10, /* from one address, or for one station, in a window */
+    WRONG_CODE_WINDOW_MS = 900000,
+    LIMIT_WRONG_CODE_ROWS = 4096, /* addresses and stations that are counted at a time */
 };
 
 /* A station gets a code or an approved serial number; it is made when there is none of this name,
@@ -88,13 +95,33 @@ struct store_holder {
 int store_cert_find(struct store *store, const char *print, struct store_holder *ret,
                     struct err *err);
 /* Takes up a certificate of our authority that this database does not know, because it came back
- * from a backup. ERR_NOT_FOUND: no active station of this name and id. */
+ * from a backup. A station that was revoked before it was issued must have been added again since.
+ * ERR_NOT_FOUND: no active station of this name and id. */
 int store_cert_adopt(struct store *store, const struct x509_cert *cert, struct store_holder *ret,
                      struct err *err);
 /* A JSON array of {serial, name, station, from, until, issued, how, revoked}. */
 int store_cert_list(struct store *store, struct buf *ret_json, struct err *err);
 /* ERR_NOT_FOUND: no such certificate, or revoked already. */
 int store_cert_revoke(struct store *store, const char *serial, struct err *err);
+
+/* store_guard.c. How long this address has to wait because of wrong codes, and those who come with
+ * a code for the station (NULL: without one); 0: not at all. */
+int store_wrong_codes(struct store *store, const char *address, const char *station,
+                      int64_t *ret_wait_ms, struct err *err);
+int store_note_wrong_code(struct store *store, const char *address, const char *station,
+                          struct err *err);
+
+/* A revocation. print and serial: of a certificate; NULL: the station, and all that it had then. */
+struct store_revoked {
+    int64_t at_ms;
+    const char *name, *print, *serial;
+};
+/* ret_new: the database did not know. */
+int store_revoke_again(struct store *store, const struct store_revoked *line, bool *ret_new,
+                       struct err *err);
+int store_revoked_list(struct store *store,
+                       void (*on_line)(void *ctx, const struct store_revoked *line), void *ctx,
+                       struct err *err);
 
 /* Appends gauges for /metrics. */
 int store_enrol_metrics(struct store *store, struct buf *out, struct err *err);

@@ -15,7 +15,7 @@ import threading
 import time
 import unittest
 
-from ends import County, Station, run
+from ends import County, Station, copy_database, run
 from parts import wait_for
 
 BIN = pathlib.Path(sys.argv[1]).resolve()
@@ -248,6 +248,22 @@ class Enrol(unittest.TestCase):
         wait_for("the county to take it up", lambda: sorted(
             c["how"] for c in self.county.certificates()) == ["adopted", "code"], 30)
         wait_for("sync", station.is_up, 30)
+
+    def test_a_county_from_before_the_revocation_knows_it(self):
+        station = self.enrolled()
+        copy = self.folder / "copy.db"
+        copy_database(self.county.db, copy)
+        self.county.tool("station", "revoke", "S0117")
+        wait_for("the refusal", lambda: "revoked" in station.api("/v1/sync")["problem"])
+        station.part.stop()
+        self.county.put_back(copy)
+        self.county.start()
+        station.start()
+        wait_for("the refusal", lambda: "revoked" in station.api("/v1/sync")["problem"])
+        listed = json.loads(self.county.tool("station", "list"))
+        self.assertTrue(all(s["revoked"] for s in listed), listed)
+        station.touyan("enrol", self.county.code())
+        wait_for("sync", station.is_up)
 
 
 unittest.main(argv=sys.argv[:1] + sys.argv[2:], verbosity=2)

@@ -18,6 +18,7 @@
 #include "sync/county/api.h"
 #include "sync/county/auth.h"
 #include "sync/county/enrol.h"
+#include "sync/county/revoked.h"
 #include "tests/lib/exchanges.h"
 
 #define DAY INT64_C(86400000)
@@ -278,20 +279,46 @@ static void a_code_is_for_its_station_and_for_a_week(void **state)
 static void wrong_codes_lock_their_address(void **state)
 {
     struct world *w = *state;
-    struct box box;
+    struct box box, nobody;
     char code[SLIP_CODE_TEXT + 1];
     new_code(w, "S0117", code);
     box_init(&box, "S0117");
-    for (int i = 0; i < LIMIT_STRANGER_WRONG; i++)
-        assert_int_equal(enrol(w, &box, "S0117", i % 2 ? "0000-0000-0000-0000" : "what?"), 403);
+    box_init(&nobody, "S0999");
+    for (int i = 0; i < LIMIT_WRONG_CODES; i++)
+        assert_int_equal(enrol(w, &nobody, "S0999", i % 2 ? "0000-0000-0000-0000" : "what?"), 403);
     assert_int_equal(enrol(w, &box, "S0117", code), 503);
-    assert_in_range(w->retry_after_s, 1, STRANGER_WINDOW_MS / 1000 + 1);
+    assert_in_range(w->retry_after_s, 1, WRONG_CODE_WINDOW_MS / 1000 + 1);
+    county_reopen(w->f); /* it is not forgotten */
+    assert_int_equal(enrol(w, &box, "S0117", code), 503);
     w->address = "192.0.2.8"; /* nobody else waits for it */
     assert_int_equal(enrol(w, &box, "S0117", NULL), 202);
     w->address = ADDRESS;
-    w->f->cells.mono_ms += STRANGER_WINDOW_MS;
+    w->f->cells.wall_ms += WRONG_CODE_WINDOW_MS;
     assert_int_equal(enrol(w, &box, "S0117", code), 200);
     box_fini(&box);
+    box_fini(&nobody);
+}
+
+static void wrong_codes_from_many_addresses_lock_their_station(void **state)
+{
+    struct world *w = *state;
+    struct box box, other;
+    char code[SLIP_CODE_TEXT + 1], address[32];
+    new_code(w, "S0117", code);
+    box_init(&box, "S0117");
+    box_init(&other, "S0118");
+    for (int i = 0; i < LIMIT_WRONG_CODES; i++) {
+        snprintf(address, sizeof address, "198.51.100.%d", i);
+        w->address = address;
+        assert_int_equal(enrol(w, &box, "S0117", "0000-0000-0000-0000"), 403);
+    }
+    w->address = ADDRESS;
+    assert_int_equal(enrol(w, &box, "S0117", code), 503);
+    assert_int_equal(enrol(w, &box, "S0117", NULL), 202); /* a person may approve it still */
+    new_code(w, "S0118", code);
+    assert_int_equal(enrol(w, &other, "S0118", code), 200);
+    box_fini(&box);
+    box_fini(&other);
 }
 
 /* --- a serial number, a person --- */
@@ -519,6 +546,59 @@ static void a_restored_county_takes_up_what_it_signed(void **state)
     box_fini(&late);
 }
 
+static void keep_revoked(struct world *w)
+{
+    char path[300];
+    struct err err = {0};
+    snprintf(path, sizeof path, "%s/revoked", w->f->folder);
+    w->f->cells.wall_ms += 1000;
+    if (revoked_keep(path, w->f->store, &err) != ERR_OK)
+        fail_msg("%s", err.text);
+}
+
+static void enrol_once_more(struct world *w, struct box *box)
+{
+    char code[SLIP_CODE_TEXT + 1];
+    w->f->cells.wall_ms += 1000;
+    new_code(w, "S0117", code);
+    box_init(box, "S0117");
+    assert_int_equal(enrol(w, box, "S0117", code), 200);
+}
+
+static void what_was_revoked_stays_so_in_a_restored_county(void **state)
+{
+    struct world *w = *state;
+    struct box old, late, again, thief;
+    char unused[SLIP_CODE_TEXT + 1];
+    get_one(w, &old);
+    new_code(w, "S0117", unused);
+    keep_revoked(w);
+    county_keep(w->f);
+    enrol_once_more(w, &late); /* the backup does not know this one */
+    w->f->cells.wall_ms += 1000;
+    assert_int_equal(w->f->store->ops->station_revoke(w->f->store, "S0117", NULL), ERR_OK);
+    keep_revoked(w);
+    enrol_once_more(w, &again); /* nor that the station was added again */
+    keep_revoked(w);
+    county_restore(w->f);
+    assert_int_equal(sync_as(w, &old), 200); /* what would be without the file */
+    keep_revoked(w);
+    assert_int_equal(sync_as(w, &old), 401);
+    says(w, "revoked");
+    assert_int_equal(sync_as(w, &late), 401);
+    box_init(&thief, "S0117");
+    assert_int_equal(enrol(w, &thief, "S0117", unused), 403);
+    assert_int_equal(sync_as(w, &again), 200);
+    keep_revoked(w);
+    assert_int_equal(sync_as(w, &again), 200);
+    assert_int_equal(sync_as(w, &old), 401);
+    assert_int_equal(sync_as(w, &late), 401);
+    box_fini(&old);
+    box_fini(&late);
+    box_fini(&again);
+    box_fini(&thief);
+}
+
 static void anothers_certificate_is_nobodys(void **state)
 {
     struct world *w = *state;
@@ -583,6 +663,7 @@ int main(void)
         TEST(a_code_is_good_for_one_key),
         TEST(a_code_is_for_its_station_and_for_a_week),
         TEST(wrong_codes_lock_their_address),
+        TEST(wrong_codes_from_many_addresses_lock_their_station),
         TEST(a_serial_approved_beforehand_is_good_once),
         TEST(a_person_approves_by_the_same_digits),
         TEST(only_so_many_wait),
@@ -593,6 +674,7 @@ int main(void)
         TEST(a_station_that_comes_back_needs_a_new_key),
         TEST(a_code_of_a_revoked_station_is_none),
         TEST(a_restored_county_takes_up_what_it_signed),
+        TEST(what_was_revoked_stays_so_in_a_restored_county),
         TEST(anothers_certificate_is_nobodys),
         TEST(a_token_is_the_second_way_unless_certificates_are_required),
     };
