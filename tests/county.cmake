@@ -24,11 +24,17 @@ target_link_libraries(bench_stations PRIVATE touyan_zip touyan_base PkgConfig::C
 add_executable(bench_change bench/load/change.c)
 target_link_libraries(bench_change PRIVATE touyan_replica touyan_base)
 
-# The same rules over PostgreSQL, each test in a database of its own.
+# The same rules over PostgreSQL, each test in a database of its own, and what only it can do wrong.
+add_executable(test_county_locks unit/test_county_locks.c unit/county_fixture.c lib/folder.c)
+target_link_libraries(test_county_locks PRIVATE touyan_county_core touyan_exchanges PkgConfig::SQLITE
+                      PkgConfig::PQ PkgConfig::CMOCKA)
+target_compile_options(test_county_locks PRIVATE -Wno-missing-prototypes)
+set_target_properties(test_county_locks PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 add_test(NAME county_postgresql COMMAND python3 -B
     ${CMAKE_CURRENT_SOURCE_DIR}/scripts/with_postgres.py $<TARGET_FILE:test_county_merge> --
     $<TARGET_FILE:test_county_life> -- $<TARGET_FILE:test_county_repair> --
-    $<TARGET_FILE:test_county_import> -- $<TARGET_FILE:test_county_enrol>)
+    $<TARGET_FILE:test_county_import> -- $<TARGET_FILE:test_county_enrol> --
+    $<TARGET_FILE:test_county_locks>)
 set_tests_properties(county_postgresql PROPERTIES LABELS e2e TIMEOUT 300)
 
 foreach(play two failover)

@@ -219,20 +219,20 @@ int db_begin(struct db *db, bool snapshot, struct err *err)
     return code;
 }
 
-/* In PostgreSQL the end of a transaction does so. In SQLite what lay there before may be back. */
-static void empty_scratch(struct db *db)
+/* PostgreSQL empties in_<tid> at the end of a transaction. */
+static void end_transaction(struct db *db)
 {
+    db->in_transaction = false;
     db->parts = NULL;
-    db->scratch = db->link->driver->engine == DB_SQLITE;
+    for (int i = 0; db->link->driver->engine != DB_SQLITE && i < db->table_count; i++)
+        db->tables[i].staged = false;
 }
 
 int db_commit(struct db *db, struct err *err)
 {
     int code = db_run(db, err, "COMMIT", "");
-    if (code == ERR_OK) {
-        db->in_transaction = false;
-        empty_scratch(db);
-    }
+    if (code == ERR_OK)
+        end_transaction(db);
     return code;
 }
 
@@ -240,8 +240,8 @@ void db_rollback(struct db *db)
 {
     if (db->in_transaction && !db->link->lost)
         db_run(db, NULL, "ROLLBACK", "");
-    db->in_transaction = false;
-    empty_scratch(db);
+    end_transaction(db);
+    db->scratch = true; /* perhaps: what lay there before is back */
     for (int i = 0; i < db->table_count; i++)
         db->tables[i].made = false; /* perhaps: it may have been made in this transaction */
 }

@@ -31,8 +31,9 @@ struct db_query {
 /* The connection. */
 struct db_link {
     const struct db_driver *driver;
-    bool lost;  /* nothing works until connect() has made it anew; statements are gone with it */
-    bool alone; /* SQLite: nobody else had the file open, so it may be another one than before */
+    bool lost;   /* nothing works until connect() has made it anew; statements are gone with it */
+    bool victim; /* the last failure made room for another transaction: repeat it at once */
+    bool alone;  /* SQLite: nobody else had the file open, so it may be another one than before */
 };
 
 struct db_value {

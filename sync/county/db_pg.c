@@ -87,6 +87,7 @@ static int fail(struct pg_link *link, const PGresult *result, struct err *err)
     bool broken = PQstatus(link->conn) != CONNECTION_OK || (state != NULL && is_lost(state));
     if (text == NULL)
         text = PQerrorMessage(link->conn);
+    link->link.victim = state != NULL && !broken && strncmp(state, "40", 2) == 0;
     if (broken) {
         link->link.lost = true;
         return err_set(err, ERR_BUSY, "the database is away: %.*s", (int)strcspn(text, "\n"), text);

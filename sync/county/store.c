@@ -84,17 +84,19 @@ static const struct {
     {"epoch", "life", "TEXT"},
 };
 
-#define SCRATCH_END "${;| ON COMMIT DELETE ROWS;}"
-
+/* Not ON COMMIT DELETE ROWS: PostgreSQL would truncate all of them in each transaction that touches
+ * one. */
 static const char SCRATCH[] =
     "${PRAGMA temp_store=MEMORY;|}"
     "CREATE TEMP TABLE raw(k ${INTEGER PRIMARY KEY|BIGINT},t TEXT,lseq INTEGER,row "
-    "${TEXT|JSON})" SCRATCH_END "CREATE TEMP TABLE verdict(k ${INTEGER PRIMARY KEY|BIGINT},lseq "
-    "INTEGER,kind TEXT,why TEXT)" SCRATCH_END
-    "CREATE TEMP TABLE forgotten(tid INTEGER,pk TEXT,scope TEXT,op TEXT,v INTEGER)" SCRATCH_END
-    "CREATE TEMP TABLE visible(scope TEXT PRIMARY KEY)" SCRATCH_END
+    "${TEXT|JSON});"
+    "CREATE TEMP TABLE verdict(k ${INTEGER PRIMARY KEY|BIGINT},lseq "
+    "INTEGER,kind TEXT,why TEXT);"
+    "CREATE TEMP TABLE forgotten(tid INTEGER,pk TEXT,scope TEXT,op TEXT,v INTEGER);"
+    "CREATE TEMP TABLE visible(scope TEXT PRIMARY KEY);"
     "CREATE TEMP TABLE seen(tid INTEGER,pk TEXT,file TEXT,line INTEGER,PRIMARY "
-    "KEY(tid,pk))" SCRATCH_END "CREATE TEMP TABLE known(t TEXT PRIMARY KEY,gm INTEGER);";
+    "KEY(tid,pk));"
+    "CREATE TEMP TABLE known(t TEXT PRIMARY KEY,gm INTEGER);";
 
 static struct db *db_of(struct store *store)
 {

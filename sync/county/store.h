@@ -38,8 +38,9 @@ enum {
     LIMIT_GIVEBACK_DAYS = 180,
     LIMIT_CONFLICT_DAYS = 400,
     LIMIT_COUNTY_BYTES = 32,
-    LIMIT_STORE_TRIES = 20, /* to open a database that is away, each */
-    STORE_TRY_MS = 500,     /* after the other */
+    LIMIT_STORE_REPEATS = 4, /* of a transaction that made room for another one, in all */
+    LIMIT_STORE_TRIES = 20,  /* to open a database that is away, each */
+    STORE_TRY_MS = 500,      /* after the other */
 };
 
 /* The year 2100, in microseconds: no version that is given back lies above. */

@@ -217,7 +217,7 @@ static int name_visible(struct db *db, const struct store_station *station, stru
     struct scopes scopes;
     int code = scopes_read(db, station, &scopes, err);
     if (code == ERR_OK)
-        code = db_run(db, err, "DELETE FROM visible", "");
+        code = db_run(db, err, "${DELETE FROM|TRUNCATE} visible", "");
     for (size_t i = 0; code == ERR_OK && i < scopes.count; i++)
         if (scopes.at[i].granted)
             code = db_run(db, err, "INSERT INTO visible VALUES(?1)", "s", scopes.at[i].name);
@@ -307,6 +307,7 @@ static int audit(struct db *db, const struct giveback *give, struct err *err)
 static int run_giveback(struct db *db, void *ctx, struct store_answer *answer, struct err *err)
 {
     struct giveback *give = ctx;
+    give->taken = 0;
     int code = find_fork(db, give, answer, err);
     if (code == ERR_OK)
         code = stage(db, give, answer, err);

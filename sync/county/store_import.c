@@ -23,7 +23,7 @@ int store_import_begin(struct store *store, struct err *err)
 {
     struct db *db = (struct db *)store;
     int code = db_begin(db, false, err);
-    return code != ERR_OK ? code : db_run(db, err, "DELETE FROM seen", "");
+    return code != ERR_OK ? code : db_run(db, err, "${DELETE FROM|TRUNCATE} seen", "");
 }
 
 int store_import_end(struct store *store, bool keep, struct err *err)

@@ -109,7 +109,6 @@ static int copy_parts(struct db *db, const struct json *parts, const struct slic
                       struct pushed *ret, struct err *err)
 {
     int code = ERR_OK;
-    db->scratch = true;
     db->unknown = false;
     db->parts = parts;
     db->slice = rows;
@@ -183,24 +182,10 @@ static int hide_phones(struct db *db, const struct table_sql *sql, struct err *e
     return rc < 0 ? (err != NULL ? err->code : ERR_IO) : ERR_OK;
 }
 
-/* For SQLite; store_copy.c has seen it. */
-static int look_at(struct db *db, struct table_sql *sql, struct err *err)
-{
-    struct db_query *q = db_query(db, err, sql->look, "");
-    if (q == NULL || db_step(q, err) <= 0)
-        return err != NULL ? err->code : ERR_IO;
-    sql->same_ids = db_column_int(q, 0) != 0;
-    sql->lacking = db_column_int(q, 1) != 0;
-    db_reset(q);
-    return ERR_OK;
-}
-
-static int check_table(struct db *db, const struct merge_args *args, struct table_sql *sql,
+static int check_table(struct db *db, const struct merge_args *args, const struct table_sql *sql,
                        struct err *err)
 {
-    int code = sql->look != NULL ? look_at(db, sql, err) : ERR_OK;
-    if (code == ERR_OK && sql->same_ids)
-        code = db_run(db, err, sql->number, "");
+    int code = sql->same_ids ? db_run(db, err, sql->number, "") : ERR_OK;
     if (code == ERR_OK && sql->lacking)
         code = run_step(db, args, sql->fill, err);
     if (code == ERR_OK && sql->lacking && sql->fill_null != NULL)
@@ -238,6 +223,18 @@ static int stage_table(struct db *db, const struct merge_args *args, struct tabl
     return code != ERR_OK ? code : run_step(db, args, sql->stage, err);
 }
 
+/* For SQLite; store_copy.c has seen it. */
+static int look_at(struct db *db, struct table_sql *sql, struct err *err)
+{
+    struct db_query *q = db_query(db, err, sql->look, "");
+    if (q == NULL || db_step(q, err) <= 0)
+        return err != NULL ? err->code : ERR_IO;
+    sql->same_ids = db_column_int(q, 0) != 0;
+    sql->lacking = db_column_int(q, 1) != 0;
+    db_reset(q);
+    return ERR_OK;
+}
+
 /* From raw, unless the rows are in in_<tid> already. */
 static int stage_tables(struct db *db, const struct merge_args *args, struct err *err)
 {
@@ -249,7 +246,19 @@ static int stage_tables(struct db *db, const struct merge_args *args, struct err
         struct table_sql *sql = &db->tables[i];
         if (!staged && sql->staged)
             code = stage_table(db, args, sql, err);
+        if (code == ERR_OK && sql->staged && sql->look != NULL)
+            code = look_at(db, sql, err);
     }
+    return code;
+}
+
+/* Those that name all columns need nothing of what others may change. */
+static int check_tables(struct db *db, const struct merge_args *args, bool lacking, struct err *err)
+{
+    int code = ERR_OK;
+    for (int i = 0; code == ERR_OK && i < db->table_count; i++)
+        if (db->tables[i].staged && db->tables[i].lacking == lacking)
+            code = check_table(db, args, &db->tables[i], err);
     return code;
 }
 
@@ -257,11 +266,10 @@ int merge_stage(struct db *db, const struct merge_args *args, struct err *err)
 {
     int code = stage_tables(db, args, err);
     if (code == ERR_OK)
+        code = check_tables(db, args, false, err);
+    if (code == ERR_OK)
         code = merge_lock(db, err);
-    for (int i = 0; code == ERR_OK && i < db->table_count; i++)
-        if (db->tables[i].staged)
-            code = check_table(db, args, &db->tables[i], err);
-    return code;
+    return code != ERR_OK ? code : check_tables(db, args, true, err);
 }
 
 /* --- merging --- */
@@ -326,6 +334,7 @@ int merge_apply(struct db *db, const struct merge_args *args, struct err *err)
         code = run_step(db, args, db->tables[i].verdict, err);
         verdicts += db_changes(db);
     }
+    db->scratch = db->scratch || verdicts > 0;
     return code == ERR_OK && verdicts > 0 ? keep_refused(db, args, err) : code;
 }
 
@@ -334,15 +343,16 @@ int merge_clear(struct db *db, struct err *err)
     int code = ERR_OK;
     db->parts = NULL;
     memset(db->ids, 0, sizeof db->ids);
+    bool remote = db->link->driver->engine != DB_SQLITE;
     if (db->scratch)
-        code = db_run(db, err, "DELETE FROM raw", "");
+        code = db_run(db, err, "${DELETE FROM|TRUNCATE} raw", "");
     if (db->scratch && code == ERR_OK)
-        code = db_run(db, err, "DELETE FROM verdict", "");
+        code = db_run(db, err, "${DELETE FROM|TRUNCATE} verdict", "");
     for (int i = 0; code == ERR_OK && i < db->table_count; i++) {
         struct table_sql *sql = &db->tables[i];
-        sql->staged = sql->lacking = sql->same_ids = false;
-        if (db->scratch && sql->made)
+        if (sql->made && (remote ? sql->staged : db->scratch))
             code = db_run(db, err, sql->clear, "");
+        sql->staged = sql->lacking = sql->same_ids = false;
     }
     db->scratch = db->scratch && code != ERR_OK;
     return code;

@@ -83,7 +83,7 @@ struct db {
     uint32_t without; /* enum sync_without */
     int64_t page_bytes;
     char epoch[LIMIT_STATION_BYTES + 1];
-    bool scratch; /* something lies in raw, verdict or in_<tid> */
+    bool scratch; /* something lies in raw or verdict, in SQLite in any in_<tid> */
     bool unknown; /* raw has rows of tables that are not ours */
     /* The push as it came, when its rows went past raw (store_copy.c); or NULL. */
     const struct json *parts;
@@ -195,7 +195,8 @@ int answer_check_rows(const struct json *parts, const struct slice *rows,
 int answer_add_one(struct db *db, const struct table_sql *sql, const char *id, struct buf *out,
                    struct err *err);
 void answer_add_row(struct db *db, struct db_query *query, int at, struct buf *out);
-/* `work` in a transaction; a refusal rolls back and is ERR_OK. */
+/* `work` in a transaction, from its beginning again when that made room for another one; a refusal
+ * rolls back and is ERR_OK. */
 typedef int db_work(struct db *db, void *ctx, struct store_answer *answer, struct err *err);
 int answer_in_transaction(struct db *db, bool snapshot, db_work *work, void *ctx, const char *who,
                           struct store_answer *answer, struct err *err);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "gateway/base/json.h"
+#include "gateway/base/log.h"
 #include "gateway/base/text.h"
 #include "sync/county/store_parts.h"
 #include "sync/protocol.h"
@@ -99,23 +100,38 @@ static int store_code(int code)
     return code == ERR_BUSY ? ERR_BUSY : ERR_IO;
 }
 
+static int try_once(struct db *db, bool snapshot, db_work *work, void *ctx,
+                    struct store_answer *answer, struct err *err)
+{
+    int code = db_begin(db, snapshot, err);
+    if (code != ERR_OK)
+        return code;
+    buf_clear(&answer->body);
+    code = work(db, ctx, answer, err);
+    if (code == ERR_OK && answer->body.failed)
+        code = err_set(err, ERR_LIMIT, "the answer is larger than %d bytes", LIMIT_ANSWER_BYTES);
+    if (code == ERR_OK)
+        code = db_commit(db, err);
+    if (code != ERR_OK)
+        db_rollback(db);
+    return code;
+}
+
+/* Of two that wait for each other PostgreSQL ends one, which then finds the way free. */
 int answer_in_transaction(struct db *db, bool snapshot, db_work *work, void *ctx, const char *who,
                           struct store_answer *answer, struct err *err)
 {
     struct err mine = {0};
-    int code = db_begin(db, snapshot, &mine);
-    if (code == ERR_OK) {
-        code = work(db, ctx, answer, &mine);
-        if (code == ERR_OK && answer->body.failed)
-            code =
-                err_set(&mine, ERR_LIMIT, "the answer is larger than %d bytes", LIMIT_ANSWER_BYTES);
-        if (code == ERR_OK)
-            code = db_commit(db, &mine);
-        if (code != ERR_OK)
-            db_rollback(db);
-        else
-            store_pg_look(db);
+    int code = ERR_BUSY;
+    db->link->victim = true;
+    for (int i = 0; code == ERR_BUSY && db->link->victim && i < LIMIT_STORE_REPEATS; i++) {
+        if (i > 0)
+            log_info("county.repeat", "who=%s why=%s", who, mine.text);
+        db->link->victim = false;
+        code = try_once(db, snapshot, work, ctx, answer, &mine);
     }
+    if (code == ERR_OK)
+        store_pg_look(db);
     if (code == ERR_OK || (code == ERR_STATE && answer->status != 200))
         return ERR_OK;
     return err_set(err, store_code(mine.code), "request of %s: %s", who, mine.text);

@@ -345,7 +345,9 @@ static int write_answer(struct db *db, const struct request *request, const stru
 static int run_request(struct db *db, void *ctx, struct store_answer *answer, struct err *err)
 {
     struct request *request = ctx;
-    int code = merge_clear(db, err);
+    request->inc = json_int(request->head, "inc", 0);
+    request->pushed = (struct pushed){0};
+    int code = request->slice.count > 0 ? merge_clear(db, err) : ERR_OK;
     if (code == ERR_OK)
         code = read_rows(db, request, answer, err);
     if (code == ERR_OK)

@@ -27,7 +27,7 @@ static int find_limit(struct db *db, int64_t *ret, struct err *err)
 static int forget(struct db *db, int64_t limit, bool *ret_more, struct err *err)
 {
     int64_t count = 0;
-    int code = db_run(db, err, "DELETE FROM forgotten", "");
+    int code = db_run(db, err, "${DELETE FROM|TRUNCATE} forgotten", "");
     if (code == ERR_OK)
         code = db_run(db, err,
                       "INSERT INTO forgotten SELECT tid,pk,scope,op,v FROM feed WHERE "

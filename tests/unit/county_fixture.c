@@ -22,7 +22,7 @@ static const char *next_fp;
 /* --- databases: a file in the folder, or one of its own on the server whose socket lies in
  * TOUYAN_TEST_POSTGRESQL, copied from a template --- */
 
-static const char TEMPLATE[] = "touyan_template";
+static char template[32]; /* its name; made once a program */
 
 static bool is_remote(const struct county_fixture *f)
 {
@@ -81,26 +81,25 @@ static void make_template(void)
         "$$ SELECT $1::json->>substr($2,3) $$;"
         "CREATE FUNCTION touyan.refuse() RETURNS trigger LANGUAGE plpgsql AS "
         "$$ BEGIN RAISE check_violation; END $$";
-    static bool made;
-    if (made)
+    if (template[0] != '\0')
         return;
+    snprintf(template, sizeof template, "template_%d", (int)getpid());
     char url[256];
     struct clock_cells cells = {.wall_ms = (int64_t)FIXTURE_NOW * 1000};
     struct clock clock = clock_manual(&cells);
     struct rnd rnd = rnd_seeded(1);
     struct err err = {0};
     struct store *store;
-    write_url(TEMPLATE, url, sizeof url);
+    write_url(template, url, sizeof url);
     struct store_options options = {.path = url, .clock = &clock, .rnd = &rnd};
-    pg_admin("DROP DATABASE IF EXISTS ", TEMPLATE, "", "");
-    pg_admin("CREATE DATABASE ", TEMPLATE, "", "");
+    pg_admin("DROP DATABASE IF EXISTS ", template, "", "");
+    pg_admin("CREATE DATABASE ", template, "", "");
     if (store_open(&options, &store, &err) != ERR_OK)
         fail_msg("%s", err.text);
     store->ops->close(store);
-    PGconn *conn = pg_open(TEMPLATE);
+    PGconn *conn = pg_open(template);
     pg_run(conn, COMPLETE, NULL, 0);
     PQfinish(conn);
-    made = true;
 }
 
 static void name_database(struct county_fixture *f)
@@ -113,7 +112,7 @@ static void name_database(struct county_fixture *f)
     make_template();
     snprintf(f->database, sizeof f->database, "t%u_%d", number++, (int)getpid());
     write_url(f->database, f->path, sizeof f->path);
-    pg_admin("CREATE DATABASE ", f->database, " TEMPLATE ", TEMPLATE);
+    pg_admin("CREATE DATABASE ", f->database, " TEMPLATE ", template);
 }
 
 static void drop_database(const struct county_fixture *f)
