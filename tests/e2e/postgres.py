@@ -27,14 +27,27 @@ def free_port():
         return probe.getsockname()[1]
 
 
+SPARE_BYTES = 2 << 30
+
+
+def fast_folder():
+    """In memory, where there is enough; None: where temporary files are."""
+    try:
+        free = os.statvfs("/dev/shm")
+    except OSError:
+        return None
+    writable = os.access("/dev/shm", os.W_OK | os.X_OK)
+    return "/dev/shm" if writable and free.f_bavail * free.f_frsize > SPARE_BYTES else None
+
+
 class Server:
-    """durable: with fsync, as in service. primary: another Server that this one is a standby of."""
+    """durable: with fsync, as in service; else in memory, if it can be. primary: another Server that this one is a standby of."""
 
     def __init__(self, durable=True, primary=None, settings=()):
         self.bin = programs()
         self.settings = list(settings)
         self.durable = durable
-        self.folder = tempfile.mkdtemp(prefix="touyan-pg-")
+        self.folder = tempfile.mkdtemp(prefix="touyan-pg-", dir=None if durable else fast_folder())
         self.port = free_port()
         if os.getuid() == 0:
             user = pwd.getpwnam("postgres")
