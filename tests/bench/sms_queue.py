@@ -44,6 +44,7 @@ LOST_WAIT_S = 150  # our own deadline is 60 s, theirs are shorter
 KILLS, KILL_WAIT_S = 2, 50
 POISON_WAIT_S = 100
 URC_EVERY_S, URC_FOR_S, URC_COUNT = 3, 100, 8
+NAP_S = 1
 NUMBER = "+8613900000001"
 
 # Service centre, then what no phone sends: cut off, a header longer than the text, UCS-2 of an odd
@@ -90,6 +91,13 @@ def settle(modem, count, seconds):
     return modem.accepted()
 
 
+def warm_up(modem, engine):
+    """One message; libgammu naps for a while behind each."""
+    engine.put_many("warm", 1)
+    settle(modem, 1, 60)
+    time.sleep(NAP_S)
+
+
 class Bench:
     def __init__(self, build, folder, quick):
         self.build, self.folder = build, folder
@@ -101,8 +109,7 @@ class Bench:
         run = Run(self, kind, "latency")
         with run as (modem, engine):
             engine.start()
-            engine.put_many("warm", 1)
-            settle(modem, 1, 60)
+            warm_up(modem, engine)
             engine.put_many("one", count, gap_ms)
             settle(modem, count + 1, 60 + count * gap_ms / 1000)
             first = {e["text"]: e["first_byte_us"] for e in run.events("accepted")}
@@ -145,8 +152,7 @@ class Bench:
         run = Run(self, kind, "inbound")
         with run as (modem, engine):
             engine.start()
-            engine.put_many("warm", 1)
-            settle(modem, 1, 60)
+            warm_up(modem, engine)
             for i in range(count):
                 modem.inbound(NUMBER, f"in {i}")
                 time.sleep(gap_s)
@@ -163,8 +169,7 @@ class Bench:
         run = Run(self, kind, "lost")
         with run as (modem, engine):
             engine.start()
-            engine.put_many("warm", 1)
-            settle(modem, 1, 60)
+            warm_up(modem, engine)
             modem.command(cmd="fault", kind="answer_lost", times=1)
             modem.command(cmd="fault", kind="no_report", times=1)
             engine.put_many("lost", 1)
