@@ -480,17 +480,17 @@ static bool read_bare_code(struct span span, struct reading *reading)
 
 static struct span strip_start(struct span span)
 {
-    static const char *const greetings[] = {"您好", "你好"};
+    static const char *const greetings[] = {"您好", "你好", "不好意思", "对不起", "抱歉"};
     for (size_t i = 0; i < COUNT(greetings); i++) {
         size_t size = span_starts(span, greetings[i]);
         if (size > 0 && size < span_size(span))
             span = skip(span, size);
     }
-    size_t size = span_starts(span, "回复");
-    if (size == 0 && span_starts(span, "RE"))
-        size = 2;
-    struct span rest = skip(span, size);
-    if (size > 0 && span_size(rest) > 0 && (after_gap(rest) || !is_latin(rest)))
+    size_t reply = span_starts(span, "回复"), re = span_starts(span, "RE");
+    struct span rest = skip(span, reply + re); /* it starts with one of them at most */
+    if (reply > 0 && span_size(rest) > 0)
+        return rest;
+    if (re > 0 && span_size(rest) > 0 && (after_gap(rest) || !is_latin(rest)))
         return rest;
     if (span_starts(span, "回") && span_size(span) > 1 && span.text->cp[span.from + 1] < 0x80)
         return skip(span, 1); /* 回1 */

@@ -3,10 +3,11 @@
 test.tsv, which they may not. The same sources give the same files, byte for byte.
 
 Sources: the commands below, written down from the grammar and not from the recogniser's own table;
-said.txt, sentences that are no command, by hand; of Debian, unicode-data (Unihan: traditional
-variants, readings and how common they are) and python3-jieba (a dictionary of words with their
-frequencies). Templates and said.txt are divided between the halves before anything is made of them,
-so that no pattern of one is in the other; forms and typos are divided one by one.
+meant.txt and said.txt, commands and sentences that are none, by hand; of Debian, unicode-data
+(Unihan: traditional variants, readings and how common they are) and python3-jieba (a dictionary of
+words with their frequencies). Templates and what is by hand are divided between the halves before
+anything is made of them, so that no pattern of one is in the other; forms and typos are divided one
+by one.
 
 A line: class, context, what is to be understood, text. Contexts are in bench/understand.c; "any": in
 none of them may it be taken for a command. A class of "no_..." is no command.
@@ -362,8 +363,8 @@ def templated(half, rng, count):
     return sorted(found)
 
 
-def by_hand(half):
-    lines = [line for line in (HERE / "said.txt").read_text(encoding="utf-8").splitlines()
+def by_hand(name, half):
+    lines = [line for line in (HERE / name).read_text(encoding="utf-8").splitlines()
              if line and not line.startswith("#")]
     return lines[half == "test"::2]
 
@@ -388,7 +389,8 @@ def make():
                        *(("no_word", "any", "person", word) for word in common_words(sources, rng, 500))],
                       rng)
     for half, rows in halves.items():
-        rows += [("no_said", "any", "person", text) for text in by_hand(half)]
+        rows += [("by_hand", *line.split(" ", 2)) for line in by_hand("meant.txt", half)]
+        rows += [("no_said", "any", "person", text) for text in by_hand("said.txt", half)]
         have = sum(row[0].startswith("no_") for row in rows)
         rows += [("no_template", "any", "person", text) for text in templated(half, rng, NO_COMMANDS - have)]
         yield half, "".join("\t".join(row) + "\n" for row in sorted(rows))
