@@ -71,7 +71,7 @@ struct config_modem {
     struct config_texts prefixes; /* of numbers that prefer this modem */
     int per_hour;                 /* parts that this SIM may send; 0: no limit */
     int per_day;
-    bool fast_sleeps;             /* shortens libgammu's waits; for the modem simulator only */
+    bool fast_sleeps; /* shortens libgammu's waits; for the modem simulator only */
 };
 
 struct config_mqtt {

@@ -12,6 +12,7 @@
 #include "gateway/base/caltime.h"
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
+#include "mqtt/commands.h"
 #include "sms/outbox.h"
 
 enum { LOOK_MS = 1000, LOOK_FAST_MS = 20, CLOCK_BACK_MS = 1000, ROWS_MS = 250 };
@@ -287,6 +288,19 @@ void desk_on_outage(void *ctx, int64_t since, int64_t until)
                 "INSERT INTO desk_item(id, at, kind, body) VALUES (?1, ?2, 'unsent', seal(?3))",
                 "sis", id, until, body);
     desk_look(gateway);
+}
+
+int desk_command(void *ctx, const struct json *body, char ret_id[LIMIT_ID_BYTES + 1],
+                 struct err *err)
+{
+    struct gateway *gateway = ctx;
+    struct command_wish wish = {.device_id = json_text(body, "device", NULL),
+                                .name = json_text(body, "name", NULL),
+                                .args = json_get(body, "args"),
+                                .idem = json_text(body, "idem", NULL)};
+    if (wish.device_id == NULL || wish.name == NULL)
+        return err_set(err, ERR_INVALID, "the body needs \"device\" and \"name\"");
+    return mqtt_command(gateway->mqtt, &wish, ret_id, err);
 }
 
 int desk_simulate(void *ctx, const char *number, const char *text, struct err *err)

@@ -47,6 +47,7 @@ static struct device *add(struct devices *devices, uint16_t *slot, const char *i
         return NULL;
     text_copy(device->id, sizeof device->id, id);
     text_copy(device->product, sizeof device->product, product);
+    device->battery = -1;
     devices->list[devices->count++] = device;
     *slot = (uint16_t)devices->count;
     return device;
@@ -90,6 +91,12 @@ static void clear(struct devices *devices)
     memset(devices->slots, 0, sizeof devices->slots);
 }
 
+static void take_text(struct query *query, int column, char *ret, size_t size)
+{
+    const char *text = query_get_text(query, column);
+    text_copy(ret, size, text != NULL ? text : "");
+}
+
 static void load_row(struct devices *devices, struct query *query)
 {
     const char *id = query_get_text(query, 0);
@@ -103,6 +110,9 @@ static void load_row(struct devices *devices, struct query *query)
     device->event_at_ms = query_get_int(query, 6);
     device->silent_s = (int)query_get_int(query, 7);
     device->messages = query_get_int(query, 9);
+    take_text(query, 10, device->topic, sizeof device->topic);
+    take_text(query, 11, device->firmware, sizeof device->firmware);
+    device->battery = query_is_null(query, 12) ? -1 : (int)query_get_int(query, 12);
     if (query_is_null(query, 8))
         return;
     device->samples_ms[0] = query_get_int(query, 8);
@@ -114,7 +124,8 @@ void devices_load(struct devices *devices)
     clear(devices);
     struct query *query = replica_query(
         devices->replica, "SELECT device_id, product, state, state_at, first_at, heard_at, "
-                          "event_at, silent_s, offset_ms, messages FROM device_state");
+                          "event_at, silent_s, offset_ms, messages, topic, firmware, battery "
+                          "FROM device_state");
     while (query_row(query))
         load_row(devices, query);
     query_done(query);
@@ -163,11 +174,13 @@ void devices_write(struct devices *devices, struct device *device)
 {
     static const char sql[] =
         "INSERT INTO device_state(device_id, product, state, state_at, first_at, heard_at, "
-        "event_at, silent_s, offset_ms, messages) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) "
+        "event_at, silent_s, offset_ms, messages, topic, firmware, battery) "
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) "
         "ON CONFLICT(device_id) DO UPDATE SET product = excluded.product, state = excluded.state, "
         "state_at = excluded.state_at, heard_at = excluded.heard_at, "
         "event_at = excluded.event_at, silent_s = excluded.silent_s, "
-        "offset_ms = excluded.offset_ms, messages = excluded.messages";
+        "offset_ms = excluded.offset_ms, messages = excluded.messages, topic = excluded.topic, "
+        "firmware = excluded.firmware, battery = excluded.battery";
     struct query *query = replica_query(devices->replica, sql);
     int64_t offset_ms;
     query_text(query, 1, device->id);
@@ -181,6 +194,10 @@ void devices_write(struct devices *devices, struct device *device)
     if (device_clock_offset(device, &offset_ms))
         query_int(query, 9, offset_ms);
     query_int(query, 10, device->messages);
+    query_text(query, 11, device->topic);
+    query_text(query, 12, device->firmware);
+    if (device->battery >= 0)
+        query_int(query, 13, device->battery);
     query_row(query);
     query_done(query);
     device->dirty = false;

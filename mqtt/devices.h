@@ -13,7 +13,7 @@
 #include "mqtt/presence.h"
 #include "sync/replica/replica.h"
 
-enum { DEVICE_SAMPLES = 5 };
+enum { DEVICE_SAMPLES = 5, DEVICE_TOPIC_BYTES = 127 };
 
 struct device {
     char id[LIMIT_DEVICE_ID_BYTES + 1];
@@ -24,6 +24,9 @@ struct device {
     int64_t messages;
     int64_t samples_ms[DEVICE_SAMPLES]; /* our clock minus its, of its last heartbeats */
     int sample_count, sample_next;
+    char topic[DEVICE_TOPIC_BYTES + 1]; /* where it was heard last; "": only in shared ones */
+    char firmware[MAPPING_FIRMWARE_BYTES + 1];
+    int battery; /* percent; -1: not known */
     bool dirty;
     int64_t registered_turn; /* of ingest, in which it was found in table device, with `scope` */
     char scope[LIMIT_STATION_BYTES + 1];

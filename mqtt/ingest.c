@@ -352,6 +352,25 @@ static void signal_presence(struct ingest *ingest, struct device *device,
     tell_presence(ingest, device, code, now_ms);
 }
 
+/* What it says of itself; only with a new word is anything written. */
+static void note_said(const struct work *work)
+{
+    struct device *device = work->device;
+    const struct mapped *mapped = &work->mapped;
+    if (mapped->rule->device.from == VALUE_LEVEL &&
+        strcmp(device->topic, work->message->topic) != 0 &&
+        strlen(work->message->topic) < sizeof device->topic) {
+        text_copy(device->topic, sizeof device->topic, work->message->topic);
+        device->dirty = true;
+    }
+    if (mapped->firmware[0] != '\0' && strcmp(device->firmware, mapped->firmware) != 0) {
+        text_copy(device->firmware, sizeof device->firmware, mapped->firmware);
+        device->dirty = true;
+    }
+    if (mapped->battery >= 0)
+        device->battery = mapped->battery;
+}
+
 /* What any message says about its device. A retained one says nothing about now, except that the
  * state topics are retained so that the last word is known. */
 static void note_device(struct work *work)
@@ -369,6 +388,7 @@ static void note_device(struct work *work)
         device->messages++;
         device->dirty = true;
     }
+    note_said(work);
     if (work->mapped.rule->silent_s > 0)
         device->silent_s = work->mapped.rule->silent_s;
     if (live && work->mapped.device_at_ms != 0 && kind == MQTT_HEARTBEAT)
@@ -426,6 +446,9 @@ static const char *handle_item(struct work *work)
         devices_get(ingest->devices, mapped->device_id, mapped->product->name, work->heard_at_ms);
     if (work->device != NULL && !settle_product(work))
         return "device is known as another product";
+    if (mapped->kind == MQTT_REPLY && ingest->callbacks.on_reply != NULL)
+        ingest->callbacks.on_reply(ingest->callbacks.ctx, mapped->device_id, mapped->dedupe,
+                                   mapped->ok);
     if (is_state_only(mapped->kind))
         ingest->counts.states++;
     else

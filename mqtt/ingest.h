@@ -54,6 +54,9 @@ struct ingest_callbacks {
     /* After the commit, also for a repeated event: tell the device. qos is the rule's. NULL: the
      * acknowledgement is left out. */
     void (*on_ack)(void *ctx, const char *topic, const char *payload, int qos);
+    /* A device answers a command, inside the handler of its message; false: nobody asked. NULL: as
+     * if nobody had. */
+    bool (*on_reply)(void *ctx, const char *device_id, const char *id, bool ok);
 };
 
 struct ingest_message {

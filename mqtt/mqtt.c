@@ -22,6 +22,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
 #include "mqtt/client.h"
+#include "mqtt/commands.h"
 #include "mqtt/mapping.h"
 #include "mqtt/outbox.h"
 
@@ -41,6 +42,8 @@ struct mqtt {
     struct client *client;
     struct ingest *ingest;
     struct mqtt_outbox outbox;
+    struct commands commands;
+    char station[LIMIT_STATION_BYTES + 1];
     char state_topic[LIMIT_TOPIC_BYTES];
     struct mqtt_status status;
     uv_timer_t tick;
@@ -233,12 +236,25 @@ static void on_ack(void *ctx, const char *topic, const char *payload, int qos)
     client_publish(mqtt->client, topic, payload, strlen(payload), qos, false, &message_id, NULL);
 }
 
+static bool on_reply(void *ctx, const char *device_id, const char *id, bool ok)
+{
+    struct mqtt *mqtt = ctx;
+    return commands_on_reply(&mqtt->commands, device_id, id, ok);
+}
+
+static void on_gone(void *ctx, const char *command_id, bool sent)
+{
+    struct mqtt *mqtt = ctx;
+    commands_on_gone(&mqtt->commands, command_id, sent);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct mqtt *mqtt = timer->data;
     if (replica_failing(mqtt->replica) != NULL)
         return;
     ingest_tick(mqtt->ingest, mqtt->status.connected);
+    commands_tick(&mqtt->commands);
     mqtt_outbox_pump(&mqtt->outbox);
 }
 
@@ -302,7 +318,7 @@ static int make_ingest(struct mqtt *mqtt, const struct mqtt_options *options, st
     const struct ingest_options made = {options->replica, options->clock, options->station,
                                         options->rules_dir};
     const struct ingest_callbacks callbacks = {
-        mqtt, mqtt->callbacks.on_event != NULL ? on_event : NULL, on_ack};
+        mqtt, mqtt->callbacks.on_event != NULL ? on_event : NULL, on_ack, on_reply};
     return ingest_open(&made, &callbacks, &mqtt->ingest, err);
 }
 
@@ -329,6 +345,11 @@ int mqtt_init(const struct mqtt_options *options, const struct mqtt_callbacks *c
         return err_wrap(err, "mqtt");
     }
     mqtt_outbox_init(&mqtt->outbox, mqtt->replica, mqtt->clock, mqtt->client);
+    mqtt->outbox.on_gone = on_gone;
+    mqtt->outbox.on_gone_ctx = mqtt;
+    text_copy(mqtt->station, sizeof mqtt->station, options->station);
+    commands_init(&mqtt->commands, mqtt->replica, mqtt->clock, mqtt->station, mqtt->ingest,
+                  &mqtt->outbox);
     *ret = mqtt;
     return ERR_OK;
 }
@@ -396,4 +417,21 @@ int mqtt_publish(struct mqtt *mqtt, const char *topic, const void *payload, size
                  bool retain, int64_t not_after_ms, struct err *err)
 {
     return mqtt_outbox_add(&mqtt->outbox, topic, payload, size, qos, retain, not_after_ms, err);
+}
+
+static void on_asked(void *ctx, int64_t arg, bool committed)
+{
+    struct mqtt *mqtt = ctx;
+    (void)arg;
+    if (committed && replica_failing(mqtt->replica) == NULL)
+        commands_tick(&mqtt->commands);
+}
+
+int mqtt_command(struct mqtt *mqtt, const struct command_wish *wish,
+                 char ret_id[LIMIT_ID_BYTES + 1], struct err *err)
+{
+    int code = commands_ask(&mqtt->commands, wish, ret_id, err);
+    if (code == ERR_OK)
+        replica_after_commit(mqtt->replica, on_asked, mqtt, 0);
+    return code;
 }

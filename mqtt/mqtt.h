@@ -86,6 +86,11 @@ struct mqtt_status mqtt_status(const struct mqtt *mqtt);
 int mqtt_publish(struct mqtt *mqtt, const char *topic, const void *payload, size_t size, int qos,
                  bool retain, int64_t not_after_ms, struct err *err);
 
+/* Tells a device to do something; see commands.h. Inside a handler of the caller. */
+struct command_wish;
+int mqtt_command(struct mqtt *mqtt, const struct command_wish *wish,
+                 char ret_id[LIMIT_ID_BYTES + 1], struct err *err);
+
 /* Reads the rule files again and subscribes to their topics. */
 void mqtt_reload_rules(struct mqtt *mqtt);
 /* The rules in force, and what is wrong with the files that were left out ("" when there is none).

@@ -39,18 +39,19 @@ static int check(const struct mqtt_outbox *outbox, const char *topic, size_t siz
     return ERR_OK;
 }
 
-int mqtt_outbox_add(struct mqtt_outbox *outbox, const char *topic, const void *payload, size_t size,
-                    int qos, bool retain, int64_t not_after_ms, struct err *err)
+static int add(struct mqtt_outbox *outbox, const char *command_id, const char *topic,
+               const void *payload, size_t size, int qos, bool retain, int64_t not_after_ms,
+               struct err *err)
 {
     int code = check(outbox, topic, size, qos, err);
     if (code != ERR_OK)
         return code;
     replica_enter(outbox->replica);
     replica_run(outbox->replica,
-                "INSERT INTO mqtt_out(topic, payload, qos, retain, created_at, not_after) "
-                "VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                "sbiiii", topic, size > 0 ? payload : "", size, (int64_t)qos, (int64_t)retain,
-                clock_wall_ms(outbox->clock), not_after_ms);
+                "INSERT INTO mqtt_out(topic, payload, qos, retain, created_at, not_after, "
+                "command_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "sbiiiis", topic, size > 0 ? payload : "", size, (int64_t)qos, (int64_t)retain,
+                clock_wall_ms(outbox->clock), not_after_ms, command_id);
     if (!outbox->pump_promised) {
         outbox->pump_promised = true;
         replica_after_commit(outbox->replica, on_added, outbox, 0);
@@ -60,8 +61,27 @@ int mqtt_outbox_add(struct mqtt_outbox *outbox, const char *topic, const void *p
     return ERR_OK;
 }
 
-static void delete_row(struct mqtt_outbox *outbox, int64_t row)
+int mqtt_outbox_add(struct mqtt_outbox *outbox, const char *topic, const void *payload, size_t size,
+                    int qos, bool retain, int64_t not_after_ms, struct err *err)
 {
+    return add(outbox, NULL, topic, payload, size, qos, retain, not_after_ms, err);
+}
+
+int mqtt_outbox_add_command(struct mqtt_outbox *outbox, const char *command_id, const char *topic,
+                            const void *payload, size_t size, int qos, int64_t not_after_ms,
+                            struct err *err)
+{
+    return add(outbox, command_id, topic, payload, size, qos, false, not_after_ms, err);
+}
+
+/* sent: the broker has it; else it is dropped. */
+static void delete_row(struct mqtt_outbox *outbox, int64_t row, bool sent)
+{
+    char command_id[LIMIT_ID_BYTES + 1];
+    if (outbox->on_gone != NULL &&
+        replica_get_text(outbox->replica, command_id, sizeof command_id,
+                         "SELECT command_id FROM mqtt_out WHERE id = ?1", "i", row))
+        outbox->on_gone(outbox->on_gone_ctx, command_id, sent);
     replica_run(outbox->replica, "DELETE FROM mqtt_out WHERE id = ?1", "i", row);
 }
 
@@ -104,14 +124,14 @@ static bool send_row(struct mqtt_outbox *outbox, const struct next_row *row)
     int message_id = 0;
     if (row->not_after_ms != 0 && clock_wall_ms(outbox->clock) > row->not_after_ms) {
         log_warn("mqtt.out", "topic=%s expired unsent", row->topic);
-        delete_row(outbox, row->id);
+        delete_row(outbox, row->id, false);
         return true;
     }
     if (client_publish(outbox->client, row->topic, row->payload, row->size, row->qos, row->retain,
                        &message_id, &err) != ERR_OK)
         return false;
     if (row->qos == 0)
-        delete_row(outbox, row->id);
+        delete_row(outbox, row->id, true);
     else
         outbox->flights[outbox->count++] = (struct mqtt_outbox_flight){row->id, message_id};
     return true;
@@ -140,7 +160,7 @@ void mqtt_outbox_on_published(struct mqtt_outbox *outbox, int message_id)
         int64_t row = outbox->flights[i].row;
         outbox->flights[i] = outbox->flights[--outbox->count];
         replica_enter(outbox->replica);
-        delete_row(outbox, row);
+        delete_row(outbox, row, true);
         replica_leave(outbox->replica, true);
         mqtt_outbox_pump(outbox);
         return;

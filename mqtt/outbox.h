@@ -25,6 +25,10 @@ struct mqtt_outbox {
     int count;
     int64_t last_row; /* handed to the client on this connection */
     bool pump_promised;
+    /* The message of a command is with the broker (sent) or was dropped as too old; inside a
+     * handler. NULL: nobody asks. */
+    void (*on_gone)(void *ctx, const char *command_id, bool sent);
+    void *on_gone_ctx;
 };
 
 void mqtt_outbox_init(struct mqtt_outbox *outbox, struct replica *replica,
@@ -33,6 +37,11 @@ void mqtt_outbox_init(struct mqtt_outbox *outbox, struct replica *replica,
 /* As mqtt_publish(). */
 int mqtt_outbox_add(struct mqtt_outbox *outbox, const char *topic, const void *payload, size_t size,
                     int qos, bool retain, int64_t not_after_ms, struct err *err);
+
+/* The same for the message of a command. */
+int mqtt_outbox_add_command(struct mqtt_outbox *outbox, const char *command_id, const char *topic,
+                            const void *payload, size_t size, int qos, int64_t not_after_ms,
+                            struct err *err);
 
 /* Hands rows to the client while it is online and takes them; a handler of its own. */
 void mqtt_outbox_pump(struct mqtt_outbox *outbox);

@@ -37,7 +37,8 @@ enum {
     LIMIT_MQTT_PRODUCTS = 64,    /* rule files */
     LIMIT_RULE_FILE_BYTES = 65536,
     LIMIT_MQTT_FILTERS = 200,
-    LIMIT_MQTT_IN_FLIGHT = 20, /* published and not yet acknowledged by the broker */
+    LIMIT_COMMANDS_WAITING = 1000, /* for devices that are not there */
+    LIMIT_MQTT_IN_FLIGHT = 20,     /* published and not yet acknowledged by the broker */
     LIMIT_MQTT_OUT_ROWS = 10000,
     LIMIT_MQTT_OUT_BYTES = 16384, /* of one message to a device */
     LIMIT_DEVICES = 2000,         /* known or discovered */

@@ -1,7 +1,10 @@
-/* touyan device list: the devices at the gates, also those that nobody registered. */
+/* touyan device list: the devices at the gates, also those that nobody registered.
+ * touyan device command: tells one to do something and waits for its answer. */
 #include <stdio.h>
 #include <string.h>
 
+#include "gateway/base/clock.h"
+#include "gateway/base/text.h"
 #include "gateway/cli/cli.h"
 
 static const char *state_name(const struct cli *cli, const char *state)
@@ -76,5 +79,99 @@ int command_device_list(const struct cli *cli)
         print_raw(cli, json_get(json, "raw"));
     }
     json_free(json);
+    return code;
+}
+
+/* --- commands --- */
+
+enum { ASK_EVERY_MS = 200, WAIT_MS = 20000 };
+
+/* "volume=70" becomes a member; false: it has no '='. */
+static bool add_arg(struct json *args, const char *word)
+{
+    char key[64];
+    const char *equals = strchr(word, '=');
+    size_t length = equals != NULL ? (size_t)(equals - word) : 0;
+    if (length == 0 || length >= sizeof key)
+        return false;
+    memcpy(key, word, length);
+    key[length] = '\0';
+    json_set_text(args, key, equals + 1);
+    return true;
+}
+
+static struct json *command_body(const struct cli *cli)
+{
+    struct json *args = json_new_object(), *body = json_new_object();
+    bool good = true;
+    json_set_text(body, "device", cli->words[2]);
+    json_set_text(body, "name", cli->words[3]);
+    for (int i = 4; i < cli->word_count; i++)
+        good = good && add_arg(args, cli->words[i]);
+    json_set(body, "args", args);
+    if (good)
+        return body;
+    json_free(body);
+    return NULL;
+}
+
+static bool is_final(const struct json *command)
+{
+    const char *state = json_text(command, "state", "");
+    return strcmp(state, "queued") != 0 && strcmp(state, "given") != 0 &&
+           (strcmp(state, "sent") != 0 || json_int(command, "ended", 0) > 0);
+}
+
+static int print_command(const struct cli *cli, const struct json *command)
+{
+    static const char *const names[][3] = {
+        {"queued", "等待设备上线", "waits for the device"},
+        {"given", "等待消息服务", "waits for the broker"},
+        {"sent", "已发出", "sent"},
+        {"acknowledged", "设备已执行", "done"},
+        {"refused", "设备拒绝", "refused by the device"},
+        {"timed_out", "设备没有答复", "no reply from the device"},
+        {"expired", "已过期，没有发出", "too late, not sent"},
+    };
+    const char *state = json_text(command, "state", "");
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (!cli->json && strcmp(names[i][0], state) == 0)
+            printf("%s\n", names[i][cli->english ? 2 : 1]);
+    if (strcmp(state, "acknowledged") == 0 || strcmp(state, "sent") == 0)
+        return EXIT_OK;
+    fprintf(stderr, "touyan: %s\n", json_text(command, "problem", state));
+    return EXIT_LATER;
+}
+
+/* Until it has ended; what still waits after that is shown as it is. */
+static int await(const struct cli *cli, const char *id)
+{
+    char path[96];
+    snprintf(path, sizeof path, "/v1/devices/command/%.64s", id);
+    int64_t until_ms = clock_mono_ms(clock_real()) + WAIT_MS;
+    for (;;) {
+        struct json *command = NULL;
+        int code = cli_peek(cli, path, &command);
+        if (code != EXIT_OK)
+            return code;
+        if (is_final(command) || clock_mono_ms(clock_real()) >= until_ms) {
+            code = print_command(cli, command);
+            json_free(command);
+            return code;
+        }
+        json_free(command);
+        clock_sleep_ms(ASK_EVERY_MS);
+    }
+}
+
+int command_device_command(const struct cli *cli)
+{
+    struct json *answer = NULL, *body = command_body(cli);
+    if (body == NULL)
+        return cli_usage(cli, "device command ID NAME [KEY=VALUE ...]");
+    int code = cli_post(cli, "/v1/devices/command", body, &answer);
+    if (code == EXIT_OK)
+        code = await(cli, json_text(answer, "id", ""));
+    json_free(answer);
     return code;
 }

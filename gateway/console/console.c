@@ -368,6 +368,37 @@ static void post_answer(struct console *console, const struct http_request *requ
     reply(ret, OK, json);
 }
 
+static void post_command(struct console *console, const struct http_request *request,
+                         struct http_answer *ret)
+{
+    struct json *body = parse_body(request, ret);
+    if (body == NULL)
+        return;
+    struct err err = {0};
+    char id[LIMIT_ID_BYTES + 1] = "";
+    int code = console->ports.command(console->ports.ctx, body, id, &err);
+    json_free(body);
+    if (code != ERR_OK) {
+        reply_error(ret, status_of(code), err.text);
+        return;
+    }
+    ret->wrote = true;
+    struct json *json = json_new_object();
+    json_set_text(json, "id", id);
+    reply(ret, OK, json);
+}
+
+static void get_one_command(struct console *console, const struct http_request *request,
+                            struct http_answer *ret)
+{
+    struct json *one =
+        console_command_one(console->replica, request->path + strlen("/v1/devices/command/"));
+    if (one == NULL)
+        reply_error(ret, NOT_FOUND, "there is no command with this id");
+    else
+        reply(ret, OK, one);
+}
+
 static void post_enrol(struct console *console, const struct http_request *request,
                        struct http_answer *ret)
 {
@@ -413,6 +444,8 @@ static const struct route routes[] = {
     {"GET", "/v1/desk", get_desk},
     {"POST", "/v1/desk/done", post_desk_done},
     {"GET", "/v1/devices", get_devices},
+    {"POST", "/v1/devices/command", post_command},
+    {"GET", "/v1/devices/command/", get_one_command},
     {"GET", "/v1/enrol", get_enrolment},
     {"POST", "/v1/enrol", post_enrol},
     {"GET", "/v1/sync", get_sync},

@@ -18,6 +18,8 @@
  *   GET  /v1/desk             what waits for a person, newest first
  *   POST /v1/desk/done        {"id"}
  *   GET  /v1/devices          and the last messages that no rule understood
+ *   POST /v1/devices/command    {"device","name","args":{},"idem"} -> {"id"}
+ *   GET  /v1/devices/command/ID {"state","problem",...}
  *   GET  /v1/enrol              the station's certificate: {state, digits, until, ...}
  *   POST /v1/enrol              {"code"}               asks the county for one; without: to approve
  *   GET  /v1/sync               POST /v1/sync/now
@@ -64,6 +66,8 @@ struct console_ports {
     int (*answer)(void *ctx, const char *desk_id, const char *text, char ret_id[LIMIT_ID_BYTES + 1],
                   struct err *err);
     int (*simulate)(void *ctx, const char *number, const char *text, struct err *err);
+    int (*command)(void *ctx, const struct json *body, char ret_id[LIMIT_ID_BYTES + 1],
+                   struct err *err);
 };
 
 struct console {
@@ -81,6 +85,7 @@ struct json *console_device_list(struct replica *replica);
 struct json *console_sync_pending(struct replica *replica, const struct http_request *request);
 struct json *console_sync_conflicts(struct replica *replica, const struct http_request *request);
 struct json *console_sync_quarantine(struct replica *replica, const struct http_request *request);
+struct json *console_command_one(struct replica *replica, const char *id); /* NULL: none */
 struct json *console_raw_list(struct replica *replica); /* kept raw, with the reason */
 struct json *console_desk_list(struct replica *replica);
 struct json *console_inbox(struct console *console);

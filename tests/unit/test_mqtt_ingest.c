@@ -85,7 +85,7 @@ static void open_ingest(struct world *w)
 {
     const struct ingest_options options = {
         .replica = w->replica, .clock = &w->clock, .station = "S0117"};
-    const struct ingest_callbacks callbacks = {w, on_event, on_ack};
+    const struct ingest_callbacks callbacks = {w, on_event, on_ack, NULL};
     struct err err;
     if (ingest_open(&options, &callbacks, &w->ingest, &err) != ERR_OK)
         fail_msg("%s", err.text);
