@@ -8,7 +8,7 @@
 #include "gateway/base/text.h"
 
 enum {
-    SLOTS = 4096, /* a power of two, at least twice LIMIT_DEVICES */
+    SLOTS = 32768, /* a power of two, at least twice LIMIT_DEVICES */
     CLOCK_NEAR_MS = 2000,
 };
 
@@ -48,6 +48,7 @@ static struct device *add(struct devices *devices, uint16_t *slot, const char *i
     text_copy(device->id, sizeof device->id, id);
     text_copy(device->product, sizeof device->product, product);
     device->battery = -1;
+    device->seq = -1;
     devices->list[devices->count++] = device;
     *slot = (uint16_t)devices->count;
     return device;
@@ -113,6 +114,12 @@ static void load_row(struct devices *devices, struct query *query)
     take_text(query, 10, device->topic, sizeof device->topic);
     take_text(query, 11, device->firmware, sizeof device->firmware);
     device->battery = query_is_null(query, 12) ? -1 : (int)query_get_int(query, 12);
+    take_text(query, 13, device->boot, sizeof device->boot);
+    device->seq = query_get_int(query, 14);
+    device->seq_at_ms = query_get_int(query, 15);
+    device->over = query_get_int(query, 16);
+    device->loaded_heard_ms = device->heard_at_ms;
+    device->just_loaded = true;
     if (query_is_null(query, 8))
         return;
     device->samples_ms[0] = query_get_int(query, 8);
@@ -124,8 +131,8 @@ void devices_load(struct devices *devices)
     clear(devices);
     struct query *query = replica_query(
         devices->replica, "SELECT device_id, product, state, state_at, first_at, heard_at, "
-                          "event_at, silent_s, offset_ms, messages, topic, firmware, battery "
-                          "FROM device_state");
+                          "event_at, silent_s, offset_ms, messages, topic, firmware, battery, "
+                          "boot, seq, seq_at, over FROM device_state");
     while (query_row(query))
         load_row(devices, query);
     query_done(query);
@@ -174,13 +181,15 @@ void devices_write(struct devices *devices, struct device *device)
 {
     static const char sql[] =
         "INSERT INTO device_state(device_id, product, state, state_at, first_at, heard_at, "
-        "event_at, silent_s, offset_ms, messages, topic, firmware, battery) "
-        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) "
+        "event_at, silent_s, offset_ms, messages, topic, firmware, battery, boot, "
+        "seq, seq_at, over) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, "
+        "?15, ?16, ?17) "
         "ON CONFLICT(device_id) DO UPDATE SET product = excluded.product, state = excluded.state, "
         "state_at = excluded.state_at, heard_at = excluded.heard_at, "
         "event_at = excluded.event_at, silent_s = excluded.silent_s, "
         "offset_ms = excluded.offset_ms, messages = excluded.messages, topic = excluded.topic, "
-        "firmware = excluded.firmware, battery = excluded.battery";
+        "firmware = excluded.firmware, battery = excluded.battery, boot = excluded.boot, "
+        "seq = excluded.seq, seq_at = excluded.seq_at, over = excluded.over";
     struct query *query = replica_query(devices->replica, sql);
     int64_t offset_ms;
     query_text(query, 1, device->id);
@@ -198,6 +207,10 @@ void devices_write(struct devices *devices, struct device *device)
     query_text(query, 12, device->firmware);
     if (device->battery >= 0)
         query_int(query, 13, device->battery);
+    query_text(query, 14, device->boot);
+    query_int(query, 15, device->seq);
+    query_int(query, 16, device->seq_at_ms);
+    query_int(query, 17, device->over);
     query_row(query);
     query_done(query);
     device->dirty = false;

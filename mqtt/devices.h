@@ -11,6 +11,7 @@
 #include "gateway/base/limits.h"
 #include "mqtt/mapping.h"
 #include "mqtt/presence.h"
+#include "mqtt/quota.h"
 #include "sync/replica/replica.h"
 
 enum { DEVICE_SAMPLES = 5, DEVICE_TOPIC_BYTES = 127 };
@@ -27,6 +28,12 @@ struct device {
     char topic[DEVICE_TOPIC_BYTES + 1]; /* where it was heard last; "": only in shared ones */
     char firmware[MAPPING_FIRMWARE_BYTES + 1];
     int battery; /* percent; -1: not known */
+    char boot[MAPPING_SEQ_BYTES + 1];
+    int64_t seq, seq_at_ms;  /* see gaps.h; seq -1: not known */
+    int64_t loaded_heard_ms; /* heard_at_ms as it was read from the table */
+    bool just_loaded;        /* no number heard since then */
+    struct quota quota;
+    int64_t over; /* messages beyond it */
     bool dirty;
     int64_t registered_turn; /* of ingest, in which it was found in table device, with `scope` */
     char scope[LIMIT_STATION_BYTES + 1];

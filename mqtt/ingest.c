@@ -17,6 +17,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
 #include "mqtt/devices.h"
+#include "mqtt/gaps.h"
 #include "mqtt/mapping.h"
 #include "mqtt/payload.h"
 #include "mqtt/presence.h"
@@ -28,6 +29,7 @@ enum {
     EVENT_ID_BYTES = LIMIT_DEVICE_ID_BYTES + 1 + LIMIT_DEDUPE_BYTES,
     ACK_BYTES = 2 * LIMIT_TOPIC_BYTES,
     RAW_TRIM_EVERY = 100,
+    OVER_SAID_EVERY = 1000,
 };
 
 struct ingest {
@@ -277,6 +279,23 @@ static int store_event(struct work *work, const struct mqtt_event *event, const 
     return REFUSED;
 }
 
+static const char beyond_quota[] = "beyond the quota of its device";
+
+/* Events only: what is no event costs next to nothing. A change of presence has no rule. */
+static bool within_quota(struct work *work)
+{
+    struct device *device = work->device;
+    if (device == NULL || work->mapped.rule == NULL ||
+        quota_take(&device->quota, clock_mono_ms(work->ingest->clock), work->message->size,
+                   work->mapped.product->events_per_s))
+        return true;
+    if (device->over++ % OVER_SAID_EVERY == 0)
+        log_warn("mqtt.quota", "device=%s over=%lld", device->id, (long long)device->over);
+    device->dirty = true;
+    work->ingest->counts.over++;
+    return false;
+}
+
 /* NULL, or the reason to keep the message raw. */
 static const char *take_event(struct work *work)
 {
@@ -297,6 +316,8 @@ static const char *take_event(struct work *work)
         .replay = work->mapped.replay,
     };
     judge_age(&event);
+    if (!event.alarm && !within_quota(work))
+        return beyond_quota;
     const char *reason = NULL;
     int result = store_event(work, &event, &reason);
     /* Somebody presses a button that the county has not told us of yet: that is an alarm all the
@@ -436,6 +457,16 @@ static bool is_state_only(enum mqtt_kind kind)
            kind == MQTT_PRESENCE_OFF || kind == MQTT_REPLY;
 }
 
+/* Only a device that is registered is asked for what is missing; what only moves its state has not
+ * been looked up yet. */
+static void note_number(struct work *work)
+{
+    char scope[LIMIT_NAME_BYTES];
+    const char *reason = NULL;
+    if (work->mapped.seq >= 0 && find_device(work, scope, sizeof scope, &reason))
+        gaps_note(work->ingest->replica, work->device, &work->mapped, work->heard_at_ms);
+}
+
 /* One event of the message. */
 static const char *handle_item(struct work *work)
 {
@@ -455,6 +486,8 @@ static const char *handle_item(struct work *work)
         reason = take_event(work);
     if (work->device != NULL)
         note_device(work);
+    if (reason == NULL && work->device != NULL && !work->message->retained)
+        note_number(work);
     return reason;
 }
 
@@ -501,7 +534,7 @@ bool ingest_message(struct ingest *ingest, const struct ingest_message *message)
     watch_turn(ingest);
     replica_enter(ingest->replica);
     const char *reason = handle(&work);
-    if (reason != NULL)
+    if (reason != NULL && reason != beyond_quota)
         keep_raw(&work, reason);
     if (replica_leave(ingest->replica, true))
         return true;

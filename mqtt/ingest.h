@@ -67,7 +67,7 @@ struct ingest_message {
 };
 
 struct ingest_counts {
-    int64_t messages, events, duplicates, states, raw, acks;
+    int64_t messages, events, duplicates, states, raw, acks, over;
 };
 
 /* Loads the rules and the state of the devices. */

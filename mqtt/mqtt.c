@@ -23,6 +23,7 @@
 #include "gateway/base/text.h"
 #include "mqtt/client.h"
 #include "mqtt/commands.h"
+#include "mqtt/gaps.h"
 #include "mqtt/mapping.h"
 #include "mqtt/outbox.h"
 
@@ -254,6 +255,7 @@ static void on_tick(uv_timer_t *timer)
     if (replica_failing(mqtt->replica) != NULL)
         return;
     ingest_tick(mqtt->ingest, mqtt->status.connected);
+    gaps_tick(&mqtt->commands);
     commands_tick(&mqtt->commands);
     mqtt_outbox_pump(&mqtt->outbox);
 }

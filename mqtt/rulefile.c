@@ -170,6 +170,12 @@ static bool set_bridge(struct parser *p)
     return read_flag(p, &p->product->bridge);
 }
 
+static bool set_events_per_s(struct parser *p)
+{
+    return text_to_int(p->value, 1, 100000, &p->product->events_per_s) ||
+           no(p, "a number from 1 to 100000");
+}
+
 static bool add_access(struct parser *p, const char **list, int *count)
 {
     if (*count == RULE_ACCESS)
@@ -400,6 +406,7 @@ static const struct key {
     {IN_PRODUCT, "write", set_write},
     {IN_PRODUCT, "read", set_read},
     {IN_PRODUCT, "bridge", set_bridge},
+    {IN_PRODUCT, "events_per_s", set_events_per_s},
     {IN_RULE, "topic", set_topic},
     {IN_RULE, "format", set_format},
     {IN_RULE, "each", set_each},
@@ -650,6 +657,7 @@ int rulefile_parse(const char *file, const char *text, size_t size, struct produ
     }
     memcpy(product->bytes, text, size);
     product->bytes[size] = '\0';
+    product->events_per_s = LIMIT_DEVICE_EVENTS_PER_S;
     text_copy(product->file, sizeof product->file, file);
     int code = parse_lines(product, err);
     if (code != ERR_OK || product->name == NULL) {

@@ -116,7 +116,8 @@ struct product {
     const char *title;
     const char *write[RULE_ACCESS], *read[RULE_ACCESS];
     int write_count, read_count;
-    bool bridge; /* one user for all its devices: the user name is that of the product */
+    int events_per_s; /* of one device, see quota.h */
+    bool bridge;      /* one user for all its devices: the user name is that of the product */
     struct rule rules[PRODUCT_RULES];
     int rule_count;
     struct rule_command commands[PRODUCT_COMMANDS];

@@ -41,7 +41,11 @@ enum {
     LIMIT_MQTT_IN_FLIGHT = 20,     /* published and not yet acknowledged by the broker */
     LIMIT_MQTT_OUT_ROWS = 10000,
     LIMIT_MQTT_OUT_BYTES = 16384, /* of one message to a device */
-    LIMIT_DEVICES = 2000,         /* known or discovered */
+    LIMIT_DEVICES = 16000,        /* known or discovered */
+    LIMIT_DEVICE_EVENTS_PER_S = 20,
+    LIMIT_DEVICE_BURST_EVENTS = 3000, /* a terminal keeps up to 2,000 records */
+    LIMIT_DEVICE_BYTES_PER_MS = 256,
+    LIMIT_DEVICE_BURST_BYTES = 536870912, /* 3,000 photos */
     LIMIT_DEVICE_ID_BYTES = 64,
     LIMIT_EVENT_TEXT_BYTES = 64, /* code and subject */
     LIMIT_DEDUPE_BYTES = 128,

@@ -69,8 +69,10 @@ static void prepare_tables(struct bench *bench)
         replica_get_int(replica, 0, "SELECT count(*) FROM device_event WHERE kind = 'door'", "");
 }
 
-/* Events of our own scheme without the answer that devices get: the publisher listens to none. */
+/* Events of our own scheme without the answer that devices get (the publisher listens to none), and
+ * as many of one device as the broker can bring. */
 static const char rules[] = "product = touyan\n"
+                            "events_per_s = 100000\n"
                             "[rule event]\n"
                             "topic = " BENCH_FILTER "\n"
                             "kind = $.k\n"
