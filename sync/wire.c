@@ -84,13 +84,13 @@ static void follow(struct wire *wire, const char *scope)
     wire->scope_count++;
 }
 
-/* What was granted before this start: a cursor is there, or a filling has begun. */
+/* What was granted before this start: a cursor is there, or a filling has begun, perhaps anew. */
 static void follow_known(struct wire *wire)
 {
     struct query *query = replica_query(
         wire->replica,
         "SELECT substr(k, instr(k, ':') + 1) FROM sync_state WHERE k GLOB 'cur:*' OR k "
-        "GLOB 'boot:*' OR k GLOB 'digest:*'");
+        "GLOB 'boot:*' OR k GLOB 'digest:*' OR k GLOB 'refill:*'");
     while (!wire->scopes_fixed && query_row(query))
         follow(wire, query_get_text(query, 0));
     query_done(query);
@@ -681,7 +681,7 @@ static bool unfollow(struct wire *wire, size_t at)
     log_warn("sync.revoked", "scope=%s", scope);
     bool ok = replica_run(wire->replica,
                           "DELETE FROM sync_state WHERE k IN ('cur:' || ?1, 'boot:' || ?1, "
-                          "'digest:' || ?1)",
+                          "'refill:' || ?1, 'digest:' || ?1)",
                           "s", scope) >= 0 &&
               replica_run(wire->replica,
                           "INSERT INTO sync_state(k, v) VALUES ('drop:' || ?1, 1) "

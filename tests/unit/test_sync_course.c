@@ -461,9 +461,8 @@ static void a_filling_that_is_refused_does_not_keep_the_news_away(void **state)
 
 /* --- scopes --- */
 
-static void a_grant_that_ends_in_the_middle_of_its_filling_is_noticed(void **state)
+static void fill_some_of_another(struct fixture *f)
 {
-    struct fixture *f = *state;
     sync_start(f->sync);
     wait_request(f, "/v1/sync");
     answer_sync(f, "", ",\"grant\":[\"*\",\"S1\",\"S7\"]");
@@ -482,6 +481,33 @@ static void a_grant_that_ends_in_the_middle_of_its_filling_is_noticed(void **sta
         "\"name\":\"n\"}]}],\"next\":\"x\",\"more\":1}");
     wait_request(f, "/v1/boot?");
     assert_int_equal(ask(f, "SELECT count(*) FROM person WHERE scope='S7'"), 1);
+}
+
+/* The county came back from a backup, the filling is to begin anew, and the program starts. */
+static void a_grant_that_ends_before_its_second_filling_is_noticed(void **state)
+{
+    struct fixture *f = *state;
+    fill_some_of_another(f);
+    close_all(f);
+    open_all(f);
+    run(f, "UPDATE sync_state SET k='refill:S7',v=1 WHERE k='boot:S7'");
+    close_all(f);
+    open_all(f);
+    sync_start(f->sync);
+    wait_request(f, "/v1/boot?");
+    answer(f, 403, "{\"error\":\"this scope is not granted to the station\"}");
+    wait_request(f, "/v1/sync");
+    answer_sync(f, BOTH("700"), ",\"grant\":[\"*\",\"S1\"]");
+    sync_retry_now(f->sync);
+    wait_request(f, "/v1/sync");
+    assert_int_equal(ask(f, "SELECT count(*) FROM person WHERE scope='S7'"), 0);
+    assert_int_equal(ask(f, "SELECT count(*) FROM sync_state WHERE k GLOB '*:S7'"), 0);
+}
+
+static void a_grant_that_ends_in_the_middle_of_its_filling_is_noticed(void **state)
+{
+    struct fixture *f = *state;
+    fill_some_of_another(f);
     close_all(f); /* also when the program was started anew since */
     open_all(f);
     sync_start(f->sync);
@@ -783,6 +809,7 @@ int main(void)
         TEST(a_filling_that_began_again_is_compared_afterwards),
         TEST(a_county_that_knows_no_filling_is_read_from_zero),
         TEST(a_grant_that_ends_in_the_middle_of_its_filling_is_noticed),
+        TEST(a_grant_that_ends_before_its_second_filling_is_noticed),
         TEST(a_filling_that_is_refused_does_not_keep_the_news_away),
         TEST(what_is_not_granted_any_more_is_taken_away_without_marks),
         TEST(an_expired_station_compares_and_repairs),

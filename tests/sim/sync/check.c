@@ -68,12 +68,15 @@ static void check_events(struct world *world)
     }
 }
 
-/* An edit that lives stands on this one. */
+/* An edit that lives stands on this one; or one that was held for lost with the county's disk, but
+ * was under way to a station, which gave it back, and then lost to another. */
 static bool has_heir(const struct world *world, int edit)
 {
-    for (int e = 0; e < world->history.edit_count; e++)
-        if (e != edit && !world->history.edits[e].dead && edit_is_ancestor(world, e, edit))
+    for (int e = 0; e < world->history.edit_count; e++) {
+        const struct edit *it = &world->history.edits[e];
+        if (e != edit && (!it->dead || it->logged) && edit_is_ancestor(world, e, edit))
             return true;
+    }
     return false;
 }
 
