@@ -269,14 +269,19 @@ bool wire_settle_unfed(struct wire *wire, const char *scope, int64_t v)
 
 /* --- a batch --- */
 
-/* Deleted by the county: whoever brings it back says so. */
+/* Deleted by the county: whoever brings it back says so, and on what. */
 static bool note_gone(const struct batch *batch, const char *id)
 {
-    return batch->group->table->direction != TABLE_BOTH ||
-           replica_run(batch->wire->replica,
-                       "INSERT INTO sync_gone(tid, pk) VALUES (?1, ?2) "
-                       "ON CONFLICT DO NOTHING",
-                       "is", (int64_t)batch->group->table->tid, id) >= 0;
+    if (batch->group->table->direction != TABLE_BOTH)
+        return true;
+    struct query *query = replica_query(batch->wire->replica, batch->sql->known);
+    query_text(query, 1, id);
+    int64_t v = query_row(query) ? query_get_int(query, 0) : 0;
+    query_done(query);
+    return replica_run(batch->wire->replica,
+                       "INSERT INTO sync_gone(tid, pk, v) VALUES (?1, ?2, nullif(?3, 0)) "
+                       "ON CONFLICT DO UPDATE SET v = coalesce(excluded.v, v)",
+                       "isi", (int64_t)batch->group->table->tid, id, v) >= 0;
 }
 
 /* One row that the check named. */
@@ -298,8 +303,8 @@ static bool treat_named(const struct batch *batch, struct query *query)
     if (op[0] == 'X')
         return take_away(batch, id, batch->group->scope, marked, v,
                          "the row left the station's scope");
-    return take_away(batch, id, NULL, marked, v, "the county deleted the row") &&
-           note_gone(batch, id);
+    return note_gone(batch, id) &&
+           take_away(batch, id, NULL, marked, v, "the county deleted the row");
 }
 
 /* Treats the rows that are named and leaves the plain ones in the batch. */

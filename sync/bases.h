@@ -11,8 +11,9 @@
 
 /* An unsent mark on the same base takes the other in; each keeps the stamps of its groups. */
 #define BASES_STAMPS(mark)                                                                         \
-    "json_set(coalesce(" mark "hs, '{}'), '$.' || coalesce(" mark "lg, " mark                      \
-    "gm), json_array(" mark "h, " mark "bt, " mark "boot))"
+    "json_set(coalesce(" mark "hs, '{}'), '$.\"' || coalesce(" mark "lg, " mark                    \
+    "gm) || '/' || coalesce(" mark "boot, 0) || '\"', json_array(" mark "h, " mark "bt, " mark     \
+    "boot))"
 #define BASES_TAKE_IN                                                                              \
     "ON CONFLICT(tid, pk, base) WHERE st = 0 AND tid <> 18 DO UPDATE SET hs = "                    \
     "json_patch(" BASES_STAMPS("sync_out.") ", " BASES_STAMPS(                                     \

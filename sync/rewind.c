@@ -421,12 +421,24 @@ static bool open_lost(struct rewind *rewind)
                        "i", rewind->f) >= 0;
 }
 
+/* A row that the county does not know has to come as a whole. */
+static bool is_split_new_row(struct rewind *rewind)
+{
+    return replica_get_int(rewind->wire->replica, 0,
+                           "SELECT 1 FROM sync_out f JOIN sync_out m ON m.tid = f.tid AND m.pk = "
+                           "f.pk AND m.tid <> 18 AND m.st <> 2 AND m.st <> 4 AND m.st = 3 AND "
+                           "m.base = 0 AND coalesce(m.v, m.h * 1000) > ?1 WHERE f.st = 1 AND "
+                           "f.st <> 2 AND f.st <> 4 AND f.base = 0 LIMIT 1",
+                           "i", rewind->f) != 0;
+}
+
 static bool treat_marks(struct rewind *rewind)
 {
     if ((rewind->wire->without & WITHOUT_REMARK_ACKED) != 0)
         return true;
     replica_set_applying(rewind->wire->replica, true);
-    bool ok = open_lost(rewind);
+    bool ok = !is_split_new_row(rewind) || wire_unclaim(rewind->wire);
+    ok = ok && open_lost(rewind);
     replica_set_applying(rewind->wire->replica, false);
     return ok;
 }

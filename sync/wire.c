@@ -153,8 +153,10 @@ bool wire_unclaim(struct wire *wire)
             wire->replica,
             "UPDATE sync_out SET hs = iif(coalesce(sync_out.lg, sync_out.gm) = coalesce(n.lg, "
             "n.gm) AND "
-            "sync_out.hs IS NULL AND n.hs IS NULL, NULL, json_patch(json_set(coalesce(sync_out.hs, "
-            "'{}'), '$.' || coalesce(sync_out.lg, sync_out.gm), json_array(sync_out.h, "
+            "sync_out.hs IS NULL AND n.hs IS NULL AND sync_out.boot IS n.boot, NULL, "
+            "json_patch(json_set(coalesce(sync_out.hs, "
+            "'{}'), '$.\"' || coalesce(sync_out.lg, sync_out.gm) || '/' || coalesce("
+            "sync_out.boot, 0) || '\"', json_array(sync_out.h, "
             "sync_out.bt, "
             "sync_out.boot)), coalesce(n.hs, '{}'))), lg = coalesce(n.lg, n.gm), gm = sync_out.gm "
             "| n.gm, h = n.h, bt = n.bt, boot = n.boot FROM (SELECT tid, pk, base, gm, h, bt, "

@@ -50,16 +50,22 @@ static void add_unfed(struct buf *sql, const struct table *table)
                table->tid);
 }
 
-/* "hN": the stamp of group N when it was changed before the mark's last edit. */
+/* "hN": the stamp of group N when it was changed before the mark's last edit, or when it was
+ * changed once more by a clock that was behind: what stands on a change is later than it. */
+static void add_stamp(struct buf *sql, int number, int bit)
+{
+    buf_printf(sql,
+               " UNION ALL SELECT 'h%d', (SELECT iif(lg & %d, iif(max(e.value->>0) < h, NULL, "
+               "max(e.value->>0) + 1), max(e.value->>0) + (count(*) > 1)) FROM json_each(hs) e "
+               "WHERE e.key & %d) WHERE gm & %d",
+               number, bit, bit, bit);
+}
+
 static void add_stamps(struct buf *sql, const struct table *table)
 {
-    static const char stamp[] =
-        " UNION ALL SELECT 'h%d', (SELECT max(e.value->>0) FROM json_each(hs) e WHERE e.key & %d) "
-        "WHERE gm & %d AND NOT lg & %d";
     for (int group = 0; group < table_group_count(table); group++)
-        buf_printf(sql, stamp, group, 1 << group, 1 << group, 1 << group);
-    buf_printf(sql, stamp, 7, PROTOCOL_GROUP_DELETED, PROTOCOL_GROUP_DELETED,
-               PROTOCOL_GROUP_DELETED);
+        add_stamp(sql, group, 1 << group);
+    add_stamp(sql, 7, PROTOCOL_GROUP_DELETED);
 }
 
 /* What few rows have is added when they have it. */
@@ -289,6 +295,18 @@ static const char *make_show(const struct table *table)
     return finish(&sql);
 }
 
+/* What the county knew of the row when the earliest of its changes here was made. */
+static const char *make_known(const struct table *table)
+{
+    struct buf sql;
+    buf_init(&sql, SQL_BYTES_MAX);
+    buf_printf(&sql,
+               "SELECT min(_v, coalesce((SELECT min(base) FROM sync_out WHERE tid = %d AND tid <> "
+               "18 AND pk = ?1 AND st <> 2 AND st <> 4), _v)) FROM %s WHERE id = ?1",
+               table->tid, table->name);
+    return finish(&sql);
+}
+
 static const char *make_scan(const struct table *table)
 {
     struct buf sql;
@@ -410,6 +428,7 @@ const struct wire_sql *wire_sql_of(const struct table *table)
     if (made[at].push == NULL)
         made[at] = (struct wire_sql){make_push(table),  make_adopt(table), make_check(table),
                                      make_store(table), make_drop(table),  make_show(table),
-                                     make_scan(table),  make_give(table),  make_give_part(table)};
+                                     make_scan(table),  make_give(table),  make_give_part(table),
+                                     make_known(table)};
     return &made[at];
 }

@@ -28,9 +28,11 @@ struct wire_sql {
     /* ?1 id, ?2 limit, ?3 v -> id, the row to be given back (JSON), NULL when its version is not
      * above v; gm leaves out the groups with open marks */
     const char *give;
-    /* ?1 id, ?2 v, ?3 groups, ?4 those of them that matter when the row is not older than v -> _v,
+    /* ?1 id, ?2 v, ?3 groups, ?4 those of them that matter when the row is not older than v ->
      * groups, this part of the row to be given back (JSON) */
     const char *give_part;
+    /* ?1 id -> the version that its author knows who brings the row back after it was taken away */
+    const char *known;
 };
 
 const struct wire_sql *wire_sql_of(const struct table *table);

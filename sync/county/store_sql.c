@@ -367,8 +367,8 @@ static void make_admission(struct table_sql *out, struct buf *b)
         buf_printf(b,
                    "UPDATE in_%d AS m SET _new=0,why=CASE WHEN m.gm=%d THEN NULL WHEN m.base>0"
                    " AND ?6=0 THEN 'gone' ELSE 'incomplete new row' END WHERE m._new=1 AND"
-                   " ((m.base>0 AND ?6=0) OR (m.gm&%d)<>%d) AND %s",
-                   t->tid, BIT_DEL, all, all, COND);
+                   " ((m.base>0 AND ?6=0 AND ((m.gm&%d)=0 OR m._del<>0)) OR (m.gm&%d)<>%d) AND %s",
+                   t->tid, BIT_DEL, BIT_DEL, all, all, COND);
         out->steps[n++] = sql_take(b);
     }
 }

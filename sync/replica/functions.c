@@ -96,7 +96,7 @@ static void fn_sync_local(sqlite3_context *ctx, int argc, sqlite3_value **argv)
     sqlite3_result_int(ctx, self_of(ctx)->applying ? 0 : 1);
 }
 
-/* stamps(hs, gm, h, bt, boot): hs, a JSON object or NULL, with [h, bt, boot] for these groups
+/* stamps(hs, gm, h, bt, boot): hs, a JSON object or NULL, with "gm/boot": [h, bt, boot]
  * (marks.h). SQLite's own json_set may not be called by a trigger here. */
 static void fn_stamps(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 {
@@ -104,12 +104,16 @@ static void fn_stamps(sqlite3_context *ctx, int argc, sqlite3_value **argv)
     struct json *stamps = NULL;
     struct json *one = json_new_array();
     struct buf out;
-    char key[24];
+    char key[48];
     if (text == NULL || json_parse(text, strlen(text), &stamps, NULL) != ERR_OK)
         stamps = json_new_object();
     for (int i = 2; i < argc; i++)
-        json_add_int(one, sqlite3_value_int64(argv[i]));
-    snprintf(key, sizeof key, "%lld", sqlite3_value_int64(argv[1]));
+        if (sqlite3_value_type(argv[i]) == SQLITE_NULL)
+            json_add_text(one, NULL);
+        else
+            json_add_int(one, sqlite3_value_int64(argv[i]));
+    snprintf(key, sizeof key, "%lld/%lld", sqlite3_value_int64(argv[1]),
+             sqlite3_value_int64(argv[argc - 1]));
     json_set(stamps, key, one);
     buf_init(&out, LIMIT_JSON_BYTES);
     if (json_write(stamps, &out))

@@ -31,8 +31,12 @@ static void add_base(struct buf *sql, const struct table *table, int groups, con
 {
     buf_printf(sql,
                "coalesce((SELECT min(base) FROM sync_out WHERE tid = %d AND tid <> 18 AND pk = "
-               "%s.id AND st <> 2 AND st <> 4 AND gm & %d), %s._v)",
-               table->tid, row, row_bases ? 255 : groups, row);
+               "%s.id AND st <> 2 AND st <> 4 AND gm & %d), ",
+               table->tid, row, row_bases ? 255 : groups);
+    if ((groups & DELETED) != 0 && groups != DELETED) /* one that comes back */
+        buf_printf(sql, "(SELECT v FROM sync_gone WHERE tid = %d AND pk = %s.id), ", table->tid,
+                   row);
+    buf_printf(sql, "%s._v)", row);
 }
 
 /* The row as it was, or [] when there was none. */
@@ -67,13 +71,23 @@ static void add_update_head(struct buf *sql, const struct table *table, int grou
     add_base(sql, table, groups, "NEW", row_bases);
 }
 
+/* The stamp is the county's time when the county has been heard of in this boot, and final then: a
+ * copy of the database has the same one for the same change, and a later one for a later change,
+ * however the next estimate of its clock differs. Else (bt is set) it is what the clock says, and
+ * put right when the mark is taken into a push; then the stamps of the boots before stay, below
+ * which it must not fall. */
 static void add_mark_tail(struct buf *sql)
 {
-    buf_add_text(sql, ", now_ms(), boot_ms(), (SELECT max(boot) FROM sync_boot)) "
-                      "ON CONFLICT(tid, pk, base) WHERE st = 0 AND tid <> 18 "
-                      "DO UPDATE SET hs = iif(excluded.gm = coalesce(lg, gm), hs, stamps(hs, "
-                      "coalesce(lg, gm), h, bt, boot)), lg = excluded.gm, gm = gm | excluded.gm, "
-                      "h = excluded.h, bt = excluded.bt, boot = excluded.boot; ");
+    static const char OFFSET[] = "(SELECT boot_off_ms FROM sync_boot ORDER BY boot DESC LIMIT 1)";
+    buf_printf(sql,
+               ", coalesce(boot_ms() + %s, now_ms()), iif(%s IS NULL, boot_ms(), NULL), (SELECT "
+               "max(boot) FROM sync_boot)) ON CONFLICT(tid, pk, base) WHERE st = 0 AND tid <> 18 "
+               "DO UPDATE SET hs = iif(excluded.gm = coalesce(lg, gm) AND (boot IS excluded.boot "
+               "OR coalesce(bt, excluded.bt) IS NULL), hs, stamps(hs, coalesce(lg, gm), h, bt, "
+               "boot)), lg = excluded.gm, gm = gm | excluded.gm, h = iif(coalesce(bt, excluded.bt) "
+               "IS NULL, max(excluded.h, h + 1), excluded.h), bt = excluded.bt, boot = "
+               "excluded.boot; ",
+               OFFSET, OFFSET);
 }
 
 static void add_mark(struct buf *sql, const struct table *table, int groups, bool row_bases)
@@ -113,9 +127,10 @@ static void add_delete(struct buf *sql, const struct table *table, bool row_base
     buf_printf(sql, ", %d", DELETED);
     add_mark_tail(sql);
     buf_printf(sql,
-               "INSERT INTO sync_gone(tid, pk) VALUES (%d, OLD.id) "
-               "ON CONFLICT DO NOTHING; END;\n",
-               table->tid);
+               "INSERT INTO sync_gone(tid, pk, v) SELECT %d, OLD.id, min(base) FROM sync_out WHERE "
+               "tid = %d AND tid <> 18 AND pk = OLD.id AND st <> 2 AND st <> 4 "
+               "ON CONFLICT DO UPDATE SET v = excluded.v; END;\n",
+               table->tid, table->tid);
 }
 
 /* An event is written once and never changed, so it can have no earlier mark to look for. Hundreds

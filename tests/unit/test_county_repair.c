@@ -153,6 +153,12 @@ static void a_tombstone_waits_for_every_station(void **state)
     int64_t lseq =
         county_push(f, 2, "assignment", v, STATE, NOW, "\"id\":\"a1\",\"state\":\"confirmed\"");
     assert_string_equal(county_verdict(f, lseq), "gone");
+    /* but who deleted it may bring it back */
+    char duty[200];
+    snprintf(duty, sizeof duty, "%s,\"_del\":0", DUTY);
+    lseq = county_push(f, 1, "assignment", v, BOTH | DEL, NOW, duty);
+    assert_string_equal(county_verdict(f, lseq), "ok");
+    assert_int_equal(county_int(f, "SELECT count(*) FROM assignment WHERE _del=0"), 1);
 }
 
 static void who_stays_away_too_long_is_expired(void **state)

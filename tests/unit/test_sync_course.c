@@ -696,6 +696,25 @@ static void a_restored_county_gets_back_what_it_forgot(void **state)
     answer_hashes(f, NULL, 0);
 }
 
+/* Its insert lost in the life that the county forgot, an edit of one group is in flight: the county
+ * does not know the row, and takes it as a whole only. */
+static void a_new_row_is_not_torn_apart_by_a_rewind(void **state)
+{
+    struct fixture *f = *state;
+    settle_in(f);
+    write_shift(f, "s");
+    run(f, "UPDATE sync_out SET st=3,v=5000");
+    run(f, "UPDATE shift SET state='published'");
+    wait_request(f, "/v1/sync");
+    assert_int_equal(json_count(json_get(f->sent, "push")), 1);
+    answer(f, 409, REWIND);
+    wait_request(f, "/v1/giveback");
+    answer(f, 200, "{\"now\":1,\"f\":80,\"taken\":0,\"kept\":0,\"bad\":[]}");
+    wait_request(f, "/v1/sync");
+    assert_int_equal(ask(f, "SELECT count(*) FROM sync_out WHERE st<>2"), 1);
+    assert_int_equal(ask(f, "SELECT gm FROM sync_out WHERE st=0 AND base=0"), 3);
+}
+
 static void what_the_county_said_last_is_asked_about(void **state)
 {
     struct fixture *f = *state;
@@ -816,6 +835,7 @@ int main(void)
         TEST(what_is_new_here_survives_the_comparison),
         TEST(what_lost_and_is_elsewhere_goes),
         TEST(a_restored_county_gets_back_what_it_forgot),
+        TEST(a_new_row_is_not_torn_apart_by_a_rewind),
         TEST(what_the_county_said_last_is_asked_about),
         TEST(a_comparison_of_another_life_does_not_count),
         TEST(a_crash_while_giving_back_begins_it_again),

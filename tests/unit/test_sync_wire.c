@@ -407,9 +407,64 @@ static void what_comes_back_after_its_deletion_was_settled_says_so(void **state)
     for (size_t i = 0; i < 2; i++) {
         assert_int_equal(json_int(fx_sent_row(f, 0, i), "gm", 0), 131);
         assert_int_equal(json_int(fx_sent_row(f, 0, i), "_del", 9), 0);
+        /* on what was known when it was deleted */
+        assert_int_equal(json_int(fx_sent_row(f, 0, i), "base", 0), 10 + (int64_t)i);
     }
+    assert_int_equal(json_int(fx_sent_row(f, 0, 2), "base", 9), 0);
     assert_int_equal(json_int(fx_sent_row(f, 0, 2), "gm", 0), 3);
     assert_int_equal(fx_ask(f, "SELECT count(*) FROM sync_gone"), 0);
+}
+
+static void set_offset(struct wire_fixture *f, int64_t off_ms)
+{
+    char sql[160];
+    snprintf(sql, sizeof sql,
+             "UPDATE sync_boot SET boot_off_ms=%lld WHERE boot=(SELECT max(boot) "
+             "FROM sync_boot)",
+             (long long)off_ms);
+    fx_run(f, sql);
+}
+
+/* Two copies of the database tell the same change with the same stamp. */
+static void a_stamp_by_the_countys_clock_is_final(void **state)
+{
+    struct wire_fixture *f = *state;
+    fx_meet(f);
+    fx_get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "10", "1", "planned")));
+    set_offset(f, 1700000500000);
+    fx_run(f, "UPDATE shift SET need=7");
+    int64_t h = fx_ask(f, "SELECT h FROM sync_out");
+    set_offset(f, 1700000500040); /* the next estimate */
+    fx_build(f, 100);
+    assert_int_equal(json_int(fx_sent_row(f, 0, 0), "h", 0), h);
+    fx_get(f, "\"ack\":1,\"v0\":500,\"lost\":[],\"keep\":[],\"bad\":[]", "[]");
+    set_offset(f, 1700000500000);
+    fx_run(f, "UPDATE shift SET need=8");
+    h = fx_ask(f, "SELECT h FROM sync_out WHERE st=0");
+    set_offset(f, 1700000499000);
+    fx_run(f, "UPDATE shift SET need=9"); /* later, whatever the estimate says */
+    assert_int_equal(fx_ask(f, "SELECT h FROM sync_out WHERE st=0"), h + 1);
+}
+
+/* The second edit is made after a start with a dead clock, and pushed after another one. */
+static void what_stands_on_an_edit_is_later_than_it(void **state)
+{
+    struct wire_fixture *f = *state;
+    fx_meet(f);
+    fx_get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "10", "1", "planned")));
+    set_offset(f, 1700000500000);
+    fx_run(f, "UPDATE shift SET need=7");
+    int64_t h = fx_ask(f, "SELECT h FROM sync_out");
+    snprintf(f->machine.boot_id, sizeof f->machine.boot_id, "boot-2");
+    f->cells.wall_ms = 3000;
+    fx_crash(f);
+    fx_run(f, "UPDATE shift SET need=8");
+    snprintf(f->machine.boot_id, sizeof f->machine.boot_id, "boot-3");
+    fx_crash(f);
+    fx_build(f, 100);
+    assert_int_equal(f->rows, 1);
+    assert_true(json_int(fx_sent_row(f, 0, 0), "h", 0) < h);
+    assert_int_equal(json_int(fx_sent_row(f, 0, 0), "h0", 0), h + 1);
 }
 
 static void a_push_tells_when_each_group_was_changed(void **state)
@@ -508,6 +563,8 @@ int main(void)
         TEST(an_edit_of_another_does_not_raise_what_was_deleted_here),
         TEST(a_row_that_comes_back_says_so),
         TEST(what_comes_back_after_its_deletion_was_settled_says_so),
+        TEST(a_stamp_by_the_countys_clock_is_final),
+        TEST(what_stands_on_an_edit_is_later_than_it),
         TEST(a_push_tells_when_each_group_was_changed),
         TEST(a_push_tells_which_groups_lost_and_are_awaited),
         TEST(a_mark_that_lost_waits_for_a_row_that_is_not_older),
