@@ -90,7 +90,7 @@ static void forget(struct sample *sample)
     memset(sample->event, 0, sizeof sample->event);
 }
 
-static void look_into_station(struct station *station)
+void history_look_into(struct station *station)
 {
     forget(&station->sample);
     struct query *query = replica_query(station->replica, VALUES_SQL);
@@ -155,7 +155,7 @@ void history_look(struct world *world)
 {
     for (int i = 0; i < world->station_count; i++)
         if (world->stations[i].on) {
-            look_into_station(&world->stations[i]);
+            history_look_into(&world->stations[i]);
             look_at_quarantine(&world->stations[i]);
         }
     if (world->county.look != NULL)

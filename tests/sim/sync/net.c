@@ -196,6 +196,8 @@ static void give(struct station *station, const struct message *message)
     station->call = 0;
     if (replied && message->status == 200)
         station->replies++;
+    if (replied && strstr(message->body, "\"_op\":\"D\"") != NULL)
+        history_look_into(station); /* what it knows of a row when it is taken from it */
     station->on_reply(station->reply_ctx, &reply);
     station_turn_ended(station);
     if (replied)

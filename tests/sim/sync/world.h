@@ -273,8 +273,9 @@ bool edit_is_ancestor(const struct world *world, int of, int ancestor); /* or th
 /* Around whatever takes a database back in time: what only that one knew is gone with it. */
 void history_before_loss(struct world *world, struct sample *ret);
 void history_after_loss(struct world *world, const struct sample *before);
-/* Looks into all databases that run. */
+/* Looks into all databases that run, or into one. */
 void history_look(struct world *world);
+void history_look_into(struct station *station);
 /* Every "e<number>" of the text. */
 void history_tokens(struct world *world, const char *text, void (*fn)(struct edit *edit));
 
