@@ -11,6 +11,7 @@
 enum {
     MY_DUTIES_MS = 7 * CALTIME_DAY_MS,
     HOUR_MS = 60 * CALTIME_MINUTE_MS,
+    WHO_EARLY_MS = 30 * CALTIME_MINUTE_MS, /* before the start one may ask already */
 };
 
 void desk_put(struct duty *duty, const char *kind, const char *phone, const char *person_id,
@@ -140,4 +141,33 @@ int duty_suggest(struct duty *duty, const char *phone, const char *body,
                                                                        : TEXT_V1_HELP;
     suggest(duty, help, lang, &fields, ret[count++]);
     return count;
+}
+
+/* "东门：民警王建国到，家长李娜未到": who of the school's duties of now is there. Officers only: a
+ * parent never learns who stands where. */
+void desk_who(struct duty *duty, const struct incoming *in)
+{
+    struct school_words school;
+    char list[DUTY_LIST_SIZE] = "";
+    size_t used = 0;
+    if (!school_asked(duty, in, &school))
+        return;
+    struct query *q = replica_query(
+        duty->replica, "SELECT post, person_name, state = 'on_post' FROM slot WHERE school_id = ?1"
+                       " AND published AND start_at - ?3 <= ?2 AND end_at > ?2"
+                       " AND state NOT IN ('declined', 'cancelled', 'excused')"
+                       " ORDER BY post, state <> 'on_post', person_name");
+    query_text(q, 1, school.id);
+    query_int(q, 2, duty->now_ms);
+    query_int(q, 3, WHO_EARLY_MS);
+    while (query_row(q) && used < sizeof list - 256) {
+        bool there = query_get_int(q, 2) != 0;
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%.60s%.60s%s",
+                                 used > 0 ? "；" : "", query_get_text(q, 0), query_get_text(q, 1),
+                                 in->lang == TEXT_EN ? (there ? " in" : " not in")
+                                                     : (there ? "到" : "未到"));
+    }
+    query_done(q);
+    struct text_fields fields = {.school = school.name, .school_code = school.code, .list = list};
+    answer(duty, in, used > 0 ? TEXT_O4_WHO : TEXT_O4_NOBODY, &fields);
 }

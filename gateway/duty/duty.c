@@ -94,15 +94,6 @@ static void feedback(struct duty *duty, const struct incoming *in)
     answer(duty, in, TEXT_P10_FEEDBACK, &none);
 }
 
-/* To whoever is at the desk, in the words of who wrote. */
-static void hazard(struct duty *duty, const struct incoming *in)
-{
-    struct text_fields none = {0};
-    desk_put(duty, "text", in->text->phone, in->known ? in->person.id : NULL, in->text->id,
-             in->text->body);
-    answer(duty, in, TEXT_A12_HAZARD_PASSED, &none);
-}
-
 static void appeal(struct duty *duty, const struct incoming *in)
 {
     struct text_fields none = {0};
@@ -122,7 +113,7 @@ static void (*const handlers[COMMAND_COUNT])(struct duty *, const struct incomin
     [COMMAND_CHECK_IN] = checkin_text,
     [COMMAND_STAND_IN] = checkin_stand_in,
     [COMMAND_CHECK_OUT] = checkout_text,
-    [COMMAND_HAZARD] = hazard,
+    [COMMAND_HAZARD] = ledger_hazard,
     [COMMAND_MY_DUTIES] = desk_my_duties,
     [COMMAND_APPEAL] = appeal,
     [COMMAND_QUERY] = parents_query,
@@ -140,6 +131,12 @@ static void (*const handlers[COMMAND_COUNT])(struct duty *, const struct incomin
     [COMMAND_HANDLE] = gap_handle,
     [COMMAND_SEND_SOMEONE] = gap_send_someone,
     [COMMAND_GAPS] = gap_list,
+    [COMMAND_LEDGER] = ledger_list,
+    [COMMAND_CLOSE_ISSUE] = ledger_close,
+    [COMMAND_REOPEN_ISSUE] = ledger_reopen,
+    [COMMAND_WHO] = desk_who,
+    [COMMAND_VISIT] = visit_begin,
+    [COMMAND_VISIT_END] = visit_end,
 };
 
 static void dispatch(struct duty *duty, const struct incoming *in)
@@ -267,6 +264,8 @@ static void run_parts(struct duty *duty)
         [PART_GAP] = gap_tick,
         [PART_REMIND] = remind_tick,
         [PART_HORIZON] = once_a_day,
+        [PART_LEDGER] = ledger_tick,
+        [PART_VISIT] = visit_tick,
     };
     bool ran = false;
     for (int i = 0; i < DUTY_PARTS; i++) {

@@ -49,7 +49,7 @@ struct duty_ports {
     int (*reach)(void *ctx, int prio, int64_t until_ms);
 };
 
-enum { DUTY_PANIC_REPEATS_MAX = 8, DUTY_LEVELS = 4, DUTY_PARTS = 4 };
+enum { DUTY_PANIC_REPEATS_MAX = 8, DUTY_LEVELS = 4, DUTY_PARTS = 6 };
 
 /* Clock times are minutes after local midnight, spans are minutes. */
 struct duty_policy {

@@ -68,7 +68,7 @@ struct slot {
 };
 
 /* Parts of a tick that wait for a time. */
-enum duty_part { PART_CHECKIN, PART_GAP, PART_REMIND, PART_HORIZON };
+enum duty_part { PART_CHECKIN, PART_GAP, PART_REMIND, PART_HORIZON, PART_LEDGER, PART_VISIT };
 
 /* Ids collected before acting, because acting changes the tables that the query walks. */
 struct ids {
@@ -256,6 +256,25 @@ void parents_query(struct duty *duty, const struct incoming *in);
 void parents_dismissal(struct duty *duty, const struct incoming *in);
 /* The one school that the words name; for the recogniser too. */
 bool school_named(struct duty *duty, const char *words, char ret_id[DUTY_ID_SIZE]);
+struct school_words {
+    char id[DUTY_ID_SIZE];
+    char code[16];
+    char name[DUTY_NAME_SIZE]; /* short, when it has one */
+};
+/* The school that the command names; false: none or several, and the sender was told. */
+bool school_asked(struct duty *duty, const struct incoming *in, struct school_words *ret);
+
+/* --- ledger.c --- */
+void ledger_hazard(struct duty *duty, const struct incoming *in);
+void ledger_list(struct duty *duty, const struct incoming *in);
+void ledger_close(struct duty *duty, const struct incoming *in);
+void ledger_reopen(struct duty *duty, const struct incoming *in);
+int64_t ledger_tick(struct duty *duty);
+
+/* --- visit.c --- */
+void visit_begin(struct duty *duty, const struct incoming *in);
+void visit_end(struct duty *duty, const struct incoming *in);
+int64_t visit_tick(struct duty *duty);
 
 /* --- consent.c --- */
 void consent_stop(struct duty *duty, const struct incoming *in);
@@ -280,6 +299,7 @@ void desk_put(struct duty *duty, const char *kind, const char *phone, const char
 void desk_not_understood(struct duty *duty, const struct incoming *in);
 void desk_help(struct duty *duty, const struct incoming *in);
 void desk_my_duties(struct duty *duty, const struct incoming *in);
+void desk_who(struct duty *duty, const struct incoming *in); /* 谁在岗 */
 /* False when this phone has had enough answers to texts that were not understood this hour. */
 bool desk_may_help(struct duty *duty, const char *phone, enum text_id text);
 

@@ -143,13 +143,7 @@ static bool times_of(struct duty *duty, enum text_lang lang, const char *school_
 
 /* --- the answers --- */
 
-struct school_words {
-    char id[DUTY_ID_SIZE];
-    char code[16];
-    char name[DUTY_NAME_SIZE];
-};
-
-static bool school_asked(struct duty *duty, const struct incoming *in, struct school_words *ret)
+bool school_asked(struct duty *duty, const struct incoming *in, struct school_words *ret)
 {
     *ret = (struct school_words){.id = ""};
     struct text_fields none = {0};

@@ -260,6 +260,8 @@ static bool code_is_free(struct duty *duty, const char *code)
                            "SELECT EXISTS (SELECT 1 FROM prompt WHERE code = ?1)"
                            " OR EXISTS (SELECT 1 FROM offer WHERE code = ?1 AND opened_at > ?2)"
                            " OR EXISTS (SELECT 1 FROM gap WHERE code = ?1 AND base_at > ?2)"
+                           " OR EXISTS (SELECT 1 FROM issue WHERE code = ?1"
+                           "            AND state NOT IN ('closed', 'merged'))"
                            " OR EXISTS (SELECT 1 FROM alarm WHERE code = ?1 AND"
                            "            (state IN ('open', 'acked') OR raised_at > ?2))",
                            "si", code, duty->now_ms - (int64_t)DUTY_KEEP_MS) == 0;

@@ -415,6 +415,12 @@ static const struct quoted quotes[] = {
     {"放学S17", COMMAND_DISMISSAL, "S17"},
     {"FX S17", COMMAND_DISMISSAL, "S17"},
     {"DY S17", COMMAND_SUBSCRIBE, "S17"},
+    {"销号4821", COMMAND_CLOSE_ISSUE, ""},
+    {"CLOSE 4821", COMMAND_CLOSE_ISSUE, ""},
+    {"退回4821", COMMAND_REOPEN_ISSUE, ""},
+    {"REOPEN 4821", COMMAND_REOPEN_ISSUE, ""},
+    {"撤岗", COMMAND_VISIT_END, ""},
+    {"VISIT END", COMMAND_VISIT_END, ""},
 };
 
 /* Quoted with "and a name", "and the school": what a person would then write. */
@@ -439,6 +445,8 @@ static const struct {
     {"放学", {"放学第二实验小学", COMMAND_DISMISSAL, "第二实验小学"}},
     {"FX", {"FX S17", COMMAND_DISMISSAL, "S17"}},
     {"订阅", {"订阅第二实验小学", COMMAND_SUBSCRIBE, "第二实验小学"}},
+    {"驻岗", {"驻岗第二实验小学", COMMAND_VISIT, "第二实验小学"}},
+    {"VISIT", {"VISIT S17", COMMAND_VISIT, "S17"}},
 };
 
 static bool check_one(const struct quoted *quoted)
@@ -495,7 +503,8 @@ static int check_text(enum text_id id, enum text_lang lang)
     /* Chinese texts give digits and letters without quotation marks: 回1, 回TD, 1能来 */
     for (const char *at = strstr(text, "回"); lang == TEXT_ZH && at != NULL;
          at = strstr(at + 1, "回")) {
-        size_t size = strspn(at + strlen("回"), "0123456789TDR");
+        bool back = at - text >= (int)strlen("退") && strncmp(at - strlen("退"), "退", 3) == 0;
+        size_t size = back ? 0 : strspn(at + strlen("回"), "0123456789TDR");
         snprintf(word, sizeof word, "%.*s", (int)size, at + strlen("回"));
         if (size > 0 && !check_quote(word)) {
             print_error("%s asks for %s\n", text_name(id), word);

@@ -121,7 +121,7 @@ CREATE TABLE desk_item (
     id TEXT PRIMARY KEY NOT NULL,
     at INTEGER NOT NULL,
     kind TEXT NOT NULL CHECK (kind IN ('text', 'call', 'gap', 'storm', 'event', 'alarm', 'stop',
-        'push', 'unsent', 'ring')),
+        'push', 'unsent', 'ring', 'issue')),
     phone TEXT,
     person_id TEXT,
     ref_id TEXT,
