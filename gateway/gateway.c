@@ -266,6 +266,7 @@ static int start_http(struct gateway *gateway, struct err *err)
                                                   .suggest = hand_suggest,
                                                   .answer = hand_answer,
                                                   .command = desk_command,
+                                                  .ledger = ledger_command,
                                                   .roster_plan = roster_begin,
                                                   .roster_state = roster_state,
                                                   .roster_publish = roster_publish}};

@@ -7,6 +7,7 @@
 
 #include "gateway/console/console.h"
 #include "gateway/duty/duty.h"
+#include "gateway/duty/recognise.h"
 #include "gateway/gateway.h"
 #include "mqtt/mqtt.h"
 #include "sms/sms.h"
@@ -119,6 +120,10 @@ void hand_balance(void *gateway);
 void hand_suggest(void *gateway, const char *desk_id, struct json *json);
 int hand_answer(void *gateway, const char *desk_id, const char *text,
                 char ret_id[LIMIT_ID_BYTES + 1], struct err *err);
+
+/* ledger.c: a command of the console to the schools' ledger; see struct console_ports */
+int ledger_command(void *gateway, const struct json *body, char ret_code[COMMAND_CODE_SIZE],
+                   struct err *err);
 
 /* roster.c: the draft of a week; see struct console_ports */
 int roster_begin(void *gateway, const char *date, bool afresh, struct err *err);

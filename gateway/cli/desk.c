@@ -12,6 +12,7 @@ static const char *kind_name(const struct cli *cli, const char *kind)
         {"event", "设备", "device"},    {"alarm", "报警", "alarm"},
         {"stop", "退订", "stop"},       {"push", "待确认群发", "push"},
         {"unsent", "未发出", "unsent"}, {"ring", "来电", "ring"},
+        {"issue", "隐患", "issue"},
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(names[i][0], kind) == 0)

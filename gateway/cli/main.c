@@ -30,6 +30,11 @@ static const char help_zh[] =
     "  touyan roster plan [日期] [afresh]   排那一周的班（不写日期是下周），只成草案，不通知人\n"
     "  touyan roster show | diff        看草案 | 与已公布的差别\n"
     "  touyan roster publish            公布草案，有变动的人收到短信\n"
+    "  touyan ledger list [学校] | show 编号   各校问题台账，按责任单位 | 一条的经过\n"
+    "  touyan ledger add 学校 内容 报告人 [1急|2|3]   登记隐患\n"
+    "  touyan ledger assign 编号 单位 期限 经办人   分派；merge 编号 并入编号 经办人\n"
+    "  touyan ledger start | fix | verify | reopen 编号 经办人   复核须另一人\n"
+    "  touyan ledger print 学校         打印台账\n"
     "  touyan enrol [代码|again]        本站的证书；用县里的一次性代码登记，或请县里核对批准\n"
     "  touyan sync status | now         与县平台的同步 | 马上联系\n"
     "  touyan sync pending | conflicts | quarantine   待上传、与县里冲突、搁置的（--limit 条数）\n"
@@ -64,6 +69,11 @@ static const char help_en[] =
     "told\n"
     "  touyan roster show | diff           the draft | what it would change\n"
     "  touyan roster publish               publish it; those concerned get a text\n"
+    "  touyan ledger list [SCHOOL] | show CODE   open issues by department | the story of one\n"
+    "  touyan ledger add SCHOOL TEXT BY [1|2|3]   a new issue (1: urgent)\n"
+    "  touyan ledger assign CODE DEPARTMENT DATE BY; merge CODE INTO BY\n"
+    "  touyan ledger start | fix | verify | reopen CODE BY   a second person verifies\n"
+    "  touyan ledger print SCHOOL          a sheet to sign\n"
     "  touyan enrol [CODE|again]           the station's certificate; get one by code or approval\n"
     "  touyan sync status | now            sync with the county | ask it at once\n"
     "  touyan sync pending | conflicts | quarantine   rows to send, that lost, put aside\n"
@@ -123,6 +133,16 @@ static const struct command commands[] = {
     {"roster", "show", 0, 0, "roster show", command_roster_show},
     {"roster", "diff", 0, 0, "roster diff", command_roster_diff},
     {"roster", "publish", 0, 0, "roster publish", command_roster_publish},
+    {"ledger", "list", 0, 1, "ledger list [SCHOOL]", command_ledger_list},
+    {"ledger", "print", 1, 1, "ledger print SCHOOL", command_ledger_print},
+    {"ledger", "show", 1, 1, "ledger show CODE", command_ledger_show},
+    {"ledger", "add", 3, 4, "ledger add SCHOOL TEXT BY [1|2|3]", command_ledger_add},
+    {"ledger", "assign", 4, 4, "ledger assign CODE DEPARTMENT DATE BY", command_ledger_assign},
+    {"ledger", "start", 2, 2, "ledger start CODE BY", command_ledger_act},
+    {"ledger", "fix", 2, 2, "ledger fix CODE BY", command_ledger_act},
+    {"ledger", "verify", 2, 2, "ledger verify CODE BY", command_ledger_act},
+    {"ledger", "reopen", 2, 2, "ledger reopen CODE BY", command_ledger_act},
+    {"ledger", "merge", 3, 3, "ledger merge CODE INTO BY", command_ledger_merge},
     {"sync", "status", 0, 0, "sync status", command_sync_status},
     {"sync", "now", 0, 0, "sync now", command_sync_now},
     {"sync", "pending", 0, 0, "sync pending [--limit N]", command_sync_pending},

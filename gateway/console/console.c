@@ -414,6 +414,44 @@ static void post_enrol(struct console *console, const struct http_request *reque
         reply(ret, OK, console->ports.enrolment(console->ports.ctx));
 }
 
+static void get_ledger(struct console *console, const struct http_request *request,
+                       struct http_answer *ret)
+{
+    struct json *json = json_new_object();
+    json_set(json, "issues", console_ledger_list(console->replica, request));
+    reply_as_of(console, ret, json);
+}
+
+static void get_issue(struct console *console, const struct http_request *request,
+                      struct http_answer *ret)
+{
+    struct json *one = console_ledger_one(console->replica, request->path + strlen("/v1/ledger/"));
+    if (one == NULL)
+        reply_error(ret, NOT_FOUND, "there is no issue with this code");
+    else
+        reply_as_of(console, ret, one);
+}
+
+static void post_ledger(struct console *console, const struct http_request *request,
+                        struct http_answer *ret)
+{
+    char issue[5] = "";
+    struct err err = {0};
+    struct json *body = parse_body(request, ret);
+    if (body == NULL)
+        return;
+    int code = console->ports.ledger(console->ports.ctx, body, issue, &err);
+    json_free(body);
+    if (code != ERR_OK) {
+        reply_error(ret, status_of(code), err.text);
+        return;
+    }
+    ret->wrote = true;
+    struct json *json = json_new_object();
+    json_set_text(json, "code", issue);
+    reply(ret, OK, json);
+}
+
 struct route {
     const char *method;
     const char *path; /* ends with '/': the rest is an id */
@@ -436,6 +474,9 @@ static const struct route routes[] = {
     {"GET", "/v1/inbox", get_inbox},
     {"POST", "/v1/desk/push", post_push},
     {"GET", "/v1/sms/", get_one_sms},
+    {"GET", "/v1/ledger", get_ledger},
+    {"POST", "/v1/ledger", post_ledger},
+    {"GET", "/v1/ledger/", get_issue},
     {"GET", "/v1/roster", get_roster},
     {"GET", "/v1/roster/diff", get_roster_diff},
     {"GET", "/v1/roster/state", get_roster_state},

@@ -26,6 +26,11 @@
  *   GET  /v1/sync/pending       rows to be sent      ?limit=
  *   GET  /v1/sync/conflicts     changes that lost to the county's
  *   GET  /v1/sync/quarantine    rows set aside, both ways
+ *   GET  /v1/ledger           open issues by department ?school=CODE &all=1: closed ones too
+ *   GET  /v1/ledger/CODE      one issue with its story
+ *   POST /v1/ledger           {"act":"add","school","text","by"[,"severity","category","place"]},
+ *                             {"act":"assign|start|fix|verify|reopen|merge","code","by"
+ *                             [,"dept","due","into"]}   -> {"code"}
  *   GET  /v1/roster           the draft, its shifts and people with the reasons; {} without one
  *   GET  /v1/roster/diff      what would change
  *   GET  /v1/roster/state     {"planning","problem"}
@@ -51,6 +56,8 @@ struct console_ports {
     int (*enrol)(void *ctx, const char *code, struct err *err); /* code: or NULL */
     int (*send)(void *ctx, const char *number, const char *text, char ret_id[LIMIT_ID_BYTES + 1],
                 struct err *err);
+    /* One act of the ledger; ret_code: of the issue (COMMAND_CODE_SIZE). */
+    int (*ledger)(void *ctx, const struct json *body, char ret_code[5], struct err *err);
     int (*roster_plan)(void *ctx, const char *date, bool afresh, struct err *err);
     struct json *(*roster_state)(void *ctx);
     int (*roster_publish)(void *ctx, struct json **ret, struct err *err);
@@ -87,6 +94,8 @@ struct json *console_sync_conflicts(struct replica *replica, const struct http_r
 struct json *console_sync_quarantine(struct replica *replica, const struct http_request *request);
 struct json *console_command_one(struct replica *replica, const char *id); /* NULL: none */
 struct json *console_raw_list(struct replica *replica); /* kept raw, with the reason */
+struct json *console_ledger_list(struct replica *replica, const struct http_request *request);
+struct json *console_ledger_one(struct replica *replica, const char *code); /* NULL: none */
 struct json *console_desk_list(struct replica *replica);
 struct json *console_inbox(struct console *console);
 struct json *console_roster_show(struct console *console); /* api_roster.c */
