@@ -11,6 +11,7 @@ touyan_play(kill_anywhere sim/kill_anywhere.py 50 300 --seeds 20)
 touyan_play(kill_anywhere_at sim/kill_anywhere.py 50 300 --seeds 10 --make quectel)
 touyan_play(manners e2e/manners.py 5 120)
 touyan_play(roster e2e/roster.py 10 120)
+touyan_play(ledger e2e/ledger.py 10 120)
 touyan_play(outage e2e/outage.py 20 240)
 
 # no county: nothing is recorded

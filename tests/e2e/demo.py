@@ -7,7 +7,6 @@ demo.py --build BUILD_DIR [--keep]
 """
 
 import argparse
-import csv
 import json
 import os
 import pathlib
@@ -18,7 +17,7 @@ import sys
 import tempfile
 import time
 
-from parts import DATA, Failed, Mqtt, clock_of, ms_of, wait_for
+from parts import Failed, Mqtt, clock_of, ms_of, table, wait_for
 from account import Account
 from world import STATION, World
 
@@ -26,11 +25,6 @@ MONDAY, TUESDAY = "2026-09-07", "2026-09-08"
 PARENT, STRANGER = "+8610000019001", "+8610000019002"
 LEADER, SENIOR_17, SENIOR_14 = "王建国", "陈国栋", "巴图孟克"
 DECLINES, SILENT, MISSING = "哈斯", "杨桂兰", "孙军"
-
-
-def table(name):
-    with open(DATA / "county" / f"{name}.csv", encoding="utf-8") as f:
-        return list(csv.DictReader(f))
 
 
 class Story:

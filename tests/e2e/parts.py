@@ -6,6 +6,7 @@ anywhere but on 127.0.0.1 and on Unix sockets in that folder.
 """
 
 import calendar
+import csv
 import ctypes
 import http.client
 import json
@@ -24,6 +25,12 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data"
 CST = 8 * 3600 * 1000
+
+
+def table(name):
+    """The rows of one of the county's spreadsheets."""
+    with open(DATA / "county" / f"{name}.csv", encoding="utf-8") as text:
+        return list(csv.DictReader(text))
 
 
 class Failed(Exception):

@@ -15,17 +15,12 @@ import unittest
 
 from account import books, differences
 from ends import County, Station, copy_database
-from parts import DATA, Failed, ms_of, rows, wait_for
+from parts import Failed, ms_of, rows, table, wait_for
 
 BIN = pathlib.Path(sys.argv[1]).resolve()
 MORNING = "2026-09-08 07:05"
 HOUR = 3600000
 REST_S = 30
-
-
-def table(name):
-    with open(DATA / "county" / f"{name}.csv", encoding="utf-8") as text:
-        return list(csv.DictReader(text))
 
 
 class Restores(unittest.TestCase):

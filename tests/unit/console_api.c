@@ -282,6 +282,49 @@ static void test_writing(void **state)
     }
 }
 
+static int port_ledger(void *ctx, const struct json *body, char ret_code[5], struct err *err)
+{
+    (void)ctx;
+    if (strcmp(json_text(body, "act", ""), "verify") == 0)
+        return err_set(err, ERR_STATE, "somebody else has to look");
+    snprintf(ret_code, 5, "4821");
+    return ERR_OK;
+}
+
+static void test_ledger(void **state)
+{
+    struct world *world = *state;
+    world->console.ports.ledger = port_ledger;
+    replica_enter(world->replica);
+    replica_run(world->replica,
+                "INSERT INTO issue(id, scope, school_id, code, source, title, found_at, state,"
+                " due_on) VALUES ('i1', 'S0117', 'S17', '0136', 'sms', '东门违停', 5000, 'open',"
+                " '2026-09-01'), ('i2', 'S0117', 'S17', '0137', 'sms', '路灯', 6000, 'closed',"
+                " '2026-09-01')",
+                "");
+    replica_run(world->replica,
+                "INSERT INTO issue_event(id, scope, issue_id, at, what) VALUES"
+                " ('e1', 'S0117', 'i1', 5000, 'found')",
+                "");
+    assert_true(replica_leave(world->replica, true));
+    assert_true(replica_commit(world->replica));
+    struct json *json = ask(world, "GET", "/v1/ledger", "", 200, false);
+    const struct json *issues = json_get(json, "issues");
+    assert_int_equal(json_count(issues), 1); /* the closed one is not asked for */
+    assert_string_equal(json_text(json_at(issues, 0), "code", ""), "0136");
+    assert_true(json_bool(json_at(issues, 0), "overdue", false));
+    json_free(json);
+    json = ask(world, "GET", "/v1/ledger/0136", "", 200, false);
+    assert_string_equal(json_text(json_at(json_get(json, "story"), 0), "what", ""), "found");
+    json_free(json);
+    json_free(ask(world, "GET", "/v1/ledger/9999", "", 404, false));
+    json_free(ask(world, "POST", "/v1/ledger", "{", 400, false));
+    json_free(ask(world, "POST", "/v1/ledger", "{\"act\":\"verify\"}", 409, false));
+    json = ask(world, "POST", "/v1/ledger", "{\"act\":\"fix\",\"code\":\"0136\"}", 200, true);
+    assert_string_equal(json_text(json, "code", ""), "4821");
+    json_free(json);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -292,6 +335,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_devices, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_desk, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_writing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_ledger, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -373,18 +373,6 @@ static void standing_in_by_name(void **state)
     ASSERT_SENT(w, "D1", "U1_NOT_UNDERSTOOD", 1);
 }
 
-/* The help texts speak of it. */
-static void a_hazard_goes_to_the_desk(void **state)
-{
-    struct world *w = *state;
-    world_text(w, "V1", "隐患 东门井盖坏了");
-    ASSERT_SENT(w, "V1", "A12_HAZARD_PASSED", 1);
-    ASSERT_SENT(w, "V1", "U1_NOT_UNDERSTOOD", 0);
-    assert_int_equal(world_int(w, "SELECT count(*) FROM desk_item WHERE kind = 'text'"
-                                  " AND unseal(body) = '隐患 东门井盖坏了'"),
-                     1);
-}
-
 static void my_duties(void **state)
 {
     struct world *w = *state;
@@ -532,7 +520,6 @@ int main(void)
         TEST(terminal_check_in_and_out),
         TEST(forgotten_check_out),
         TEST(standing_in_by_name),
-        TEST(a_hazard_goes_to_the_desk),
         TEST(my_duties),
         TEST(stand_in_declines_again),
         TEST(called_off_after_a_stand_in_was_found),
