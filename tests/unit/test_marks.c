@@ -117,8 +117,9 @@ static int set_up(void **state)
     run_file(f, "0002_replicated.sql");
     run_file(f, "0006_sync.sql");
     run_file(f, "0007_sync_more.sql");
-    run_file(f, "0011_flight.sql");
-    run_file(f, "0012_gone.sql");
+    run_file(f, "0012_flight.sql");
+    run_file(f, "0014_gone.sql");
+    run_file(f, "0015_ledger.sql");
     struct err err = {0};
     if (marks_arm(f->db, false, &err) != ERR_OK)
         fail_msg("%s", err.text);
