@@ -91,7 +91,7 @@ static int first_row(struct db_query *q, const char *none, struct err *err)
 
 void store_enrol_no_token(const char *name, char ret[STORE_NO_TOKEN_BYTES])
 {
-    snprintf(ret, STORE_NO_TOKEN_BYTES, "none:%s", name);
+    snprintf(ret, STORE_NO_TOKEN_BYTES, "none:%.*s", LIMIT_STATION_NAME_BYTES, name);
 }
 
 static int make_station(struct db *db, const char *name, const char *scope, struct err *err)
