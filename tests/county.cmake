@@ -42,3 +42,9 @@ foreach(play two failover)
         ${CMAKE_CURRENT_SOURCE_DIR}/e2e/county_postgresql.py ${play} --build ${CMAKE_BINARY_DIR})
     set_tests_properties(county_postgresql_${play} PROPERTIES LABELS e2e TIMEOUT 240)
 endforeach()
+
+foreach(standby synchronous asynchronous)
+    add_test(NAME county_failover_${standby} COMMAND python3 -B
+        ${CMAKE_CURRENT_SOURCE_DIR}/e2e/county_failover.py ${standby} --build ${CMAKE_BINARY_DIR})
+    set_tests_properties(county_failover_${standby} PROPERTIES LABELS e2e TIMEOUT 240)
+endforeach()
