@@ -141,10 +141,16 @@ static bool is_school(struct span span, const struct recognise_context *context)
 /* FOR Wang, but not "for sale" or "for you". */
 static bool is_latin_name(struct span span)
 {
-    static const char *const others[] = {"SALE", "YOU", "ME", "HIM", "HER",
-                                         "US",   "THE", "MY", "FREE"};
-    char first = span.text->plain[span.text->at[span.from]];
-    return first >= 'A' && first <= 'Z' && !starts_with_any(span, others, COUNT(others));
+    static const char *const others[] = {
+        "SALE", "YOU", "ME",   "HIM",   "HER",      "US",   "THEM", "THE",  "MY",   "FREE", "IT",
+        "ALL",  "NOW", "EVER", "TODAY", "TOMORROW", "SURE", "REAL", "HELP", "WHAT", "WHO"};
+    struct span first = {span.text, span.from, span.from + 1};
+    while (first.to < span.to && !span.text->gap[first.to])
+        first.to++;
+    for (size_t i = 0; i < COUNT(others); i++)
+        if (span_is(first, others[i]))
+            return false;
+    return true;
 }
 
 /* 替我请假 and 替班 name nobody. */

@@ -172,6 +172,8 @@ static void test_arguments(void **state)
     assert_means_with("take 4821", volunteer(), COMMAND_TAKE, "4821", "");
     assert_means_with("替王建国", volunteer(), COMMAND_STAND_IN, "", "王建国");
     assert_means_with("for 王建国", volunteer(), COMMAND_STAND_IN, "", "王建国");
+    assert_means_with("for wang", volunteer(), COMMAND_STAND_IN, "", "wang");
+    assert_means_with("for Allen Ho", volunteer(), COMMAND_STAND_IN, "", "Allen Ho");
     assert_means_with("隐患 东门井盖松了", volunteer(), COMMAND_HAZARD, "", "东门井盖松了");
     assert_means_with("YH light broken", volunteer(), COMMAND_HAZARD, "", "light broken");
     assert_means_with("放学S17", volunteer(), COMMAND_DISMISSAL, "", "S17");
