@@ -137,24 +137,31 @@ size_t span_size(struct span span)
     return span.to - span.from;
 }
 
-static bool matches_at(struct span span, size_t from, const uint32_t *word, size_t count)
-{
-    return from + count <= span.to &&
-           memcmp(span.text->cp + from, word, count * sizeof word[0]) == 0;
-}
-
 size_t span_starts(struct span span, const char *word)
 {
-    uint32_t cps[WORD_MAX];
-    size_t count = decode_word(word, cps);
-    return matches_at(span, span.from, cps, count) ? count : 0;
+    size_t size = strlen(word), at = span.from;
+    for (size_t read = 0; read < size; at++) {
+        uint32_t cp;
+        read += text_utf8_decode(word + read, size - read, &cp);
+        if (at >= span.to || span.text->cp[at] != cp)
+            return 0; /* nearly always at the first character */
+    }
+    return at - span.from;
+}
+
+static size_t count_characters(const char *word)
+{
+    size_t count = 0;
+    for (; *word != '\0'; word++)
+        count += (*word & 0xc0) != 0x80; /* not a continuation byte */
+    return count;
 }
 
 size_t span_ends(struct span span, const char *word)
 {
-    uint32_t cps[WORD_MAX];
-    size_t count = decode_word(word, cps);
-    return span_size(span) >= count && matches_at(span, span.to - count, cps, count) ? count : 0;
+    size_t count = count_characters(word);
+    struct span tail = {span.text, span.to - count, span.to};
+    return span_size(span) >= count ? span_starts(tail, word) : 0;
 }
 
 bool span_is(struct span span, const char *word)
@@ -164,10 +171,8 @@ bool span_is(struct span span, const char *word)
 
 bool span_has(struct span span, const char *word)
 {
-    uint32_t cps[WORD_MAX];
-    size_t count = decode_word(word, cps);
-    for (size_t from = span.from; from + count <= span.to; from++)
-        if (matches_at(span, from, cps, count))
+    for (; span.from < span.to; span.from++)
+        if (span_starts(span, word) > 0)
             return true;
     return false;
 }
