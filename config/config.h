@@ -119,6 +119,7 @@ struct config_duty {
     /* CONFIG_NO_SHOW_STEPS: the person, the leader, the senior officer, a gap is recorded */
     struct config_minutes no_show_min;
     struct config_minutes panic_min; /* after the alarm: it goes out again */
+    int panic_ring_s;                /* those told are rung for so long; 0: not */
     int panic_room_min;              /* after the alarm: the duty room */
 };
 

@@ -289,6 +289,12 @@ const struct option option_table[] = {
      .min = 1, .max = 60, .unit = "min", .reloadable = true, .offset = IN_CONFIG(duty.panic_min),
      .help_zh = "告警后几分钟无人出警就再发",
      .help_en = "an alarm that nobody took goes out again, so long after the first"},
+    {.section = "duty", .name = "panic_ring_s", .type = OPTION_INT, .preset = "20",
+     .min = 0, .max = 60, .unit = "s", .reloadable = true,
+     .offset = IN_CONFIG(duty.panic_ring_s),
+     .help_zh = "告警同时给每人的电话振铃多少秒（值班室加倍），0 为不振铃",
+     .help_en = "an alarm also rings the telephones of those it is sent to, for so long (the duty "
+                "room twice), 0: not"},
     {.section = "duty", .name = "panic_room_min", .type = OPTION_INT, .preset = "7",
      .min = 1, .max = 120, .unit = "min", .reloadable = true,
      .offset = IN_CONFIG(duty.panic_room_min),

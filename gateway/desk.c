@@ -89,6 +89,24 @@ static int port_reach(void *ctx, int prio, int64_t until_ms)
     return outbox_reach(sms_outbox(gateway->sms), prio, until_ms);
 }
 
+static void port_call(void *ctx, const struct duty_call *call)
+{
+    struct gateway *gateway = ctx;
+    struct calls_order order = {.idem = call->idem,
+                                .phone = call->phone,
+                                .ref_kind = call->ref_kind,
+                                .ref_id = call->ref_id,
+                                .ring_ms = call->ring_ms,
+                                .not_after_ms = call->not_after_ms};
+    calls_put(sms_calls(gateway->sms), &order);
+}
+
+static void port_cancel_calls(void *ctx, const char *ref_kind, const char *ref_id, bool ringing)
+{
+    struct gateway *gateway = ctx;
+    calls_cancel(sms_calls(gateway->sms), ref_kind, ref_id, ringing);
+}
+
 static struct duty_policy policy_of(const struct config_duty *config)
 {
     struct duty_policy policy = duty_policy_default();
@@ -104,6 +122,7 @@ static struct duty_policy policy_of(const struct config_duty *config)
     for (int i = 0; i < config->panic_min.count && i < DUTY_PANIC_REPEATS_MAX; i++)
         policy.panic[policy.panic_count++] = config->panic_min.at[i];
     policy.panic_room = config->panic_room_min;
+    policy.panic_ring_s = config->panic_ring_s;
     return policy;
 }
 
@@ -128,8 +147,9 @@ void desk_init(struct gateway *gateway)
         .area_code = config->station.area_code,
         .policy = policy_of(&config->duty),
     };
-    struct duty_ports ports = {gateway,          port_send,         port_cancel, port_cancel_phone,
-                               port_erase_phone, port_forget_phone, port_reach};
+    struct duty_ports ports = {gateway,           port_send,        port_cancel,
+                               port_cancel_phone, port_erase_phone, port_forget_phone,
+                               port_reach,        port_call,        port_cancel_calls};
     duty_init(&gateway->duty, gateway->replica, &gateway->rnd, &options, &ports);
     gateway->duty_due_ms = 0;
 }
@@ -237,6 +257,24 @@ int desk_send(void *ctx, const char *number, const char *text, char ret_id[LIMIT
         return err_set(err, code, "the text must be 1 to %d characters of valid UTF-8",
                        LIMIT_SMS_UNITS);
     return ERR_OK;
+}
+
+void desk_on_call(void *ctx, const struct calls_end *end)
+{
+    struct gateway *gateway = ctx;
+    struct duty_call_end call = {end->phone, end->ref_kind, end->ref_id,
+                                 end->outcome == CALL_ANSWERED};
+    duty_on_call(&gateway->duty, &call);
+    desk_look(gateway);
+}
+
+void desk_on_ring(void *ctx, const char *id, const char *phone, const char *number)
+{
+    struct gateway *gateway = ctx;
+    struct duty_ring ring = {id, phone, clock_wall_ms(&gateway->clock)};
+    (void)number;
+    duty_on_ring(&gateway->duty, &ring);
+    desk_look(gateway);
 }
 
 /* How many of each kind ran out while no modem worked. */

@@ -166,6 +166,8 @@ static int init_sms(struct gateway *gateway, struct err *err)
         .callbacks = {.ctx = gateway,
                       .on_text = desk_on_text,
                       .on_outage = desk_on_outage,
+                      .on_call = desk_on_call,
+                      .on_ring = desk_on_ring,
                       .on_time = desk_on_time},
     };
     for (int i = 0; i < config->modem_count; i++) {

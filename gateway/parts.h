@@ -89,6 +89,8 @@ void desk_reload(struct gateway *gateway); /* the times of the configuration hav
 void desk_start(struct gateway *gateway);
 void desk_stop(struct gateway *gateway);
 void desk_on_text(void *gateway, const struct inbox_text *text);
+void desk_on_call(void *gateway, const struct calls_end *end);
+void desk_on_ring(void *gateway, const char *id, const char *phone, const char *number);
 /* No modem worked from `since` to `until`, for more than an hour. */
 void desk_on_outage(void *gateway, int64_t since, int64_t until);
 void desk_on_event(void *gateway, const struct mqtt_event *event);

@@ -183,6 +183,15 @@ static void settle_job(struct modem *modem, enum send_outcome outcome, int value
     modem->options.events.on_result(modem->options.events.ctx, modem, job, outcome, value);
 }
 
+static void settle_call(struct modem *modem, enum call_outcome outcome)
+{
+    int64_t call = modem->call;
+    if (call == 0)
+        return;
+    modem->call = 0;
+    modem->options.events.on_call(modem->options.events.ctx, modem, call, outcome);
+}
+
 /* A worker that dies while the modem is there may have died of this very message: that counts as a
  * try, so that it cannot stand in front of the others for ever. */
 static enum send_outcome outcome_of_lost_worker(const struct modem *modem, bool plugged)
@@ -201,6 +210,7 @@ static void on_worker_gone(struct modem *modem)
         uv_timer_stop(&modem->timer);
         modem_move(modem, MODEM_DOWN);
         settle_job(modem, outcome, 0);
+        settle_call(modem, CALL_STOPPED);
         close_handle((uv_handle_t *)&modem->timer);
         close_handle((uv_handle_t *)&modem->ping);
         return;
@@ -217,6 +227,7 @@ static void on_worker_gone(struct modem *modem)
     }
     modem->was_reset = false;
     settle_job(modem, outcome, 0);
+    settle_call(modem, CALL_STOPPED);
     modem_announce(modem);
 }
 
@@ -333,6 +344,14 @@ static void on_result(struct modem *modem)
     settle_job(modem, outcome, modem->frame.value);
 }
 
+static void on_call(struct modem *modem)
+{
+    int outcome = modem->frame.outcome;
+    if (modem->call != 0 && modem->frame.id == modem->call)
+        settle_call(modem, outcome >= 0 && outcome < CALL_OUTCOMES ? (enum call_outcome)outcome
+                                                                   : CALL_STOPPED);
+}
+
 static void on_bye(struct modem *modem)
 {
     modem->unplugged = modem->frame.value == 1;
@@ -363,6 +382,12 @@ static void handle_frame(struct modem *modem)
         break;
     case FRAME_PIN:
         events->on_pin(events->ctx, modem, &modem->frame);
+        break;
+    case FRAME_CALL:
+        on_call(modem);
+        break;
+    case FRAME_RING:
+        events->on_ring(events->ctx, modem, modem->frame.to);
         break;
     case FRAME_MEND:
         modem_on_mended(modem);
@@ -627,6 +652,22 @@ bool modem_submit(struct modem *modem, const struct frame *submit)
     modem_move(modem, MODEM_SENDING);
     modem_set_timer(modem, modem->options.prompt_ms);
     return true;
+}
+
+bool modem_dial(struct modem *modem, int64_t id, const char *number, int ring_ms)
+{
+    struct frame dial = {.kind = FRAME_DIAL, .id = id, .value = ring_ms};
+    if (!modem_is_working(modem) || modem->call != 0 ||
+        !text_copy(dial.to, sizeof dial.to, number) || !modem_write(modem, &dial))
+        return false;
+    modem->call = id;
+    return true;
+}
+
+void modem_hangup(struct modem *modem, int64_t id)
+{
+    if (modem->call == id)
+        send_number(modem, FRAME_HANGUP, id);
 }
 
 void modem_delete(struct modem *modem, int64_t offer)

@@ -47,6 +47,10 @@ struct modem_events {
     void (*on_report)(void *ctx, struct modem *modem, const struct frame *report);
     /* The SIM asks for its PIN (modem_give_pin or modem_deny_pin answers), or what came of it. */
     void (*on_pin)(void *ctx, struct modem *modem, const struct frame *pin);
+    /* Once for each modem_dial that returned true. */
+    void (*on_call)(void *ctx, struct modem *modem, int64_t id, enum call_outcome outcome);
+    /* Somebody rings; "" is a hidden number. */
+    void (*on_ring)(void *ctx, struct modem *modem, const char *number);
     /* Another modem is at this port; may be NULL. */
     bool (*is_taken)(void *ctx, struct modem *modem, const char *path);
     /* The network's time (UTC), each time that the modem is asked for it; may be NULL. */
@@ -91,6 +95,7 @@ struct modem {
     struct buf in;
     struct frame frame; /* scratch of the reader */
     int64_t job;        /* under way, 0: none */
+    int64_t call;       /* dialled, 0: none */
     enum frame_stage stage;
     char path[LIMIT_PATH_BYTES]; /* of the port in use */
     int attempt;                 /* which of the ports that it may be at */
@@ -143,6 +148,11 @@ bool modem_is_hopeful(const struct modem *modem);
 
 /* Hands over one part; frame->id is the job. False: not ready, nothing was written. */
 bool modem_submit(struct modem *modem, const struct frame *submit);
+/* Rings this number for so long. False: not ready, or another call is under way. */
+bool modem_dial(struct modem *modem, int64_t id, const char *number, int ring_ms);
+/* Ends the call under way, if it is this one; its end is told as always. */
+void modem_hangup(struct modem *modem, int64_t id);
+
 /* The message of this offer (frame pdu) is committed: delete it from the SIM. A worker that was
  * restarted since does not know the offer, and will offer the message anew. */
 void modem_delete(struct modem *modem, int64_t offer);

@@ -462,6 +462,11 @@ bool outbox_idle(struct outbox *outbox)
     return !any_hope(outbox) || !is_any_due(outbox);
 }
 
+bool outbox_has_alarm(struct outbox *outbox)
+{
+    return prio_due(outbox, SMS_PRIO_PANIC) <= outbox_now(outbox);
+}
+
 int64_t outbox_next_due_ms(struct outbox *outbox)
 {
     int64_t due = next_due(outbox);

@@ -82,6 +82,9 @@ void outbox_forget_phone(struct outbox *outbox, const char *phone);
  * plugged in do not count: only a person can move those). Fast time may jump then. */
 bool outbox_idle(struct outbox *outbox);
 
+/* True while a part of an alarm is due and not yet with a modem. */
+bool outbox_has_alarm(struct outbox *outbox);
+
 /* When the next queued part is due or runs out; INT64_MAX: nothing waits. */
 int64_t outbox_next_due_ms(struct outbox *outbox);
 

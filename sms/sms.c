@@ -27,6 +27,7 @@ struct sms {
     struct sms_options options;
     struct outbox *outbox;
     struct inbox *inbox;
+    struct calls *calls;
     struct modem modems[LIMIT_MODEMS];
     char pins[LIMIT_MODEMS][PIN_BYTES]; /* from the decision to try one until that is committed */
     uv_timer_t timer;
@@ -108,6 +109,34 @@ static void port_wake(void *ctx)
     sms_wake(ctx);
 }
 
+/* --- what the calls ask of them --- */
+
+/* A message of an alarm goes before any call. */
+static bool calls_port_free(void *ctx, size_t modem)
+{
+    struct sms *sms = ctx;
+    const struct modem *m = &sms->modems[modem];
+    return modem_is_ready(m) && m->call == 0 && port_ready(sms, modem) &&
+           !outbox_has_alarm(sms->outbox);
+}
+
+static bool calls_port_dial(void *ctx, size_t modem, int64_t id, const char *number, int ring_ms)
+{
+    return modem_dial(&((struct sms *)ctx)->modems[modem], id, number, ring_ms);
+}
+
+static void calls_port_hangup(void *ctx, size_t modem, int64_t id)
+{
+    modem_hangup(&((struct sms *)ctx)->modems[modem], id);
+}
+
+static void on_call_end(void *ctx, const struct calls_end *end)
+{
+    const struct sms_callbacks *callbacks = &((struct sms *)ctx)->options.callbacks;
+    if (callbacks->on_call != NULL)
+        callbacks->on_call(callbacks->ctx, end);
+}
+
 /* --- what the modems tell --- */
 
 /* The mark "outage" says since when no modem has worked; it outlives a restart in between. */
@@ -157,8 +186,10 @@ static void on_modem_state(void *ctx, struct modem *modem)
     if (sms->options.callbacks.on_state != NULL &&
         sms_modem_status(sms, modem->options.index, &status))
         sms->options.callbacks.on_state(sms->options.callbacks.ctx, &status);
-    if (modem_is_ready(modem))
+    if (modem_is_ready(modem)) {
         outbox_pump(sms->outbox);
+        calls_pump(sms->calls);
+    }
 }
 
 static void on_modem_result(void *ctx, struct modem *modem, int64_t job, enum send_outcome outcome,
@@ -290,6 +321,33 @@ static void on_modem_time(void *ctx, struct modem *modem, int64_t utc_ms)
         callbacks->on_time(callbacks->ctx, modem->options.name, utc_ms);
 }
 
+static void on_modem_call(void *ctx, struct modem *modem, int64_t id, enum call_outcome outcome)
+{
+    calls_take_result(((struct sms *)ctx)->calls, modem->options.index, id, outcome);
+}
+
+static void on_modem_ring(void *ctx, struct modem *modem, const char *number)
+{
+    struct sms *sms = ctx;
+    struct replica *replica = sms->options.replica;
+    const struct sms_callbacks *callbacks = &sms->options.callbacks;
+    char normal[LIMIT_PHONE_DIGITS + 4], phone[LIMIT_SEALED_PHONE_BYTES + 1], mask[8];
+    char id[LIMIT_ID_BYTES + 1];
+    text_mask_phone(number, mask);
+    log_info("sms.ring", "modem=%s from=%s", modem->options.name, mask);
+    if (!text_normalise_phone(number, sms->options.country, normal, sizeof normal) ||
+        replica_failing(replica) != NULL)
+        return;
+    replica_enter(replica);
+    if (replica_get_text(replica, phone, sizeof phone, "SELECT seal_phone(?1)", "s", normal)) {
+        calls_heard(sms->calls, modem->options.name, phone, id);
+        if (callbacks->on_ring != NULL)
+            callbacks->on_ring(callbacks->ctx, id, phone, normal);
+    }
+    replica_leave(replica, true);
+    sms_wake(sms);
+}
+
 static bool on_is_taken(void *ctx, struct modem *modem, const char *path)
 {
     const struct sms *sms = ctx;
@@ -326,11 +384,25 @@ static int open_parts(struct sms *sms, struct err *err)
         .on_text = on_inbox_text,
         .on_report = on_stored_report,
     };
+    struct calls_options calls = {
+        .replica = sms->options.replica,
+        .ctx = sms,
+        .modem_count = sms->options.modem_count,
+        .name = port_name,
+        .free = calls_port_free,
+        .hopeful = port_hopeful,
+        .dial = calls_port_dial,
+        .hangup = calls_port_hangup,
+        .wake = port_wake,
+        .on_end = on_call_end,
+    };
     for (size_t i = 0; i < sms->options.modem_count; i++)
         outbox.sims[i] = sms->options.modems[i].pace;
     if (outbox_open(&outbox, &sms->outbox, err) != ERR_OK)
         return err->code;
-    return inbox_open(&inbox, &sms->inbox, err);
+    if (inbox_open(&inbox, &sms->inbox, err) != ERR_OK)
+        return err->code;
+    return calls_open(&calls, &sms->calls, err);
 }
 
 static void init_modem(struct sms *sms, size_t index)
@@ -357,7 +429,7 @@ static void init_modem(struct sms *sms, size_t index)
         .beat_ms = given->beat_ms,
         .ladder_ms = given->ladder_ms,
         .events = {sms, on_modem_state, on_modem_result, on_modem_pdu, on_modem_report,
-                   on_modem_pin, on_is_taken, on_modem_time},
+                   on_modem_pin, on_modem_call, on_modem_ring, on_is_taken, on_modem_time},
     };
     modem_init(&sms->modems[index], &options);
 }
@@ -365,6 +437,7 @@ static void init_modem(struct sms *sms, size_t index)
 static void free_sms(struct sms *sms)
 {
     outbox_close(sms->outbox);
+    calls_close(sms->calls);
     inbox_close(sms->inbox);
     free(sms);
 }
@@ -397,6 +470,7 @@ int sms_start(struct sms *sms, struct err *err)
     struct replica *replica = sms->options.replica;
     replica_enter(replica);
     outbox_recover(sms->outbox);
+    calls_recover(sms->calls);
     if (!replica_leave(replica, true))
         return err_set(err, ERR_IO, "sms: what was in flight cannot be taken over: %s",
                        replica_problem(replica));
@@ -454,6 +528,7 @@ void sms_erase_phone(struct sms *sms, const char *phone)
 void sms_forget_phone(struct sms *sms, const char *phone)
 {
     outbox_forget_phone(sms->outbox, phone);
+    calls_forget_phone(sms->calls, phone);
     inbox_forget_phone(sms->inbox, phone);
 }
 
@@ -461,6 +536,11 @@ void sms_set_limits(struct sms *sms, const struct pace_limits *limits)
 {
     sms->outbox->limits = *limits;
     sms_wake(sms);
+}
+
+struct calls *sms_calls(struct sms *sms)
+{
+    return sms->calls;
 }
 
 struct outbox *sms_outbox(struct sms *sms)
@@ -523,7 +603,7 @@ bool sms_modem_status(const struct sms *sms, size_t index, struct sms_modem_stat
 
 bool sms_idle(struct sms *sms)
 {
-    return outbox_idle(sms->outbox);
+    return outbox_idle(sms->outbox) && calls_idle(sms->calls);
 }
 
 int64_t sms_next_due_ms(struct sms *sms)
@@ -537,7 +617,7 @@ static void arm(struct sms *sms)
 {
     int64_t next = sms_next_due_ms(sms);
     bool failing = replica_failing(sms->options.replica) != NULL;
-    if (next == INT64_MAX && !failing)
+    if (next == INT64_MAX && !failing && calls_idle(sms->calls))
         return; /* the next put or PDU wakes us */
     int64_t left = next - clock_wall_ms(sms->options.clock);
     if (failing || left > LOOK_EVERY_MS)
@@ -553,6 +633,7 @@ static void on_timer(uv_timer_t *timer)
         return;
     }
     outbox_tick(sms->outbox);
+    calls_pump(sms->calls);
     inbox_tick(sms->inbox);
     arm(sms);
 }

@@ -16,6 +16,7 @@
 #include "gateway/base/err.h"
 #include "gateway/base/limits.h"
 #include "gateway/base/rnd.h"
+#include "sms/calls.h"
 #include "sms/inbox.h"
 #include "sms/ladder.h"
 #include "sms/outbox.h"
@@ -82,6 +83,11 @@ struct sms_callbacks {
     void (*on_state)(void *ctx, const struct sms_modem_status *status);
     /* A modem told the time of its network (UTC), about once a minute; may be NULL. */
     void (*on_time)(void *ctx, const char *modem, int64_t utc_ms);
+    /* A call from here is over. In a handler; may be NULL. */
+    void (*on_call)(void *ctx, const struct calls_end *end);
+    /* Somebody rang and was not answered: `id` is this call's, phone is sealed, number clear. Who
+     * hides his number is not told. In a handler; may be NULL. */
+    void (*on_ring)(void *ctx, const char *id, const char *phone, const char *number);
     /* No modem worked from `since` to `until`, an hour or more; what ran out meanwhile is expired.
      * In a handler; may be NULL. */
     void (*on_outage)(void *ctx, int64_t since, int64_t until);
@@ -108,6 +114,7 @@ int sms_start(struct sms *sms, struct err *err);
 void sms_close(struct sms *sms, void (*on_closed)(void *ctx), void *ctx);
 
 struct outbox *sms_outbox(struct sms *sms);
+struct calls *sms_calls(struct sms *sms);
 
 /* For SIGHUP: caps and quiet hours, from the next message on. */
 void sms_set_limits(struct sms *sms, const struct pace_limits *limits);

@@ -13,6 +13,7 @@ target_compile_definitions(touyan_smsstation PRIVATE TOUYAN_BIN="${CMAKE_BINARY_
 add_dependencies(touyan_smsstation touyan-modem touyan-simmodem)
 touyan_test(sms_modem SOURCES e2e/sms_modem.c LIBS touyan_smsstation LABEL e2e TIMEOUT 300)
 touyan_test(sms_care SOURCES e2e/sms_care.c LIBS touyan_smsstation LABEL e2e TIMEOUT 300)
+touyan_test(sms_calls SOURCES e2e/sms_calls.c LIBS touyan_smsstation LABEL e2e TIMEOUT 300)
 # The same tests with the other driver, each with two of the makes that it knows.
 function(touyan_with_at suite make)
     add_test(NAME ${suite}_${make} COMMAND ${suite})
@@ -23,6 +24,8 @@ touyan_with_at(sms_modem quectel tsan)
 touyan_with_at(sms_modem huawei)
 touyan_with_at(sms_care simcom)
 touyan_with_at(sms_care huawei)
+touyan_with_at(sms_calls quectel)
+touyan_with_at(sms_calls huawei)
 
 touyan_fuzz(atline touyan_modemline)
 touyan_fuzz(frame touyan_sms)

@@ -1,4 +1,4 @@
-/* On post and off post: 到岗 and 离岗 by text, a face terminal's events, 替 and a name.
+/* On post and off post: 到岗 and 离岗 by text, a call, a face terminal's events, 替 and a name.
  *
  * The duty meant is the person's own one nearest to the time, from an hour before its start to its
  * end. The time is the sender's clock when it is within a quarter of an hour of ours, else the
@@ -130,6 +130,30 @@ void checkin_text(struct duty *duty, const struct incoming *in)
     struct text_fields fields = slot_fields(duty, in->lang, &slot, &words);
     caltime_format_clock(at, words.start);
     answer(duty, in, TEXT_A8_IN, &fields);
+}
+
+bool checkin_ring(struct duty *duty, const struct person *person, const struct duty_ring *ring)
+{
+    struct arrival arrival = {
+        .at = ring->heard_at_ms, .heard_at = ring->heard_at_ms, .channel = "call"};
+    struct slot slot;
+    if (!find_in(duty, person->id, ring->phone, &arrival, &slot))
+        return false;
+    int64_t at = arrive(duty, &slot, &arrival);
+    struct slot_words words;
+    struct text_fields fields = slot_fields(duty, say_lang(duty, slot.lang), &slot, &words);
+    caltime_format_clock(at, words.start);
+    struct say what = {
+        .text = TEXT_A8_IN,
+        .phone = ring->phone,
+        .lang = slot.lang,
+        .prio = DUTY_PRIO_DUTY,
+        .not_after = duty->now_ms + DUTY_ANSWER_MS,
+        .ref_kind = "answer",
+        .ref_id = ring->id,
+    };
+    say(duty, &what, &fields, "A8:ring:%s", slot.id); /* once, however often it rings */
+    return true;
 }
 
 /* --- 替 and a name --- */

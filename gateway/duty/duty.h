@@ -34,6 +34,15 @@ struct duty_message {
     const char *text_id; /* template, e.g. "R1" */
 };
 
+/* One call to one phone, which only rings. */
+struct duty_call {
+    const char *idem;
+    const char *phone; /* sealed */
+    int ring_ms;
+    int64_t not_after_ms;
+    const char *ref_kind, *ref_id;
+};
+
 struct duty_ports {
     void *ctx;
     void (*send)(void *ctx, const struct duty_message *message);
@@ -47,6 +56,9 @@ struct duty_ports {
     void (*forget_phone)(void *ctx, const char *phone);
     /* How many more messages of this priority can go out before then; NULL: all of them. */
     int (*reach)(void *ctx, int prio, int64_t until_ms);
+    void (*call)(void *ctx, const struct duty_call *call); /* NULL: nobody is rung */
+    /* Calls of this reference that wait are not made; `ringing`: what rings now ends too. */
+    void (*cancel_calls)(void *ctx, const char *ref_kind, const char *ref_id, bool ringing);
 };
 
 enum { DUTY_PANIC_REPEATS_MAX = 8, DUTY_LEVELS = 4, DUTY_PARTS = 6 };
@@ -67,6 +79,7 @@ struct duty_policy {
     int panic_count;
     int panic_room; /* after the alarm: the duty room, and again every panic_room_gap */
     int panic_room_gap, panic_room_times;
+    int panic_ring_s;     /* how long those told are rung; 0: not at all */
     int panic_unresolved; /* after 出警 without 解除: told again, panic_unresolved_times times */
     int panic_unresolved_times;
     int push_free;     /* parents who may be told without asking a person */
@@ -140,6 +153,22 @@ struct duty_event {
     bool fresh; /* live, not a copy from the device's memory */
 };
 void duty_on_event(struct duty *duty, const struct duty_event *event);
+
+/* A call of ours is over. */
+struct duty_call_end {
+    const char *phone; /* sealed */
+    const char *ref_kind, *ref_id;
+    bool answered;
+};
+void duty_on_call(struct duty *duty, const struct duty_call_end *end);
+
+/* Somebody rang the station's number, which nobody answers. */
+struct duty_ring {
+    const char *id;    /* of this call */
+    const char *phone; /* sealed */
+    int64_t heard_at_ms;
+};
+void duty_on_ring(struct duty *duty, const struct duty_ring *ring);
 
 /* Does what is due, at most DUTY_SLICE rows of each kind, and returns the wall time at which the
  * next thing will be (at most DUTY_TICK_MAX_MS from now; 1 ms from now when there is more to do).

@@ -216,10 +216,12 @@ int standin_names(struct duty *duty, const struct slot *slot, char *ret, size_t 
 /* --- checkin.c --- */
 struct arrival {
     int64_t at, heard_at;
-    const char *channel;   /* "sms", "terminal" */
+    const char *channel;   /* "sms", "terminal", "call" */
     const char *school_id; /* only duties there; NULL: any */
 };
 void checkin_text(struct duty *duty, const struct incoming *in);
+/* Somebody rang: false when no duty of his is near. */
+bool checkin_ring(struct duty *duty, const struct person *person, const struct duty_ring *ring);
 void checkin_stand_in(struct duty *duty, const struct incoming *in);
 void checkout_text(struct duty *duty, const struct incoming *in);
 void checkin_event(struct duty *duty, const struct duty_event *event);
@@ -238,7 +240,13 @@ void gap_send_someone(struct duty *duty, const struct incoming *in);
 void gap_handle(struct duty *duty, const struct incoming *in);
 void gap_list(struct duty *duty, const struct incoming *in);
 
+/* --- ring.c --- */
+void ring_alarm(struct duty *duty, const char *alarm_id, const struct person *to);
+void ring_stop(struct duty *duty, const char *alarm_id, bool ringing);
+
 /* --- panic.c --- */
+/* Somebody answered our call or rang back: written down, nothing more. */
+void panic_heard(struct duty *duty, const char *alarm_id, const char *phone);
 void panic_text(struct duty *duty, const struct incoming *in);
 void panic_call(struct duty *duty, const struct incoming *in);
 /* The number of the text alarm of the police here. */

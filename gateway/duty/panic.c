@@ -7,6 +7,8 @@
  * told again every ten minutes. 解除 needs the code, and only a phone that got the code may send
  * it. An alarm never ends by itself. A second press at the same place counts up the open alarm.
  *
+ * With each copy the telephone rings too (ring.c).
+ *
  * Nobody can be told: the duty room is told at once; without even that up to five of the
  * station; without anybody the one who calls is sent to 110 and the alarm stands on the desk. Newer
  * copies replace older ones that have not gone out (a modem that was away). A press that arrives
@@ -147,6 +149,20 @@ static void say_copy(struct duty *duty, const struct alarm *alarm, const struct 
     struct text_fields fields = alarm_fields(alarm, clock);
     fields.count = copy;
     say_alarm(duty, alarm, to, text_of(alarm, copy), &fields, "alarm");
+    if (text_equal(alarm->kind, "panic"))
+        ring_alarm(duty, alarm->id, to);
+}
+
+void panic_heard(struct duty *duty, const char *alarm_id, const char *phone)
+{
+    struct alarm alarm;
+    char person[DUTY_ID_SIZE] = "";
+    replica_get_text(duty->replica, person, sizeof person,
+                     "SELECT coalesce(person_id, '') FROM alarm_told WHERE alarm_id = ?1"
+                     " AND phone = ?2",
+                     "ss", alarm_id, phone);
+    if (alarm_load(duty, alarm_id, &alarm))
+        event(duty, &alarm, "heard", 2, person);
 }
 
 /* Adds somebody to those who know the code; true when he had not been told. */
@@ -519,6 +535,7 @@ static void go(struct duty *duty, const struct incoming *in, struct alarm *alarm
             duty->now_ms + (int64_t)duty->options.policy.panic_unresolved * CALTIME_MINUTE_MS);
     event(duty, alarm, "acked", 2, in->person.id);
     say_cancel(duty, "alarm", alarm->id, "acked");
+    ring_stop(duty, alarm->id, true);
     char clock[CALTIME_CLOCK_SIZE];
     struct text_fields fields = alarm_fields(alarm, clock);
     answer_urgent(duty, in, TEXT_O2_YOURS, &fields);
@@ -578,6 +595,7 @@ void panic_clear(struct duty *duty, const struct incoming *in)
     run_set(duty, alarm.id, DUTY_NEVER);
     event(duty, &alarm, "resolved", 2, in->person.id);
     say_cancel(duty, "alarm", alarm.id, "resolved");
+    ring_stop(duty, alarm.id, true);
     say_everybody(duty, &alarm, in->text->phone, TEXT_O2_CLEAR, TEXT_O2_CLEAR, &fields);
 }
 
@@ -653,6 +671,7 @@ static void step_open(struct duty *duty, const struct alarm *alarm, int64_t star
     last.all = all;
     if (due) {
         say_cancel(duty, "alarm", alarm->id, "newer copy");
+        ring_stop(duty, alarm->id, false);
         copies(duty, alarm, &last);
         widen(duty, alarm, &last);
         event(duty, alarm, "repeated", last.minutes >= duty->options.policy.panic_room ? 4 : 3,

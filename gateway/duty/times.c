@@ -23,6 +23,7 @@ struct duty_policy duty_policy_default(void)
         .panic_room = 7,
         .panic_room_gap = 3,
         .panic_room_times = 3,
+        .panic_ring_s = 20,
         .panic_unresolved = 10,
         .panic_unresolved_times = 3,
         .push_free = 20,

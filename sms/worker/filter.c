@@ -86,7 +86,8 @@ struct filter {
     size_t event_first;
     size_t event_count;
 
-    bool network;          /* lost or found */
+    bool network; /* lost or found */
+    struct filter_call call;
     char ussd[LINE_BYTES]; /* "": none */
 
     char ring[RING_LINES][RING_BYTES];
@@ -373,6 +374,15 @@ static bool is_stray(struct filter *f, const char *line)
     return stray;
 }
 
+/* For ATD it is the answer as well. */
+static void end_call(struct filter *f, const char *line)
+{
+    text_copy_utf8(f->call.hung_up, sizeof f->call.hung_up, line, strlen(line));
+    wake_main(f);
+    if (f->command[0] == 'D')
+        answer(f, LINE_ERROR, line);
+}
+
 static void take_line(struct filter *f, const char *line)
 {
     enum line_kind kind = line_classify(line, f->command);
@@ -391,6 +401,13 @@ static void take_line(struct filter *f, const char *line)
     case LINE_CREG:
         f->network = true;
         wake_main(f);
+        break;
+    case LINE_CLIP:
+        f->call.has_caller = line_parse_clip(line, f->call.caller, sizeof f->call.caller);
+        wake_main(f);
+        break;
+    case LINE_ENDED:
+        end_call(f, line);
         break;
     case LINE_CUSD:
         keep_ussd(f, line);
@@ -606,6 +623,15 @@ bool filter_take_network(struct filter *filter)
     filter->network = false;
     pthread_mutex_unlock(&filter->lock);
     return changed;
+}
+
+bool filter_take_call(struct filter *filter, struct filter_call *ret)
+{
+    pthread_mutex_lock(&filter->lock);
+    *ret = filter->call;
+    filter->call = (struct filter_call){.has_caller = false};
+    pthread_mutex_unlock(&filter->lock);
+    return ret->has_caller || ret->hung_up[0] != '\0';
 }
 
 bool filter_take_ussd(struct filter *filter, char *ret, size_t size)

@@ -45,6 +45,14 @@ bool filter_take_ussd(struct filter *filter, char *ret, size_t size);
 /* True once after the network was lost or found. */
 bool filter_take_network(struct filter *filter);
 
+/* What was heard of calls since the last time. */
+struct filter_call {
+    bool has_caller;
+    char caller[TPDU_ADDRESS_BYTES]; /* of +CLIP; "" hidden */
+    char hung_up[24];                /* "NO CARRIER", "BUSY", ...; "" no call ended */
+};
+bool filter_take_call(struct filter *filter, struct filter_call *ret);
+
 enum at_result { AT_OK, AT_ERROR, AT_TIMEOUT };
 
 /* Runs one command, e.g. "AT+CSQ". The reply's lines, each ending with \n, without echo and final

@@ -17,11 +17,35 @@ static bool starts_with(const char *line, const char *head)
 static bool is_plain_noise(const char *line)
 {
     static const char *const heads[] = {
-        "RING",         "RDY",           "NO CARRIER",        "BUSY",         "NO ANSWER",
-        "Call Ready",   "SMS Ready",     "SMS DONE",          "PB DONE",      "GPRS Ready",
-        "START",        "MODEM STARTUP", "NORMAL POWER DOWN", "POWERED DOWN", "UNDER-VOLTAGE",
-        "OVER-VOLTAGE", "STIN:",         "CONNECT",           "SIM DROP",
+        "RING",
+        "RDY",
+        "VOICE CALL",
+        "Call Ready",
+        "SMS Ready",
+        "SMS DONE",
+        "PB DONE",
+        "GPRS Ready",
+        "START",
+        "MODEM STARTUP",
+        "NORMAL POWER DOWN",
+        "POWERED DOWN",
+        "UNDER-VOLTAGE",
+        "OVER-VOLTAGE",
+        "STIN:",
+        "CONNECT",
+        "SIM DROP",
     };
+    for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++)
+        if (starts_with(line, heads[i]))
+            return true;
+    return false;
+}
+
+/* V.250 6.3.1, and what Huawei and SIMCom say of a voice call. */
+static bool is_ended(const char *line)
+{
+    static const char *const heads[] = {"NO CARRIER",  "BUSY",   "NO ANSWER",
+                                        "NO DIALTONE", "^CEND:", "VOICE CALL: END"};
     for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++)
         if (starts_with(line, heads[i]))
             return true;
@@ -44,6 +68,10 @@ static enum line_kind classify_unasked(const char *line)
         return LINE_CUSD;
     if (starts_with(line, "+CREG:") || starts_with(line, "+CEREG:"))
         return LINE_CREG;
+    if (starts_with(line, "+CLIP:"))
+        return LINE_CLIP;
+    if (is_ended(line))
+        return LINE_ENDED;
     if (starts_with(line, "+CDS:"))
         return LINE_CDS;
     if (starts_with(line, "+CMT:"))
@@ -66,6 +94,8 @@ enum line_kind line_classify(const char *line, const char *command)
         return LINE_ERROR;
     if (strchr("+^*$#%!&", line[0]) != NULL && !belongs_to(line, command))
         return classify_unasked(line);
+    if (is_ended(line))
+        return LINE_ENDED;
     return is_plain_noise(line) ? LINE_NOISE : LINE_REPLY;
 }
 
@@ -133,6 +163,20 @@ void line_value(const char *reply, char *ret, size_t size)
         length -= 2;
     }
     text_copy_utf8(ret, size, reply, length);
+}
+
+enum { TYPE_INTERNATIONAL = 145 };
+
+bool line_parse_clip(const char *line, char *ret, size_t size)
+{
+    const char *open = strchr(line, '"');
+    const char *close = open != NULL ? strchr(open + 1, '"') : NULL;
+    if (close == NULL)
+        return false;
+    bool plus = line_field(line, 1) == TYPE_INTERNATIONAL && open[1] != '+' && close > open + 1;
+    if (plus && size > 1)
+        ret[0] = '+';
+    return text_copy_utf8(ret + plus, size - plus, open + 1, (size_t)(close - open - 1));
 }
 
 bool line_parse_cmti(const char *line, char *ret_memory, size_t size, int *ret_index)

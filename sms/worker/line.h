@@ -18,11 +18,17 @@ enum line_kind {
     LINE_CMT,   /* a message that is not stored (27.005 3.4.1: class 0): its PDU comes next */
     LINE_CBM,   /* a cell broadcast: dropped with the PDU in the next line */
     LINE_CREG,  /* the network was lost or found */
+    LINE_CLIP,  /* somebody rings: his number */
+    LINE_ENDED, /* a call is over, or did not come to be */
     LINE_NOISE,
 };
 
 /* `command` is the name of the command under way ("+CMGS"), "" when there is none. */
 enum line_kind line_classify(const char *line, const char *command);
+
+/* +CLIP: "+8613800000001",145: the number with a plus when it is international; "" when it is
+ * hidden. */
+bool line_parse_clip(const char *line, char *ret, size_t size);
 
 /* Hex digits only, at least 16 of them. */
 bool line_is_pdu(const char *line);

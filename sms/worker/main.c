@@ -22,6 +22,7 @@
 #include "gateway/base/text.h"
 #include "sms/outbox_policy.h"
 #include "sms/worker/answer.h"
+#include "sms/worker/call.h"
 #include "sms/worker/driver.h"
 #include "sms/worker/filter.h"
 #include "sms/worker/greet.h"
@@ -150,6 +151,7 @@ static void start(struct worker *worker, const struct frame *setup)
     if (worker->driver->open(worker->filter, &worker->self, &err) != ERR_OK ||
         receive_setup(worker->filter, &err) != ERR_OK)
         fail(worker, &err);
+    check(worker, call_setup(worker->filter));
     greet_sim(worker->filter, &hello);
     text_copy(hello.driver, sizeof hello.driver, worker->driver->name);
     link_send(&hello);
@@ -194,6 +196,7 @@ static void mend(struct worker *worker, int step)
     check(worker, filter_run(worker->filter, "AT+CFUN=1", RADIO_MS, NULL));
     if (receive_setup(worker->filter, &err) != ERR_OK)
         fail(worker, &err);
+    check(worker, call_setup(worker->filter));
     tell_state(worker);
     link_send(&done);
 }
@@ -239,6 +242,12 @@ static void obey(struct worker *worker, const struct frame *frame)
     case FRAME_USSD:
         ask_ussd(worker, frame->text);
         break;
+    case FRAME_DIAL:
+        check(worker, call_dial(worker->filter, frame));
+        break;
+    case FRAME_HANGUP:
+        check(worker, call_hangup(worker->filter, frame->id));
+        break;
     case FRAME_STOP:
         _exit(0);
     default:
@@ -283,6 +292,7 @@ static int wait_ms(const struct worker *worker)
 {
     int64_t next =
         worker->next_poll_ms < worker->next_state_ms ? worker->next_poll_ms : worker->next_state_ms;
+    next = call_next_ms() < next ? call_next_ms() : next;
     int64_t left = next - now_ms();
     return left > 0 ? (int)left : 0;
 }
@@ -297,6 +307,7 @@ static void run(struct worker *worker)
         obey_all(worker); /* before anything else: it may be an alarm */
         read_announced(worker);
         tell_ussd(worker);
+        check(worker, call_look(worker->filter));
         hurry_state(worker);
         do_due(worker);
         poll(fds, sizeof fds / sizeof fds[0], wait_ms(worker));

@@ -12,7 +12,14 @@
 #include "gateway/base/text.h"
 #include "tests/lib/simat_commands.h"
 
-enum { CTRL_Z = 0x1a, ESCAPE = 0x1b, HANG_MS = 5000, CHATTER_EVERY = 4 };
+enum {
+    CTRL_Z = 0x1a,
+    ESCAPE = 0x1b,
+    HANG_MS = 5000,
+    CALLEE_MS = 50,
+    RING_MS = 1000,
+    CHATTER_EVERY = 4
+};
 
 void simat_init(struct simat *at, struct simnet *net)
 {
@@ -21,6 +28,8 @@ void simat_init(struct simat *at, struct simnet *net)
     at->profile = simprofile_find("");
     at->pin_tries = SIMAT_PIN_TRIES;
     text_copy(at->centre, sizeof at->centre, "+8613800100500");
+    text_copy(at->callee, sizeof at->callee, "reject");
+    at->callee_ms = CALLEE_MS;
     buf_init(&at->in, SIMAT_INPUT_BYTES);
     buf_init(&at->out, SIMAT_OUTPUT_BYTES);
     simat_reset(at);
@@ -50,6 +59,7 @@ void simat_reset(struct simat *at)
     at->urc_inside.kind = SIMFAULT_NONE;
     at->urc_after.kind = SIMFAULT_NONE;
     at->radio_off = false;
+    at->call = SIMAT_NO_CALL;
     at->one_byte = false;
     at->hushed = false;
     at->pin_entered = false;
@@ -401,6 +411,30 @@ static void announce_inbound(struct simat *at)
     }
 }
 
+void simat_ring(struct simat *at, const char *from, int ms)
+{
+    char text[128];
+
+    snprintf(text, sizeof text, "\r\nRING\r\n\r\n+CLIP: \"%s\",%d,,,,0\r\n", from,
+             from[0] == '+' ? 145 : 129);
+    for (int t = 0; t < ms; t += RING_MS)
+        say_later(at, t, false, text);
+    say_later(at, ms, false, "\r\nNO CARRIER\r\n");
+}
+
+/* The callee does what he does. */
+static void run_call(struct simat *at, int64_t now_us)
+{
+    if (at->call != SIMAT_ALERTING || now_us < at->call_end_us || at->in_pdu)
+        return;
+    if (text_equal(at->callee, "answer")) {
+        at->call = SIMAT_ACTIVE;
+        return;
+    }
+    at->call = SIMAT_NO_CALL;
+    simat_say(at, text_equal(at->callee, "busy") ? "BUSY" : "NO CARRIER");
+}
+
 static void end_states(struct simat *at, int64_t now_us)
 {
     if (at->silent_until_us != 0 && at->silent_until_us <= now_us)
@@ -426,6 +460,7 @@ void simat_run(struct simat *at, int64_t now_us, bool heard)
     if (is_silent(at, now_us))
         return;
     say_due(at, now_us);
+    run_call(at, now_us);
     work_input(at, now_us);
     say_registration(at);
     if (!at->in_pdu && at->net->registered) {
@@ -456,6 +491,8 @@ int64_t simat_next_due(const struct simat *at)
         return due;
     for (int i = 0; i < at->later_count; i++)
         due = earlier(due, at->later[i].due_us);
+    if (at->call == SIMAT_ALERTING && at->call_end_us != INT64_MAX)
+        due = earlier(due, at->call_end_us);
     if (!at->in_pdu && at->net->registered)
         due = earlier(due, simnet_next_due(at->net));
     return due;

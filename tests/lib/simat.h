@@ -57,6 +57,12 @@ struct simat {
     char centre[32];       /* of the SIM, "" none */
     char network_time[32]; /* as +CCLK says it; "": ERROR */
     int ussd_asked;
+    enum { SIMAT_NO_CALL, SIMAT_ALERTING, SIMAT_ACTIVE } call; /* from here */
+    char called[32];
+    int64_t call_end_us; /* when the callee does what he does */
+    char callee[16];     /* "reject", "busy", "answer", "ring" (for ever), "fail" */
+    int callee_ms;       /* after so long */
+    int calls;
     int64_t silent_until_us; /* 0: not; INT64_MAX: until cleared */
     int64_t unregistered_until_us;
     struct simat_later later[SIMAT_LATER];
@@ -79,6 +85,9 @@ int64_t simat_next_due(const struct simat *at);
 
 /* Nothing half done on the AT side. */
 bool simat_is_idle(const struct simat *at);
+
+/* Somebody rings: RING and +CLIP each second, then he hangs up. */
+void simat_ring(struct simat *at, const char *from, int ms);
 
 /* Enters the state of a SILENT or REGISTRATION_LOST fault. */
 void simat_enter_fault(struct simat *at, const struct simfault *fault, int64_t now_us);

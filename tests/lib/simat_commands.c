@@ -53,6 +53,7 @@ static const struct simanswer fixed[] = {
     {"+CUSD=?", "+CUSD: (0-2)"},
     {"+IFC=2,2", NULL},
     {"+CLIP=1", NULL},
+    {"S0=0", NULL},
     {NULL, NULL},
 };
 
@@ -408,6 +409,47 @@ static void run_cclk(struct simat *at, const char *args)
     simat_say(at, line);
 }
 
+/* D+8613...; a voice call: OK at once, the rest by itself. */
+static void run_dial(struct simat *at, const char *number)
+{
+    struct json *object = simbook_new(at->net->book, "call", -1);
+
+    json_set_text(object, "to", number);
+    json_set_text(object, "callee", at->callee);
+    simbook_write(at->net->book, object);
+    at->calls++;
+    if (!at->net->registered || text_equal(at->callee, "fail")) {
+        simat_final(at, "NO CARRIER");
+        return;
+    }
+    at->call = SIMAT_ALERTING;
+    text_copy(at->called, sizeof at->called, number);
+    at->call_end_us = text_equal(at->callee, "ring")
+                          ? INT64_MAX
+                          : clock_mono_us() + (int64_t)at->callee_ms * 1000;
+}
+
+static void run_clcc(struct simat *at, const char *args)
+{
+    char line[80];
+
+    if (args[0] != '\0') {
+        simat_cme_error(at, CME_NOT_ALLOWED);
+    } else if (at->call != SIMAT_NO_CALL) {
+        snprintf(line, sizeof line, "+CLCC: 1,0,%d,0,0,\"%s\",145",
+                 at->call == SIMAT_ACTIVE ? 0 : 3, at->called);
+        simat_say(at, line);
+    }
+}
+
+static void run_chup(struct simat *at, const char *args)
+{
+    if (args[0] != '\0')
+        simat_final(at, "ERROR"); /* +CHUP=? */
+    else
+        at->call = SIMAT_NO_CALL;
+}
+
 static const struct {
     const char *name; /* up to the arguments, which begin with '=', '?' or a digit */
     void (*run)(struct simat *at, const char *args);
@@ -416,7 +458,8 @@ static const struct {
     {"+CSQ", run_csq},   {"+CREG", run_creg}, {"+CGREG", run_cgreg}, {"+CEREG", run_cereg},
     {"+COPS", run_cops}, {"+CPMS", run_cpms}, {"+CNMI", run_cnmi},   {"+CMGL", run_cmgl},
     {"+CMGR", run_cmgr}, {"+CMGD", run_cmgd}, {"+CUSD", run_cusd},   {"+CMGS", simat_begin_send},
-    {"+CPIN", run_cpin}, {"+CSCA", run_csca}, {"+CCLK", run_cclk},
+    {"+CPIN", run_cpin}, {"+CSCA", run_csca}, {"+CCLK", run_cclk},   {"+CLCC", run_clcc},
+    {"+CHUP", run_chup},
 };
 
 static bool run_fixed(struct simat *at, const struct simanswer *answers, const char *command)
@@ -450,6 +493,10 @@ static void run_one(struct simat *at, const char *command)
     }
     if (run_fixed(at, at->profile->answers, command) || run_fixed(at, fixed, command))
         return;
+    if ((command[0] == 'D' || command[0] == 'd') && command[1] != '\0') {
+        run_dial(at, command + 1);
+        return;
+    }
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         if (begins(command, commands[i].name)) {
             commands[i].run(at, command + strlen(commands[i].name));

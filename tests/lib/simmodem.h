@@ -13,6 +13,9 @@
  *    "stubborn":0}                 what is named changes
  *   {"cmd":"network","delay_ms":0,"report_ms":0,"registered":true,"signal":21}  what is named
  * changes
+ *   {"cmd":"callee","does":"reject","after_ms":50}  what who is called does: reject, busy, answer,
+ *                                           ring (until we hang up), fail (no call at all)
+ *   {"cmd":"ring","from":"+8613...","ms":100}  somebody rings so long and hangs up
  *   {"cmd":"stats"}                         -> counters, "idle": nothing is under way or waiting,
  *                                              "quiet_ms": since the last byte either way
  *   {"cmd":"quit"}                          ends the program after the answer */

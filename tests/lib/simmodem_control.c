@@ -129,6 +129,25 @@ static int order_sim(struct simmodem *modem, const struct json *order, struct js
     return ERR_OK;
 }
 
+static int order_callee(struct simmodem *modem, const struct json *order, struct json *reply,
+                        struct err *err)
+{
+    (void)reply;
+    (void)err;
+    take_text(order, "does", modem->at.callee, sizeof modem->at.callee);
+    modem->at.callee_ms = (int)json_int(order, "after_ms", modem->at.callee_ms);
+    return ERR_OK;
+}
+
+static int order_ring(struct simmodem *modem, const struct json *order, struct json *reply,
+                      struct err *err)
+{
+    (void)reply;
+    (void)err;
+    simat_ring(&modem->at, json_text(order, "from", ""), (int)json_int(order, "ms", 100));
+    return ERR_OK;
+}
+
 static int order_network(struct simmodem *modem, const struct json *order, struct json *reply,
                          struct err *err)
 {
@@ -175,6 +194,8 @@ static int order_stats(struct simmodem *modem, const struct json *order, struct 
     json_set_int(reply, "pin_wrong", modem->at.pin_wrong);
     json_set_int(reply, "pin_tries", modem->at.pin_tries);
     json_set_int(reply, "sim_used", simnet_used(&modem->net, SIMNET_SM));
+    json_set_int(reply, "calls", modem->at.calls);
+    json_set_bool(reply, "calling", modem->at.call != SIMAT_NO_CALL);
     json_set_int(reply, "ussd_asked", modem->at.ussd_asked);
     json_set_bool(reply, "plugged", modem->master >= 0);
     json_set_bool(reply, "opened", modem->opened);
@@ -199,11 +220,10 @@ static const struct {
     int (*run)(struct simmodem *modem, const struct json *order, struct json *reply,
                struct err *err);
 } orders[] = {
-    {"inbound", order_inbound}, {"inbound_pdu", order_inbound_pdu},
-    {"fault", order_fault},     {"clear", order_clear},
-    {"unplug", order_unplug},   {"plug", order_plug},
-    {"urc", order_urc},         {"network", order_network},
-    {"stats", order_stats},     {"sim", order_sim},
+    {"inbound", order_inbound}, {"inbound_pdu", order_inbound_pdu}, {"fault", order_fault},
+    {"clear", order_clear},     {"unplug", order_unplug},           {"plug", order_plug},
+    {"urc", order_urc},         {"network", order_network},         {"stats", order_stats},
+    {"sim", order_sim},         {"callee", order_callee},           {"ring", order_ring},
     {"quit", order_quit},
 };
 

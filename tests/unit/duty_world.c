@@ -70,6 +70,25 @@ static int reach(void *ctx, int prio, int64_t until_ms)
     return w->reach;
 }
 
+static void call(void *ctx, const struct duty_call *call)
+{
+    struct world *w = ctx;
+    replica_run(w->replica,
+                "INSERT OR IGNORE INTO rung(idem, phone, ref_id, ring_ms, state)"
+                " VALUES (?1, ?2, ?3, ?4, 'queued')",
+                "sssi", call->idem, call->phone, call->ref_id, (int64_t)call->ring_ms);
+}
+
+static void cancel_calls(void *ctx, const char *ref_kind, const char *ref_id, bool ringing)
+{
+    struct world *w = ctx;
+    (void)ref_kind;
+    replica_run(
+        w->replica,
+        "UPDATE rung SET state = 'cancelled' WHERE ref_id = ?1 AND (state = 'queued' OR ?2)", "si",
+        ref_id, (int64_t)ringing);
+}
+
 void world_restart(struct world *w)
 {
     struct duty_options options = {
@@ -80,7 +99,8 @@ void world_restart(struct world *w)
         .area_code = "0482",
         .policy = duty_policy_default(),
     };
-    struct duty_ports ports = {w, send, cancel, cancel_phone, erase_phone, forget_phone, reach};
+    struct duty_ports ports = {w,     send, cancel,      cancel_phone, erase_phone, forget_phone,
+                               reach, call, cancel_calls};
     duty_init(&w->duty, w->replica, &w->rnd, &options, &ports);
 }
 
@@ -165,6 +185,7 @@ int world_setup(void **state)
     world_sql(w, "CREATE TABLE sent(seq INTEGER PRIMARY KEY, idem TEXT UNIQUE, phone, text, prio,"
                  " not_before, not_after, ref_kind, ref_id, text_id, at, cancelled DEFAULT 0)");
     world_sql(w, "CREATE TABLE erased(phone)");
+    world_sql(w, "CREATE TABLE rung(idem UNIQUE, phone, ref_id, ring_ms, state)");
     world_restart(w);
     people(w);
     places(w);
@@ -345,6 +366,51 @@ void world_event(struct world *w, const char *device, const char *kind, const ch
 }
 
 /* --- what went out --- */
+
+static void sealed_phone(struct world *w, const char *id, char ret[LIMIT_SEALED_PHONE_BYTES + 1])
+{
+    char number[32];
+    phone_of(id, number);
+    assert_true(replica_get_text(w->replica, ret, LIMIT_SEALED_PHONE_BYTES + 1,
+                                 "SELECT seal_phone(?1)", "s", number));
+}
+
+void world_ring(struct world *w, const char *from)
+{
+    char phone[LIMIT_SEALED_PHONE_BYTES + 1], id[32];
+    sealed_phone(w, from, phone);
+    snprintf(id, sizeof id, "ring%d", ++w->texts);
+    struct duty_ring ring = {id, phone, w->cells.wall_ms};
+    replica_enter(w->replica);
+    duty_on_ring(&w->duty, &ring);
+    assert_true(replica_leave(w->replica, true));
+    world_tick(w);
+}
+
+int world_rung(struct world *w, const char *to)
+{
+    char phone[LIMIT_SEALED_PHONE_BYTES + 1];
+    sealed_phone(w, to, phone);
+    return (int)replica_get_int(
+        w->replica, 0, "SELECT count(*) FROM rung WHERE phone = ?1 AND state <> 'cancelled'", "s",
+        phone);
+}
+
+void world_answers_call(struct world *w, const char *who, bool answered)
+{
+    char phone[LIMIT_SEALED_PHONE_BYTES + 1], alarm[LIMIT_ID_BYTES + 1];
+    sealed_phone(w, who, phone);
+    assert_true(replica_get_text(w->replica, alarm, sizeof alarm,
+                                 "SELECT ref_id FROM rung WHERE phone = ?1 ORDER BY rowid DESC",
+                                 "s", phone));
+    replica_run(w->replica, "UPDATE rung SET state = 'over' WHERE phone = ?1 AND state = 'queued'",
+                "s", phone);
+    struct duty_call_end end = {phone, "alarm", alarm, answered};
+    replica_enter(w->replica);
+    duty_on_call(&w->duty, &end);
+    assert_true(replica_leave(w->replica, true));
+    world_tick(w);
+}
 
 int world_count(struct world *w, const char *to, const char *text_id)
 {

@@ -59,6 +59,12 @@ void world_text_sent(struct world *w, const char *from, const char *body, int64_
 void world_event(struct world *w, const char *device, const char *kind, const char *subject,
                  int64_t device_at_ms);
 
+/* This person (or number) rings the station. */
+void world_ring(struct world *w, const char *from);
+/* Calls to this person that were not cancelled; how the newest alarm's call ended. */
+int world_rung(struct world *w, const char *to);
+void world_answers_call(struct world *w, const char *who, bool answered);
+
 /* Messages to this person that were not cancelled. */
 int world_count(struct world *w, const char *to, const char *text_id);
 int world_total(struct world *w);

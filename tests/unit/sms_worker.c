@@ -128,7 +128,12 @@ static void test_lines(void **state)
         {"RDY", "+CMGF", LINE_NOISE},
         {"SMS Ready", "+CMGF", LINE_NOISE},
         {"OVER-VOLTAGE WARNNING", "+CMGS", LINE_NOISE},
-        {"NO CARRIER", "+CSQ", LINE_NOISE},
+        {"NO CARRIER", "+CSQ", LINE_ENDED},
+        {"BUSY", "", LINE_ENDED},
+        {"^CEND:1,0,67,31", "", LINE_ENDED},
+        {"RING", "+CMGS", LINE_NOISE},
+        {"+CLIP: \"+8613800000001\",145,,,,0", "+CMGS", LINE_CLIP},
+        {"+CLIP: \"13800000001\",129", "", LINE_CLIP},
         {"SimModem", "+CGMM", LINE_REPLY},
         {"0891683108100005f0040d91", "+CMGR", LINE_REPLY},
     };

@@ -112,6 +112,7 @@ CREATE TABLE alarm_told (
     phone TEXT NOT NULL,
     person_id TEXT,
     role TEXT NOT NULL CHECK (role IN ('raiser', 'post', 'leader', 'senior', 'room')),
+    heard_at INTEGER, -- answered our call, or rang back
     PRIMARY KEY (alarm_id, phone)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX alarm_told_phone ON alarm_told(phone);

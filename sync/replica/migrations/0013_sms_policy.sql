@@ -18,3 +18,22 @@ CREATE TABLE sms_mark (
     name TEXT PRIMARY KEY NOT NULL,
     at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Calls from here, which only ring; and to here, which nobody answers (state 'heard').
+CREATE TABLE sms_call (
+    seq INTEGER PRIMARY KEY,
+    idem TEXT NOT NULL UNIQUE,
+    phone TEXT NOT NULL,
+    ref_kind TEXT,
+    ref_id TEXT,
+    ring_ms INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    not_after_at INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('queued', 'dialling', 'rang', 'answered', 'refused',
+        'failed', 'stopped', 'expired', 'cancelled', 'heard')),
+    modem TEXT,
+    ended_at INTEGER
+) STRICT;
+CREATE INDEX sms_call_open ON sms_call(seq) WHERE state IN ('queued', 'dialling');
+CREATE INDEX sms_call_ref ON sms_call(ref_kind, ref_id);
+CREATE INDEX sms_call_phone ON sms_call(phone);
