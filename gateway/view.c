@@ -258,6 +258,7 @@ static void check_modems(struct gateway *gateway, struct json *list)
             continue;
         bool works = text_equal(modem.state, "ready") || text_equal(modem.state, "sending");
         find(list, "modem", works ? 0 : 2, works ? modem.model : modem.problem, modem.since_ms);
+        json_set_text(json_at(list, json_count(list) - 1), "device", modem.device);
         if (!works)
             continue;
         bool on_network = modem.registration == 1 || modem.registration == 5;

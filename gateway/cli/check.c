@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "gateway/cli/cli.h"
+#include "gateway/cli/holder.h"
 
 enum level { LEVEL_OK, LEVEL_WARNING, LEVEL_CRITICAL, LEVEL_UNKNOWN, LEVELS };
 
@@ -160,6 +161,28 @@ static void print_finding(const struct cli *cli, const struct json *finding)
         printf("     %s%s\n", cli_say(cli, "下一步：", "next: "), advice->next[cli->english]);
 }
 
+/* A port that answers nobody may be somebody else's. */
+static void print_holder(const struct cli *cli, const struct json *finding)
+{
+    const char *device = json_text(finding, "device", "");
+    char names[256];
+    bool unseen = false;
+    if (level_of(finding) == LEVEL_OK || device[0] == '\0')
+        return;
+    bool found = holder_find("/proc", device, names, sizeof names, &unseen);
+    if (found)
+        printf(cli->english ? "     the port is held by: %s\n" : "     端口被占用：%s\n", names);
+    if (found && strstr(names, "ModemManager") != NULL)
+        printf("     %s\n", cli_say(cli,
+                                    "systemctl disable --now ModemManager，或装上 "
+                                    "/usr/lib/udev/rules.d/77-touyan.rules 后重新插拔",
+                                    "systemctl disable --now ModemManager, or install "
+                                    "/usr/lib/udev/rules.d/77-touyan.rules and plug it in again"));
+    else if (!found && unseen && strstr(json_text(finding, "text", ""), "busy") != NULL)
+        printf("     %s\n", cli_say(cli, "谁占用了端口：用 sudo touyan check 看",
+                                    "who holds the port: sudo touyan check"));
+}
+
 static int print_level(const struct cli *cli, const struct json *findings, bool good)
 {
     int count = 0;
@@ -168,6 +191,7 @@ static int print_level(const struct cli *cli, const struct json *findings, bool 
         if ((level_of(finding) == LEVEL_OK) != good)
             continue;
         print_finding(cli, finding);
+        print_holder(cli, finding);
         count++;
     }
     return count;

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -234,6 +235,45 @@ static void test_wrong_pin_is_tried_once(void **state)
                      1);
 }
 
+static bool is_tried(struct smsstation *s, const char *arg)
+{
+    (void)arg;
+    return replica_get_int(s->replica, 0, "SELECT count(*) FROM modem_pin", "") > 0;
+}
+
+/* The worker dies at some moment between the PIN's frame and its answer: whatever the modem has
+ * seen of it, a wrong PIN costs one try. */
+static void killed_over_its_pin(struct smsstation *s, int after_ms)
+{
+    pid_t workers[4];
+    start_with_pin(s, "9999");
+    UNTIL(is_tried, NULL);
+    if (after_ms > 0)
+        clock_sleep_ms(after_ms);
+    int count = smsstation_workers(workers, 4);
+    for (int i = 0; i < count; i++)
+        kill(workers[i], SIGKILL);
+    UNTIL(says, "PIN");
+    smsstation_turn(s, AGAIN_MS);
+    assert_true(smsstation_stat(s, "pin_wrong") <= 1);
+    assert_true(smsstation_stat(s, "pin_tries") >= 2);
+}
+
+static void test_killed_with_the_pin_on_its_way(void **state)
+{
+    killed_over_its_pin(*state, 0);
+}
+
+static void test_killed_while_the_modem_looks_at_it(void **state)
+{
+    killed_over_its_pin(*state, 3);
+}
+
+static void test_killed_before_the_answer_is_read(void **state)
+{
+    killed_over_its_pin(*state, 12);
+}
+
 static void test_pin_without_a_file(void **state)
 {
     struct smsstation *s = *state;
@@ -427,6 +467,9 @@ int main(void)
         CASE(test_refusals_climb),
         CASE(test_pin),
         CASE(test_wrong_pin_is_tried_once),
+        CASE(test_killed_with_the_pin_on_its_way),
+        CASE(test_killed_while_the_modem_looks_at_it),
+        CASE(test_killed_before_the_answer_is_read),
         CASE(test_pin_without_a_file),
         CASE(test_sim_is_missing),
         CASE(test_sim_without_centre),
