@@ -114,8 +114,8 @@ def modem_away(world, button):
     until_told(world, OTHER, "还有用的")
     unsent = wait_for("what was not sent", lambda: desk(world, "unsent") or None)
     must("报警" in unsent[0]["text"], f"the alarm is not told: {unsent}")
-    expired = world.replica("SELECT count(*) FROM outbox WHERE state = 'expired' AND prio = 0")
-    must(expired[0][0] > 0, "no alarm text ran out")
+    expired = world.replica("SELECT count(*) n FROM outbox WHERE state = 'expired' AND prio = 0")
+    must(expired[0]["n"] > 0, "no alarm text ran out")
     must(all("紧急" not in m["text"] for m in world.modem.messages()[before:]),
          "an alarm of two hours ago was sent")
     must(finding(world, "alarm_unsent"), "check does not say that an alarm was not sent")
@@ -146,6 +146,9 @@ def search(world):
     must(not found, "in the clear: " + "; ".join(found))
     backups = list((world.folder / "backup").iterdir())
     must(backups and seen > 8, f"{seen} files and {len(backups)} backups are too few to look at")
+    book = world.modem.book_path.read_bytes()  # the search would find them where they are
+    must(all(f in book for f in (forms(STRANGER, STRANGER_WROTE)[0], OTHER_HEARS.encode())),
+         "what was planted never came by")
     must("at.trouble" in world.gateway.log_text(), "no AT lines in the log to look at")
     return seen
 
