@@ -134,7 +134,7 @@ def forms(number, text):
 def search(world):
     """Not in what the network itself wrote down: its book and its log are the other side's."""
     clear = [f for pair in ((STRANGER, STRANGER_WROTE), (OTHER, OTHER_HEARS), (CALLER, "乙"))
-             for f in forms(*pair) if len(f) > 3]
+             for f in forms(*pair) if len(f) > 6]  # shorter ones are everywhere
     theirs = {world.modem.book_path, world.modem.log_path}
     seen, found = 0, []
     for path in sorted(world.folder.rglob("*")):
