@@ -53,7 +53,8 @@ static void port_send(void *ctx, const struct duty_message *message)
                                  .ref_kind = message->ref_kind,
                                  .ref_id = message->ref_id,
                                  .text_id = message->text_id,
-                                 .any_hour = is_for_any_hour(message)};
+                                 .any_hour = is_for_any_hour(message),
+                                 .may_repeat = text_equal(message->ref_kind, "answer")};
     char id[LIMIT_ID_BYTES + 1];
     if (outbox_put(sms_outbox(gateway->sms), &out, id) != ERR_OK)
         put_on_desk(gateway, message);

@@ -32,6 +32,9 @@ modem "gsm0" {{
     driver = {driver}
     per_hour = {per_hour}
 }}
+duty {{
+    recipient_day = {recipient_day}
+}}
 mqtt {{
     socket = "{folder}/broker.sock"
     listen = "127.0.0.1"
@@ -68,7 +71,7 @@ class World:
                  data=DATA / "county", make="", per_hour=0):
         self.folder, self.bin = folder, bin_dir
         folder.mkdir(parents=True, exist_ok=True)
-        self.per_hour = per_hour  # what the SIM may send; 0: as much as it can
+        self.per_hour = per_hour  # what the SIM may send; 0: as much as it can, to anybody
         self.poll, self.level, self.devices, self.data = poll, level, devices, data
         self.clock = Clock(folder / "clock", ms_of(*start.split(" ")))
         self.modem = Modem(folder, bin_dir, self.clock, make=make)  # a known make: driver "at"
@@ -112,7 +115,7 @@ class World:
         self.config_path.write_text(CONFIG.format(
             station=STATION, folder=self.folder, tty=self.modem.tty, mqtt_port=self.mqtt_port,
             sync=sync, level=self.level, driver="at" if self.modem.make else "gammu",
-            per_hour=self.per_hour))
+            per_hour=self.per_hour, recipient_day=30 if self.per_hour else 0))
         (self.folder / "backup").mkdir(exist_ok=True)
 
     def county_tool(self, *words):
