@@ -49,8 +49,8 @@ static int has_open(const struct search *search, const char *pid)
     for (const struct dirent *entry; found == 0 && (entry = readdir(dir)) != NULL;) {
         char file[PATH_BYTES + NAME_BYTES];
         snprintf(file, sizeof file, "%s/%.20s", path, entry->d_name);
-        found = stat(file, &one) == 0 && S_ISCHR(one.st_mode) &&
-                one.st_rdev == search->device.st_rdev;
+        found =
+            stat(file, &one) == 0 && S_ISCHR(one.st_mode) && one.st_rdev == search->device.st_rdev;
     }
     closedir(dir);
     return found;
