@@ -116,7 +116,8 @@ class World:
         self.config_path.write_text(CONFIG.format(
             station=STATION, folder=self.folder, tty=self.modem.tty, mqtt_port=self.mqtt_port,
             sync=sync, level=self.level, driver="at" if self.modem.make else "gammu",
-            per_hour=self.per_hour, per_day=800 if self.per_hour else 0, recipient_day=30 if self.per_hour else 0))
+            per_hour=self.per_hour, per_day=800 if self.per_hour else 0,
+            recipient_day=30 if self.per_hour else 0))
         (self.folder / "backup").mkdir(exist_ok=True)
 
     def county_tool(self, *words):
