@@ -9,7 +9,7 @@
 #include "gateway/base/json.h"
 #include "gateway/base/text.h"
 
-enum { MODEM_CLOCK_OFF_S = 120 };
+enum { MODEM_CLOCK_OFF_S = 120, REPAIRS_SHOWN = 20 };
 
 static int64_t count(struct gateway *gateway, const char *sql)
 {
@@ -336,6 +336,22 @@ static void check_store(struct gateway *gateway, struct json *list, int64_t now)
         find(list, "alarm_unsent", 2, "", 0);
 }
 
+/* One finding a cause; the broker has a finding of its own. */
+static void check_repairs(struct gateway *gateway, struct json *list)
+{
+    struct query *query = replica_query(
+        gateway->replica,
+        "SELECT 'repair_' || r.cause, coalesce(nullif(s.short, ''), s.name, d.name, r.subject)"
+        " || CASE WHEN r.devices > 1 THEN ' (' || r.devices || ')' ELSE '' END, r.since"
+        " FROM device_repair r LEFT JOIN school s ON s.id = r.subject"
+        " LEFT JOIN device d ON d.id = r.subject WHERE r.closed_at IS NULL"
+        " AND r.cause <> 'broker' ORDER BY r.devices DESC, r.since LIMIT ?1");
+    query_int(query, 1, REPAIRS_SHOWN);
+    while (query_row(query))
+        find(list, query_get_text(query, 0), 1, query_get_text(query, 1), query_get_int(query, 2));
+    query_done(query);
+}
+
 struct json *view_check(void *ctx)
 {
     struct gateway *gateway = ctx;
@@ -352,8 +368,7 @@ struct json *view_check(void *ctx)
     if (count(gateway, "SELECT (SELECT count(*) FROM duty_again) +"
                        " (SELECT count(*) FROM inbox WHERE state = 'unhandled')") > 0)
         find(list, "unhandled", 2, "", 0);
-    if (count(gateway, "SELECT count(*) FROM device_list WHERE state = 'offline'") > 0)
-        find(list, "devices", 1, "", 0);
+    check_repairs(gateway, list);
     struct json *json = json_new_object();
     json_set(json, "findings", list);
     return json;

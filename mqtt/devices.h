@@ -14,7 +14,7 @@
 #include "mqtt/quota.h"
 #include "sync/replica/replica.h"
 
-enum { DEVICE_SAMPLES = 5, DEVICE_TOPIC_BYTES = 127 };
+enum { DEVICE_SAMPLES = 5, DEVICE_TOPIC_BYTES = 127, DEVICE_POWER_BYTES = 7 };
 
 struct device {
     char id[LIMIT_DEVICE_ID_BYTES + 1];
@@ -33,7 +33,9 @@ struct device {
     int64_t loaded_heard_ms; /* heard_at_ms as it was read from the table */
     bool just_loaded;        /* no number heard since then */
     struct quota quota;
-    int64_t over; /* messages beyond it */
+    int64_t over, over_at_ms;           /* messages beyond it, and the last of them */
+    char power[DEVICE_POWER_BYTES + 1]; /* "mains", "battery" or "" */
+    int64_t power_at_ms;
     bool dirty;
     int64_t registered_turn; /* of ingest, in which it was found in table device, with `scope` */
     char scope[LIMIT_STATION_BYTES + 1];

@@ -291,6 +291,7 @@ static bool within_quota(struct work *work)
         return true;
     if (device->over++ % OVER_SAID_EVERY == 0)
         log_warn("mqtt.quota", "device=%s over=%lld", device->id, (long long)device->over);
+    device->over_at_ms = work->heard_at_ms;
     device->dirty = true;
     work->ingest->counts.over++;
     return false;
@@ -390,6 +391,11 @@ static void note_said(const struct work *work)
     }
     if (mapped->battery >= 0)
         device->battery = mapped->battery;
+    if (mapped->kind == MQTT_POWER && strcmp(device->power, mapped->code) != 0) {
+        text_copy(device->power, sizeof device->power, mapped->code);
+        device->power_at_ms = work->heard_at_ms;
+        device->dirty = true;
+    }
 }
 
 /* What any message says about its device. A retained one says nothing about now, except that the

@@ -26,6 +26,7 @@
 #include "mqtt/gaps.h"
 #include "mqtt/mapping.h"
 #include "mqtt/outbox.h"
+#include "mqtt/repairs.h"
 
 enum {
     PASSWORD_BYTES = 256,
@@ -48,6 +49,8 @@ struct mqtt {
     char state_topic[LIMIT_TOPIC_BYTES];
     struct mqtt_status status;
     uv_timer_t tick;
+    int64_t heard_mono_ms; /* the broker was there */
+    int64_t repairs_mono_ms;
     bool holding;      /* the client, until the turn ends */
     struct buf wanted; /* filters asked for on this connection, newline after each */
     int closing;       /* handles still open */
@@ -249,6 +252,17 @@ static void on_gone(void *ctx, const char *command_id, bool sent)
     commands_on_gone(&mqtt->commands, command_id, sent);
 }
 
+static void look_at_repairs(struct mqtt *mqtt)
+{
+    int64_t mono_ms = clock_mono_ms(mqtt->clock);
+    if (mqtt->status.connected)
+        mqtt->heard_mono_ms = mono_ms;
+    if (mono_ms < mqtt->repairs_mono_ms)
+        return;
+    mqtt->repairs_mono_ms = mono_ms + REPAIRS_EVERY_MS;
+    repairs_look(mqtt->replica, clock_wall_ms(mqtt->clock), mono_ms - mqtt->heard_mono_ms);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct mqtt *mqtt = timer->data;
@@ -256,6 +270,7 @@ static void on_tick(uv_timer_t *timer)
         return;
     ingest_tick(mqtt->ingest, mqtt->status.connected);
     gaps_tick(&mqtt->commands);
+    look_at_repairs(mqtt);
     commands_tick(&mqtt->commands);
     mqtt_outbox_pump(&mqtt->outbox);
 }
@@ -359,6 +374,7 @@ int mqtt_init(const struct mqtt_options *options, const struct mqtt_callbacks *c
 void mqtt_start(struct mqtt *mqtt)
 {
     mqtt->status.since_ms = clock_wall_ms(mqtt->clock);
+    mqtt->heard_mono_ms = clock_mono_ms(mqtt->clock);
     uv_timer_init(mqtt->loop, &mqtt->tick);
     uv_timer_start(&mqtt->tick, on_tick, TICK_MS, TICK_MS);
     client_start(mqtt->client);

@@ -5,6 +5,7 @@ target_compile_definitions(test_mqtt_products
 touyan_test(test_mqtt_rules SOURCES unit/test_mqtt_rules.c lib/folder.c LIBS touyan_mapping)
 touyan_test(test_mqtt_commands SOURCES unit/test_mqtt_commands.c LIBS touyan_mqtt)
 touyan_test(test_mqtt_gaps SOURCES unit/test_mqtt_gaps.c LIBS touyan_mqtt)
+touyan_test(test_mqtt_repairs SOURCES unit/test_mqtt_repairs.c LIBS touyan_mqtt)
 touyan_fuzz(mapping touyan_mapping)
 touyan_fuzz(topic touyan_mapping)
 touyan_test(test_mqtt_ingest SOURCES unit/test_mqtt_ingest.c LIBS touyan_mqtt)

@@ -10,6 +10,10 @@ ALTER TABLE device_state ADD COLUMN seq INTEGER NOT NULL DEFAULT -1;   -- last i
 ALTER TABLE device_state ADD COLUMN seq_at INTEGER NOT NULL DEFAULT 0; -- its time, by the device's clock
 ALTER TABLE device_state ADD COLUMN over INTEGER NOT NULL DEFAULT 0;   -- messages beyond its quota
 
+ALTER TABLE device_state ADD COLUMN over_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE device_state ADD COLUMN power TEXT; -- what its school runs on: mains, battery
+ALTER TABLE device_state ADD COLUMN power_at INTEGER NOT NULL DEFAULT 0;
+
 DROP VIEW device_list;
 CREATE VIEW device_list AS
     SELECT d.id AS device_id, d.name AS name, d.product AS product, d.kind AS kind,
