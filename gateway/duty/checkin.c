@@ -88,8 +88,10 @@ static int late_minutes(const struct slot *slot, int64_t at)
 /* Returns the time of the check-in; a second one changes nothing and gives the first one's. */
 static int64_t arrive(struct duty *duty, const struct slot *slot, const struct arrival *arrival)
 {
-    if (text_equal(slot->state, "on_post"))
+    if (text_equal(slot->state, "on_post")) {
+        gap_back(duty, slot);
         return in_time(duty, slot->id, arrival->at);
+    }
     int late = late_minutes(slot, arrival->at);
     write_row(duty, slot, "in", arrival, late);
     replica_run(duty->replica, "UPDATE assignment SET state = 'on_post' WHERE id = ?1", "s",
@@ -356,10 +358,33 @@ void checkin_event(struct duty *duty, const struct duty_event *event)
         arrive(duty, &slot, &who.arrival); /* else somebody passes the gate without a duty */
 }
 
+/* A camera names nobody: whoever should be on its post is asked. What happened a while ago is over,
+ * and one that looks at no post of ours says nothing. */
+static void post_empty(struct duty *duty, const struct duty_event *event)
+{
+    if (!event->fresh)
+        return;
+    struct query *q = replica_query(
+        duty->replica, "SELECT s.assignment_id FROM device d JOIN slot s ON s.post_id = d.post_id"
+                       " WHERE d.id = ?1 AND s.state = 'on_post' AND s.published"
+                       " AND s.start_at <= ?2 AND s.end_at > ?2");
+    query_text(q, 1, event->device_id);
+    query_int(q, 2, duty->now_ms);
+    struct ids ids;
+    ids_collect(q, &ids);
+    for (int i = 0; i < ids.count; i++)
+        gap_left(duty, ids.at[i]);
+    ids_free(&ids);
+}
+
 void checkout_event(struct duty *duty, const struct duty_event *event)
 {
     struct at_terminal who;
     struct slot slot;
+    if (event->subject == NULL) {
+        post_empty(duty, event);
+        return;
+    }
     if (!badge_read(duty, event, &who))
         return;
     who.arrival.school_id = who.school_id;

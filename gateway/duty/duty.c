@@ -199,8 +199,11 @@ static void take_event(struct duty *duty, const struct duty_event *event)
         checkin_event(duty, event);
     else if (text_equal(event->kind, "leave_post"))
         checkout_event(duty, event);
-    else if (text_equal(event->kind, "sos"))
+    else if (text_equal(event->kind, "sos") || text_equal(event->kind, "fire") ||
+             text_equal(event->kind, "intrusion"))
         panic_event(duty, event);
+    else if (text_equal(event->kind, "tamper") && event->fresh)
+        desk_put(duty, "event", NULL, NULL, event->id, "a device is being opened");
 }
 
 bool duty_take_event(struct duty *duty, const struct duty_event *event)

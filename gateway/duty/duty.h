@@ -146,7 +146,7 @@ bool duty_push(struct duty *duty, const char *desk_id);
 struct duty_event {
     const char *id; /* of the row: "<device>:<dedupe key>" */
     const char *device_id;
-    const char *kind;     /* "check_in", "leave_post", "sos"; others are ignored */
+    const char *kind; /* check_in, leave_post, sos, fire, intrusion, tamper; others are ignored */
     const char *subject;  /* the number a terminal knows a person by; NULL for buttons */
     int64_t device_at_ms; /* 0: the device told no time */
     int64_t heard_at_ms;

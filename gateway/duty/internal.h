@@ -231,6 +231,10 @@ bool checkin_on_post(struct duty *duty, const char *person_id, struct slot *ret)
 
 /* --- noshow.c --- */
 int64_t gap_tick(struct duty *duty);
+/* Somebody on post is not there any more: the same steps, from now. */
+void gap_left(struct duty *duty, const char *assignment_id);
+/* ... and says that he is; nothing when nobody said otherwise. */
+void gap_back(struct duty *duty, const struct slot *slot);
 void gap_arrived(struct duty *duty, const struct slot *slot, int64_t at, int late_min);
 void gap_covered(struct duty *duty, const char *assignment_id);
 void gap_close(struct duty *duty, const char *assignment_id); /* the duty is no more */

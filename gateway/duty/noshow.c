@@ -3,6 +3,8 @@
  * of the school (E2), at 23 the gap is on record and the person is a no-show. 派 and the code asks
  * stand-ins, 处理 says that the leader sees to it; either stops the next level. A check-in at any
  * time ends it; who stands in has ten minutes to get there before the same steps begin for him.
+ * A device that sees an empty post while somebody is on it begins the same steps at once (R5, then
+ * as above); 到岗 ends them.
  *
  * When more than a fifth of a peak is missing it is more likely the modem or the weather: one
  * digest (E3) instead of a text for each. A step that was missed while the program was down is
@@ -98,8 +100,9 @@ static void say_person(struct duty *duty, const struct slot *slot)
         return;
     struct slot_words words;
     struct text_fields fields = slot_fields(duty, say_lang(duty, slot->lang), slot, &words);
+    bool left = text_equal(slot->state, "on_post");
     struct say what = {
-        .text = TEXT_R4_MISSING,
+        .text = left ? TEXT_R5_LEFT : TEXT_R4_MISSING,
         .phone = slot->phone,
         .lang = slot->lang,
         .prio = DUTY_PRIO_DUTY,
@@ -108,7 +111,8 @@ static void say_person(struct duty *duty, const struct slot *slot)
         .ref_id = slot->id,
         .prompt = prompt_open(duty, slot->phone, "duty", slot->id, NULL, false, slot->end_at),
     };
-    say(duty, &what, &fields, "R4:%s:%lld", slot->id, (long long)slot->start_at);
+    say(duty, &what, &fields, "%s:%s:%lld", left ? "R5" : "R4", slot->id,
+        (long long)(left ? duty->now_ms : slot->start_at));
 }
 
 /* E1, E2, E6 to one who can act; false when there is nobody. */
@@ -141,6 +145,11 @@ static bool chief_of(struct duty *duty, const struct slot *slot, struct person *
            lead_find(duty, station_of(duty, slot), 4, ret);
 }
 
+static bool was_there(const struct slot *slot)
+{
+    return text_equal(slot->state, "on_post") || text_equal(slot->state, "done");
+}
+
 /* E1, and three who could stand in, for whoever telephones from the desk. */
 static void say_leader(struct duty *duty, const struct slot *slot, const struct gap *gap)
 {
@@ -149,7 +158,8 @@ static void say_leader(struct duty *duty, const struct slot *slot, const struct 
         struct slot_words words;
         struct text_fields fields = slot_fields(duty, say_lang(duty, leader.lang), slot, &words);
         fields.minutes = (int)((duty->now_ms - slot->start_at) / CALTIME_MINUTE_MS);
-        say_chief(duty, slot, &leader, gap->code, TEXT_E1_LEADER, &fields);
+        say_chief(duty, slot, &leader, gap->code, was_there(slot) ? TEXT_E1B_LEFT : TEXT_E1_LEADER,
+                  &fields);
     }
     char names[GAP_NAMES_SIZE], body[DUTY_LIST_SIZE];
     standin_names(duty, slot, names, sizeof names);
@@ -462,6 +472,35 @@ void gap_arrived(struct duty *duty, const struct slot *slot, int64_t at, int lat
     caltime_format_clock(at, words.start);
     fields.minutes = late_min;
     say_news(duty, slot, &to, TEXT_E9_ARRIVED, &fields);
+}
+
+void gap_left(struct duty *duty, const char *assignment_id)
+{
+    struct slot slot;
+    struct gap gap;
+    if (!slot_load(duty, assignment_id, &slot) ||
+        (gap_load(duty, assignment_id, &gap) &&
+         (text_equal(gap.state, "open") || text_equal(gap.state, "acked"))))
+        return;
+    int64_t asked_ms = (int64_t)duty->options.policy.no_show[LEVEL_PERSON] * CALTIME_MINUTE_MS;
+    gap_new(duty, &slot, NULL, LEVEL_PERSON, duty->now_ms - asked_ms);
+}
+
+void gap_back(struct duty *duty, const struct slot *slot)
+{
+    struct gap gap;
+    struct person to = {0};
+    if (!gap_load(duty, slot->id, &gap) ||
+        !(text_equal(gap.state, "open") || text_equal(gap.state, "acked")))
+        return;
+    gap_state(duty, slot->id, "arrived");
+    say_cancel(duty, "gap", slot->id, "back");
+    prompt_close(duty, "gap", slot->id);
+    if (!who_knows(duty, slot, &gap, &to))
+        return;
+    struct slot_words words;
+    struct text_fields fields = slot_fields(duty, say_lang(duty, to.lang), slot, &words);
+    say_news(duty, slot, &to, TEXT_E9B_BACK, &fields);
 }
 
 void gap_covered(struct duty *duty, const char *assignment_id)

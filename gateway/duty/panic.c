@@ -31,7 +31,7 @@ enum {
 
 struct alarm {
     char id[DUTY_ID_SIZE];
-    char kind[16]; /* "panic", "call" */
+    char kind[16]; /* "panic", "call", "fire", "intrusion" */
     char code[COMMAND_CODE_SIZE];
     char state[16];
     char school_id[DUTY_ID_SIZE];
@@ -108,6 +108,10 @@ static enum text_id text_of(const struct alarm *alarm, int copy)
 {
     if (text_equal(alarm->kind, "call"))
         return TEXT_O3_TO_LEADER;
+    if (text_equal(alarm->kind, "fire"))
+        return copy > 1 ? TEXT_O2_FIRE_AGAIN : TEXT_O2_FIRE;
+    if (text_equal(alarm->kind, "intrusion"))
+        return copy > 1 ? TEXT_O2_INTRUDER_AGAIN : TEXT_O2_INTRUDER;
     if (alarm->person_id[0] != '\0')
         return copy > 1 ? TEXT_O2_PANIC_AGAIN : TEXT_O2_PANIC;
     return copy > 1 ? TEXT_O2_BUTTON_AGAIN : TEXT_O2_BUTTON;
@@ -453,10 +457,20 @@ void panic_stranger(struct duty *duty, const struct incoming *in)
              in->text->body);
 }
 
+/* While a duty runs at the school people go in and out, and the guards see them. */
+static bool is_watched(struct duty *duty, const struct alarm *alarm)
+{
+    return replica_get_int(duty->replica, 0,
+                           "SELECT EXISTS (SELECT 1 FROM slot WHERE school_id = ?1 AND published"
+                           " AND start_at - ?3 <= ?2 AND end_at + ?3 > ?2)",
+                           "sii", alarm->school_id, duty->now_ms, (int64_t)BEFORE_SHIFT_MS) != 0;
+}
+
 void panic_event(struct duty *duty, const struct duty_event *button)
 {
     struct alarm alarm = {.raised_at = button->heard_at_ms};
-    text_copy(alarm.kind, sizeof alarm.kind, "panic");
+    bool sos = text_equal(button->kind, "sos");
+    text_copy(alarm.kind, sizeof alarm.kind, sos ? "panic" : button->kind);
     text_copy(alarm.device_id, sizeof alarm.device_id, button->device_id);
     struct query *q =
         replica_query(duty->replica, "SELECT school_id, post_id, scope FROM device WHERE id = ?1");
@@ -472,9 +486,12 @@ void panic_event(struct duty *duty, const struct duty_event *button)
     if (old || !button->fresh) { /* a copy that the broker keeps comes with each connection */
         if (step_once(duty, caltime_midnight(duty->now_ms, 1), "old:%s:%lld", button->device_id,
                       (long long)pressed))
-            desk_put(duty, "alarm", NULL, NULL, button->id, "SOS: an old press");
+            desk_put(duty, "alarm", NULL, NULL, button->id,
+                     sos ? "SOS: an old press" : button->kind);
         return;
     }
+    if (text_equal(alarm.kind, "intrusion") && is_watched(duty, &alarm))
+        return;
     if (pressed > 0 && pressed < button->heard_at_ms)
         alarm.raised_at = pressed;
     if (alarm.school_id[0] == '\0') /* a button that nobody registered: its name is the place */

@@ -64,6 +64,49 @@ static void late_check_in_ends_it(void **state)
     assert_int_equal(world_int(w, "SELECT count(*) FROM gap WHERE state = 'arrived'"), 1);
 }
 
+/* V1 came; the camera at the post sees nobody at 07:40. */
+static void post_is_empty(struct world *w, int64_t device_at_ms)
+{
+    world_sql(w, "INSERT INTO device(id, scope, school_id, post_id, product, kind)"
+                 " VALUES ('CAM', 'S0117', 'S17', 'S17-N', 'mqtt_face', 'camera')");
+    alone(w);
+    world_text(w, "V1", "到岗");
+    world_run(w, "2026-09-08", "07:40");
+    ASSERT_STATE(w, "n.V1", "on_post");
+    world_event(w, "CAM", "leave_post", NULL, device_at_ms);
+    world_tick(w);
+}
+
+static void empty_post_begins_the_ladder(void **state)
+{
+    struct world *w = *state;
+    post_is_empty(w, 0);
+    ASSERT_SENT(w, "V1", "R5_LEFT", 1);
+    ASSERT_SENT(w, "V1", "R4_MISSING", 0);
+    world_event(w, "CAM", "leave_post", NULL, 0); /* goes on looking */
+    world_run(w, "2026-09-08", "07:44");
+    ASSERT_SENT(w, "V1", "R5_LEFT", 1);
+    ASSERT_SENT(w, "L", "E1B_LEFT", 0);
+    world_run(w, "2026-09-08", "07:45");
+    ASSERT_SENT(w, "L", "E1B_LEFT", 1);
+    world_run(w, "2026-09-08", "07:50");
+    ASSERT_SENT(w, "G", "E2_SENIOR", 1);
+    world_run(w, "2026-09-08", "09:00");
+    ASSERT_STATE(w, "n.V1", "done"); /* was there, and is no no-show */
+}
+
+static void empty_post_was_not(void **state)
+{
+    struct world *w = *state;
+    post_is_empty(w, 0);
+    world_run(w, "2026-09-08", "07:46");
+    world_text(w, "V1", "到岗");
+    ASSERT_SENT(w, "L", "E9B_BACK", 1);
+    world_run(w, "2026-09-08", "08:05");
+    ASSERT_SENT(w, "G", "", 0);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM checkin WHERE kind = 'in'"), 1);
+}
+
 static void check_in_after_the_gap_is_late(void **state)
 {
     struct world *w = *state;
@@ -265,6 +308,8 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
         TEST(the_ladder),
         TEST(late_check_in_ends_it),
+        TEST(empty_post_begins_the_ladder),
+        TEST(empty_post_was_not),
         TEST(check_in_after_the_gap_is_late),
         TEST(leader_sends_somebody),
         TEST(stand_in_who_does_not_come),

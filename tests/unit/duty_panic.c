@@ -225,6 +225,43 @@ static void at_night_the_next_shift_is_told(void **state)
                      0);
 }
 
+static void fire_goes_the_same_way(void **state)
+{
+    struct world *w = *state;
+    world_morning(w);
+    world_at(w, "2026-09-08", "07:30");
+    world_event(w, "FT17", "fire", NULL, w->cells.wall_ms);
+    ASSERT_SENT(w, "O1", "O2_FIRE", 1);
+    ASSERT_SENT(w, "L", "O2_FIRE", 1);
+    world_run(w, "2026-09-08", "07:32");
+    ASSERT_SENT(w, "O1", "O2_FIRE_AGAIN", 1);
+    world_event(w, "SOS17", "sos", NULL, w->cells.wall_ms); /* another alarm, not the same */
+    ASSERT_SENT(w, "O1", "O2_BUTTON", 1);
+}
+
+static void intruder_at_night(void **state)
+{
+    struct world *w = *state;
+    world_morning(w);
+    world_at(w, "2026-09-08", "02:30");
+    world_event(w, "FT17", "intrusion", NULL, w->cells.wall_ms);
+    ASSERT_SENT(w, "L", "O2_INTRUDER", 1);
+    world_at(w, "2026-09-08", "07:30"); /* everybody goes in */
+    world_event(w, "FT17", "intrusion", NULL, w->cells.wall_ms);
+    ASSERT_SENT(w, "L", "O2_INTRUDER", 1);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM alarm WHERE kind = 'intrusion'"), 1);
+}
+
+static void tamper_is_for_the_desk(void **state)
+{
+    struct world *w = *state;
+    world_morning(w);
+    int total = world_total(w);
+    world_event(w, "FT17", "tamper", NULL, w->cells.wall_ms);
+    assert_int_equal(world_total(w), total);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM desk_item WHERE kind = 'event'"), 1);
+}
+
 static void unknown_button_reaches_the_leader(void **state)
 {
     struct world *w = *state;
@@ -414,6 +451,9 @@ int main(void)
         TEST(clock_jumps_over_the_steps),
         TEST(old_press),
         TEST(at_night_the_next_shift_is_told),
+        TEST(fire_goes_the_same_way),
+        TEST(intruder_at_night),
+        TEST(tamper_is_for_the_desk),
         TEST(unknown_button_reaches_the_leader),
         TEST(nobody_but_the_room),
         TEST(nobody_on_the_roster),
