@@ -267,6 +267,7 @@ static int start_http(struct gateway *gateway, struct err *err)
                                                   .balance = hand_balance,
                                                   .suggest = hand_suggest,
                                                   .answer = hand_answer,
+                                                  .accounts = view_accounts,
                                                   .command = desk_command,
                                                   .ledger = ledger_command,
                                                   .roster_plan = roster_begin,

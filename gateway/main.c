@@ -14,6 +14,7 @@
 #include "gateway/base/text.h"
 #include "gateway/gateway.h"
 #include "mqtt/broker_config.h"
+#include "mqtt/mapping.h"
 #include "mqtt/mqtt.h"
 
 enum verb { RUN, CHECK_CONFIG, PRINT_CONFIG, PRINT_SAMPLE, PRINT_MAN, PRINT_BROKER, PRINT_ACL };
@@ -89,6 +90,7 @@ static bool find_worker(char *ret, size_t size)
 #define BROKER_PASSWORDS "/etc/mosquitto/touyan.passwd"
 #define BROKER_SOCKET "/run/touyan-broker/mqtt.sock"
 #define BROKER_ACL "/etc/mosquitto/touyan.acl"
+#define RULES_DIR "/etc/touyan/devices.d"
 
 static int print_broker(const struct config *config, struct buf *out, struct err *err)
 {
@@ -104,6 +106,18 @@ static int print_broker(const struct config *config, struct buf *out, struct err
     return ERR_OK;
 }
 
+static int print_acl(struct buf *out, struct err *err)
+{
+    struct mapping *rules;
+    int code = mapping_open(RULES_DIR, &rules, err);
+    if (code != ERR_OK)
+        return code;
+    if (!mqtt_broker_acl_write(rules, out))
+        code = err_set(err, ERR_LIMIT, "the access list is too long");
+    mapping_close(rules);
+    return code;
+}
+
 static int print_of(enum verb verb, const struct config *config, struct err *err)
 {
     struct buf out;
@@ -114,7 +128,7 @@ static int print_of(enum verb verb, const struct config *config, struct err *err
     else if (verb == PRINT_MAN)
         config_print_man(&out);
     else if (verb == PRINT_ACL)
-        mqtt_broker_acl_write(&out);
+        code = print_acl(&out, err);
     else if (verb == PRINT_CONFIG)
         config_print(config, &out);
     else

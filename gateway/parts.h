@@ -138,6 +138,7 @@ struct json *view_check(void *gateway);
 struct json *view_sync(void *gateway);
 struct json *view_idle(void *gateway);
 struct json *view_enrolment(void *gateway);
+int view_accounts(void *gateway, const char *device_id, struct json **ret, struct err *err);
 
 /* upkeep.c: nightly backup, checkpoint, the watchdog of the service manager */
 void upkeep_start(struct gateway *gateway);

@@ -2,6 +2,7 @@
  * Nothing stale is shown as fresh: each part says since when it is so, and what came from the
  * county carries the time of the last progress ("as_of"). */
 #include "gateway/parts.h"
+#include "mqtt/accounts.h"
 
 #include <stdio.h>
 
@@ -83,6 +84,8 @@ static struct json *broker_json(const struct mqtt_status *status)
     json_set_int(json, "raw", status->raw);
     json_set_int(json, "acks", status->acks);
     json_set_int(json, "reconnects", status->reconnects);
+    json_set_int(json, "over_quota", status->over);
+    json_set_int(json, "dropped", status->dropped);
     return json;
 }
 
@@ -361,6 +364,8 @@ struct json *view_check(void *ctx)
     check_clock(gateway, list);
     check_modems(gateway, list);
     find(list, "broker", mqtt.connected ? 0 : 2, mqtt.problem, mqtt.since_ms);
+    if (mqtt.dropped > 0)
+        find(list, "broker_dropped", 1, "", 0);
     if (mqtt_rule_problems(gateway->mqtt)[0] != '\0')
         find(list, "device_rules", 1, mqtt_rule_problems(gateway->mqtt), 0);
     check_county(gateway, list);
@@ -400,4 +405,57 @@ struct json *view_idle(void *ctx)
     json_set_int(json, "next_due_ms",
                  sms_due < gateway->duty_due_ms ? sms_due : gateway->duty_due_ms);
     return json;
+}
+
+/* --- accounts of the devices at the broker --- */
+
+enum { ACCOUNTS_BYTES = 4194304 };
+
+static struct json *account_list(struct gateway *gateway)
+{
+    struct json *list = json_new_array();
+    struct query *query = replica_query(
+        gateway->replica, "SELECT k.device_id, coalesce(d.product, ''), unseal(k.password),"
+                          " k.mac_key IS NOT NULL, k.made_at FROM device_key k"
+                          " LEFT JOIN device d ON d.id = k.device_id ORDER BY k.device_id");
+    while (query_row(query)) {
+        struct json *json = json_new_object();
+        json_set_text(json, "user", query_get_text(query, 0));
+        json_set_text(json, "product", query_get_text(query, 1));
+        json_set_text(json, "password", query_get_text(query, 2));
+        json_set_bool(json, "signs", query_get_int(query, 3) != 0);
+        json_set_int(json, "made_at", query_get_int(query, 4));
+        json_add(list, json);
+    }
+    query_done(query);
+    return list;
+}
+
+int view_accounts(void *ctx, const char *device_id, struct json **ret, struct err *err)
+{
+    struct gateway *gateway = ctx;
+    char key[LIMIT_NAME_BYTES] = "";
+    struct buf passwords, acl;
+    const struct mapping *rules = mqtt_rules(gateway->mqtt);
+    accounts_update(gateway->replica, rules, clock_wall_ms(&gateway->clock));
+    if (device_id != NULL && !accounts_sign(gateway->replica, device_id, key, sizeof key))
+        return err_set(err, ERR_NOT_FOUND, "device %.64s has no account", device_id);
+    buf_init(&passwords, ACCOUNTS_BYTES);
+    buf_init(&acl, ACCOUNTS_BYTES);
+    int code = accounts_write_passwords(gateway->replica, &passwords) &&
+                       accounts_write_acl(gateway->replica, rules, &acl)
+                   ? ERR_OK
+                   : err_set(err, ERR_LIMIT, "the files are too long");
+    if (code == ERR_OK) {
+        struct json *json = json_new_object();
+        json_set_text(json, "passwd", buf_text(&passwords));
+        json_set_text(json, "acl", buf_text(&acl));
+        json_set(json, "accounts", account_list(gateway));
+        if (device_id != NULL)
+            json_set_text(json, "key", key);
+        *ret = json;
+    }
+    buf_free(&passwords);
+    buf_free(&acl);
+    return code;
 }

@@ -3,6 +3,7 @@
 #include "mqtt/broker_config.h"
 
 #include "gateway/base/limits.h"
+#include "mqtt/mapping.h"
 
 enum { PORT_PLAIN = 1883, PORT_TLS = 8883 };
 
@@ -66,27 +67,27 @@ bool mqtt_broker_config_write(struct buf *out, const struct mqtt_broker_options 
     return !out->failed;
 }
 
-bool mqtt_broker_acl_write(struct buf *out)
+/* Topics with %u are of one device. A product with a bridge has one user; %u is then its name. */
+static void add_access(struct buf *out, const struct product *product, const char *word,
+                       const char *const *topics, int count)
 {
-    return buf_add_text(out, "# A device is its user name (%u).\n"
-                             "# our own topics\n"
-                             "pattern write sc/+/+/+/%u/state\n"
-                             "pattern write sc/+/+/+/%u/evt\n"
-                             "pattern write sc/+/+/+/%u/tel\n"
-                             "pattern write sc/+/+/+/%u/ack\n"
-                             "pattern read sc/+/+/+/%u/cmd\n"
-                             "# mqtt/face terminals; the two shared topics name the device in the\n"
-                             "# payload only, the gateway takes them as hints\n"
-                             "pattern write mqtt/face/%u/Rec\n"
-                             "pattern write mqtt/face/%u/Snap\n"
-                             "pattern write mqtt/face/%u/Ack\n"
-                             "pattern read mqtt/face/%u\n"
-                             "pattern write mqtt/face/basic\n"
-                             "pattern write mqtt/face/heartbeat\n"
-                             "# Shelly\n"
-                             "pattern write %u/events/rpc\n"
-                             "pattern write %u/online\n"
-                             "# the bridge of the Zigbee buttons, user name zigbee2mqtt\n"
-                             "user zigbee2mqtt\n"
-                             "topic readwrite zigbee2mqtt/#\n");
+    for (int i = 0; i < count; i++)
+        buf_printf(out, "%s %s %s\n", product->bridge ? "topic" : "pattern", word, topics[i]);
+}
+
+bool mqtt_broker_acl_write(const struct mapping *rules, struct buf *out)
+{
+    buf_add_text(out, "# A device is its user name (%u).\n");
+    for (int pass = 0; pass < 2; pass++) /* what stands behind a user is that user's */
+        for (int i = 0; i < mapping_product_count(rules); i++) {
+            const struct product *product = mapping_product_at(rules, i);
+            if (product->bridge != (pass == 1))
+                continue;
+            buf_printf(out, "# %s\n", product->title != NULL ? product->title : product->name);
+            if (product->bridge)
+                buf_printf(out, "user %s\n", product->name);
+            add_access(out, product, "write", product->write, product->write_count);
+            add_access(out, product, "read", product->read, product->read_count);
+        }
+    return !out->failed;
 }

@@ -21,7 +21,9 @@ struct mqtt_broker_options {
 /* Appends the text of mosquitto.conf(5). False: it does not fit. */
 bool mqtt_broker_config_write(struct buf *out, const struct mqtt_broker_options *options);
 
-/* Appends the access list: a device is its user name and writes its own topics only. */
-bool mqtt_broker_acl_write(struct buf *out);
+/* Appends the access list by the rules: a device is its user name and writes its own topics only; a
+ * bridge to many devices has its product's name. */
+struct mapping;
+bool mqtt_broker_acl_write(const struct mapping *rules, struct buf *out);
 
 #endif

@@ -68,6 +68,8 @@ void client_release(struct client *client, bool committed);
 
 /* When online. The result of subscribing is told by on_subscribed, once for all filters. */
 void client_subscribe(struct client *client, const char *const *filters, int count);
+/* QoS 0, and nothing is said when it is refused. */
+void client_subscribe_quietly(struct client *client, const char *topic);
 void client_unsubscribe(struct client *client, const char *filter);
 
 /* ERR_STATE: not online. */

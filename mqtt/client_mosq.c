@@ -91,6 +91,7 @@ struct client {
     int open_handles; /* of client_close */
     void (*close_cb)(void *ctx);
     void *close_ctx;
+    int quiet_id; /* of client_subscribe_quietly: its SUBACK is nobody's business */
 };
 
 static int library_users;
@@ -210,7 +211,8 @@ static void on_subscribe(struct mosquitto *mosq, void *ctx, int message_id, int 
 {
     struct client *client = ctx;
     (void)mosq;
-    (void)message_id;
+    if (message_id == client->quiet_id)
+        return;
     bool all = true;
     for (int i = 0; i < count; i++)
         all = all && granted[i] <= 2; /* 0x80: refused */
@@ -521,6 +523,11 @@ void client_subscribe(struct client *client, const char *const *filters, int cou
         free(list[i]);
     if (rc != MOSQ_ERR_SUCCESS)
         doom(client, mosquitto_strerror(rc));
+}
+
+void client_subscribe_quietly(struct client *client, const char *topic)
+{
+    mosquitto_subscribe(client->conn->mosq, &client->quiet_id, topic, 0);
 }
 
 void client_unsubscribe(struct client *client, const char *filter)

@@ -121,6 +121,8 @@ static void load_row(struct devices *devices, struct query *query)
     device->over_at_ms = query_get_int(query, 17);
     take_text(query, 18, device->power, sizeof device->power);
     device->power_at_ms = query_get_int(query, 19);
+    device->people = query_get_int(query, 20);
+    device->people_at_ms = query_get_int(query, 21);
     device->loaded_heard_ms = device->heard_at_ms;
     device->just_loaded = true;
     if (query_is_null(query, 8))
@@ -135,7 +137,8 @@ void devices_load(struct devices *devices)
     struct query *query = replica_query(
         devices->replica, "SELECT device_id, product, state, state_at, first_at, heard_at, "
                           "event_at, silent_s, offset_ms, messages, topic, firmware, battery, "
-                          "boot, seq, seq_at, over, over_at, power, power_at FROM device_state");
+                          "boot, seq, seq_at, over, over_at, power, power_at, "
+                          "people, people_at FROM device_state");
     while (query_row(query))
         load_row(devices, query);
     query_done(query);
@@ -185,15 +188,17 @@ void devices_write(struct devices *devices, struct device *device)
     static const char sql[] =
         "INSERT INTO device_state(device_id, product, state, state_at, first_at, heard_at, "
         "event_at, silent_s, offset_ms, messages, topic, firmware, battery, boot, "
-        "seq, seq_at, over, over_at, power, power_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
-        "?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20) "
+        "seq, seq_at, over, over_at, power, power_at, people, people_at) VALUES (?1, ?2, ?3, ?4, "
+        "?5, ?6, ?7, ?8, ?9, "
+        "?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22) "
         "ON CONFLICT(device_id) DO UPDATE SET product = excluded.product, state = excluded.state, "
         "state_at = excluded.state_at, heard_at = excluded.heard_at, "
         "event_at = excluded.event_at, silent_s = excluded.silent_s, "
         "offset_ms = excluded.offset_ms, messages = excluded.messages, topic = excluded.topic, "
         "firmware = excluded.firmware, battery = excluded.battery, boot = excluded.boot, "
         "seq = excluded.seq, seq_at = excluded.seq_at, over = excluded.over, "
-        "over_at = excluded.over_at, power = excluded.power, power_at = excluded.power_at";
+        "over_at = excluded.over_at, power = excluded.power, power_at = excluded.power_at, "
+        "people = excluded.people, people_at = excluded.people_at";
     struct query *query = replica_query(devices->replica, sql);
     int64_t offset_ms;
     query_text(query, 1, device->id);
@@ -218,6 +223,8 @@ void devices_write(struct devices *devices, struct device *device)
     query_int(query, 18, device->over_at_ms);
     query_text(query, 19, device->power);
     query_int(query, 20, device->power_at_ms);
+    query_int(query, 21, device->people);
+    query_int(query, 22, device->people_at_ms);
     query_row(query);
     query_done(query);
     device->dirty = false;

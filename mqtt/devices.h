@@ -36,6 +36,7 @@ struct device {
     int64_t over, over_at_ms;           /* messages beyond it, and the last of them */
     char power[DEVICE_POWER_BYTES + 1]; /* "mains", "battery" or "" */
     int64_t power_at_ms;
+    int64_t people, people_at_ms; /* its last count */
     bool dirty;
     int64_t registered_turn; /* of ingest, in which it was found in table device, with `scope` */
     char scope[LIMIT_STATION_BYTES + 1];

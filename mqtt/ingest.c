@@ -21,6 +21,7 @@
 #include "mqtt/mapping.h"
 #include "mqtt/payload.h"
 #include "mqtt/presence.h"
+#include "sync/replica/seal.h"
 
 enum {
     FRESH_MS = 120 * 1000,
@@ -391,6 +392,11 @@ static void note_said(const struct work *work)
     }
     if (mapped->battery >= 0)
         device->battery = mapped->battery;
+    if (mapped->kind == MQTT_COUNT && !mapped->replay) {
+        device->people = mapped->count;
+        device->people_at_ms = work->heard_at_ms;
+        device->dirty = true;
+    }
     if (mapped->kind == MQTT_POWER && strcmp(device->power, mapped->code) != 0) {
         text_copy(device->power, sizeof device->power, mapped->code);
         device->power_at_ms = work->heard_at_ms;
@@ -460,7 +466,7 @@ static bool settle_product(struct work *work)
 static bool is_state_only(enum mqtt_kind kind)
 {
     return kind == MQTT_HEARTBEAT || kind == MQTT_TELEMETRY || kind == MQTT_PRESENCE_ON ||
-           kind == MQTT_PRESENCE_OFF || kind == MQTT_REPLY;
+           kind == MQTT_PRESENCE_OFF || kind == MQTT_REPLY || kind == MQTT_COUNT;
 }
 
 /* Only a device that is registered is asked for what is missing; what only moves its state has not
@@ -473,12 +479,34 @@ static void note_number(struct work *work)
         gaps_note(work->ingest->replica, work->device, &work->mapped, work->heard_at_ms);
 }
 
+/* The signature of an event, when the device has a key: "topic\nid\ntime", as the device wrote
+ * them. A device with a key that does not sign is somebody else. */
+static bool signature_holds(const struct work *work)
+{
+    const struct mapped *mapped = &work->mapped;
+    char key[LIMIT_NAME_BYTES], text[LIMIT_TOPIC_BYTES + 3 * LIMIT_DEDUPE_BYTES], mac[65];
+    if (mapped->rule->mac.from == VALUE_NONE ||
+        !replica_get_text(work->ingest->replica, key, sizeof key,
+                          "SELECT unseal(mac_key) FROM device_key WHERE device_id = ?1", "s",
+                          mapped->device_id))
+        return true;
+    int size = snprintf(text, sizeof text, "%s\n%s\n%s", work->message->topic, mapped->dedupe,
+                        mapped->time_text);
+    if (size < 0 || size >= (int)sizeof text)
+        return false;
+    seal_hmac_sha256(key, strlen(key), text, (size_t)size, mac);
+    explicit_bzero(key, sizeof key);
+    return strcmp(mac, mapped->mac) == 0;
+}
+
 /* One event of the message. */
 static const char *handle_item(struct work *work)
 {
     struct ingest *ingest = work->ingest;
     const struct mapped *mapped = &work->mapped;
     const char *reason = NULL;
+    if (!signature_holds(work))
+        return "signature is wrong or missing";
     work->device =
         devices_get(ingest->devices, mapped->device_id, mapped->product->name, work->heard_at_ms);
     if (work->device != NULL && !settle_product(work))

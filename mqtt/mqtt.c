@@ -23,10 +23,13 @@
 #include "gateway/base/text.h"
 #include "mqtt/client.h"
 #include "mqtt/commands.h"
+#include "mqtt/flow.h"
 #include "mqtt/gaps.h"
 #include "mqtt/mapping.h"
 #include "mqtt/outbox.h"
 #include "mqtt/repairs.h"
+
+#define DROPPED_TOPIC "$SYS/broker/publish/messages/dropped" /* mosquitto(8) */
 
 enum {
     PASSWORD_BYTES = 256,
@@ -85,10 +88,31 @@ static void hold(struct mqtt *mqtt)
     replica_leave(mqtt->replica, true);
 }
 
+/* What the broker says of itself: messages that it took and dropped, because a queue was full. */
+static void on_dropped(struct mqtt *mqtt, const void *payload, size_t size)
+{
+    char text[24];
+    int64_t dropped;
+    if (size >= sizeof text)
+        return;
+    memcpy(text, payload, size);
+    text[size] = '\0';
+    if (!text_to_int64(text, 0, INT64_MAX, &dropped))
+        return;
+    if (dropped > mqtt->status.dropped)
+        log_warn("mqtt.dropped", "the broker dropped %lld messages since its start",
+                 (long long)dropped);
+    mqtt->status.dropped = dropped;
+}
+
 static void on_message(void *ctx, const char *topic, const void *payload, size_t size,
                        bool retained)
 {
     struct mqtt *mqtt = ctx;
+    if (strcmp(topic, DROPPED_TOPIC) == 0) {
+        on_dropped(mqtt, payload, size);
+        return;
+    }
     struct ingest_message message = {topic, payload, size, retained};
     hold(mqtt);
     if (!ingest_message(mqtt->ingest, &message))
@@ -139,6 +163,7 @@ static void subscribe(struct mqtt *mqtt, bool at_any_rate)
         const char *const *filters = ingest_filters(mqtt->ingest, &count);
         unsubscribe_old(mqtt, old);
         client_subscribe(mqtt->client, filters, count);
+        client_subscribe_quietly(mqtt->client, DROPPED_TOPIC);
     }
     free(old);
 }
@@ -252,7 +277,7 @@ static void on_gone(void *ctx, const char *command_id, bool sent)
     commands_on_gone(&mqtt->commands, command_id, sent);
 }
 
-static void look_at_repairs(struct mqtt *mqtt)
+static void look_around(struct mqtt *mqtt)
 {
     int64_t mono_ms = clock_mono_ms(mqtt->clock);
     if (mqtt->status.connected)
@@ -260,7 +285,9 @@ static void look_at_repairs(struct mqtt *mqtt)
     if (mono_ms < mqtt->repairs_mono_ms)
         return;
     mqtt->repairs_mono_ms = mono_ms + REPAIRS_EVERY_MS;
-    repairs_look(mqtt->replica, clock_wall_ms(mqtt->clock), mono_ms - mqtt->heard_mono_ms);
+    int64_t now_ms = clock_wall_ms(mqtt->clock);
+    repairs_look(mqtt->replica, now_ms, mono_ms - mqtt->heard_mono_ms);
+    flow_look(mqtt->replica, now_ms);
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -270,7 +297,7 @@ static void on_tick(uv_timer_t *timer)
         return;
     ingest_tick(mqtt->ingest, mqtt->status.connected);
     gaps_tick(&mqtt->commands);
-    look_at_repairs(mqtt);
+    look_around(mqtt);
     commands_tick(&mqtt->commands);
     mqtt_outbox_pump(&mqtt->outbox);
 }
@@ -426,6 +453,7 @@ struct mqtt_status mqtt_status(const struct mqtt *mqtt)
     status.duplicates = counts.duplicates;
     status.raw = counts.raw;
     status.acks = counts.acks;
+    status.over = counts.over;
     if (status.reconnects < 0)
         status.reconnects = 0;
     return status;

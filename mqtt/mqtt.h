@@ -64,6 +64,8 @@ struct mqtt_status {
     int64_t raw;        /* understood by no rule, or refused: see table mqtt_raw */
     int64_t acks;       /* application acknowledgements handed to the broker */
     int64_t reconnects;
+    int64_t over;    /* beyond the quota of their device */
+    int64_t dropped; /* by the broker since its start, as it says itself */
 };
 
 /* Reads the password file, loads the rules. ERR_INVALID, ERR_IO: names the option or file. */

@@ -6,6 +6,7 @@ touyan_test(test_mqtt_rules SOURCES unit/test_mqtt_rules.c lib/folder.c LIBS tou
 touyan_test(test_mqtt_commands SOURCES unit/test_mqtt_commands.c LIBS touyan_mqtt)
 touyan_test(test_mqtt_gaps SOURCES unit/test_mqtt_gaps.c LIBS touyan_mqtt)
 touyan_test(test_mqtt_repairs SOURCES unit/test_mqtt_repairs.c LIBS touyan_mqtt)
+touyan_test(test_mqtt_flow SOURCES unit/test_mqtt_flow.c LIBS touyan_mqtt)
 touyan_fuzz(mapping touyan_mapping)
 touyan_fuzz(topic touyan_mapping)
 touyan_test(test_mqtt_ingest SOURCES unit/test_mqtt_ingest.c LIBS touyan_mqtt)
@@ -27,3 +28,9 @@ target_link_libraries(mqtt_ingest PRIVATE test_broker)
 add_dependencies(mqtt_ingest bench_mqtt_publish bench_mqtt_bare bench_mqtt_station)
 set_target_properties(mqtt_ingest bench_mqtt_publish bench_mqtt_bare bench_mqtt_station
                       PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
+
+foreach(name mapping devices)
+    add_executable(bench_${name} bench/${name}.c)
+    target_link_libraries(bench_${name} PRIVATE touyan_mqtt)
+    set_target_properties(bench_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
+endforeach()

@@ -18,7 +18,7 @@ _touyan() {
     'roster ') words='plan show diff publish' ;;
     'roster plan') words='afresh' ;;
     'sync ') words='status now pending conflicts quarantine' ;;
-    'device ') words='list command try' ;;
+    'device ') words='list command accounts try' ;;
     esac
     case $cur in
     -*) words='--json --lang --socket' ;;

@@ -1,5 +1,6 @@
 /* touyan device list: the devices at the gates, also those that nobody registered.
- * touyan device command: tells one to do something and waits for its answer. */
+ * touyan device command: tells one to do something and waits for its answer.
+ * touyan device accounts: the files that the broker reads, and what goes into the devices. */
 #include <stdio.h>
 #include <string.h>
 
@@ -173,5 +174,44 @@ int command_device_command(const struct cli *cli)
     if (code == EXIT_OK)
         code = await(cli, json_text(answer, "id", ""));
     json_free(answer);
+    return code;
+}
+
+/* --- accounts --- */
+
+static int print_accounts(const struct cli *cli, const struct json *accounts)
+{
+    static const char *const heads[2][3] = {{"用户名", "产品", "密码"},
+                                            {"user", "product", "password"}};
+    struct table table;
+    table_init(&table, 3);
+    table_add(&table, heads[cli->english]);
+    for (size_t i = 0; i < json_count(accounts); i++) {
+        const struct json *one = json_at(accounts, i);
+        const char *cells[] = {json_text(one, "user", ""), json_text(one, "product", ""),
+                               json_text(one, "password", "")};
+        table_add(&table, cells);
+    }
+    table_print(&table);
+    table_free(&table);
+    return EXIT_OK;
+}
+
+int command_device_accounts(const struct cli *cli)
+{
+    const char *what = cli->words[2];
+    bool key = strcmp(what, "key") == 0, list = strcmp(what, "list") == 0;
+    if (key != (cli->word_count == 4) ||
+        (!key && !list && strcmp(what, "passwd") != 0 && strcmp(what, "acl") != 0))
+        return cli_usage(cli, "device accounts passwd | acl | list | key ID");
+    struct json *json = NULL, *body = json_new_object();
+    if (key)
+        json_set_text(body, "device", cli->words[3]);
+    int code = cli_post(cli, "/v1/devices/accounts", body, &json);
+    if (code == EXIT_OK && !cli->json && list)
+        code = print_accounts(cli, json_get(json, "accounts"));
+    else if (code == EXIT_OK && !cli->json)
+        printf("%s%s", json_text(json, what, ""), key ? "\n" : "");
+    json_free(json);
     return code;
 }

@@ -38,7 +38,7 @@ static const char help_zh[] =
     "  touyan enrol [代码|again]        本站的证书；用县里的一次性代码登记，或请县里核对批准\n"
     "  touyan sync status | now         与县平台的同步 | 马上联系\n"
     "  touyan sync pending | conflicts | quarantine   待上传、与县里冲突、搁置的（--limit 条数）\n"
-    "  touyan device list | command 编号 命令 [项=值] | try 规则文件 [主题] < 内容   校门设备\n"
+    "  touyan device list | command 编号 命令 | accounts passwd | try 规则文件 < 内容   校门设备\n"
     "  touyan version | help\n"
     "\n"
     "  --json  输出 JSON    --lang en  英文    --socket 路径（默认 " SOCKET_DEFAULT "）\n"
@@ -77,7 +77,7 @@ static const char help_en[] =
     "  touyan enrol [CODE|again]           the station's certificate; get one by code or approval\n"
     "  touyan sync status | now            sync with the county | ask it at once\n"
     "  touyan sync pending | conflicts | quarantine   rows to send, that lost, put aside\n"
-    "  touyan device list | command ID NAME [KEY=VALUE] | try FILE [TOPIC] < PAYLOAD   devices\n"
+    "  touyan device list | command ID NAME | accounts passwd | try FILE < PAYLOAD   devices\n"
     "  touyan version | help\n"
     "\n"
     "  --json  print JSON    --lang en|zh    --socket PATH (default " SOCKET_DEFAULT ")\n"
@@ -150,6 +150,8 @@ static const struct command commands[] = {
     {"sync", "quarantine", 0, 0, "sync quarantine [--limit N]", command_sync_quarantine},
     {"enrol", NULL, 0, 1, "enrol [CODE|again]", command_enrol},
     {"device", "list", 0, 0, "device list", command_device_list},
+    {"device", "accounts", 1, 2, "device accounts passwd | acl | list | key ID",
+     command_device_accounts},
     {"device", "command", 2, 6, "device command ID NAME [KEY=VALUE ...]", command_device_command},
     {"device", "try", 1, 2, "device try FILE [TOPIC] < PAYLOAD", command_device_try},
     {"version", NULL, 0, 0, "version", print_version},

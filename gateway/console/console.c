@@ -388,6 +388,23 @@ static void post_command(struct console *console, const struct http_request *req
     reply(ret, OK, json);
 }
 
+static void post_accounts(struct console *console, const struct http_request *request,
+                          struct http_answer *ret)
+{
+    struct json *body = parse_body(request, ret), *json = NULL;
+    if (body == NULL)
+        return;
+    struct err err = {0};
+    int code =
+        console->ports.accounts(console->ports.ctx, json_text(body, "device", NULL), &json, &err);
+    json_free(body);
+    ret->wrote = code == ERR_OK;
+    if (code == ERR_OK)
+        reply(ret, OK, json);
+    else
+        reply_error(ret, status_of(code), err.text);
+}
+
 static void get_one_command(struct console *console, const struct http_request *request,
                             struct http_answer *ret)
 {
@@ -485,6 +502,7 @@ static const struct route routes[] = {
     {"GET", "/v1/desk", get_desk},
     {"POST", "/v1/desk/done", post_desk_done},
     {"GET", "/v1/devices", get_devices},
+    {"POST", "/v1/devices/accounts", post_accounts},
     {"POST", "/v1/devices/command", post_command},
     {"GET", "/v1/devices/command/", get_one_command},
     {"GET", "/v1/enrol", get_enrolment},

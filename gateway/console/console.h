@@ -19,6 +19,8 @@
  *   POST /v1/desk/done        {"id"}
  *   GET  /v1/devices          and the last messages that no rule understood
  *   POST /v1/devices/command    {"device","name","args":{},"idem"} -> {"id"}
+ *   POST /v1/devices/accounts   {"device"}: accounts at the broker {"passwd","acl","accounts"};
+ *                             with a device its {"key"} for signatures as well
  *   GET  /v1/devices/command/ID {"state","problem",...}
  *   GET  /v1/enrol              the station's certificate: {state, digits, until, ...}
  *   POST /v1/enrol              {"code"}               asks the county for one; without: to approve
@@ -73,6 +75,7 @@ struct console_ports {
     int (*answer)(void *ctx, const char *desk_id, const char *text, char ret_id[LIMIT_ID_BYTES + 1],
                   struct err *err);
     int (*simulate)(void *ctx, const char *number, const char *text, struct err *err);
+    int (*accounts)(void *ctx, const char *device_id, struct json **ret, struct err *err);
     int (*command)(void *ctx, const struct json *body, char ret_id[LIMIT_ID_BYTES + 1],
                    struct err *err);
 };

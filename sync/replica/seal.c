@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -145,4 +146,61 @@ void seal_hash(const char *text, size_t size, char ret[SEAL_HASH_DIGITS + 1])
     unsigned char hash[SEAL_HASH_DIGITS / 2];
     crypto_generichash(hash, sizeof hash, (const unsigned char *)text, size, NULL, 0);
     text_to_hex(hash, sizeof hash, ret);
+}
+
+void seal_hmac_sha256(const char *key, size_t key_size, const char *text, size_t size,
+                      char ret[SEAL_HASH_DIGITS + 1])
+{
+    unsigned char mac[crypto_auth_hmacsha256_BYTES];
+    crypto_auth_hmacsha256_state state;
+    crypto_auth_hmacsha256_init(&state, (const unsigned char *)key, key_size);
+    crypto_auth_hmacsha256_update(&state, (const unsigned char *)text, size);
+    crypto_auth_hmacsha256_final(&state, mac);
+    text_to_hex(mac, sizeof mac, ret);
+}
+
+enum { BROKER_ROUNDS = 101, BROKER_SALT_BYTES = 12, SHA512_BYTES = crypto_auth_hmacsha512_BYTES };
+
+static void hmac_sha512(const char *key, const unsigned char *text, size_t size,
+                        unsigned char ret[SHA512_BYTES])
+{
+    crypto_auth_hmacsha512_state state;
+    crypto_auth_hmacsha512_init(&state, (const unsigned char *)key, strlen(key));
+    crypto_auth_hmacsha512_update(&state, text, size);
+    crypto_auth_hmacsha512_final(&state, ret);
+}
+
+/* One block of PBKDF2, RFC 8018 5.2. */
+static void pbkdf2(const char *password, const unsigned char salt[BROKER_SALT_BYTES],
+                   unsigned char ret[SHA512_BYTES])
+{
+    unsigned char u[SHA512_BYTES], first[BROKER_SALT_BYTES + 4] = {0};
+    memcpy(first, salt, BROKER_SALT_BYTES);
+    first[BROKER_SALT_BYTES + 3] = 1;
+    hmac_sha512(password, first, sizeof first, u);
+    memcpy(ret, u, SHA512_BYTES);
+    for (int round = 1; round < BROKER_ROUNDS; round++) {
+        hmac_sha512(password, u, SHA512_BYTES, u);
+        for (int i = 0; i < SHA512_BYTES; i++)
+            ret[i] ^= u[i];
+    }
+}
+
+void seal_broker_password(const char *password, char ret[SEAL_BROKER_BYTES])
+{
+    unsigned char salt[BROKER_SALT_BYTES], hash[SHA512_BYTES];
+    char salt64[sodium_base64_ENCODED_LEN(BROKER_SALT_BYTES, sodium_base64_VARIANT_ORIGINAL)];
+    char hash64[sodium_base64_ENCODED_LEN(SHA512_BYTES, sodium_base64_VARIANT_ORIGINAL)];
+    randombytes_buf(salt, sizeof salt);
+    pbkdf2(password, salt, hash);
+    sodium_bin2base64(salt64, sizeof salt64, salt, sizeof salt, sodium_base64_VARIANT_ORIGINAL);
+    sodium_bin2base64(hash64, sizeof hash64, hash, sizeof hash, sodium_base64_VARIANT_ORIGINAL);
+    snprintf(ret, SEAL_BROKER_BYTES, "$7$%d$%s$%s", BROKER_ROUNDS, salt64, hash64);
+}
+
+void seal_secret(char ret[SEAL_SECRET_DIGITS + 1])
+{
+    unsigned char bytes[SEAL_SECRET_DIGITS / 2];
+    randombytes_buf(bytes, sizeof bytes);
+    text_to_hex(bytes, sizeof bytes, ret);
 }

@@ -33,4 +33,17 @@ bool seal_open_text(const struct seal *seal, const char *sealed, char *ret, size
 enum { SEAL_HASH_DIGITS = 64 };
 void seal_hash(const char *text, size_t size, char ret[SEAL_HASH_DIGITS + 1]);
 
+/* HMAC-SHA256 (RFC 2104) as 64 lower-case hex digits: what devices sign with. */
+void seal_hmac_sha256(const char *key, size_t key_size, const char *text, size_t size,
+                      char ret[SEAL_HASH_DIGITS + 1]);
+
+/* A line's second half for mosquitto's password file: "$7$101$salt$hash", PBKDF2 with HMAC-SHA512
+ * (RFC 8018) and 101 rounds, which is little: for passwords of full entropy. */
+enum { SEAL_BROKER_BYTES = 160 };
+void seal_broker_password(const char *password, char ret[SEAL_BROKER_BYTES]);
+
+/* A secret of 32 hex digits for a device. */
+enum { SEAL_SECRET_DIGITS = 32 };
+void seal_secret(char ret[SEAL_SECRET_DIGITS + 1]);
+
 #endif

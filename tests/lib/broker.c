@@ -20,6 +20,7 @@
 #include "gateway/base/buf.h"
 #include "gateway/base/clock.h"
 #include "mqtt/broker_config.h"
+#include "mqtt/mapping.h"
 
 enum { START_MS = 10000, CONFIG_BYTES = 16384 };
 
@@ -100,8 +101,10 @@ bool broker_make(struct broker *broker, const char *const *users, const char *ce
                                                 .key_file = certificate};
     struct buf text;
     buf_init(&text, CONFIG_BYTES);
-    bool made = mqtt_broker_acl_write(&text) && write_file(acl, buf_text(&text)) &&
-                write_passwords(passwords, log, users);
+    struct mapping *rules = NULL;
+    bool made = mapping_open(NULL, &rules, NULL) == ERR_OK && mqtt_broker_acl_write(rules, &text) &&
+                write_file(acl, buf_text(&text)) && write_passwords(passwords, log, users);
+    mapping_close(rules);
     buf_clear(&text);
     /* started as root it would become a user that may not write here */
     made = made && mqtt_broker_config_write(&text, &options) &&

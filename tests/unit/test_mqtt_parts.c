@@ -235,8 +235,16 @@ static void test_broker_files(void **state)
     assert_non_null(strstr(text, "use_username_as_clientid true\n"));
     assert_null(strstr(text, "certfile"));
     buf_clear(&out);
-    assert_true(mqtt_broker_acl_write(&out));
+    struct mapping *rules;
+    struct err err;
+    assert_int_equal(mapping_open(NULL, &rules, &err), ERR_OK);
+    assert_true(mqtt_broker_acl_write(rules, &out));
     assert_non_null(strstr(buf_text(&out), "pattern read sc/+/+/+/%u/cmd\n"));
+    assert_non_null(strstr(buf_text(&out), "pattern write mqtt/face/%u/Rec\n"));
+    assert_non_null(strstr(buf_text(&out), "user zigbee2mqtt\ntopic write zigbee2mqtt/#\n"));
+    const char *bridges = strstr(buf_text(&out), "\nuser ");
+    assert_null(strstr(bridges, "pattern")); /* would stand under that user */
+    mapping_close(rules);
     buf_free(&out);
 }
 

@@ -13,6 +13,8 @@ ALTER TABLE device_state ADD COLUMN over INTEGER NOT NULL DEFAULT 0;   -- messag
 ALTER TABLE device_state ADD COLUMN over_at INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE device_state ADD COLUMN power TEXT; -- what its school runs on: mains, battery
 ALTER TABLE device_state ADD COLUMN power_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE device_state ADD COLUMN people INTEGER NOT NULL DEFAULT 0; -- its last count
+ALTER TABLE device_state ADD COLUMN people_at INTEGER NOT NULL DEFAULT 0;
 
 DROP VIEW device_list;
 CREATE VIEW device_list AS

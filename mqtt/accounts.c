@@ -1,0 +1,126 @@
+/* Accounts; see accounts.h. A name that cannot stand in either file (a space, ':', '#') has none.
+ */
+#include "mqtt/accounts.h"
+
+#include <string.h>
+
+#include "gateway/base/log.h"
+#include "gateway/base/text.h"
+#include "sync/replica/seal.h"
+
+static bool name_valid(const char *name)
+{
+    return name[0] != '\0' && strlen(name) <= LIMIT_DEVICE_ID_BYTES &&
+           strpbrk(name, ": +#/\t\r\n$") == NULL;
+}
+
+static void make(struct replica *replica, const char *name, int64_t now_ms)
+{
+    char secret[SEAL_SECRET_DIGITS + 1];
+    if (!name_valid(name) ||
+        replica_get_int(replica, 0, "SELECT 1 FROM device_key WHERE device_id = ?1", "s", name) ==
+            1)
+        return;
+    seal_secret(secret);
+    replica_run(replica,
+                "INSERT INTO device_key(device_id, password, made_at) VALUES (?1, seal(?2), ?3)",
+                "ssi", name, secret, now_ms);
+    explicit_bzero(secret, sizeof secret);
+    log_info("mqtt.account", "user=%s made", name);
+}
+
+/* The account that a product's devices use: their own, or their bridge's. */
+static bool uses_bridge(const struct mapping *rules, const char *product)
+{
+    const struct product *p = mapping_product(rules, product);
+    return p == NULL || p->bridge;
+}
+
+static bool next_device(struct replica *replica, const char *after, char *ret_id, char *ret_product,
+                        size_t size)
+{
+    struct query *query =
+        replica_query(replica, "SELECT id, product FROM device WHERE id > ?1 ORDER BY id LIMIT 1");
+    query_text(query, 1, after);
+    bool found = query_row(query);
+    if (found) {
+        text_copy(ret_id, size, query_get_text(query, 0));
+        text_copy(ret_product, size, query_get_text(query, 1));
+    }
+    query_done(query);
+    return found;
+}
+
+void accounts_update(struct replica *replica, const struct mapping *rules, int64_t now_ms)
+{
+    char id[LIMIT_NAME_BYTES] = "", product[LIMIT_NAME_BYTES];
+    replica_run(replica,
+                "DELETE FROM device_key WHERE device_id NOT IN (SELECT id FROM device)"
+                " AND device_id NOT IN (SELECT product FROM device)",
+                "");
+    for (int i = 0; i < LIMIT_DEVICES && next_device(replica, id, id, product, sizeof id); i++)
+        make(replica, uses_bridge(rules, product) ? product : id, now_ms);
+}
+
+bool accounts_write_passwords(struct replica *replica, struct buf *out)
+{
+    struct query *query =
+        replica_query(replica, "SELECT device_id, unseal(password) FROM device_key ORDER BY 1");
+    while (query_row(query)) {
+        char line[SEAL_BROKER_BYTES];
+        const char *password = query_get_text(query, 1);
+        if (password == NULL)
+            continue; /* sealed with another key: a new one is made when its row is deleted */
+        seal_broker_password(password, line);
+        buf_printf(out, "%s:%s\n", query_get_text(query, 0), line);
+    }
+    query_done(query);
+    return !out->failed;
+}
+
+static void add_topic(struct buf *out, const char *word, const char *topic, const char *user)
+{
+    buf_printf(out, "topic %s ", word);
+    for (const char *at; (at = strstr(topic, "%u")) != NULL; topic = at + 2) {
+        buf_add(out, topic, (size_t)(at - topic));
+        buf_add_text(out, user);
+    }
+    buf_printf(out, "%s\n", topic);
+}
+
+static void add_user(struct buf *out, const char *user, const struct product *product)
+{
+    buf_printf(out, "user %s\n", user);
+    for (int i = 0; i < product->write_count; i++)
+        add_topic(out, "write", product->write[i], user);
+    for (int i = 0; i < product->read_count; i++)
+        add_topic(out, "read", product->read[i], user);
+}
+
+bool accounts_write_acl(struct replica *replica, const struct mapping *rules, struct buf *out)
+{
+    struct query *query = replica_query(
+        replica, "SELECT k.device_id, coalesce(d.product, k.device_id) FROM device_key k"
+                 " LEFT JOIN device d ON d.id = k.device_id ORDER BY 1");
+    buf_add_text(out, "# Each device its own topics; made by touyan device accounts acl\n");
+    while (query_row(query)) {
+        const struct product *product = mapping_product(rules, query_get_text(query, 1));
+        if (product != NULL)
+            add_user(out, query_get_text(query, 0), product);
+    }
+    query_done(query);
+    return !out->failed;
+}
+
+bool accounts_sign(struct replica *replica, const char *device_id, char *ret, size_t size)
+{
+    static const char sql[] = "SELECT unseal(mac_key) FROM device_key WHERE device_id = ?1";
+    char key[SEAL_SECRET_DIGITS + 1];
+    if (replica_get_text(replica, ret, size, sql, "s", device_id))
+        return true;
+    seal_secret(key);
+    replica_run(replica, "UPDATE device_key SET mac_key = seal(?2) WHERE device_id = ?1", "ss",
+                device_id, key);
+    explicit_bzero(key, sizeof key);
+    return replica_get_text(replica, ret, size, sql, "s", device_id);
+}

@@ -1,0 +1,241 @@
+/* People at the gates: levels rise at once and fall late; accounts and signatures of devices. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "gateway/base/log.h"
+#include "mqtt/accounts.h"
+#include "mqtt/flow.h"
+#include "mqtt/ingest.h"
+#include "sync/replica/seal.h"
+
+#define T0 INT64_C(1788218405000)
+#define MINUTE 60000
+
+struct world {
+    struct clock_cells cells;
+    struct clock clock;
+    struct rnd rnd;
+    struct seal *seal;
+    struct replica *replica;
+    struct ingest *ingest;
+};
+
+static void swallow(void *ctx, enum log_level level, const char *line)
+{
+    (void)ctx;
+    (void)level;
+    (void)line;
+}
+
+static int setup(void **state)
+{
+    static struct world w;
+    struct err err;
+    log_set_sink(swallow, NULL);
+    w = (struct world){.rnd = rnd_seeded(1), .seal = seal_for_test()};
+    w.cells = (struct clock_cells){T0, 1000};
+    w.clock = clock_manual(&w.cells);
+    struct replica_options options = {
+        .path = ":memory:", .clock = &w.clock, .rnd = &w.rnd, .seal = w.seal};
+    assert_int_equal(replica_open(&options, &w.replica, &err), ERR_OK);
+    replica_enter(w.replica);
+    replica_run(w.replica,
+                "INSERT INTO device(id, scope, school_id, product, kind) VALUES"
+                " ('C1', 'S0117', 'S14', 'touyan', 'camera'),"
+                " ('C2', 'S0117', 'S14', 'touyan', 'camera'),"
+                " ('FT1', 'S0117', 'S14', 'mqtt_face', 'face'),"
+                " ('btn', 'S0117', 'S14', 'zigbee2mqtt', 'sos'),"
+                " ('a b', 'S0117', 'S14', 'touyan', 'sos')",
+                "");
+    assert_true(replica_leave(w.replica, true));
+    const struct ingest_options made = {
+        .replica = w.replica, .clock = &w.clock, .station = "S0117"};
+    assert_int_equal(ingest_open(&made, NULL, &w.ingest, &err), ERR_OK);
+    assert_true(replica_commit(w.replica));
+    *state = &w;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *w = *state;
+    ingest_close(w->ingest);
+    replica_close(w->replica);
+    seal_close(w->seal);
+    log_set_sink(NULL, NULL);
+    return 0;
+}
+
+static void hear(struct world *w, const char *device, const char *payload)
+{
+    char topic[60];
+    snprintf(topic, sizeof topic, "sc/S0117/S14/M/%s/evt", device);
+    struct ingest_message message = {topic, payload, strlen(payload), false};
+    assert_true(ingest_message(w->ingest, &message));
+    ingest_tick(w->ingest, true);
+    assert_true(replica_commit(w->replica));
+}
+
+static void count(struct world *w, const char *device, int people)
+{
+    static int seq;
+    char payload[80];
+    snprintf(payload, sizeof payload, "{\"id\":\"1-%d\",\"k\":\"count\",\"n\":%d}", ++seq, people);
+    hear(w, device, payload);
+}
+
+static void assert_flow(struct world *w, int64_t after_ms, const char *level, int people)
+{
+    char text[20] = "";
+    w->cells.wall_ms += after_ms;
+    flow_look(w->replica, w->cells.wall_ms);
+    assert_true(replica_commit(w->replica));
+    replica_get_text(w->replica, text, sizeof text,
+                     "SELECT level FROM school_flow WHERE school_id = 'S14'", "");
+    assert_string_equal(text, level);
+    assert_int_equal(replica_get_int(w->replica, -1, "SELECT people FROM school_flow", ""), people);
+}
+
+static void test_levels(void **state)
+{
+    static const struct {
+        enum flow_level level;
+        int64_t level_ms, people;
+        enum flow_level next;
+    } cases[] = {
+        {FLOW_FLAT, 0, 59, FLOW_FLAT},        {FLOW_FLAT, 0, 60, FLOW_PEAK},
+        {FLOW_FLAT, 0, 150, FLOW_HEAVY},      {FLOW_PEAK, 0, 149, FLOW_PEAK},
+        {FLOW_PEAK, 999999, 40, FLOW_PEAK},   {FLOW_PEAK, 119999, 39, FLOW_PEAK},
+        {FLOW_PEAK, 120000, 39, FLOW_FLAT},   {FLOW_HEAVY, 120000, 110, FLOW_HEAVY},
+        {FLOW_HEAVY, 120000, 109, FLOW_PEAK}, {FLOW_HEAVY, 120000, 0, FLOW_PEAK},
+        {FLOW_HEAVY, -5, 0, FLOW_PEAK},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_int_equal(flow_next(cases[i].level, cases[i].level_ms, cases[i].people),
+                         cases[i].next);
+}
+
+static void test_school(void **state)
+{
+    struct world *w = *state;
+    count(w, "C1", 41);
+    assert_flow(w, 0, "flat", 41);
+    count(w, "C2", 30); /* another gate of the same school */
+    assert_flow(w, 1000, "peak", 71);
+    count(w, "C1", 130);
+    assert_flow(w, 1000, "heavy", 160);
+    count(w, "C1", 20);
+    assert_flow(w, 1000, "heavy", 50); /* perhaps somebody stood in front of the camera */
+    assert_flow(w, 2 * MINUTE, "peak", 50);
+    assert_flow(w, 10 * MINUTE, "flat", 0); /* nobody counts any more */
+    assert_int_equal(replica_get_int(w->replica, -1,
+                                     "SELECT count(*) FROM device_event WHERE kind = 'count'", ""),
+                     0);
+}
+
+/* --- accounts --- */
+
+static void update(struct world *w, const struct mapping *rules)
+{
+    replica_enter(w->replica);
+    accounts_update(w->replica, rules, T0);
+    assert_true(replica_leave(w->replica, true));
+    assert_true(replica_commit(w->replica));
+}
+
+static void test_accounts(void **state)
+{
+    struct world *w = *state;
+    const struct mapping *rules = ingest_rules(w->ingest);
+    char first[64] = "", again[64] = "";
+    struct buf out;
+    update(w, rules);
+    assert_int_equal(replica_get_int(w->replica, 0, "SELECT count(*) FROM device_key", ""), 4);
+    static const char password[] = "SELECT unseal(password) FROM device_key WHERE device_id = 'C1'";
+    assert_true(replica_get_text(w->replica, first, sizeof first, password, ""));
+    assert_int_equal(strlen(first), 32);
+    update(w, rules);
+    assert_true(replica_get_text(w->replica, again, sizeof again, password, ""));
+    assert_string_equal(first, again);
+    buf_init(&out, 65536);
+    assert_true(accounts_write_passwords(w->replica, &out));
+    assert_non_null(strstr(buf_text(&out), "\nFT1:$7$101$"));
+    assert_non_null(strstr(buf_text(&out), "\nzigbee2mqtt:$7$101$"));
+    assert_null(strstr(buf_text(&out), first));
+    buf_clear(&out);
+    assert_true(accounts_write_acl(w->replica, rules, &out));
+    assert_non_null(strstr(buf_text(&out), "user C1\ntopic write sc/+/+/+/C1/state\n"));
+    assert_non_null(strstr(buf_text(&out), "topic read mqtt/face/FT1\n"));
+    assert_null(strstr(buf_text(&out), "%u"));
+    assert_null(strstr(buf_text(&out), "a b"));
+    buf_free(&out);
+    replica_enter(w->replica);
+    replica_run(w->replica, "DELETE FROM device WHERE id = 'C1'", "");
+    assert_true(replica_leave(w->replica, true));
+    update(w, rules);
+    assert_int_equal(replica_get_int(w->replica, 0, "SELECT count(*) FROM device_key", ""), 3);
+}
+
+/* --- signatures --- */
+
+static int64_t raw_rows(struct world *w)
+{
+    return replica_get_int(w->replica, -1, "SELECT count(*) FROM mqtt_raw", "");
+}
+
+static void test_signatures(void **state)
+{
+    struct world *w = *state;
+    char key[64], mac[SEAL_HASH_DIGITS + 1], payload[200];
+    static const char signed_text[] = "sc/S0117/S14/M/C1/evt\n7-1\n1788218405000";
+    update(w, ingest_rules(w->ingest));
+    hear(w, "C2", "{\"id\":\"7-1\",\"k\":\"door\"}"); /* has no key: need not sign */
+    assert_int_equal(raw_rows(w), 0);
+    replica_enter(w->replica);
+    assert_true(accounts_sign(w->replica, "C1", key, sizeof key));
+    assert_false(accounts_sign(w->replica, "nobody", payload, sizeof payload));
+    assert_true(replica_leave(w->replica, true));
+    hear(w, "C1", "{\"id\":\"7-1\",\"ts\":1788218405000,\"k\":\"sos\"}");
+    assert_int_equal(raw_rows(w), 1);
+    seal_hmac_sha256(key, strlen(key), signed_text, strlen(signed_text), mac);
+    snprintf(payload, sizeof payload,
+             "{\"id\":\"7-1\",\"ts\":1788218405000,\"k\":\"door\",\"mac\":\"%s\"}", mac);
+    hear(w, "C1", payload);
+    assert_int_equal(raw_rows(w), 1);
+    snprintf(payload, sizeof payload,
+             "{\"id\":\"7-2\",\"ts\":1788218405000,\"k\":\"door\",\"mac\":\"%s\"}", mac);
+    hear(w, "C1", payload); /* another event with its signature */
+    assert_int_equal(raw_rows(w), 2);
+    assert_int_equal(replica_get_int(w->replica, -1,
+                                     "SELECT count(*) FROM device_event WHERE device_id = 'C1'"
+                                     " AND kind IN ('door', 'sos')",
+                                     ""),
+                     1);
+}
+
+/* RFC 4231, test case 2. */
+static void test_hmac(void **state)
+{
+    char mac[SEAL_HASH_DIGITS + 1];
+    (void)state;
+    seal_hmac_sha256("Jefe", 4, "what do ya want for nothing?", 28, mac);
+    assert_string_equal(mac, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_levels), T(test_school), T(test_accounts), T(test_signatures),
+        cmocka_unit_test(test_hmac),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
