@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+"""A station with a real broker: the accounts that it makes hold, a terminal is answered after the
+commit, a command goes out and its answer comes back, a product that nobody knew needs a file only,
+and a file that is wrong is told with its line.
+
+gates.py --build BUILD_DIR
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from parts import Failed, Mqtt, wait_for  # noqa: E402
+from world import World, quietly  # noqa: E402
+
+FACE, BUTTON = "FT1401", "SOS1401"
+REC = {"operator": "RecPush", "info": {
+    "personId": "22", "RecordID": "389", "VerifyStatus": "1", "facesluiceId": FACE,
+    "personName": "王小明", "idCard": "510124197001010011", "time": "2026-09-07 12:00:01",
+    "PushType": 0, "pic": "data:image/jpeg;base64," + "A" * 60000}}
+YARD = """product = yard
+[rule press]
+topic = yard/+/event
+when = $.type is press
+kind = sos
+device = topic:1
+id = $.n
+"""
+
+
+def need(good, what):
+    if not good:
+        raise Failed(what)
+
+
+def heard(mqtt, word):
+    """The payload of the next message with this word in it."""
+    for _ in range(20):
+        payload = mqtt.wait_message(20)[1]
+        if word in payload:
+            return json.loads(payload)
+    raise Failed(f"no {word.decode()} among 20 messages")
+
+
+def take_accounts(world):
+    """What an installer does; returns the passwords by user."""
+    for name in ("passwd", "acl"):
+        path = world.folder / f"broker.{name}"
+        path.write_text(world.touyan("device", "accounts", name))
+    world.broker.process.send_signal(signal.SIGHUP)
+    accounts = json.loads(world.touyan("device", "accounts", "list", "--json"))["accounts"]
+    return {one["user"]: one["password"] for one in accounts}
+
+
+def connect(world, passwords, user):
+    def attempt():
+        try:
+            return Mqtt(world.mqtt_port, user, user, passwords[user])
+        except Failed:
+            return None  # the broker has not read its files yet
+    return wait_for(f"the broker to know {user}", attempt)
+
+
+def check_answer(face):
+    face.subscribe(f"mqtt/face/{FACE}")
+    face.publish(f"mqtt/face/{FACE}/Rec", REC)
+    answer = heard(face, b"PushAck")
+    need(answer["info"] == {"PushAckType": 2, "SnapOrRecordID": 389}, f"answered {answer}")
+
+
+def check_private(world):
+    """Nothing of the person is in any file of the station."""
+    for path in world.folder.glob("replica.db*"):
+        for secret in ("王小明", "510124197001010011", "A" * 3000):
+            need(secret.encode() not in path.read_bytes(), f"{secret[:20]} is in {path.name}")
+
+
+def check_command(world, face):
+    asked = subprocess.Popen(
+        [world.bin / "touyan", "--socket", world.folder / "touyan.sock", "--lang", "en", "device",
+         "command", FACE, "reboot"], stdout=subprocess.PIPE, text=True)
+    command = heard(face, b"RebootDevice")
+    face.publish(f"mqtt/face/{FACE}/Ack", {
+        "messageId": command["messageId"], "operator": "RebootDevice-Ack", "code": "200",
+        "info": {"facesluiceId": FACE, "result": "ok"}})
+    out = asked.communicate(timeout=30)[0]
+    need(asked.returncode == 0 and "done" in out, f"command: {asked.returncode} {out}")
+
+
+def check_impostor(world, passwords):
+    """The button cannot speak for the terminal: the broker keeps it to its own topics."""
+    button = connect(world, passwords, BUTTON)
+    before = world.api("GET", "/v1/status")["broker"]["messages"]
+    button.publish(f"mqtt/face/{FACE}/Rec", {**REC, "operator": "Spoof"})
+    button.publish(f"sc/S0117/S14/M/{BUTTON}/tel", {"k": "heartbeat"})
+    wait_for("the heartbeat",
+             lambda: world.api("GET", "/v1/status")["broker"]["messages"] > before or None)
+    need(not any(raw["topic"].startswith("mqtt/face")
+                 for raw in world.api("GET", "/v1/devices")["raw"]), "the spoofed message came in")
+
+
+def check_rules(world):
+    rules = world.folder / "devices.d"
+    rules.mkdir()
+    (world.folder / "conf.d").mkdir()
+    (world.folder / "conf.d" / "rules.conf").write_text(f'mqtt {{ rules_dir = "{rules}" }}\n')
+    (rules / "yard.rules").write_text(YARD.replace("sos", "party"))
+    said = subprocess.run([world.bin / "touyan-gateway", "--config", world.config_path,
+                           "--check-config"], capture_output=True, text=True)
+    need(said.returncode == 78 and "yard.rules:5: kind: no such kind" in said.stderr,
+         f"--check-config: {said.returncode} {said.stderr}")
+    (rules / "yard.rules").write_text(YARD)
+    quietly(world.bin / "touyan-gateway", "--config", world.config_path, "--check-config")
+    tried = subprocess.run([world.bin / "touyan", "device", "try", rules / "yard.rules", "--json"],
+                           input='{"type":"press","n":7}\n', capture_output=True, text=True)
+    need(json.loads(tried.stdout)["events"][0]["kind"] == "sos", f"try: {tried.stdout}")
+
+
+def play(world):
+    world.up()
+    wait_for("the county's devices", lambda: any(
+        d["id"] == FACE and d["registered"] for d in world.api("GET", "/v1/devices")["devices"])
+        or None)
+    passwords = take_accounts(world)
+    face = connect(world, passwords, FACE)
+    check_answer(face)
+    check_command(world, face)
+    check_impostor(world, passwords)
+    check_private(world)
+    check_rules(world)
+
+
+def main():
+    words = argparse.ArgumentParser()
+    words.add_argument("--build", type=pathlib.Path, required=True)
+    build = words.parse_args().build.resolve()
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="touyan-gates-"))
+    world = World(folder, build / "bin", "2026-09-07 12:00", devices=(BUTTON,))
+    try:
+        play(world)
+        world.down()
+    except (Failed, OSError) as problem:
+        world.kill_all()
+        print(f"gates: {problem} ({folder})", file=sys.stderr)
+        return 1
+    shutil.rmtree(folder)
+    return 0
+
+
+if __name__ == "__main__":
+    os.environ["TOUYAN_LANG"] = "en"
+    sys.exit(main())
