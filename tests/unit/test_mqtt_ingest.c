@@ -526,6 +526,65 @@ static void test_raw_is_bounded(void **state)
     assert_int_equal(ingest_counts(w->ingest).raw, LIMIT_RAW_ROWS + 250);
 }
 
+/* What is said, when, and whether somebody is told at once. */
+static void test_who_is_told(void **state)
+{
+    static const struct {
+        const char *what; /* members behind id and k */
+        const char *kind;
+        int64_t age_ms;
+        bool retained, fresh, alarm;
+    } cases[] = {
+        {"", "fire", 119000, false, true, true},
+        {"", "fire", 121000, false, false, false}, /* late: stored, no siren */
+        {"", "intrusion", 0, false, true, true},
+        {"", "tamper", -119000, false, true, true},
+        {"", "tamper", -121000, false, false, true}, /* its clock is ahead: it is not late */
+        {"", "door", 0, false, true, false},
+        {"", "sos", 0, true, false, false},
+        {",\"replay\":true", "sos", 0, false, false, false},
+        {",\"replay\":true", "fire", 0, false, false, false},
+        {",\"replay\":false", "fire", 0, false, true, true},
+    };
+    struct world *w = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char payload[200];
+        snprintf(payload, sizeof payload, "{\"id\":\"9-%zu\",\"k\":\"%s\",\"ts\":%lld%s}", i,
+                 cases[i].kind, (long long)(w->cells.wall_ms - cases[i].age_ms), cases[i].what);
+        send_string(w, SC "SOS1/evt", payload, cases[i].retained);
+        const struct seen *seen = event_of(w, (enum mqtt_kind)mqtt_kind_from_name(cases[i].kind));
+        if (seen->fresh != cases[i].fresh || seen->alarm != cases[i].alarm)
+            fail_msg("case %zu: fresh %d alarm %d", i, seen->fresh, seen->alarm);
+    }
+    assert_int_equal(count(w, "SELECT count(*) FROM device_event WHERE kind NOT LIKE 'presence%'"),
+                     (int)(sizeof cases / sizeof cases[0]));
+}
+
+/* Several records in one message; one that nobody can read does not stop the others or the queue.
+ */
+static void test_records_of_one_message(void **state)
+{
+    struct world *w = *state;
+    static const char head[] = "{\"serialNo\":\"s1\",\"uuid\":\"V1\",\"data\":[";
+    char payload[900];
+    replica_enter(w->replica);
+    add_device(w, "V1", "vbar_vf105", "face");
+    assert_true(replica_leave(w->replica, true));
+    snprintf(payload, sizeof payload,
+             "%s{\"userId\":\"U1\",\"type\":\"300\",\"timeStamp\":1788218405,\"result\":0},"
+             "{\"userId\":{\"x\":1},\"type\":\"300\",\"timeStamp\":1788218406,\"result\":0},"
+             "{\"userId\":\"U3\",\"type\":\"200\",\"timeStamp\":1788218407,\"result\":0}]}",
+             head);
+    send_string(w, "access_device/v2/event/access", payload, false);
+    assert_int_equal(count(w, "SELECT count(*) FROM device_event WHERE kind = 'check_in'"), 2);
+    assert_raw(w, 1, "no plain value");
+    assert_int_equal(w->acks, 1);
+    assert_string_equal(w->ack_topic, "access_device/v2/event/V1/access_reply");
+    send_string(w, "access_device/v2/event/access", payload, false);
+    assert_int_equal(count(w, "SELECT count(*) FROM device_event WHERE kind = 'check_in'"), 2);
+    assert_int_equal(w->acks, 2);
+}
+
 static void test_broken_handler_keeps_the_event(void **state)
 {
     struct world *w = *state;
@@ -563,6 +622,8 @@ int main(void)
         T(test_malformed),
         T(test_huge_and_deep),
         T(test_raw_is_bounded),
+        T(test_who_is_told),
+        T(test_records_of_one_message),
         T(test_broken_handler_keeps_the_event),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
