@@ -89,17 +89,23 @@ int main(void)
             replica_commit(replica);
     }
     int64_t heard_us = clock_thread_us() - from;
-    int64_t written_us = second(ingest, replica, &cells);
+    second(ingest, replica, &cells);
     size_t bytes = heap() - before;
+    from = clock_thread_us();
+    for (int i = 0; i < DEVICES; i++)
+        heartbeat(ingest, i);
+    int64_t again_us = clock_thread_us() - from;
+    int64_t written_us = second(ingest, replica, &cells);
     int64_t silent_us = second(ingest, replica, &cells);
     from = clock_thread_us();
     repairs_look(replica, cells.wall_ms, 0);
     int64_t look_us = clock_thread_us() - from;
-    printf("{\"bench\":\"devices\",\"devices\":%d,\"bytes_per_device\":%.0f,"
-           "\"us_first_message\":%.1f,\"us_write\":%.1f,\"us_silent_second\":%.3f,"
-           "\"us_repairs\":%.2f}\n",
-           DEVICES, (double)bytes / DEVICES, (double)heard_us / DEVICES,
-           (double)written_us / DEVICES, (double)silent_us / DEVICES, (double)look_us / DEVICES);
+    printf(
+        "{\"bench\":\"devices\",\"devices\":%d,\"bytes_per_device\":%.0f,"
+        "\"us_first_message\":%.1f,\"us_message\":%.1f,\"us_write\":%.1f,\"us_silent_second\":%.3f,"
+        "\"us_repairs\":%.2f}\n",
+        DEVICES, (double)bytes / DEVICES, (double)heard_us / DEVICES, (double)again_us / DEVICES,
+        (double)written_us / DEVICES, (double)silent_us / DEVICES, (double)look_us / DEVICES);
     ingest_close(ingest);
     replica_close(replica);
     seal_close(seal);
