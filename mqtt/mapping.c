@@ -22,6 +22,8 @@
 
 enum { PROBLEM_BYTES = 8192, FILE_END = 6 /* ".rules" */ };
 
+enum parsed { NOT_PARSED, PARSED, MALFORMED };
+
 struct mapping {
     struct product *products[LIMIT_MQTT_PRODUCTS]; /* owned, by file name */
     int product_count;
@@ -32,7 +34,7 @@ struct mapping {
     /* the message of mapping_begin */
     const char *topic, *text;
     size_t size;
-    enum { NOT_PARSED, PARSED, MALFORMED } parsed;
+    enum parsed parsed;
     const struct product *product;
     const struct rule *rule;
     int each, element; /* tokens: the array, and the next index in it; each -1: none */
@@ -152,7 +154,7 @@ static bool rule_fits(struct mapping *m, const struct rule *rule)
     m->each = -1;
     m->element = 0;
     if (rule->as_text) {
-        int parsed = m->parsed;
+        enum parsed parsed = m->parsed;
         m->parsed = MALFORMED;
         bool fits = unfit_guard(m, rule, false, -1) == NULL;
         m->parsed = parsed;
