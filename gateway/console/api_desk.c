@@ -9,27 +9,19 @@ enum { DESK_MAX = 200 };
 struct json *console_desk_list(struct replica *replica)
 {
     struct query *query = replica_query(
-        replica, "SELECT d.id, d.at, d.kind, unseal(coalesce(d.phone, p.phone)), p.name,"
-                 " unseal(d.body), d.ref_id FROM desk_item d"
+        replica, "SELECT d.id, d.at, d.kind, unseal(coalesce(d.phone, p.phone)) AS number,"
+                 " p.name AS person, unseal(d.body) AS text, d.ref_id AS ref FROM desk_item d"
                  " LEFT JOIN person p ON p.id = d.person_id WHERE d.state = 'open'"
                  " ORDER BY d.at DESC, d.id DESC LIMIT ?1");
-    struct json *list = json_new_array();
     query_int(query, 1, DESK_MAX);
-    while (query_row(query)) {
-        struct json *json = json_new_object();
-        const char *number = query_get_text(query, 3);
+    struct json *list = query_list(query);
+    for (size_t i = 0; i < json_count(list); i++) {
+        struct json *item = json_at(list, i);
+        const char *number = json_text(item, "number", NULL);
         char masked[8];
         text_mask_phone(number != NULL ? number : "", masked);
-        json_set_text(json, "id", query_get_text(query, 0));
-        json_set_int(json, "at", query_get_int(query, 1));
-        json_set_text(json, "kind", query_get_text(query, 2));
-        json_set_text(json, "number", number != NULL ? masked : NULL);
-        json_set_text(json, "person", query_get_text(query, 4));
-        json_set_text(json, "text", query_get_text(query, 5));
-        json_set_text(json, "ref", query_get_text(query, 6));
-        json_add(list, json);
+        json_set_text(item, "number", number != NULL ? masked : NULL);
     }
-    query_done(query);
     return list;
 }
 

@@ -6,55 +6,30 @@ enum { RAW_SHOWN = 20 };
 
 struct json *console_raw_list(struct replica *replica)
 {
-    struct query *query = replica_query(replica, "SELECT heard_at, topic, size, reason, payload"
-                                                 " FROM mqtt_raw ORDER BY id DESC LIMIT ?1");
-    struct json *list = json_new_array();
+    struct query *query =
+        replica_query(replica, "SELECT heard_at AS at, topic, size, reason, payload"
+                               " FROM mqtt_raw ORDER BY id DESC LIMIT ?1");
     query_int(query, 1, RAW_SHOWN);
-    while (query_row(query)) {
-        struct json *json = json_new_object();
-        json_set_int(json, "at", query_get_int(query, 0));
-        json_set_text(json, "topic", query_get_text(query, 1));
-        json_set_int(json, "size", query_get_int(query, 2));
-        json_set_text(json, "reason", query_get_text(query, 3));
-        json_set_text(json, "payload", query_get_text(query, 4));
-        json_add(list, json);
-    }
-    query_done(query);
-    return list;
+    return query_list(query);
 }
 
 struct json *console_device_list(struct replica *replica)
 {
-    struct query *query = replica_query(
+    struct json *list = query_list(replica_query(
         replica,
-        "SELECT l.device_id, l.name, l.product, l.kind, coalesce(s.short, s.name),"
-        " coalesce(p.short, p.name), l.registered, l.state, l.state_at, l.heard_at, l.offset_ms,"
-        " l.firmware, coalesce(l.battery, -1), l.over,"
+        "SELECT l.device_id AS id, l.name, l.product, l.kind, coalesce(s.short, s.name) AS school,"
+        " coalesce(p.short, p.name) AS post, l.registered, l.state,"
+        " coalesce(l.state_at, 0) AS since, coalesce(l.heard_at, 0) AS heard,"
+        " coalesce(l.offset_ms, 0) AS offset_ms, l.firmware, coalesce(l.battery, -1) AS battery,"
+        " coalesce(l.over, 0) AS over,"
         " (SELECT coalesce(sum(g.seq_to - g.seq_from + 1), 0) FROM device_gap g"
-        "  WHERE g.device_id = l.device_id)"
+        "  WHERE g.device_id = l.device_id) AS missing"
         " FROM device_list l LEFT JOIN school s ON s.id = l.school_id"
-        " LEFT JOIN post p ON p.id = l.post_id ORDER BY l.school_id, l.device_id");
-    struct json *list = json_new_array();
-    while (query_row(query)) {
-        struct json *json = json_new_object();
-        json_set_text(json, "id", query_get_text(query, 0));
-        json_set_text(json, "name", query_get_text(query, 1));
-        json_set_text(json, "product", query_get_text(query, 2));
-        json_set_text(json, "kind", query_get_text(query, 3));
-        json_set_text(json, "school", query_get_text(query, 4));
-        json_set_text(json, "post", query_get_text(query, 5));
-        json_set_bool(json, "registered", query_get_int(query, 6) != 0);
-        json_set_text(json, "state", query_get_text(query, 7));
-        json_set_int(json, "since", query_get_int(query, 8));
-        json_set_int(json, "heard", query_get_int(query, 9));
-        json_set_int(json, "offset_ms", query_get_int(query, 10));
-        json_set_text(json, "firmware", query_get_text(query, 11));
-        json_set_int(json, "battery", query_get_int(query, 12));
-        json_set_int(json, "over", query_get_int(query, 13));
-        json_set_int(json, "missing", query_get_int(query, 14));
-        json_add(list, json);
+        " LEFT JOIN post p ON p.id = l.post_id ORDER BY l.school_id, l.device_id"));
+    for (size_t i = 0; i < json_count(list); i++) {
+        struct json *one = json_at(list, i);
+        json_set_bool(one, "registered", json_int(one, "registered", 0) != 0);
     }
-    query_done(query);
     return list;
 }
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/base/json.h"
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
 
@@ -106,6 +107,28 @@ const void *query_get_blob(struct query *query, int column, size_t *ret_size)
 bool query_is_null(struct query *query, int column)
 {
     return sqlite3_column_type(query->stmt, column) == SQLITE_NULL;
+}
+
+struct json *query_get_json(struct query *query)
+{
+    struct json *json = json_new_object();
+    for (int i = 0; i < sqlite3_column_count(query->stmt); i++) {
+        const char *name = sqlite3_column_name(query->stmt, i);
+        if (sqlite3_column_type(query->stmt, i) == SQLITE_INTEGER)
+            json_set_int(json, name, query_get_int(query, i));
+        else
+            json_set_text(json, name, query_get_text(query, i));
+    }
+    return json;
+}
+
+struct json *query_list(struct query *query)
+{
+    struct json *list = json_new_array();
+    while (query_row(query))
+        json_add(list, query_get_json(query));
+    query_done(query);
+    return list;
 }
 
 void query_done(struct query *query)

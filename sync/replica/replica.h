@@ -97,6 +97,7 @@ const char *replica_problem(const struct replica *replica);
  * found again by its address. SQL that does not compile is a bug of ours and aborts with its text.
  * A query in use (between replica_query and query_done) must not be used again recursively. */
 struct query;
+struct json;
 struct query *replica_query(struct replica *replica, const char *sql);
 void query_int(struct query *query, int index, int64_t value);     /* index from 1 */
 void query_text(struct query *query, int index, const char *text); /* NULL binds NULL; copied */
@@ -109,6 +110,10 @@ const char *query_get_text(struct query *query,
                            int column); /* NULL stays NULL; valid until the next query_row */
 const void *query_get_blob(struct query *query, int column, size_t *ret_size);
 bool query_is_null(struct query *query, int column);
+/* The row at hand, by the names of its columns: numbers, texts and null. The caller's. */
+struct json *query_get_json(struct query *query);
+/* All rows that are left, as an array, and query_done(). */
+struct json *query_list(struct query *query);
 void query_done(struct query *query); /* resets; always call it */
 
 /* Binds by `types` ('i' int64_t, 's' const char *, 'b' const void * and size_t, 'n' nothing) and

@@ -171,19 +171,8 @@ static struct json *people_json(struct replica *replica, const char *shift_id)
         replica_query(replica, "SELECT p.name, p.kind, u.role, u.why, p.id FROM draft_duty u"
                                " JOIN person p ON p.id = u.person_id WHERE u.shift_id = ?1"
                                " ORDER BY u.role DESC, p.id");
-    struct json *list = json_new_array();
     query_text(q, 1, shift_id);
-    while (query_row(q)) {
-        struct json *one = json_new_object();
-        json_set_text(one, "name", query_get_text(q, 0));
-        json_set_text(one, "kind", query_get_text(q, 1));
-        json_set_int(one, "role", query_get_int(q, 2));
-        json_set_text(one, "why", query_get_text(q, 3));
-        json_set_text(one, "id", query_get_text(q, 4));
-        json_add(list, one);
-    }
-    query_done(q);
-    return list;
+    return query_list(q);
 }
 
 struct json *draft_show(struct replica *replica, int64_t now_ms)
@@ -191,27 +180,16 @@ struct json *draft_show(struct replica *replica, int64_t now_ms)
     struct json *json = head(replica, now_ms);
     if (json_size(json) == 0)
         return json;
-    struct json *list = json_new_array();
-    struct query *q = replica_query(
+    struct json *list = query_list(replica_query(
         replica, "SELECT d.id, d.date, d.peak, d.start_at, d.end_at,"
-                 " coalesce(nullif(c.short, ''), c.name), coalesce(nullif(p.short, ''), p.name),"
+                 " coalesce(nullif(c.short, ''), c.name) AS school,"
+                 " coalesce(nullif(p.short, ''), p.name) AS post,"
                  " d.need, d.why FROM draft_shift d LEFT JOIN post p ON p.id = d.post_id"
-                 " LEFT JOIN school c ON c.id = p.school_id ORDER BY d.start_at, d.id");
-    while (query_row(q)) {
-        struct json *one = json_new_object();
-        json_set_text(one, "id", query_get_text(q, 0));
-        json_set_text(one, "date", query_get_text(q, 1));
-        json_set_text(one, "peak", query_get_text(q, 2));
-        json_set_int(one, "start_at", query_get_int(q, 3));
-        json_set_int(one, "end_at", query_get_int(q, 4));
-        json_set_text(one, "school", query_get_text(q, 5));
-        json_set_text(one, "post", query_get_text(q, 6));
-        json_set_int(one, "need", query_get_int(q, 7));
-        json_set_text(one, "why", query_get_text(q, 8));
-        json_set(one, "people", people_json(replica, query_get_text(q, 0)));
-        json_add(list, one);
+                 " LEFT JOIN school c ON c.id = p.school_id ORDER BY d.start_at, d.id"));
+    for (size_t i = 0; i < json_count(list); i++) {
+        struct json *one = json_at(list, i);
+        json_set(one, "people", people_json(replica, json_text(one, "id", "")));
     }
-    query_done(q);
     json_set(json, "shifts", list);
     return json;
 }
@@ -219,40 +197,23 @@ struct json *draft_show(struct replica *replica, int64_t now_ms)
 #define LINE(what, of, shift, person)                                                              \
     "SELECT '" what "' AS what, " shift ".date AS date, " shift ".start_at AS start_at, " shift    \
     ".post_id AS post_id, " person ".person_id AS person_id" of
+#define LINES                                                                                      \
+    LINE("added", ADDED, "d", "u")                                                                 \
+    " UNION ALL " LINE("removed", REMOVED, "s", "a") " UNION ALL " LINE("moved", MOVED, "d", "u")
 
 struct json *draft_show_diff(struct replica *replica, int64_t now_ms)
 {
     struct json *json = head(replica, now_ms);
     if (json_size(json) == 0)
         return json;
-    struct json *list = json_new_array();
     struct query *q = replica_query(
         replica,
-        "SELECT l.what, l.date, l.start_at, coalesce(nullif(c.short, ''), c.name),"
-        " coalesce(nullif(p.short, ''), p.name), n.name FROM (" LINE(
-            "added", ADDED, "d",
-            "u") " UNION ALL " LINE("removed", REMOVED, "s",
-                                    "a") " UNION ALL " LINE("moved", MOVED, "d",
-                                                            "u") ") l"
-                                                                 " LEFT JOIN post p ON p.id = "
-                                                                 "l.post_id LEFT JOIN school c ON "
-                                                                 "c.id = p.school_id"
-                                                                 " LEFT JOIN person n ON n.id = "
-                                                                 "l.person_id"
-                                                                 " ORDER BY l.start_at, l.post_id, "
-                                                                 "l.what, n.name");
+        "SELECT l.what, l.date, l.start_at, coalesce(nullif(c.short, ''), c.name) AS school,"
+        " coalesce(nullif(p.short, ''), p.name) AS post, n.name AS person FROM (" LINES
+        ") l LEFT JOIN post p ON p.id = l.post_id"
+        " LEFT JOIN school c ON c.id = p.school_id LEFT JOIN person n ON n.id = l.person_id"
+        " ORDER BY l.start_at, l.post_id, l.what, n.name");
     query_int(q, 1, now_ms);
-    while (query_row(q)) {
-        struct json *one = json_new_object();
-        json_set_text(one, "what", query_get_text(q, 0));
-        json_set_text(one, "date", query_get_text(q, 1));
-        json_set_int(one, "start_at", query_get_int(q, 2));
-        json_set_text(one, "school", query_get_text(q, 3));
-        json_set_text(one, "post", query_get_text(q, 4));
-        json_set_text(one, "person", query_get_text(q, 5));
-        json_add(list, one);
-    }
-    query_done(q);
-    json_set(json, "lines", list);
+    json_set(json, "lines", query_list(q));
     return json;
 }
