@@ -5,11 +5,11 @@ touyan_test(test_sync_engine SOURCES unit/test_sync_engine.c LIBS touyan_sync)
 touyan_test(test_sync_pace SOURCES unit/test_sync_pace.c LIBS touyan_sync)
 touyan_test(test_sync_page SOURCES unit/test_sync_page.c LIBS touyan_sync)
 touyan_test(test_sync_life SOURCES unit/test_sync_life.c LIBS touyan_sync)
-touyan_test(test_sync_course SOURCES unit/test_sync_course.c LIBS touyan_sync)
+touyan_test(test_sync_course SOURCES unit/test_sync_course.c unit/round_fixture.c LIBS touyan_sync)
 touyan_test(test_sync_wire SOURCES unit/test_sync_wire.c unit/wire_fixture.c LIBS touyan_sync)
 touyan_test(test_sync_pull SOURCES unit/test_sync_pull.c unit/wire_fixture.c LIBS touyan_sync)
 touyan_test(test_sync_transport SOURCES unit/test_sync_transport.c LIBS touyan_sync)
-touyan_test(test_sync_round SOURCES unit/test_sync_round.c LIBS touyan_sync)
+touyan_test(test_sync_round SOURCES unit/test_sync_round.c unit/round_fixture.c LIBS touyan_sync)
 
 # A real touyan-county over TLS, with certificates made on the spot.
 touyan_test(test_sync_county SOURCES e2e/test_sync_county.c LIBS touyan_sync LABEL e2e TIMEOUT 180)

@@ -1,232 +1,24 @@
 /* The requests beside the round: filling, comparing, giving back, leaving a scope; over a transport
  * that a test answers by hand. */
 #include <inttypes.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include <cmocka.h>
-
-#include "gateway/base/json.h"
-#include "gateway/base/log.h"
-#include "sync/internal.h"
 #include "sync/protocol.h"
-#include "sync/replica/seal.h"
 #include "sync/rules.h"
-#include "tests/lib/exchanges.h"
-
-struct fixture {
-    struct clock_cells cells;
-    struct clock clock;
-    struct rnd rnd;
-    struct seal *seal;
-    struct replica *replica;
-    uv_loop_t loop;
-    uv_check_t check;
-    struct sync *sync;
-    bool closed;
-    uint32_t without;
-    char file[64];
-
-    transport_reply_fn *on_reply;
-    void *reply_ctx;
-    char path[2048];
-    struct json *sent;
-};
-
-static void swallow(void *ctx, enum log_level level, const char *line)
-{
-    (void)ctx;
-    (void)level;
-    (void)line;
-}
-
-static void fake_send(void *impl, const char *path, const char *body, size_t size, bool fast,
-                      transport_reply_fn *on_reply, void *ctx)
-{
-    (void)fast;
-    struct fixture *f = impl;
-    assert_null(f->on_reply);
-    json_free(f->sent);
-    f->sent = NULL;
-    struct err err = {0};
-    if (size > 0 && json_parse(body, size, &f->sent, &err) != ERR_OK)
-        fail_msg("%s", err.text);
-    snprintf(f->path, sizeof f->path, "%s", path);
-    exchanges_record(&(struct exchange){.by_station = true,
-                                        .path = path,
-                                        .method = size > 0 ? "post" : "get",
-                                        .request = body,
-                                        .request_size = size,
-                                        .reply = ""});
-    f->on_reply = on_reply;
-    f->reply_ctx = ctx;
-}
-
-static void fake_abort(void *impl)
-{
-    (void)impl;
-}
-
-static void fake_close(void *impl, void (*done)(void *ctx), void *ctx)
-{
-    struct fixture *f = impl;
-    f->on_reply = NULL;
-    done(ctx);
-}
-
-static void on_check(uv_check_t *handle)
-{
-    struct fixture *f = handle->data;
-    replica_commit(f->replica);
-}
-
-static void turn(struct fixture *f)
-{
-    for (int i = 0; i < 5; i++) {
-        uv_run(&f->loop, UV_RUN_NOWAIT);
-        replica_commit(f->replica);
-    }
-}
-
-static void wait_request(struct fixture *f, const char *path)
-{
-    for (int i = 0; i < 3000 && f->on_reply == NULL; i++) {
-        f->cells.mono_ms += 10;
-        turn(f);
-        clock_sleep_ms(1);
-    }
-    assert_non_null(f->on_reply);
-    if (strncmp(f->path, path, strlen(path)) != 0)
-        fail_msg("%s, not %s", f->path, path);
-}
-
-static void open_all(struct fixture *f)
-{
-    struct replica_options options = {
-        .path = f->file, .clock = &f->clock, .rnd = &f->rnd, .seal = f->seal};
-    struct err err = {0};
-    if (replica_open(&options, &f->replica, &err) != ERR_OK)
-        fail_msg("%s", err.text);
-    struct transport transport = {f, fake_send, fake_abort, fake_close};
-    struct sync_options sync = {.url = "https://county.example",
-                                .station = "S1",
-                                .without = f->without,
-                                .poll_ms = 60000,
-                                .backoff_min_ms = 100,
-                                .backoff_max_ms = 400};
-    if (sync_init_with(&f->sync, &f->loop, f->replica, &f->rnd, &sync, &transport, &err) != ERR_OK)
-        fail_msg("%s", err.text);
-}
-
-static void on_closed(void *ctx)
-{
-    ((struct fixture *)ctx)->closed = true;
-}
-
-static void close_all(struct fixture *f)
-{
-    f->closed = false;
-    sync_close(f->sync, on_closed, f);
-    while (!f->closed)
-        turn(f);
-    sync_free(f->sync);
-    replica_close(f->replica);
-}
-
-static int set_up(void **state)
-{
-    log_set_sink(swallow, NULL);
-    struct fixture *f = calloc(1, sizeof *f);
-    f->cells = (struct clock_cells){1700000000000, 1000};
-    f->clock = clock_manual(&f->cells);
-    f->rnd = rnd_seeded(7);
-    f->seal = seal_for_test();
-    snprintf(f->file, sizeof f->file, "/tmp/touyan-course-XXXXXX");
-    close(mkstemp(f->file));
-    uv_loop_init(&f->loop);
-    uv_check_init(&f->loop, &f->check);
-    f->check.data = f;
-    uv_check_start(&f->check, on_check);
-    open_all(f);
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-    close_all(f);
-    uv_close((uv_handle_t *)&f->check, NULL);
-    uv_run(&f->loop, UV_RUN_DEFAULT);
-    assert_int_equal(uv_loop_close(&f->loop), 0);
-    seal_close(f->seal);
-    json_free(f->sent);
-    static const char *const suffixes[] = {"", "-wal", "-shm"};
-    for (size_t i = 0; i < 3; i++) {
-        char path[80];
-        snprintf(path, sizeof path, "%s%s", f->file, suffixes[i]);
-        unlink(path);
-    }
-    free(f);
-    return 0;
-}
-
-static void answer(struct fixture *f, int status, const char *body)
-{
-    struct transport_reply reply = {
-        .status = status, .retry_after_ms = -1, .body = body, .size = strlen(body), .took_ms = 1};
-    transport_reply_fn *on_reply = f->on_reply;
-    assert_non_null(on_reply);
-    f->on_reply = NULL;
-    on_reply(f->reply_ctx, &reply);
-    turn(f);
-}
-
-static void run(struct fixture *f, const char *sql)
-{
-    replica_enter(f->replica);
-    int64_t changed = replica_run(f->replica, sql, "");
-    if (!replica_leave(f->replica, true) || changed < 0)
-        fail_msg("%s: %s", sql, replica_problem(f->replica));
-    assert_true(replica_commit(f->replica));
-}
-
-static int64_t ask(struct fixture *f, const char *sql)
-{
-    return replica_get_int(f->replica, -1, sql, "");
-}
-
-static struct sync_status status_of(struct fixture *f)
-{
-    struct sync_status status;
-    sync_get_status(f->sync, &status);
-    return status;
-}
+#include "tests/unit/round_fixture.h"
 
 /* The reply to a sync, everything pushed taken; `more` members begin with a comma. */
 static void answer_sync(struct fixture *f, const char *cursors, const char *more)
 {
-    int64_t highest = 0;
-    struct json *push = json_get(f->sent, "push");
-    for (size_t i = 0; i < json_count(push); i++) {
-        struct json *rows = json_get(json_at(push, i), "r");
-        for (size_t k = 0; k < json_count(rows); k++)
-            if (json_int(json_at(rows, k), "lseq", 0) > highest)
-                highest = json_int(json_at(rows, k), "lseq", 0);
-    }
     char text[4096];
     snprintf(
         text, sizeof text,
         "{\"now\":1700000000000,\"inc\":9,\"tok\":\"t\",\"ep\":\"e1\",\"ack\":%" PRId64
         ",\"v0\":5000,\"lost\":[],\"keep\":[],\"bad\":[],\"cur\":{%s},\"more\":0,\"pull\":[]%s}",
-        highest, cursors, more);
-    answer(f, 200, text);
+        rx_highest_sent(f), cursors, more);
+    rx_answer(f, 200, text);
 }
 
 #define BOTH(v) "\"S1\":[\"e1\"," v "],\"*\":[\"e1\"," v "]"
@@ -234,10 +26,10 @@ static void answer_sync(struct fixture *f, const char *cursors, const char *more
 /* A station that is filled and knows the epoch e1 up to 1000. */
 static void settle_in(struct fixture *f)
 {
-    run(f, "INSERT INTO sync_state(k,v) VALUES ('cur:S1','[\"e1\",1000]'),"
-           "('cur:*','[\"e1\",1000]'),('eps','[[\"e0\",0],[\"e1\",100]]'),('ep','e1')");
+    rx_run(f, "INSERT INTO sync_state(k,v) VALUES ('cur:S1','[\"e1\",1000]'),"
+              "('cur:*','[\"e1\",1000]'),('eps','[[\"e0\",0],[\"e1\",100]]'),('ep','e1')");
     sync_start(f->sync);
-    wait_request(f, "/v1/sync");
+    rx_wait_request(f, "/v1/sync");
     answer_sync(f, BOTH("1000"), "");
 }
 
@@ -260,14 +52,14 @@ static void write_shift(struct fixture *f, const char *id)
 static void how_old_the_countys_word_is_survives_a_restart(void **state)
 {
     struct fixture *f = *state;
-    assert_int_equal(status_of(f).last_progress_ms, 0);
+    assert_int_equal(rx_status(f).last_progress_ms, 0);
     settle_in(f);
     int64_t heard_ms = f->cells.wall_ms;
-    assert_int_equal(status_of(f).last_progress_ms, heard_ms);
-    close_all(f);
+    assert_int_equal(rx_status(f).last_progress_ms, heard_ms);
+    rx_close(f);
     f->cells.wall_ms += INT64_C(35) * 86400000;
-    open_all(f);
-    assert_int_equal(status_of(f).last_progress_ms, heard_ms);
+    rx_open(f);
+    assert_int_equal(rx_status(f).last_progress_ms, heard_ms);
 }
 
 /* --- filling --- */
@@ -279,7 +71,7 @@ static void answer_boot(struct fixture *f, const char *rows, const char *next, i
              "{\"now\":1700000000000,\"ep\":\"e1\",\"v0\":700,\"pull\":[{\"t\":\"person\",\"s\":"
              "\"S1\",\"r\":[%s]}],\"next\":\"%s\",\"more\":%d}",
              rows, next, more);
-    answer(f, 200, text);
+    rx_answer(f, 200, text);
 }
 
 static void fill_rest(struct fixture *f, const char *scope)
@@ -287,7 +79,7 @@ static void fill_rest(struct fixture *f, const char *scope)
     char part[64];
     snprintf(part, sizeof part, "&s=%s", scope);
     for (int i = 0; i < 40; i++) {
-        wait_request(f, "/v1/");
+        rx_wait_request(f, "/v1/");
         if (strncmp(f->path, "/v1/boot", 8) != 0 || strstr(f->path, part) == NULL)
             return;
         answer_boot(f, "", "", 0);
@@ -299,34 +91,34 @@ static void an_empty_station_is_filled_table_by_table(void **state)
 {
     struct fixture *f = *state;
     sync_start(f->sync);
-    wait_request(f, "/v1/sync");
+    rx_wait_request(f, "/v1/sync");
     assert_int_equal(json_size(json_get(f->sent, "pull")), 0);
     answer_sync(f, "", "");
-    wait_request(f, "/v1/boot?");
+    rx_wait_request(f, "/v1/boot?");
     assert_non_null(strstr(f->path, "&station=S1&s=S1&t=org&after="));
     assert_null(strstr(f->path, "v0="));
     for (int i = 1; i < 7; i++) { /* org to post are empty */
         answer_boot(f, "", "", 0);
-        wait_request(f, "/v1/boot?");
+        rx_wait_request(f, "/v1/boot?");
     }
     assert_non_null(strstr(f->path, "&t=person&after=&ep=e1&v0=700"));
     answer_boot(f, PERSON("a", "5") "," PERSON("b c", "6"), "b c", 1);
-    wait_request(f, "/v1/boot?");
+    rx_wait_request(f, "/v1/boot?");
     assert_non_null(strstr(f->path, "&t=person&after=b%20c&"));
-    assert_int_equal(ask(f, "SELECT count(*) FROM person"), 2);
-    assert_int_equal(ask(f, "SELECT count(*) FROM sync_state WHERE k='cur:S1'"), 0);
-    close_all(f); /* a crash goes on where it was */
-    open_all(f);
+    assert_int_equal(rx_ask(f, "SELECT count(*) FROM person"), 2);
+    assert_int_equal(rx_ask(f, "SELECT count(*) FROM sync_state WHERE k='cur:S1'"), 0);
+    rx_close(f); /* a crash goes on where it was */
+    rx_open(f);
     sync_start(f->sync);
-    wait_request(f, "/v1/boot?");
+    rx_wait_request(f, "/v1/boot?");
     assert_non_null(strstr(f->path, "&t=person&after=b%20c&"));
     answer_boot(f, PERSON("d", "7"), "", 0);
     fill_rest(f, "S1");
-    assert_int_equal(ask(f, "SELECT v->>1 FROM sync_state WHERE k='cur:S1'"), 700);
-    assert_int_equal(ask(f, "SELECT count(*) FROM sync_state WHERE k='bootstrap_done'"), 0);
+    assert_int_equal(rx_ask(f, "SELECT v->>1 FROM sync_state WHERE k='cur:S1'"), 700);
+    assert_int_equal(rx_ask(f, "SELECT count(*) FROM sync_state WHERE k='bootstrap_done'"), 0);
     fill_rest(f, "%2A");
-    assert_int_equal(ask(f, "SELECT v > 0 FROM sync_state WHERE k='bootstrap_done'"), 1);
-    assert_int_equal(ask(f, "SELECT count(*) FROM person"), 3);
+    assert_int_equal(rx_ask(f, "SELECT v > 0 FROM sync_state WHERE k='bootstrap_done'"), 1);
+    assert_int_equal(rx_ask(f, "SELECT count(*) FROM person"), 3);
     assert_int_equal(json_as_int(json_at(json_get(json_get(f->sent, "pull"), "*"), 1), -1), 700);
 }
 
@@ -334,37 +126,37 @@ static void an_alarm_does_not_wait_for_the_filling(void **state)
 {
     struct fixture *f = *state;
     sync_start(f->sync);
-    wait_request(f, "/v1/sync");
+    rx_wait_request(f, "/v1/sync");
     answer_sync(f, "", "");
-    wait_request(f, "/v1/boot?");
+    rx_wait_request(f, "/v1/boot?");
     write_shift(f, "s");
     answer_boot(f, "", "", 0);
-    wait_request(f, "/v1/sync");
+    rx_wait_request(f, "/v1/sync");
     assert_int_equal(json_count(json_get(f->sent, "push")), 1);
     answer_sync(f, "", "");
-    wait_request(f, "/v1/boot?");
-    assert_int_equal(status_of(f).pending, 0);
+    rx_wait_request(f, "/v1/boot?");
+    assert_int_equal(rx_status(f).pending, 0);
 }
 
 static void what_left_the_scope_before_its_filling_goes(void **state)
 {
     struct fixture *f = *state;
     replica_set_applying(f->replica, true);
-    run(f, "INSERT INTO shift(id,scope,post_id,date,peak,state,_v) VALUES "
-           "('lost','S1','p','d','am','x',0),('later','S1','p','d','am','x',0)");
+    rx_run(f, "INSERT INTO shift(id,scope,post_id,date,peak,state,_v) VALUES "
+              "('lost','S1','p','d','am','x',0),('later','S1','p','d','am','x',0)");
     replica_set_applying(f->replica, false);
-    run(f, "INSERT INTO sync_out(tid,pk,base,gm,h,st,v) VALUES (13,'lost',0,3,1,3,600),"
-           "(13,'later',0,3,1,3,800),(13,'other',0,3,1,2,500)");
-    run(f, "INSERT INTO sync_state(k,v) VALUES ('cur:*','[\"e1\",1]')");
+    rx_run(f, "INSERT INTO sync_out(tid,pk,base,gm,h,st,v) VALUES (13,'lost',0,3,1,3,600),"
+              "(13,'later',0,3,1,3,800),(13,'other',0,3,1,2,500)");
+    rx_run(f, "INSERT INTO sync_state(k,v) VALUES ('cur:*','[\"e1\",1]')");
     sync_start(f->sync);
-    wait_request(f, "/v1/sync");
+    rx_wait_request(f, "/v1/sync");
     answer_sync(f, "\"*\":[\"e1\",1]", "");
-    wait_request(f, "/v1/boot?");
+    rx_wait_request(f, "/v1/boot?");
     fill_rest(f, "S1");
     assert_string_equal(f->path, "/v1/digest"); /* it has pushed before */
-    assert_int_equal(ask(f, "SELECT count(*) FROM shift WHERE id='lost'"), 0);
-    assert_int_equal(ask(f, "SELECT count(*) FROM shift WHERE id='later'"), 1);
-    assert_int_equal(ask(f, "SELECT group_concat(pk) = 'later' FROM sync_out WHERE st=3"), 1);
+    assert_int_equal(rx_ask(f, "SELECT count(*) FROM shift WHERE id='lost'"), 0);
+    assert_int_equal(rx_ask(f, "SELECT count(*) FROM shift WHERE id='later'"), 1);
+    assert_int_equal(rx_ask(f, "SELECT group_concat(pk) = 'later' FROM sync_out WHERE st=3"), 1);
 }
 
 static uint64_t fnv(const char *text)
@@ -384,18 +176,18 @@ static void answer_hashes(struct fixture *f, const char *const (*rows)[2], size_
     for (int i = 0; i < 256; i++)
         buf_printf(&text, "%s\"%016" PRIx64 "\"", i > 0 ? "," : "", sums[i]);
     buf_add_text(&text, "]}");
-    answer(f, 200, buf_text(&text));
+    rx_answer(f, 200, buf_text(&text));
     buf_free(&text);
 }
 
 static void compare_rest(struct fixture *f)
 {
     for (int i = 0; i < 60; i++) {
-        wait_request(f, "/v1/");
+        rx_wait_request(f, "/v1/");
         if (strcmp(f->path, "/v1/digest") != 0)
             return;
         if (json_get(f->sent, "buckets") != NULL)
-            answer(f, 200, "{\"now\":1,\"ep\":\"e1\",\"v\":2000,\"rows\":[]}");
+            rx_answer(f, 200, "{\"now\":1,\"ep\":\"e1\",\"v\":2000,\"rows\":[]}");
         else
             answer_hashes(f, NULL, 0);
     }
@@ -405,41 +197,41 @@ static void compare_rest(struct fixture *f)
 static void a_filling_that_began_again_is_compared_afterwards(void **state)
 {
     struct fixture *f = *state;
-    run(f, "INSERT INTO sync_state(k,v) VALUES ('cur:*','[\"e1\",1]')");
+    rx_run(f, "INSERT INTO sync_state(k,v) VALUES ('cur:*','[\"e1\",1]')");
     sync_start(f->sync);
-    wait_request(f, "/v1/sync");
+    rx_wait_request(f, "/v1/sync");
     answer_sync(f, "\"*\":[\"e1\",1]", "");
-    wait_request(f, "/v1/boot?");
+    rx_wait_request(f, "/v1/boot?");
     for (int i = 1; i < 7; i++) {
         answer_boot(f, "", "", 0);
-        wait_request(f, "/v1/boot?");
+        rx_wait_request(f, "/v1/boot?");
     }
     answer_boot(f, PERSON("a", "5"), "a", 1); /* moved or deleted before the second one begins */
-    wait_request(f, "/v1/boot?");
-    answer(f, 410, "{\"error\":\"x\",\"expired\":1,\"scopes\":[\"S1\"],\"purge\":1500}");
-    wait_request(f, "/v1/sync");
+    rx_wait_request(f, "/v1/boot?");
+    rx_answer(f, 410, "{\"error\":\"x\",\"expired\":1,\"scopes\":[\"S1\"],\"purge\":1500}");
+    rx_wait_request(f, "/v1/sync");
     answer_sync(f, "\"*\":[\"e1\",1]", "");
-    wait_request(f, "/v1/boot?");
+    rx_wait_request(f, "/v1/boot?");
     assert_null(strstr(f->path, "v0="));
     fill_rest(f, "S1");
     assert_string_equal(f->path, "/v1/digest");
     compare_rest(f);
-    assert_int_equal(ask(f, "SELECT count(*) FROM person"), 0);
-    assert_int_equal(ask(f, "SELECT count(*) FROM sync_state WHERE k GLOB 'refill:*'"), 0);
+    assert_int_equal(rx_ask(f, "SELECT count(*) FROM person"), 0);
+    assert_int_equal(rx_ask(f, "SELECT count(*) FROM sync_state WHERE k GLOB 'refill:*'"), 0);
 }
 
 static void a_county_that_knows_no_filling_is_read_from_zero(void **state)
 {
     struct fixture *f = *state;
     sync_start(f->sync);
-    wait_request(f, "/v1/sync");
+    rx_wait_request(f, "/v1/sync");
     answer_sync(f, "", "");
-    wait_request(f, "/v1/boot?");
-    answer(f, 404, "{\"error\":\"no such address\"}");
-    wait_request(f, "/v1/boot?");
+    rx_wait_request(f, "/v1/boot?");
+    rx_answer(f, 404, "{\"error\":\"no such address\"}");
+    rx_wait_request(f, "/v1/boot?");
     assert_non_null(strstr(f->path, "&s=%2A&"));
-    answer(f, 404, "{\"error\":\"no such address\"}");
-    wait_request(f, "/v1/sync");
+    rx_answer(f, 404, "{\"error\":\"no such address\"}");
+    rx_wait_request(f, "/v1/sync");
     assert_int_equal(json_size(json_get(f->sent, "pull")), 2);
     assert_int_equal(json_as_int(json_at(json_get(json_get(f->sent, "pull"), "*"), 1), -1), 0);
 }
@@ -448,13 +240,13 @@ static void a_filling_that_is_refused_does_not_keep_the_news_away(void **state)
 {
     struct fixture *f = *state;
     sync_start(f->sync);
-    wait_request(f, "/v1/sync");
+    rx_wait_request(f, "/v1/sync");
     answer_sync(f, "", "");
     for (int i = 0; i < 3; i++) {
-        wait_request(f, "/v1/boot?");
-        answer(f, 403, "{\"error\":\"not yours\"}");
-        assert_int_equal(status_of(f).link, SYNC_LINK_DOWN);
-        wait_request(f, "/v1/sync");
+        rx_wait_request(f, "/v1/boot?");
+        rx_answer(f, 403, "{\"error\":\"not yours\"}");
+        assert_int_equal(rx_status(f).link, SYNC_LINK_DOWN);
+        rx_wait_request(f, "/v1/sync");
         answer_sync(f, "", "");
     }
 }
@@ -464,23 +256,23 @@ static void a_filling_that_is_refused_does_not_keep_the_news_away(void **state)
 static void fill_some_of_another(struct fixture *f)
 {
     sync_start(f->sync);
-    wait_request(f, "/v1/sync");
+    rx_wait_request(f, "/v1/sync");
     answer_sync(f, "", ",\"grant\":[\"*\",\"S1\",\"S7\"]");
-    wait_request(f, "/v1/boot?");
+    rx_wait_request(f, "/v1/boot?");
     fill_rest(f, "S1");
     fill_rest(f, "%2A");
     assert_non_null(strstr(f->path, "&s=S7&"));
     for (int i = 1; i < 7; i++) {
         answer_boot(f, "", "", 0);
-        wait_request(f, "/v1/boot?");
+        rx_wait_request(f, "/v1/boot?");
     }
-    answer(
+    rx_answer(
         f, 200,
         "{\"now\":1700000000000,\"ep\":\"e1\",\"v0\":700,\"pull\":[{\"t\":\"person\",\"s\":\"S7\","
         "\"r\":[{\"_v\":5,\"_op\":\"U\",\"id\":\"x\",\"scope\":\"S7\",\"kind\":\"guard\","
         "\"name\":\"n\"}]}],\"next\":\"x\",\"more\":1}");
-    wait_request(f, "/v1/boot?");
-    assert_int_equal(ask(f, "SELECT count(*) FROM person WHERE scope='S7'"), 1);
+    rx_wait_request(f, "/v1/boot?");
+    assert_int_equal(rx_ask(f, "SELECT count(*) FROM person WHERE scope='S7'"), 1);
 }
 
 /* The county came back from a backup, the filling is to begin anew, and the program starts. */
@@ -488,66 +280,67 @@ static void a_grant_that_ends_before_its_second_filling_is_noticed(void **state)
 {
     struct fixture *f = *state;
     fill_some_of_another(f);
-    close_all(f);
-    open_all(f);
-    run(f, "UPDATE sync_state SET k='refill:S7',v=1 WHERE k='boot:S7'");
-    close_all(f);
-    open_all(f);
+    rx_close(f);
+    rx_open(f);
+    rx_run(f, "UPDATE sync_state SET k='refill:S7',v=1 WHERE k='boot:S7'");
+    rx_close(f);
+    rx_open(f);
     sync_start(f->sync);
-    wait_request(f, "/v1/boot?");
-    answer(f, 403, "{\"error\":\"this scope is not granted to the station\"}");
-    wait_request(f, "/v1/sync");
+    rx_wait_request(f, "/v1/boot?");
+    rx_answer(f, 403, "{\"error\":\"this scope is not granted to the station\"}");
+    rx_wait_request(f, "/v1/sync");
     answer_sync(f, BOTH("700"), ",\"grant\":[\"*\",\"S1\"]");
     sync_retry_now(f->sync);
-    wait_request(f, "/v1/sync");
-    assert_int_equal(ask(f, "SELECT count(*) FROM person WHERE scope='S7'"), 0);
-    assert_int_equal(ask(f, "SELECT count(*) FROM sync_state WHERE k GLOB '*:S7'"), 0);
+    rx_wait_request(f, "/v1/sync");
+    assert_int_equal(rx_ask(f, "SELECT count(*) FROM person WHERE scope='S7'"), 0);
+    assert_int_equal(rx_ask(f, "SELECT count(*) FROM sync_state WHERE k GLOB '*:S7'"), 0);
 }
 
 static void a_grant_that_ends_in_the_middle_of_its_filling_is_noticed(void **state)
 {
     struct fixture *f = *state;
     fill_some_of_another(f);
-    close_all(f); /* also when the program was started anew since */
-    open_all(f);
+    rx_close(f); /* also when the program was started anew since */
+    rx_open(f);
     sync_start(f->sync);
-    wait_request(f, "/v1/boot?");
+    rx_wait_request(f, "/v1/boot?");
     assert_non_null(strstr(f->path, "&s=S7&"));
-    answer(f, 403, "{\"error\":\"this scope is not granted to the station\"}");
-    wait_request(f, "/v1/sync");
+    rx_answer(f, 403, "{\"error\":\"this scope is not granted to the station\"}");
+    rx_wait_request(f, "/v1/sync");
     answer_sync(f, BOTH("700"), ",\"grant\":[\"*\",\"S1\"]");
     sync_retry_now(f->sync);
-    wait_request(f, "/v1/sync");
-    assert_int_equal(ask(f, "SELECT count(*) FROM person WHERE scope='S7'"), 0);
-    assert_int_equal(ask(f, "SELECT count(*) FROM sync_state WHERE k GLOB '*:S7'"), 0);
+    rx_wait_request(f, "/v1/sync");
+    assert_int_equal(rx_ask(f, "SELECT count(*) FROM person WHERE scope='S7'"), 0);
+    assert_int_equal(rx_ask(f, "SELECT count(*) FROM sync_state WHERE k GLOB '*:S7'"), 0);
 }
 
 static void what_is_not_granted_any_more_is_taken_away_without_marks(void **state)
 {
     struct fixture *f = *state;
-    run(f, "INSERT INTO sync_state(k,v) VALUES ('cur:S7','[\"e1\",5]')");
-    close_all(f);
-    open_all(f);
+    rx_run(f, "INSERT INTO sync_state(k,v) VALUES ('cur:S7','[\"e1\",5]')");
+    rx_close(f);
+    rx_open(f);
     replica_set_applying(f->replica, true);
-    run(f, "INSERT INTO shift(id,scope,post_id,date,peak,state,_v) VALUES "
-           "('a','S7','p','d','am','planned',5),('b','S1','p','d','am','planned',5)");
+    rx_run(f, "INSERT INTO shift(id,scope,post_id,date,peak,state,_v) VALUES "
+              "('a','S7','p','d','am','planned',5),('b','S1','p','d','am','planned',5)");
     replica_set_applying(f->replica, false);
-    run(f, "UPDATE shift SET state='published' WHERE id='a'");
-    run(f, "INSERT INTO sync_state(k,v) VALUES ('cur:S1','[\"e1\",1000]'),('cur:*','[\"e1\",1]')");
+    rx_run(f, "UPDATE shift SET state='published' WHERE id='a'");
+    rx_run(f,
+           "INSERT INTO sync_state(k,v) VALUES ('cur:S1','[\"e1\",1000]'),('cur:*','[\"e1\",1]')");
     sync_start(f->sync);
-    wait_request(f, "/v1/sync");
+    rx_wait_request(f, "/v1/sync");
     assert_int_equal(json_size(json_get(f->sent, "pull")), 3);
     answer_sync(f, BOTH("1000"), ",\"grant\":[\"*\",\"S1\"]");
     sync_retry_now(f->sync);
-    wait_request(f, "/v1/sync");
+    rx_wait_request(f, "/v1/sync");
     assert_int_equal(json_size(json_get(f->sent, "pull")), 2);
-    assert_int_equal(ask(f, "SELECT count(*) FROM shift"), 1);
-    assert_int_equal(ask(f, "SELECT count(*) FROM sync_out WHERE st <> 4"), 0);
-    assert_int_equal(ask(f, "SELECT count(*) FROM sync_quarantine WHERE pk='a'"), 1);
-    assert_int_equal(ask(f, "SELECT count(*) FROM sync_state WHERE k GLOB 'drop:*'"), 0);
+    assert_int_equal(rx_ask(f, "SELECT count(*) FROM shift"), 1);
+    assert_int_equal(rx_ask(f, "SELECT count(*) FROM sync_out WHERE st <> 4"), 0);
+    assert_int_equal(rx_ask(f, "SELECT count(*) FROM sync_quarantine WHERE pk='a'"), 1);
+    assert_int_equal(rx_ask(f, "SELECT count(*) FROM sync_state WHERE k GLOB 'drop:*'"), 0);
     /* and when it is granted again, it is filled anew */
     answer_sync(f, BOTH("1000"), ",\"grant\":[\"*\",\"S1\",\"S7\"]");
-    wait_request(f, "/v1/boot?");
+    rx_wait_request(f, "/v1/boot?");
     assert_non_null(strstr(f->path, "&s=S7&t=org&"));
 }
 
@@ -558,39 +351,39 @@ static void an_expired_station_compares_and_repairs(void **state)
     struct fixture *f = *state;
     settle_in(f);
     replica_set_applying(f->replica, true);
-    run(f, "INSERT INTO person(id,scope,kind,name,_v) VALUES ('same','S1','guard','n',10),"
-           "('old','S1','guard','was',11),('newer','S1','guard','x',900),"
-           "('deleted','S1','guard','x',12),('other','S2','guard','x',13)");
+    rx_run(f, "INSERT INTO person(id,scope,kind,name,_v) VALUES ('same','S1','guard','n',10),"
+              "('old','S1','guard','was',11),('newer','S1','guard','x',900),"
+              "('deleted','S1','guard','x',12),('other','S2','guard','x',13)");
     replica_set_applying(f->replica, false);
     sync_retry_now(f->sync);
-    wait_request(f, "/v1/sync");
-    answer(f, 410, "{\"error\":\"x\",\"expired\":1,\"scopes\":[\"S1\"],\"purge\":1500}");
-    wait_request(f, "/v1/digest");
+    rx_wait_request(f, "/v1/sync");
+    rx_answer(f, 410, "{\"error\":\"x\",\"expired\":1,\"scopes\":[\"S1\"],\"purge\":1500}");
+    rx_wait_request(f, "/v1/digest");
     while (strcmp(json_text(f->sent, "t", ""), "person") != 0) {
         answer_hashes(f, NULL, 0);
-        wait_request(f, "/v1/digest");
+        rx_wait_request(f, "/v1/digest");
     }
     assert_string_equal(json_text(f->sent, "s", ""), "S1");
     static const char *const theirs[][2] = {
         {"same", "same:10\n"}, {"old", "old:20\n"}, {"newer", "newer:15\n"}, {"more", "more:16\n"}};
     answer_hashes(f, theirs, 4);
-    wait_request(f, "/v1/digest");
+    rx_wait_request(f, "/v1/digest");
     assert_int_equal(json_count(json_get(f->sent, "buckets")), 4);
-    answer(f, 200,
-           "{\"now\":1,\"ep\":\"e1\",\"v\":1999,\"rows\":[[\"old\",20],[\"newer\",15],"
-           "[\"more\",16]]}");
-    wait_request(f, "/v1/digest");
+    rx_answer(f, 200,
+              "{\"now\":1,\"ep\":\"e1\",\"v\":1999,\"rows\":[[\"old\",20],[\"newer\",15],"
+              "[\"more\",16]]}");
+    rx_wait_request(f, "/v1/digest");
     assert_int_equal(json_count(json_get(f->sent, "ids")), 3);
-    answer(f, 200,
-           "{\"now\":1,\"ep\":\"e1\",\"v\":2001,\"pull\":[{\"t\":\"person\",\"s\":\"S1\",\"r\":"
-           "[" PERSON("old", "20") "," PERSON("newer",
-                                              "15") ",{\"_v\":16,\"_op\":\"X\",\"id\":\"more\"}"
-                                                    "]}]}");
-    wait_request(f, "/v1/digest");
-    assert_int_equal(ask(f, "SELECT _v FROM person WHERE id='old'"), 20);
-    assert_int_equal(ask(f, "SELECT _v FROM person WHERE id='newer'"), 15);
-    assert_int_equal(ask(f, "SELECT count(*) FROM person WHERE id IN ('deleted','more')"), 0);
-    assert_int_equal(ask(f, "SELECT count(*) FROM person"), 4);
+    rx_answer(f, 200,
+              "{\"now\":1,\"ep\":\"e1\",\"v\":2001,\"pull\":[{\"t\":\"person\",\"s\":\"S1\",\"r\":"
+              "[" PERSON("old", "20") "," PERSON("newer",
+                                                 "15") ",{\"_v\":16,\"_op\":\"X\",\"id\":\"more\"}"
+                                                       "]}]}");
+    rx_wait_request(f, "/v1/digest");
+    assert_int_equal(rx_ask(f, "SELECT _v FROM person WHERE id='old'"), 20);
+    assert_int_equal(rx_ask(f, "SELECT _v FROM person WHERE id='newer'"), 15);
+    assert_int_equal(rx_ask(f, "SELECT count(*) FROM person WHERE id IN ('deleted','more')"), 0);
+    assert_int_equal(rx_ask(f, "SELECT count(*) FROM person"), 4);
     compare_rest(f);
     assert_string_equal(f->path, "/v1/sync");
     assert_int_equal(json_as_int(json_at(json_get(json_get(f->sent, "pull"), "S1"), 1), -1), 1999);
@@ -600,17 +393,17 @@ static void what_is_new_here_survives_the_comparison(void **state)
 {
     struct fixture *f = *state;
     settle_in(f);
-    run(f, "INSERT INTO sync_state(k,v) VALUES ('digest:S1',1)");
-    close_all(f);
-    open_all(f);
+    rx_run(f, "INSERT INTO sync_state(k,v) VALUES ('digest:S1',1)");
+    rx_close(f);
+    rx_open(f);
     write_shift(f, "mine");
     sync_start(f->sync);
-    wait_request(f, "/v1/sync");
+    rx_wait_request(f, "/v1/sync");
     answer_sync(f, BOTH("1000"), "");
     compare_rest(f);
-    assert_int_equal(ask(f, "SELECT count(*) FROM shift"), 1);
+    assert_int_equal(rx_ask(f, "SELECT count(*) FROM shift"), 1);
     /* it was a check only: the cursor is where it was */
-    assert_int_equal(ask(f, "SELECT v->>1 FROM sync_state WHERE k='cur:S1'"), 1000);
+    assert_int_equal(rx_ask(f, "SELECT v->>1 FROM sync_state WHERE k='cur:S1'"), 1000);
 }
 
 /* What lost to a row that is another scope's by now: neither the feed nor the comparison has it. */
@@ -619,14 +412,14 @@ static void what_lost_and_is_elsewhere_goes(void **state)
     struct fixture *f = *state;
     settle_in(f);
     write_shift(f, "s");
-    run(f, "UPDATE sync_out SET st=3,v=1500");
-    run(f, "INSERT INTO sync_state(k,v) VALUES ('digest:S1',1)");
-    close_all(f);
-    open_all(f);
+    rx_run(f, "UPDATE sync_out SET st=3,v=1500");
+    rx_run(f, "INSERT INTO sync_state(k,v) VALUES ('digest:S1',1)");
+    rx_close(f);
+    rx_open(f);
     sync_start(f->sync);
     compare_rest(f);
-    assert_int_equal(ask(f, "SELECT count(*) FROM sync_out WHERE st=3"), 0);
-    assert_int_equal(ask(f, "SELECT count(*) FROM shift"), 0);
+    assert_int_equal(rx_ask(f, "SELECT count(*) FROM sync_out WHERE st=3"), 0);
+    assert_int_equal(rx_ask(f, "SELECT count(*) FROM shift"), 0);
 }
 
 /* --- the county was restored --- */
@@ -638,13 +431,14 @@ static void live(struct fixture *f)
 {
     settle_in(f);
     write_shift(f, "s");
-    wait_request(f, "/v1/sync");
+    rx_wait_request(f, "/v1/sync");
     answer_sync(f, BOTH("1000"), "");
     replica_set_applying(f->replica, true);
-    run(f, "INSERT INTO person(id,scope,kind,name,phone,_v) VALUES "
+    rx_run(f,
+           "INSERT INTO person(id,scope,kind,name,phone,_v) VALUES "
            "('known','S1','guard','n',NULL,50),('lost','S1','guard','n',seal_phone('+861'),900)");
     replica_set_applying(f->replica, false);
-    run(f, "UPDATE shift SET state='published' WHERE id='s'"); /* unsent, on base 5000 */
+    rx_run(f, "UPDATE shift SET state='published' WHERE id='s'"); /* unsent, on base 5000 */
 }
 
 static void a_restored_county_gets_back_what_it_forgot(void **state)
@@ -652,11 +446,11 @@ static void a_restored_county_gets_back_what_it_forgot(void **state)
     struct fixture *f = *state;
     live(f);
     replica_set_applying(f->replica, true);
-    run(f, "UPDATE shift SET _g='4000,5000,900'");
+    rx_run(f, "UPDATE shift SET _g='4000,5000,900'");
     replica_set_applying(f->replica, false);
-    wait_request(f, "/v1/sync");
-    answer(f, 409, REWIND);
-    wait_request(f, "/v1/giveback");
+    rx_wait_request(f, "/v1/sync");
+    rx_answer(f, 409, REWIND);
+    rx_wait_request(f, "/v1/giveback");
     assert_string_equal(json_text(f->sent, "common", ""), "e0");
     assert_int_equal(json_int(f->sent, "done", 0), 1);
     struct json *rows = json_get(f->sent, "rows");
@@ -671,11 +465,11 @@ static void a_restored_county_gets_back_what_it_forgot(void **state)
     assert_string_equal(json_text(person, "id", ""), "lost");
     assert_string_equal(json_text(person, "phone", ""), "+861");
     assert_int_equal(json_int(person, "_v", 0), 900);
-    answer(f, 503, "{\"error\":\"busy\"}"); /* it is offered again */
-    wait_request(f, "/v1/giveback");
+    rx_answer(f, 503, "{\"error\":\"busy\"}"); /* it is offered again */
+    rx_wait_request(f, "/v1/giveback");
     assert_int_equal(json_count(json_get(f->sent, "rows")), 2);
-    answer(f, 200, "{\"now\":1,\"f\":80,\"taken\":1,\"kept\":1,\"bad\":[]}");
-    wait_request(f, "/v1/sync");
+    rx_answer(f, 200, "{\"now\":1,\"f\":80,\"taken\":1,\"kept\":1,\"bad\":[]}");
+    rx_wait_request(f, "/v1/sync");
     assert_int_equal(json_int(f->sent, "inc", -1), 0);
     assert_int_equal(json_int(f->sent, "old", -1), 9);
     assert_string_equal(json_text(f->sent, "why", ""), "rewind");
@@ -683,16 +477,16 @@ static void a_restored_county_gets_back_what_it_forgot(void **state)
     assert_string_equal(json_as_text(json_at(cursor, 0), ""), "e0");
     assert_int_equal(json_as_int(json_at(cursor, 1), 0), 80);
     /* rows and marks stand on what they stood on */
-    assert_int_equal(ask(f, "SELECT max(_v) FROM person"), 900);
-    assert_int_equal(ask(f, "SELECT count(*) FROM sync_out WHERE st=2 AND base=0 AND gm=3"), 1);
-    assert_int_equal(ask(f, "SELECT count(*) FROM sync_out WHERE st=0"), 0);
-    assert_int_equal(ask(f, "SELECT base FROM sync_out WHERE st=1 AND gm=2"), 5000);
-    assert_int_equal(status_of(f).reincarnations, 1);
+    assert_int_equal(rx_ask(f, "SELECT max(_v) FROM person"), 900);
+    assert_int_equal(rx_ask(f, "SELECT count(*) FROM sync_out WHERE st=2 AND base=0 AND gm=3"), 1);
+    assert_int_equal(rx_ask(f, "SELECT count(*) FROM sync_out WHERE st=0"), 0);
+    assert_int_equal(rx_ask(f, "SELECT base FROM sync_out WHERE st=1 AND gm=2"), 5000);
+    assert_int_equal(rx_status(f).reincarnations, 1);
     answer_sync(f, BOTH("80"), ",\"eps\":[[\"e0\",0],[\"e2\",80]]");
-    wait_request(f, "/v1/sync"); /* what is open is pushed again */
+    rx_wait_request(f, "/v1/sync"); /* what is open is pushed again */
     assert_int_equal(json_count(json_get(f->sent, "push")), 1);
     answer_sync(f, BOTH("80"), "");
-    wait_request(f, "/v1/digest"); /* what was deleted meanwhile is looked for */
+    rx_wait_request(f, "/v1/digest"); /* what was deleted meanwhile is looked for */
     answer_hashes(f, NULL, 0);
 }
 
@@ -703,51 +497,53 @@ static void a_new_row_is_not_torn_apart_by_a_rewind(void **state)
     struct fixture *f = *state;
     settle_in(f);
     write_shift(f, "s");
-    run(f, "UPDATE sync_out SET st=3,v=5000");
-    run(f, "UPDATE shift SET state='published'");
-    wait_request(f, "/v1/sync");
+    rx_run(f, "UPDATE sync_out SET st=3,v=5000");
+    rx_run(f, "UPDATE shift SET state='published'");
+    rx_wait_request(f, "/v1/sync");
     assert_int_equal(json_count(json_get(f->sent, "push")), 1);
-    answer(f, 409, REWIND);
-    wait_request(f, "/v1/giveback");
-    answer(f, 200, "{\"now\":1,\"f\":80,\"taken\":0,\"kept\":0,\"bad\":[]}");
-    wait_request(f, "/v1/sync");
-    assert_int_equal(ask(f, "SELECT count(*) FROM sync_out WHERE st<>2"), 1);
-    assert_int_equal(ask(f, "SELECT gm FROM sync_out WHERE st=0 AND base=0"), 3);
+    rx_answer(f, 409, REWIND);
+    rx_wait_request(f, "/v1/giveback");
+    rx_answer(f, 200, "{\"now\":1,\"f\":80,\"taken\":0,\"kept\":0,\"bad\":[]}");
+    rx_wait_request(f, "/v1/sync");
+    assert_int_equal(rx_ask(f, "SELECT count(*) FROM sync_out WHERE st<>2"), 1);
+    assert_int_equal(rx_ask(f, "SELECT gm FROM sync_out WHERE st=0 AND base=0"), 3);
 }
 
 static void what_the_county_said_last_is_asked_about(void **state)
 {
     struct fixture *f = *state;
     sync_start(f->sync);
-    wait_request(f, "/v1/sync");
+    rx_wait_request(f, "/v1/sync");
     assert_null(json_get(f->sent, "seen"));
     answer_sync(f, "", ",\"v\":650,\"eps\":[[\"e0\",0],[\"e1\",100]]");
-    wait_request(f, "/v1/boot?");
-    answer(f, 200,
-           "{\"now\":1700000000000,\"ep\":\"e1\",\"v\":800,\"v0\":700,\"pull\":[],\"next\":\"\","
-           "\"more\":0}");
-    assert_int_equal(ask(f, "SELECT v->>1 FROM sync_state WHERE k='seen'"), 800);
-    wait_request(f, "/v1/boot?");
-    answer(f, 200, /* an older answer takes nothing back */
-           "{\"now\":1700000000000,\"ep\":\"e1\",\"v\":799,\"v0\":700,\"pull\":[],\"next\":\"\","
-           "\"more\":0}");
-    assert_int_equal(ask(f, "SELECT v->>1 FROM sync_state WHERE k='seen'"), 800);
-    wait_request(f, "/v1/boot?");
-    answer(f, 200, /* another life of the county's database: does it know 800? */
-           "{\"now\":1700000000000,\"ep\":\"e2\",\"v\":900,\"v0\":700,\"pull\":[],\"next\":\"\","
-           "\"more\":0}");
-    wait_request(f, "/v1/sync");
+    rx_wait_request(f, "/v1/boot?");
+    rx_answer(f, 200,
+              "{\"now\":1700000000000,\"ep\":\"e1\",\"v\":800,\"v0\":700,\"pull\":[],\"next\":\"\","
+              "\"more\":0}");
+    assert_int_equal(rx_ask(f, "SELECT v->>1 FROM sync_state WHERE k='seen'"), 800);
+    rx_wait_request(f, "/v1/boot?");
+    rx_answer(f, 200, /* an older answer takes nothing back */
+              "{\"now\":1700000000000,\"ep\":\"e1\",\"v\":799,\"v0\":700,\"pull\":[],\"next\":\"\","
+              "\"more\":0}");
+    assert_int_equal(rx_ask(f, "SELECT v->>1 FROM sync_state WHERE k='seen'"), 800);
+    rx_wait_request(f, "/v1/boot?");
+    rx_answer(f, 200, /* another life of the county's database: does it know 800? */
+              "{\"now\":1700000000000,\"ep\":\"e2\",\"v\":900,\"v0\":700,\"pull\":[],\"next\":\"\","
+              "\"more\":0}");
+    rx_wait_request(f, "/v1/sync");
     assert_string_equal(json_as_text(json_at(json_get(f->sent, "seen"), 0), ""), "e1");
     assert_int_equal(json_as_int(json_at(json_get(f->sent, "seen"), 1), 0), 800);
-    answer(f, 409, "{\"error\":\"x\",\"rewind\":{\"eps\":[[\"e0\",0],[\"e1\",100],[\"e2\",750]]}}");
-    wait_request(f, "/v1/giveback");
+    rx_answer(f, 409,
+              "{\"error\":\"x\",\"rewind\":{\"eps\":[[\"e0\",0],[\"e1\",100],[\"e2\",750]]}}");
+    rx_wait_request(f, "/v1/giveback");
     assert_string_equal(json_text(f->sent, "common", ""), "e1");
-    answer(f, 200, "{\"now\":1,\"f\":750,\"taken\":0,\"kept\":0,\"bad\":[[\"x\",\"scope\"]]}");
-    wait_request(f, "/v1/sync"); /* whoever answers should know to whom the rows were given back */
+    rx_answer(f, 200, "{\"now\":1,\"f\":750,\"taken\":0,\"kept\":0,\"bad\":[[\"x\",\"scope\"]]}");
+    rx_wait_request(f,
+                    "/v1/sync"); /* whoever answers should know to whom the rows were given back */
     assert_string_equal(json_as_text(json_at(json_get(f->sent, "seen"), 0), ""), "e2");
     assert_int_equal(json_as_int(json_at(json_get(f->sent, "seen"), 1), 0), 750);
     answer_sync(f, "", "");
-    wait_request(f, "/v1/digest"); /* what was refused is looked for */
+    rx_wait_request(f, "/v1/digest"); /* what was refused is looked for */
 }
 
 /* A comparison that was under way: what the county says now may lack what we were told. */
@@ -755,16 +551,16 @@ static void a_comparison_of_another_life_does_not_count(void **state)
 {
     struct fixture *f = *state;
     settle_in(f);
-    run(f, "INSERT INTO sync_state(k,v) VALUES ('digest:S1',1),('seen',json_array('e1',650))");
-    close_all(f);
-    open_all(f);
+    rx_run(f, "INSERT INTO sync_state(k,v) VALUES ('digest:S1',1),('seen',json_array('e1',650))");
+    rx_close(f);
+    rx_open(f);
     sync_start(f->sync);
-    wait_request(f, "/v1/digest");
-    answer(f, 200, "{\"now\":1,\"ep\":\"e2\",\"v\":900,\"b\":[]}");
-    wait_request(f, "/v1/sync");
+    rx_wait_request(f, "/v1/digest");
+    rx_answer(f, 200, "{\"now\":1,\"ep\":\"e2\",\"v\":900,\"b\":[]}");
+    rx_wait_request(f, "/v1/sync");
     assert_string_equal(json_as_text(json_at(json_get(f->sent, "seen"), 0), ""), "e1");
     answer_sync(f, BOTH("1000"), "");
-    wait_request(f, "/v1/digest"); /* it begins again */
+    rx_wait_request(f, "/v1/digest"); /* it begins again */
     assert_string_equal(json_text(f->sent, "t", ""), "org");
 }
 
@@ -772,31 +568,31 @@ static void a_crash_while_giving_back_begins_it_again(void **state)
 {
     struct fixture *f = *state;
     live(f);
-    wait_request(f, "/v1/sync");
-    answer(f, 409, REWIND);
-    wait_request(f, "/v1/giveback");
-    close_all(f);
-    open_all(f);
+    rx_wait_request(f, "/v1/sync");
+    rx_answer(f, 409, REWIND);
+    rx_wait_request(f, "/v1/giveback");
+    rx_close(f);
+    rx_open(f);
     sync_start(f->sync);
-    wait_request(f, "/v1/giveback");
+    rx_wait_request(f, "/v1/giveback");
     assert_int_equal(json_count(json_get(f->sent, "rows")), 2);
-    answer(f, 410, "{\"error\":\"too late\"}"); /* nothing is taken back after 35 days */
-    wait_request(f, "/v1/sync");
+    rx_answer(f, 410, "{\"error\":\"too late\"}"); /* nothing is taken back after 35 days */
+    rx_wait_request(f, "/v1/sync");
     assert_int_equal(json_int(f->sent, "inc", -1), 0);
-    assert_int_equal(ask(f, "SELECT count(*) FROM sync_out WHERE st=1"), 1);
+    assert_int_equal(rx_ask(f, "SELECT count(*) FROM sync_out WHERE st=1"), 1);
 }
 
 static void without_a_common_epoch_everything_is_given_back(void **state)
 {
     struct fixture *f = *state;
     live(f);
-    wait_request(f, "/v1/sync");
-    answer(f, 409, "{\"error\":\"x\",\"rewind\":{\"eps\":[[\"zz\",20]]}}");
-    wait_request(f, "/v1/giveback");
+    rx_wait_request(f, "/v1/sync");
+    rx_answer(f, 409, "{\"error\":\"x\",\"rewind\":{\"eps\":[[\"zz\",20]]}}");
+    rx_wait_request(f, "/v1/giveback");
     assert_string_equal(json_text(f->sent, "common", "?"), "");
     assert_int_equal(json_count(json_get(json_at(json_get(f->sent, "rows"), 0), "r")), 2);
-    answer(f, 200, "{\"now\":1,\"f\":20,\"taken\":2,\"kept\":0,\"bad\":[]}");
-    wait_request(f, "/v1/sync");
+    rx_answer(f, 200, "{\"now\":1,\"f\":20,\"taken\":2,\"kept\":0,\"bad\":[]}");
+    rx_wait_request(f, "/v1/sync");
     struct json *cursor = json_get(json_get(f->sent, "pull"), "S1");
     assert_string_equal(json_as_text(json_at(cursor, 0), "?"), "");
     assert_int_equal(json_as_int(json_at(cursor, 1), -1), 0);
@@ -805,21 +601,21 @@ static void without_a_common_epoch_everything_is_given_back(void **state)
 static void the_rules_of_giving_back_can_be_taken_away(void **state)
 {
     struct fixture *f = *state;
-    close_all(f);
+    rx_close(f);
     f->without = WITHOUT_SALVAGE | WITHOUT_REMARK_ACKED;
-    open_all(f);
+    rx_open(f);
     live(f);
-    wait_request(f, "/v1/sync");
-    answer(f, 409, REWIND);
-    wait_request(f, "/v1/sync");
+    rx_wait_request(f, "/v1/sync");
+    rx_answer(f, 409, REWIND);
+    rx_wait_request(f, "/v1/sync");
     assert_int_equal(json_int(f->sent, "inc", -1), 0);
-    assert_int_equal(ask(f, "SELECT count(*) FROM sync_out WHERE st=1"), 1);
-    assert_int_equal(ask(f, "SELECT count(*) FROM sync_out WHERE st=2"), 1);
+    assert_int_equal(rx_ask(f, "SELECT count(*) FROM sync_out WHERE st=1"), 1);
+    assert_int_equal(rx_ask(f, "SELECT count(*) FROM sync_out WHERE st=2"), 1);
 }
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rx_set_up, rx_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(how_old_the_countys_word_is_survives_a_restart),
         TEST(an_empty_station_is_filled_table_by_table),

@@ -1,185 +1,21 @@
 /* Whole rounds of the sync module over a transport that a test answers by hand. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
-#include "gateway/base/json.h"
-#include "gateway/base/log.h"
-#include "sync/internal.h"
-#include "sync/replica/seal.h"
-#include "tests/lib/exchanges.h"
-
-struct fixture {
-    struct clock_cells cells;
-    struct clock clock;
-    struct rnd rnd;
-    struct seal *seal;
-    struct replica *replica;
-    uv_loop_t loop;
-    uv_check_t check;
-    struct sync *sync;
-    bool closed;
-    int64_t applied;
-    int links_up, links_down;
-
-    /* the transport */
-    transport_reply_fn *on_reply;
-    void *reply_ctx;
-    struct json *sent;
-    char path[2048];
-    int sends;
-};
-
-static void swallow(void *ctx, enum log_level level, const char *line)
-{
-    (void)ctx;
-    (void)level;
-    (void)line;
-}
-
-static void fake_send(void *impl, const char *path, const char *body, size_t size, bool fast,
-                      transport_reply_fn *on_reply, void *ctx)
-{
-    (void)fast;
-    struct fixture *f = impl;
-    assert_null(f->on_reply);
-    json_free(f->sent);
-    f->sent = NULL;
-    snprintf(f->path, sizeof f->path, "%s", path);
-    struct err err = {0};
-    if (size > 0 && json_parse(body, size, &f->sent, &err) != ERR_OK)
-        fail_msg("%s", err.text);
-    exchanges_record(&(struct exchange){.by_station = true,
-                                        .path = path,
-                                        .method = size > 0 ? "post" : "get",
-                                        .request = body,
-                                        .request_size = size,
-                                        .reply = ""});
-    f->on_reply = on_reply;
-    f->reply_ctx = ctx;
-    f->sends++;
-}
-
-static void fake_abort(void *impl)
-{
-    (void)impl;
-}
-
-static void fake_close(void *impl, void (*done)(void *ctx), void *ctx)
-{
-    struct fixture *f = impl;
-    f->on_reply = NULL;
-    done(ctx);
-}
-
-static void on_check(uv_check_t *handle)
-{
-    struct fixture *f = handle->data;
-    replica_commit(f->replica);
-}
-
-static void on_applied(void *ctx, int64_t rows)
-{
-    ((struct fixture *)ctx)->applied += rows;
-}
-
-static void on_link(void *ctx, bool up)
-{
-    struct fixture *f = ctx;
-    f->links_up += up;
-    f->links_down += !up;
-}
-
-static void turn(struct fixture *f)
-{
-    for (int i = 0; i < 5; i++) {
-        uv_run(&f->loop, UV_RUN_NOWAIT);
-        replica_commit(f->replica);
-    }
-}
-
-/* Lets time pass until a request is there. */
-static void wait_request(struct fixture *f)
-{
-    for (int i = 0; i < 3000 && f->on_reply == NULL; i++) {
-        f->cells.mono_ms += 10;
-        turn(f);
-        clock_sleep_ms(1);
-    }
-    assert_non_null(f->on_reply);
-}
+#include "tests/unit/round_fixture.h"
 
 static int set_up(void **state)
 {
-    log_set_sink(swallow, NULL);
-    struct fixture *f = calloc(1, sizeof *f);
-    f->cells = (struct clock_cells){1700000000000, 1000};
-    f->clock = clock_manual(&f->cells);
-    f->rnd = rnd_seeded(7);
-    f->seal = seal_for_test();
-    struct replica_options options = {
-        .path = ":memory:", .clock = &f->clock, .rnd = &f->rnd, .seal = f->seal};
-    struct err err = {0};
-    if (replica_open(&options, &f->replica, &err) != ERR_OK)
-        fail_msg("%s", err.text);
-    uv_loop_init(&f->loop);
-    uv_check_init(&f->loop, &f->check);
-    f->check.data = f;
-    uv_check_start(&f->check, on_check);
-    struct transport transport = {f, fake_send, fake_abort, fake_close};
-    struct sync_options sync = {.url = "https://county.example",
-                                .station = "S1",
-                                .scopes = {"S1"},
-                                .poll_ms = 60000,
-                                .backoff_min_ms = 100,
-                                .backoff_max_ms = 400,
-                                .on_applied = on_applied,
-                                .on_link = on_link,
-                                .ctx = f};
-    if (sync_init_with(&f->sync, &f->loop, f->replica, &f->rnd, &sync, &transport, &err) != ERR_OK)
-        fail_msg("%s", err.text);
-    replica_enter(f->replica); /* as after a filling */
-    replica_run(f->replica, "INSERT INTO sync_state(k, v) VALUES ('cur:S1', '[\"\",0]')", "");
-    replica_leave(f->replica, true);
-    replica_commit(f->replica);
-    sync_start(f->sync);
-    *state = f;
-    return 0;
-}
-
-static void on_closed(void *ctx)
-{
-    ((struct fixture *)ctx)->closed = true;
-}
-
-static int tear_down(void **state)
-{
+    rx_set_up(state);
     struct fixture *f = *state;
-    sync_close(f->sync, on_closed, f);
-    while (!f->closed)
-        turn(f);
-    sync_free(f->sync);
-    uv_close((uv_handle_t *)&f->check, NULL);
-    uv_run(&f->loop, UV_RUN_DEFAULT);
-    assert_int_equal(uv_loop_close(&f->loop), 0);
-    replica_close(f->replica);
-    seal_close(f->seal);
-    json_free(f->sent);
-    free(f);
+    rx_close(f);
+    f->own_only = true;
+    rx_open(f);
+    rx_run(f,
+           "INSERT INTO sync_state(k, v) VALUES ('cur:S1', '[\"\",0]')"); /* as after a filling */
+    sync_start(f->sync);
     return 0;
-}
-
-static struct sync_status status_of(struct fixture *f)
-{
-    struct sync_status status;
-    sync_get_status(f->sync, &status);
-    return status;
 }
 
 static size_t sent_rows(struct fixture *f)
@@ -191,39 +27,12 @@ static size_t sent_rows(struct fixture *f)
     return rows;
 }
 
-static int64_t highest_sent(struct fixture *f)
-{
-    int64_t highest = 0;
-    struct json *push = json_get(f->sent, "push");
-    for (size_t i = 0; i < json_count(push); i++) {
-        struct json *rows = json_get(json_at(push, i), "r");
-        for (size_t k = 0; k < json_count(rows); k++)
-            if (json_int(json_at(rows, k), "lseq", 0) > highest)
-                highest = json_int(json_at(rows, k), "lseq", 0);
-    }
-    return highest;
-}
-
-static void give(struct fixture *f, struct transport_reply *reply)
-{
-    transport_reply_fn *on_reply = f->on_reply;
-    f->on_reply = NULL;
-    on_reply(f->reply_ctx, reply);
-    turn(f);
-}
-
-static void answer_status(struct fixture *f, int status, const char *body)
-{
-    struct transport_reply reply = {
-        .status = status, .retry_after_ms = -1, .body = body, .size = strlen(body), .took_ms = 1};
-    give(f, &reply);
-}
-
 static void answer_error(struct fixture *f)
 {
     struct transport_reply reply = {.code = ERR_IO, .retry_after_ms = -1, .body = ""};
     err_set(&reply.err, ERR_IO, "no route");
-    give(f, &reply);
+    rx_give(f, &reply);
+    rx_turn(f);
 }
 
 static void answer_rows(struct fixture *f, int rows, int64_t first, bool more)
@@ -234,7 +43,7 @@ static void answer_rows(struct fixture *f, int rows, int64_t first, bool more)
         &text,
         "{\"now\":1700000000000,\"inc\":9,\"tok\":\"t\",\"ep\":\"e\",\"ack\":%lld,\"v0\":5000,"
         "\"lost\":[],\"keep\":[],\"bad\":[],\"cur\":{\"S1\":[\"e\",%lld]},\"more\":%d,\"pull\":[",
-        (long long)highest_sent(f), (long long)first + rows, more);
+        (long long)rx_highest_sent(f), (long long)first + rows, more);
     for (int i = 0; i < rows; i++)
         buf_printf(&text,
                    "%s{\"_v\":%lld,\"_op\":\"U\",\"id\":\"p%lld\",\"scope\":\"S1\",\"kind\":"
@@ -247,16 +56,14 @@ static void answer_rows(struct fixture *f, int rows, int64_t first, bool more)
                                     .body = buf_text(&text),
                                     .size = text.size,
                                     .took_ms = 1};
-    transport_reply_fn *on_reply = f->on_reply;
-    f->on_reply = NULL;
-    on_reply(f->reply_ctx, &reply);
+    rx_give(f, &reply);
     buf_free(&text);
 }
 
 static void answer_good(struct fixture *f)
 {
     answer_rows(f, 0, 0, false);
-    turn(f);
+    rx_turn(f);
 }
 
 static void write_shifts(struct fixture *f, int64_t count)
@@ -272,99 +79,94 @@ static void write_shifts(struct fixture *f, int64_t count)
     sync_poke(f->sync);
 }
 
-static int64_t ask(struct fixture *f, const char *sql)
-{
-    return replica_get_int(f->replica, -1, sql, "");
-}
-
 /* --- tests --- */
 
 static void a_round_pulls_applies_in_slices_and_stores_the_cursor_last(void **state)
 {
     struct fixture *f = *state;
-    wait_request(f);
+    rx_wait_request(f, "");
     answer_rows(f, 1234, 10, true);
     int64_t most = 0;
     int64_t before = 0;
     while (f->on_reply == NULL) {
         uv_run(&f->loop, UV_RUN_NOWAIT);
-        int64_t now = ask(f, "SELECT count(*) FROM person");
+        int64_t now = rx_ask(f, "SELECT count(*) FROM person");
         most = now - before > most ? now - before : most;
         before = now;
         if (now < 1234)
-            assert_int_equal(ask(f, "SELECT v->>1 FROM sync_state WHERE k='cur:S1'"), 0);
+            assert_int_equal(rx_ask(f, "SELECT v->>1 FROM sync_state WHERE k='cur:S1'"), 0);
     }
     assert_true(most <= LIMIT_SYNC_SLICE_ROWS);
     assert_int_equal(f->applied, 1234);
     assert_int_equal(f->links_up, 1);
     assert_int_equal(json_as_int(json_at(json_get(json_get(f->sent, "pull"), "S1"), 1), 0), 1244);
     answer_good(f);
-    assert_true(status_of(f).caught_up);
-    assert_int_equal(status_of(f).link, SYNC_LINK_UP);
+    assert_true(rx_status(f).caught_up);
+    assert_int_equal(rx_status(f).link, SYNC_LINK_UP);
 }
 
 static void a_lost_reply_sends_the_same_marks_again(void **state)
 {
     struct fixture *f = *state;
-    wait_request(f);
+    rx_wait_request(f, "");
     answer_good(f);
     write_shifts(f, 3);
-    wait_request(f);
+    rx_wait_request(f, "");
     assert_int_equal(sent_rows(f), 3);
     char *fp = strdup(json_text(f->sent, "fp", ""));
     answer_error(f);
-    assert_int_equal(status_of(f).link, SYNC_LINK_DOWN);
-    assert_string_equal(status_of(f).problem, "no route");
+    assert_int_equal(rx_status(f).link, SYNC_LINK_DOWN);
+    assert_string_equal(rx_status(f).problem, "no route");
     assert_int_equal(f->links_down, 1);
-    assert_int_equal(status_of(f).pending, 3);
-    wait_request(f);
+    assert_int_equal(rx_status(f).pending, 3);
+    rx_wait_request(f, "");
     assert_string_equal(json_text(f->sent, "fp", ""), fp);
     free(fp);
     answer_good(f);
-    assert_int_equal(status_of(f).pending, 0);
-    assert_int_equal(status_of(f).rows_pushed, 3);
+    assert_int_equal(rx_status(f).pending, 0);
+    assert_int_equal(rx_status(f).rows_pushed, 3);
 }
 
 static void the_row_to_blame_is_found_and_only_it_is_set_aside(void **state)
 {
     struct fixture *f = *state;
-    wait_request(f);
+    rx_wait_request(f, "");
     answer_good(f);
     write_shifts(f, 5);
-    for (int i = 0; i < 60 && status_of(f).pending > 0; i++) {
-        wait_request(f);
+    for (int i = 0; i < 60 && rx_status(f).pending > 0; i++) {
+        rx_wait_request(f, "");
         bool blamed = false; /* a county that cannot read s3 */
         struct json *rows = json_get(json_at(json_get(f->sent, "push"), 0), "r");
         for (size_t k = 0; k < json_count(rows); k++)
             blamed = blamed || strcmp(json_text(json_at(rows, k), "id", ""), "s3") == 0;
         if (blamed)
-            answer_status(f, 400, "{\"error\":\"no such JSON\"}");
+            rx_answer(f, 400, "{\"error\":\"no such JSON\"}");
         else
             answer_good(f);
     }
-    assert_int_equal(status_of(f).pending, 0);
-    assert_int_equal(ask(f, "SELECT count(*) FROM sync_out WHERE st=2"), 4);
-    assert_int_equal(ask(f, "SELECT count(*) FROM sync_quarantine WHERE pk='s3'"), 1);
-    assert_int_equal(status_of(f).quarantined, 1);
+    assert_int_equal(rx_status(f).pending, 0);
+    assert_int_equal(rx_ask(f, "SELECT count(*) FROM sync_out WHERE st=2"), 4);
+    assert_int_equal(rx_ask(f, "SELECT count(*) FROM sync_quarantine WHERE pk='s3'"), 1);
+    assert_int_equal(rx_status(f).quarantined, 1);
 }
 
 static void a_county_that_refuses_everything_costs_no_row(void **state)
 {
     struct fixture *f = *state;
-    wait_request(f);
+    rx_wait_request(f, "");
     answer_good(f);
     write_shifts(f, 5);
     for (int i = 0; i < 30; i++) {
-        wait_request(f);
-        answer_status(f, 400, "<html>");
+        rx_wait_request(f, "");
+        rx_answer(f, 400, "<html>");
     }
-    assert_int_equal(status_of(f).pending, 5);
-    assert_int_equal(status_of(f).quarantined, 0);
-    for (int i = 0; i < 20 && status_of(f).pending > 0; i++) {
-        wait_request(f);
+    assert_int_equal(rx_status(f).pending, 5);
+    assert_int_equal(rx_status(f).quarantined, 0);
+    for (int i = 0; i < 20 && rx_status(f).pending > 0; i++) {
+        rx_wait_request(f, "");
         answer_good(f);
     }
-    assert_int_equal(ask(f, "SELECT count(*) FROM sync_out WHERE st=2"), 5);
+    assert_int_equal(rx_ask(f, "SELECT count(*) FROM sync_out WHERE st=2"), 5);
 }
 
 static int64_t sent_int(struct fixture *f, const char *key)
@@ -375,103 +177,103 @@ static int64_t sent_int(struct fixture *f, const char *key)
 static void a_409_without_a_remedy_holds_until_a_person_says_so(void **state)
 {
     struct fixture *f = *state;
-    wait_request(f);
-    answer_status(f, 409, "{\"error\":\"no idea\"}");
-    assert_int_equal(status_of(f).link, SYNC_LINK_HELD);
-    assert_non_null(strstr(status_of(f).problem, "no idea"));
+    rx_wait_request(f, "");
+    rx_answer(f, 409, "{\"error\":\"no idea\"}");
+    assert_int_equal(rx_status(f).link, SYNC_LINK_HELD);
+    assert_non_null(strstr(rx_status(f).problem, "no idea"));
     f->cells.mono_ms += 3600000;
     write_shifts(f, 1);
-    turn(f);
+    rx_turn(f);
     assert_null(f->on_reply);
     sync_retry_now(f->sync);
-    wait_request(f);
+    rx_wait_request(f, "");
     answer_good(f);
-    assert_int_equal(status_of(f).link, SYNC_LINK_UP);
+    assert_int_equal(rx_status(f).link, SYNC_LINK_UP);
 }
 
 static void a_fork_takes_a_new_incarnation_and_pushes_what_is_open(void **state)
 {
     struct fixture *f = *state;
-    wait_request(f);
+    rx_wait_request(f, "");
     answer_good(f);
     write_shifts(f, 3);
-    wait_request(f);
+    rx_wait_request(f, "");
     assert_int_equal(sent_int(f, "inc"), 9);
     assert_int_equal(sent_rows(f), 3);
-    answer_status(f, 409, "{\"error\":\"went back in time\",\"reinc\":{\"last\":7}}");
-    wait_request(f);
+    rx_answer(f, 409, "{\"error\":\"went back in time\",\"reinc\":{\"last\":7}}");
+    rx_wait_request(f, "");
     assert_int_equal(sent_int(f, "inc"), 0);
     assert_string_equal(json_text(f->sent, "tok", "?"), "");
     assert_int_equal(sent_rows(f), 0);
-    struct sync_status status = status_of(f);
+    struct sync_status status = rx_status(f);
     assert_int_equal(status.reincarnations, 1);
     assert_int_equal(status.reincarnated_ms, f->cells.wall_ms);
     assert_non_null(strstr(status.reincarnated_why, "went back in time"));
     assert_int_equal(status.pending, 3);
     answer_good(f);
-    wait_request(f);
+    rx_wait_request(f, "");
     assert_int_equal(sent_rows(f), 3);
     answer_good(f);
-    assert_int_equal(status_of(f).pending, 0);
+    assert_int_equal(rx_status(f).pending, 0);
 }
 
 static void a_county_that_always_asks_for_a_new_incarnation_is_not_run_after(void **state)
 {
     struct fixture *f = *state;
     static const char reinc[] = "{\"error\":\"no\",\"reinc\":{\"last\":7}}";
-    wait_request(f);
+    rx_wait_request(f, "");
     answer_good(f);
     f->cells.mono_ms += 61000;
-    wait_request(f);
-    answer_status(f, 409, reinc);
-    wait_request(f);
-    answer_status(f, 409, reinc);
+    rx_wait_request(f, "");
+    rx_answer(f, 409, reinc);
+    rx_wait_request(f, "");
+    rx_answer(f, 409, reinc);
     assert_null(f->on_reply);
-    assert_int_equal(status_of(f).link, SYNC_LINK_DOWN);
-    assert_int_equal(status_of(f).reincarnations, 1);
+    assert_int_equal(rx_status(f).link, SYNC_LINK_DOWN);
+    assert_int_equal(rx_status(f).reincarnations, 1);
 }
 
 static void a_restored_database_is_a_new_incarnation(void **state)
 {
     struct fixture *f = *state;
-    wait_request(f);
+    rx_wait_request(f, "");
     answer_good(f);
     replica_enter(f->replica);
     replica_set_restored(f->replica, true);
     replica_leave(f->replica, true);
     write_shifts(f, 1);
-    wait_request(f);
+    rx_wait_request(f, "");
     assert_int_equal(sent_int(f, "inc"), 0);
     assert_false(replica_was_restored(f->replica));
-    assert_int_equal(status_of(f).reincarnations, 1);
+    assert_int_equal(rx_status(f).reincarnations, 1);
     answer_good(f);
-    wait_request(f);
+    rx_wait_request(f, "");
     assert_int_equal(sent_rows(f), 1);
 }
 
 static void a_reply_that_is_no_reply_changes_nothing(void **state)
 {
     struct fixture *f = *state;
-    wait_request(f);
+    rx_wait_request(f, "");
     answer_good(f);
     write_shifts(f, 2);
-    wait_request(f);
+    rx_wait_request(f, "");
     static const char *const bodies[] = {"", "<html>", "{}", "{\"pull\":[]}"};
     for (size_t i = 0; i < 4; i++) {
-        answer_status(f, 200, bodies[i]);
-        assert_int_equal(status_of(f).link, SYNC_LINK_DOWN);
-        assert_int_equal(status_of(f).pending, 2);
-        wait_request(f);
+        rx_answer(f, 200, bodies[i]);
+        assert_int_equal(rx_status(f).link, SYNC_LINK_DOWN);
+        assert_int_equal(rx_status(f).pending, 2);
+        rx_wait_request(f, "");
         assert_int_equal(sent_rows(f), 2);
     }
     answer_good(f);
-    assert_int_equal(status_of(f).pending, 0);
+    assert_int_equal(rx_status(f).pending, 0);
 }
 
 static void a_failed_handler_in_the_middle_of_a_page_asks_for_it_again(void **state)
 {
     struct fixture *f = *state;
-    wait_request(f);
+    rx_wait_request(f, "");
     answer_rows(f, 300, 10, false);
     uv_run(&f->loop, UV_RUN_NOWAIT); /* settled, perhaps the first slice */
     replica_enter(f->replica);       /* the rest of the page cannot be written */
@@ -484,24 +286,24 @@ static void a_failed_handler_in_the_middle_of_a_page_asks_for_it_again(void **st
         "CREATE TRIGGER full2 BEFORE INSERT ON person BEGIN SELECT RAISE(ABORT, 'full'); END", "");
     replica_leave(f->replica, true);
     replica_commit(f->replica);
-    turn(f);
-    assert_int_equal(status_of(f).link, SYNC_LINK_DOWN);
-    assert_int_equal(ask(f, "SELECT v->>1 FROM sync_state WHERE k='cur:S1'"), 0);
+    rx_turn(f);
+    assert_int_equal(rx_status(f).link, SYNC_LINK_DOWN);
+    assert_int_equal(rx_ask(f, "SELECT v->>1 FROM sync_state WHERE k='cur:S1'"), 0);
     replica_enter(f->replica);
     replica_run(f->replica, "DROP TRIGGER full", "");
     replica_run(f->replica, "DROP TRIGGER full2", "");
     replica_leave(f->replica, true);
-    wait_request(f);
+    rx_wait_request(f, "");
     assert_int_equal(json_as_int(json_at(json_get(json_get(f->sent, "pull"), "S1"), 1), -1), 0);
     answer_rows(f, 300, 10, false);
-    while (!status_of(f).caught_up)
-        turn(f);
-    assert_int_equal(ask(f, "SELECT count(*) FROM person"), 300);
+    while (!rx_status(f).caught_up)
+        rx_turn(f);
+    assert_int_equal(rx_ask(f, "SELECT count(*) FROM person"), 300);
 }
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, rx_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(a_round_pulls_applies_in_slices_and_stores_the_cursor_last),
         TEST(a_lost_reply_sends_the_same_marks_again),
