@@ -4,7 +4,7 @@ target_compile_definitions(test_marks PRIVATE TOUYAN_SOURCE_DIR="${CMAKE_SOURCE_
 touyan_test(test_sync_engine SOURCES unit/test_sync_engine.c LIBS touyan_sync)
 touyan_test(test_sync_pace SOURCES unit/test_sync_pace.c LIBS touyan_sync)
 touyan_test(test_sync_page SOURCES unit/test_sync_page.c LIBS touyan_sync)
-touyan_test(test_sync_life SOURCES unit/test_sync_life.c LIBS touyan_sync)
+touyan_test(test_sync_life SOURCES unit/test_sync_life.c unit/wire_fixture.c LIBS touyan_sync)
 touyan_test(test_sync_course SOURCES unit/test_sync_course.c unit/round_fixture.c LIBS touyan_sync)
 touyan_test(test_sync_wire SOURCES unit/test_sync_wire.c unit/wire_fixture.c LIBS touyan_sync)
 touyan_test(test_sync_pull SOURCES unit/test_sync_pull.c unit/wire_fixture.c LIBS touyan_sync)
