@@ -121,7 +121,7 @@ void store_pg_look(struct db *db)
     db->look_at = db->merged * FACTOR;
     db_script(db, "ANALYZE touyan.feed", NULL);
     for (int i = 0; i < db->table_count; i++)
-        if (db->tables[i].staged) {
+        if (db->tables[i].made) {
             snprintf(sql, sizeof sql, "ANALYZE touyan.\"%s\"", db->tables[i].table->name);
             db_script(db, sql, NULL);
         }
