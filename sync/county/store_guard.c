@@ -123,16 +123,15 @@ static int revoke_cert(struct db *db, const struct store_revoked *line, struct e
 
 static int revoke_station(struct db *db, const struct store_revoked *line, struct err *err)
 {
-    static const char *const UNUSED[] = {
+    static const char *const HAD[] = {
         "DELETE FROM enrol_code WHERE name=?1 AND added_at<?2 AND used_at IS NULL",
         "DELETE FROM enrol_serial WHERE name=?1 AND added_at<?2 AND used_at IS NULL",
         "DELETE FROM enrol_wait WHERE coalesce(name,station)=?1 AND asked_at<?2",
-        "UPDATE certificate SET revoked_at=?2 WHERE name=?1 AND issued_at<?2 AND revoked_at IS "
-        "NULL",
-        "UPDATE station SET revoked_at=?2 WHERE name=?1 AND added_at<?2 AND revoked_at IS NULL"};
+        "UPDATE certificate SET revoked_at=?2 WHERE name=?1 AND issued_at<?2 AND revoked_at ISNULL",
+        "UPDATE station SET revoked_at=?2 WHERE name=?1 AND added_at<?2 AND revoked_at ISNULL"};
     int code = ERR_OK;
-    for (size_t i = 0; code == ERR_OK && i < sizeof UNUSED / sizeof *UNUSED; i++)
-        code = db_run(db, err, UNUSED[i], "si", line->name, line->at_ms);
+    for (size_t i = 0; code == ERR_OK && i < sizeof HAD / sizeof *HAD; i++)
+        code = db_run(db, err, HAD[i], "si", line->name, line->at_ms);
     return code;
 }
 
