@@ -227,7 +227,7 @@ static int try_render(struct commands *commands, struct command *command, const 
                       struct buf *ret_args, struct err *err)
 {
     struct buf topic, payload;
-    int qos, code = ERR_OK;
+    int qos = 0, code = ERR_OK;
     buf_init(&topic, LIMIT_TOPIC_BYTES);
     buf_init(&payload, LIMIT_MQTT_OUT_BYTES);
     if (args == NULL)
@@ -292,7 +292,7 @@ static void give(struct commands *commands, const char *id)
     struct command command;
     struct buf topic, payload;
     struct err err = {0};
-    int qos;
+    int qos = 0;
     if (!load(commands, id, &command)) {
         move(commands, id, EXPIRED, "the device is not registered any more");
         return;
