@@ -81,8 +81,7 @@ static const char rules[] = "product = touyan\n"
                             "code = $.c\n"
                             "subject = $.s\n"
                             "time = $.ts ms\n"
-                            "id = $.id\n"
-                            "seq = $.id\n";
+                            "id = $.id\n";
 
 static bool write_rules(const char *db_path, char *ret_dir, size_t size)
 {
