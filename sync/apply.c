@@ -15,6 +15,7 @@
 
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
+#include "sync/lacks.h"
 #include "sync/rules.h"
 #include "sync/wire.h"
 #include "sync/wire_sql.h"
@@ -27,7 +28,8 @@ struct batch {
     const struct page *page;
     const struct page_group *group;
     const struct wire_sql *sql;
-    size_t rows[ROWS]; /* indexes into the page */
+    const char *absent; /* ",a,b,": columns that the rows do not have */
+    size_t rows[ROWS];  /* indexes into the page */
     size_t count;
 };
 
@@ -43,14 +45,23 @@ static void write_rows(const struct batch *batch, struct buf *out)
     buf_add_text(out, "]");
 }
 
-static bool run_rows(const struct batch *batch, int64_t own_groups)
+/* Groups of our own stay; `lacking` are columns that are taken all the same where they are NULL. */
+static bool run_rows(const struct batch *batch, int64_t own_groups, const char *lacking)
 {
     struct buf text;
     buf_init(&text, LIMIT_SYNC_BODY_BYTES + 2);
     write_rows(batch, &text);
-    bool ok =
-        !text.failed && replica_run(batch->wire->replica, batch->sql->store, "sii", buf_text(&text),
-                                    own_groups, (int64_t)batch->wire->force) >= 0;
+    const char *rows = buf_text(&text);
+    struct replica *replica = batch->wire->replica;
+    int64_t force = batch->wire->force;
+    bool some = lacking[0] != '\0' || batch->absent[0] != '\0';
+    bool ok = !text.failed;
+    if (ok && some)
+        ok = replica_run(replica, batch->sql->store_some, "siiss", rows, own_groups, force, lacking,
+                         batch->absent) >= 0;
+    else if (ok)
+        ok = replica_run(replica, batch->sql->store, "sii", rows, own_groups, force) >= 0;
+    ok = ok && lacks_learn(batch->wire, batch->group->table, rows);
     buf_free(&text);
     return ok;
 }
@@ -165,7 +176,9 @@ static bool store_marked(const struct batch *batch, size_t at, const char *id, i
     int64_t own = own_groups(batch, id);
     if ((own & PROTOCOL_GROUP_DELETED) != 0 && !is_here(batch, id))
         return settle_awaited(batch, id, v); /* deleted here, and the county does not know yet */
-    return run_rows(&one, own) && forgive(&one) && settle_awaited(batch, id, v) &&
+    char lacking[LACKS_NAMES_BYTES];
+    lacks_names(batch->wire, batch->group->table, id, lacking);
+    return run_rows(&one, own, lacking) && forgive(&one) && settle_awaited(batch, id, v) &&
            refresh_bases(batch, id, v);
 }
 
@@ -336,7 +349,7 @@ static bool apply_batch(struct batch *batch)
 {
     replica_enter(batch->wire->replica);
     bool ok =
-        treat_all_named(batch) && (batch->count == 0 || (run_rows(batch, 0) && forgive(batch)));
+        treat_all_named(batch) && (batch->count == 0 || (run_rows(batch, 0, "") && forgive(batch)));
     return replica_leave(batch->wire->replica, ok);
 }
 
@@ -359,13 +372,13 @@ static bool set_row_aside(struct wire *wire, const struct page *page, size_t at,
     return replica_leave(wire->replica, ok);
 }
 
-static bool apply_or_halve(struct wire *wire, const struct page *page, const size_t *rows,
-                           size_t count)
+static bool apply_or_halve(struct wire *wire, const struct page *page, const char *absent,
+                           const size_t *rows, size_t count)
 {
     if (count == 0)
         return true;
     const struct page_group *group = &page->groups[page->rows[rows[0]].group];
-    struct batch batch = {wire, page, group, wire_sql_of(group->table), {0}, count};
+    struct batch batch = {wire, page, group, wire_sql_of(group->table), absent, {0}, count};
     memcpy(batch.rows, rows, count * sizeof *rows);
     if (apply_batch(&batch))
         return true;
@@ -377,8 +390,8 @@ static bool apply_or_halve(struct wire *wire, const struct page *page, const siz
         return set_row_aside(wire, page, rows[0], why);
     }
     size_t half = count / 2;
-    return apply_or_halve(wire, page, rows, half) &&
-           apply_or_halve(wire, page, rows + half, count - half);
+    return apply_or_halve(wire, page, absent, rows, half) &&
+           apply_or_halve(wire, page, absent, rows + half, count - half);
 }
 
 /* What the engine must not even see: it would refuse the whole array. NULL: nothing. */
@@ -387,6 +400,29 @@ static const char *unreadable(const struct page_row *row)
     if (row->bad_text)
         return "a text holds U+0000 or is not UTF-8";
     return row->text[0] == '{' ? NULL : "no object";
+}
+
+/* A county of the older schema does not tell of all columns; what it does not tell of stays. (A
+ * phone that is not there is none.) All rows of a page have the same ones: one is looked at. */
+static void name_absent(const struct page *page, const struct table *table, const size_t *rows,
+                        size_t count, char ret[LACKS_NAMES_BYTES])
+{
+    struct json *row = NULL;
+    bool found = false;
+    ret[0] = '\0';
+    for (size_t i = 0; !found && i < count; i++) {
+        json_free(row);
+        row = NULL;
+        json_parse(page->rows[rows[i]].text, page->rows[rows[i]].size, &row, NULL);
+        found = text_equal(json_text(row, "_op", NULL), "U");
+    }
+    size_t used = 0;
+    for (const struct table_column *c = table->columns; found && c->name != NULL; c++)
+        if (c->type != COLUMN_PHONE && json_get(row, c->name) == NULL &&
+            used + strlen(c->name) + 3 < LACKS_NAMES_BYTES)
+            used += (size_t)snprintf(ret + used, LACKS_NAMES_BYTES - used, "%s%s,",
+                                     used == 0 ? "," : "", c->name);
+    json_free(row);
 }
 
 /* Rows of one group, at most ROWS. */
@@ -406,7 +442,9 @@ static bool apply_run(struct wire *wire, const struct page *page, size_t from, s
         else if (!set_row_aside(wire, page, at, why))
             return false;
     }
-    return apply_or_halve(wire, page, good, count);
+    char absent[LACKS_NAMES_BYTES];
+    name_absent(page, group->table, good, count, absent);
+    return apply_or_halve(wire, page, absent, good, count);
 }
 
 bool wire_apply(struct wire *wire, const struct page *page, size_t from, size_t to)

@@ -136,7 +136,7 @@ static bool compare_after_filling(struct course *course)
                        "INSERT INTO sync_state(k, v) SELECT 'digest:' || ?1, 1 WHERE EXISTS "
                        "(SELECT 1 FROM sync_out WHERE st = 2 AND v IS NOT NULL LIMIT 1) OR EXISTS "
                        "(SELECT 1 FROM sync_state WHERE k = 'refill:' || ?1) "
-                       "ON CONFLICT DO NOTHING",
+                       "ON CONFLICT DO UPDATE SET v = 1",
                        "s", course->boot.scope) >= 0;
 }
 

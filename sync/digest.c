@@ -14,6 +14,7 @@
 
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
+#include "sync/lacks.h"
 #include "sync/state.h"
 #include "sync/wire_sql.h"
 
@@ -117,6 +118,9 @@ static void begin_table(struct digest *digest)
     memset(digest->sums, 0, sizeof digest->sums);
     digest->after[0] = '\0';
     digest->bucket = digest->asked = 0;
+    while (digest->refill && tables[digest->table].name != NULL &&
+           !lacks_wants(digest->wire, &tables[digest->table]))
+        digest->table++;
     digest->step = tables[digest->table].name != NULL ? DIGEST_HASH : DIGEST_FINISH;
 }
 
@@ -134,6 +138,7 @@ static bool start(struct digest *digest)
     text_copy(digest->scope, sizeof digest->scope, scope);
     digest->table = 0;
     digest->v = -1;
+    digest->refill = lacks_is_refill(digest->wire, scope);
     begin_table(digest);
     return true;
 }
@@ -176,8 +181,9 @@ static bool scan(struct digest *digest)
     for (; query_row(query); seen++) {
         const char *id = query_get_text(query, 0);
         int64_t v = query_get_int(query, 2);
+        bool lacks = query_get_int(query, 3) != 0; /* then it differs, whatever its version */
         if (v > 0 && text_equal(query_get_text(query, 1), digest->scope))
-            take_row(digest, id, v);
+            take_row(digest, id, lacks ? 0 : v);
         text_copy(digest->after, sizeof digest->after, id);
     }
     query_done(query);
@@ -224,20 +230,39 @@ static bool settle_rewind(struct wire *wire, int64_t v)
                        "i", v) >= 0;
 }
 
+/* A comparison after a rewind, or one of all tables for another reason, is still to come. */
+static bool whole_wanted(struct wire *wire)
+{
+    return replica_get_int(wire->replica, 0,
+                           "SELECT 1 FROM sync_state WHERE k GLOB 'digest:*' AND v = 1 LIMIT 1",
+                           "") != 0;
+}
+
+/* What follows from having compared all tables. */
+static bool settle_whole(struct digest *digest)
+{
+    struct wire *wire = digest->wire;
+    return wire_settle_unfed(wire, digest->scope, digest->v) &&
+           (whole_wanted(wire) || settle_rewind(wire, digest->v));
+}
+
 static bool finish(struct digest *digest)
 {
     struct wire *wire = digest->wire;
     char epoch[PROTOCOL_EPOCH_BYTES + 1];
-    char scope[LIMIT_STATION_BYTES + 1];
     int64_t v;
+    bool whole = !digest->refill;
+    if (!whole && !lacks_is_refill(wire, digest->scope)) { /* now all tables are wanted */
+        digest_restart(digest);
+        return true;
+    }
     log_info("sync.compared", "scope=%s fetched=%" PRId64 " dropped=%" PRId64, digest->scope,
              digest->fetched, digest->dropped);
     bool ok = replica_run(wire->replica, "DELETE FROM sync_state WHERE k = 'digest:' || ?1", "s",
                           digest->scope) >= 0;
-    if (ok && digest->v >= 0 && !wire_get_cursor(wire, digest->scope, epoch, &v))
+    if (ok && whole && digest->v >= 0 && !wire_get_cursor(wire, digest->scope, epoch, &v))
         ok = wire_store_cursor(wire, digest->scope, digest->ep, digest->v);
-    ok = ok && wire_settle_unfed(wire, digest->scope, digest->v) &&
-         (wanted(digest, scope) || settle_rewind(wire, digest->v));
+    ok = ok && (!whole || settle_whole(digest)) && lacks_compared(wire);
     digest_restart(digest);
     return ok;
 }

@@ -42,6 +42,7 @@ struct digest {
     struct wire *wire;
     enum digest_step step;
     char scope[LIMIT_STATION_BYTES + 1];
+    bool refill; /* only the tables that an upgrade has added columns to, or added */
     size_t table;
     char after[PROTOCOL_PK_BYTES + 1];
     uint64_t sums[PROTOCOL_DIGEST_BUCKETS];

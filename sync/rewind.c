@@ -22,6 +22,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
 #include "sync/bases.h"
+#include "sync/lacks.h"
 #include "sync/life.h"
 #include "sync/page.h"
 #include "sync/rules.h"
@@ -175,7 +176,7 @@ static void close_group(struct rewind *rewind)
     rewind->group_open = false;
 }
 
-static void add_row(struct rewind *rewind, const struct table *table, const char *row)
+static void add_text(struct rewind *rewind, const struct table *table, const char *row)
 {
     size_t size = strlen(row);
     if (size > PROTOCOL_ROW_BYTES || !page_text_is_clean(row, size) || rewind->mute)
@@ -191,6 +192,15 @@ static void add_row(struct rewind *rewind, const struct table *table, const char
     rewind->open_table = table;
     buf_add(&rewind->rows, row, size);
     rewind->count++;
+}
+
+static void add_row(struct rewind *rewind, const struct table *table, const char *id,
+                    const char *row)
+{
+    struct buf room;
+    buf_init(&room, LIMIT_SYNC_BODY_BYTES);
+    add_text(rewind, table, lacks_hide(rewind->wire, table, id, row, &room));
+    buf_free(&room);
 }
 
 static bool is_full(const struct rewind *rewind)
@@ -217,7 +227,7 @@ static bool gather_rows(struct rewind *rewind)
     for (; !is_full(rewind) && query_row(query); seen++) {
         text_copy(rewind->after, sizeof rewind->after, query_get_text(query, 0));
         if (!query_is_null(query, 1))
-            add_row(rewind, table, query_get_text(query, 1));
+            add_row(rewind, table, rewind->after, query_get_text(query, 1));
     }
     query_done(query);
     if (is_full(rewind)) {
@@ -259,7 +269,7 @@ static void add_deletion(struct rewind *rewind, const struct accepted *mark)
     json_set_text(row, "id", mark->id);
     json_set_text(row, "scope", rewind->wire->station);
     if (json_write(row, &text))
-        add_row(rewind, mark->table, buf_text(&text));
+        add_text(rewind, mark->table, buf_text(&text));
     buf_free(&text);
     json_free(row);
 }
@@ -277,7 +287,7 @@ static void add_accepted(struct rewind *rewind, struct accepted *mark)
     query_int(query, 4, mark->earlier);
     bool here = query_row(query);
     if (here && query_get_int(query, 0) != 0)
-        add_row(rewind, mark->table, query_get_text(query, 1));
+        add_row(rewind, mark->table, mark->id, query_get_text(query, 1));
     query_done(query);
     bool deleted = (mark->gm & ~mark->later & PROTOCOL_GROUP_DELETED) != 0;
     if (!here && deleted && (mark->gm & all) != all)
@@ -460,7 +470,7 @@ static bool move_cursors(struct rewind *rewind)
                                rewind->common[0] != '\0' ? v : 0) &&
              replica_run(wire->replica,
                          "INSERT INTO sync_state(k, v) VALUES ('digest:' || ?1, 1) "
-                         "ON CONFLICT DO NOTHING",
+                         "ON CONFLICT DO UPDATE SET v = 1",
                          "s", wire->scopes[i]) >= 0;
     }
     return ok;

@@ -14,6 +14,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
 #include "sync/bases.h"
+#include "sync/lacks.h"
 #include "sync/life.h"
 #include "sync/rules.h"
 #include "sync/state.h"
@@ -116,7 +117,7 @@ int wire_init(struct wire *wire, struct replica *replica, const struct wire_opti
     if (code != ERR_OK)
         return code;
     follow_known(wire);
-    if (!life_begin(wire, options->machine))
+    if (!life_begin(wire, options->machine) || !lacks_begin(wire))
         return err_set(err, ERR_IO, "sync: %s", replica_problem(replica));
     wire->aside_in =
         replica_get_int(replica, 0, "SELECT count(*) FROM sync_quarantine WHERE way = 'in'", "");
@@ -244,9 +245,9 @@ static const char *poison_of(const char *row)
     return page_text_is_clean(row, size) ? NULL : "a text holds U+0000 or is not UTF-8";
 }
 
-static void add_row(struct push *push, struct query *query, const struct table *table, bool first)
+static void add_row(struct push *push, struct query *query, const struct table *table,
+                    const char *row, bool first)
 {
-    const char *row = query_get_text(query, 3);
     if (poison_of(row) != NULL)
         row = query_get_text(query, 4);
     if (first)
@@ -266,8 +267,12 @@ static bool add_table(struct push *push, const struct table *table)
     query_text(query, 1, push->wire->station);
     query_int(query, 2, (push->wire->without & WITHOUT_UNFED) != 0);
     bool first = true;
+    struct buf room;
+    buf_init(&room, LIMIT_SYNC_BODY_BYTES);
     while (query_row(query)) {
-        const char *why = push->again ? NULL : poison_of(query_get_text(query, 3));
+        const char *row = lacks_hide(push->wire, table, query_get_text(query, 1),
+                                     query_get_text(query, 3), &room);
+        const char *why = push->again ? NULL : poison_of(row);
         if (why == NULL && strlen(query_get_text(query, 1)) > PROTOCOL_PK_BYTES)
             why = "the key is too long";
         if (why != NULL && push->poison_count < LIMIT_SYNC_PUSH_ROWS) {
@@ -275,10 +280,11 @@ static bool add_table(struct push *push, const struct table *table)
             push->poison[push->poison_count++].why = why;
             continue;
         }
-        add_row(push, query, table, first);
+        add_row(push, query, table, row, first);
         first = false;
     }
     query_done(query);
+    buf_free(&room);
     if (!first)
         buf_add_text(push->out, "]}");
     return !push->out->failed;
@@ -584,7 +590,7 @@ bool wire_compare(struct wire *wire, const char *scope)
                        scope) >= 0 &&
            replica_run(wire->replica,
                        "INSERT INTO sync_state(k, v) VALUES ('digest:' || ?1, 1) "
-                       "ON CONFLICT DO NOTHING",
+                       "ON CONFLICT DO UPDATE SET v = 1",
                        "s", scope) >= 0;
 }
 

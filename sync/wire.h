@@ -29,6 +29,7 @@ struct wire {
     size_t scope_count;
     bool scopes_fixed;
     uint32_t without;
+    bool lacks;           /* rows lack columns (lacks.h) */
     bool force;           /* rows to be applied count whatever their version: a repair */
     bool pull_only;       /* tests only: the request under way leaves the marks in flight alone */
     bool numberless;      /* so does one that asks for an incarnation */

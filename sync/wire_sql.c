@@ -263,7 +263,15 @@ static void add_kept(struct buf *sql, const char *name, int group)
                name);
 }
 
-static const char *make_store(const struct table *table)
+static void add_some_kept(struct buf *sql, const char *name, int group)
+{
+    buf_printf(sql,
+               "%s = CASE WHEN ?2 & %d AND (%s IS NOT NULL OR NOT instr(?4, ',%s,')) OR "
+               "instr(?5, ',%s,') THEN %s ELSE excluded.%s END, ",
+               name, 1 << group, name, name, name, name, name);
+}
+
+static const char *make_store(const struct table *table, bool some)
 {
     struct buf sql;
     buf_init(&sql, SQL_BYTES_MAX);
@@ -271,9 +279,20 @@ static const char *make_store(const struct table *table)
     buf_add_text(&sql, "ON CONFLICT(id) DO UPDATE SET ");
     add_kept(&sql, "scope", 0);
     for (const struct table_column *c = table->columns; c->name != NULL; c++)
-        add_kept(&sql, c->name, c->group);
+        some ? add_some_kept(&sql, c->name, c->group) : add_kept(&sql, c->name, c->group);
     buf_printf(&sql, "_v = excluded._v%s WHERE excluded._v >= _v OR ?3",
                table->direction == TABLE_BOTH ? ", _g = excluded._g" : "");
+    return finish(&sql);
+}
+
+static const char *make_learn(const struct table *table)
+{
+    struct buf sql;
+    buf_init(&sql, SQL_BYTES_MAX);
+    buf_printf(&sql,
+               "DELETE FROM sync_lacks WHERE tid = %d AND pk IN (SELECT t.id FROM "
+               "json_rows(?1, '_v,id') JOIN %s t ON t.id = c1 AND t._v = c0)",
+               table->tid, table->name);
     return finish(&sql);
 }
 
@@ -311,8 +330,10 @@ static const char *make_scan(const struct table *table)
 {
     struct buf sql;
     buf_init(&sql, SQL_BYTES_MAX);
-    buf_printf(&sql, "SELECT id, scope, _v FROM %s WHERE id > ?1 ORDER BY id LIMIT ?2",
-               table->name);
+    buf_printf(&sql,
+               "SELECT id, scope, _v, EXISTS (SELECT 1 FROM sync_lacks WHERE tid = %d AND pk = id) "
+               "FROM %s WHERE id > ?1 ORDER BY id LIMIT ?2",
+               table->tid, table->name);
     return finish(&sql);
 }
 
@@ -426,9 +447,10 @@ const struct wire_sql *wire_sql_of(const struct table *table)
     size_t at = (size_t)(table - tables);
     assert(at < TABLES_MAX);
     if (made[at].push == NULL)
-        made[at] = (struct wire_sql){make_push(table),  make_adopt(table), make_check(table),
-                                     make_store(table), make_drop(table),  make_show(table),
-                                     make_scan(table),  make_give(table),  make_give_part(table),
-                                     make_known(table)};
+        made[at] =
+            (struct wire_sql){make_push(table),         make_adopt(table),       make_check(table),
+                              make_store(table, false), make_store(table, true), make_learn(table),
+                              make_drop(table),         make_show(table),        make_scan(table),
+                              make_give(table),         make_give_part(table),   make_known(table)};
     return &made[at];
 }

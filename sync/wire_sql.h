@@ -19,11 +19,16 @@ struct wire_sql {
     /* ?1 JSON array of good rows, ?2 mask of groups whose own value stays, ?3 1: also over a newer
      * row */
     const char *store;
+    /* the same, and ?4 ",a,b,": columns of groups that stay which are taken where they are NULL,
+     * ?5 ",a,b,": columns that the rows do not have, which stay */
+    const char *store_some;
+    /* ?1 JSON array of rows: those that are stored lack nothing any more */
+    const char *learn;
     /* ?1 id, ?2 scope or NULL for any */
     const char *drop;
     /* ?1 id -> the row as a JSON object, numbers unsealed */
     const char *show;
-    /* ?1 id, ?2 limit -> id, scope, _v of the rows after it, by id */
+    /* ?1 id, ?2 limit -> id, scope, _v, lacks of the rows after it, by id */
     const char *scan;
     /* ?1 id, ?2 limit, ?3 v -> id, the row to be given back (JSON), NULL when its version is not
      * above v; gm leaves out the groups with open marks */

@@ -8,6 +8,7 @@ touyan_test(test_sync_life SOURCES unit/test_sync_life.c unit/wire_fixture.c LIB
 touyan_test(test_sync_course SOURCES unit/test_sync_course.c unit/round_fixture.c LIBS touyan_sync)
 touyan_test(test_sync_wire SOURCES unit/test_sync_wire.c unit/wire_fixture.c LIBS touyan_sync)
 touyan_test(test_sync_pull SOURCES unit/test_sync_pull.c unit/wire_fixture.c LIBS touyan_sync)
+touyan_test(test_sync_upgrade SOURCES unit/test_sync_upgrade.c unit/wire_fixture.c LIBS touyan_sync)
 touyan_test(test_sync_transport SOURCES unit/test_sync_transport.c LIBS touyan_sync)
 touyan_test(test_sync_round SOURCES unit/test_sync_round.c unit/round_fixture.c LIBS touyan_sync)
 

@@ -73,7 +73,7 @@ static void make_stage_typed(struct table_sql *out, struct buf *b)
 }
 
 /* What a push does not name: a station of an older schema must not take away what it does not
- * know. The county's own rows name all that they have. */
+ * know, nor when it gives rows back. The county's own rows name all that they have. */
 static void make_fill_typed(struct table_sql *out, struct buf *b, const char *some)
 {
     const struct table *t = out->table;
@@ -81,7 +81,7 @@ static void make_fill_typed(struct table_sql *out, struct buf *b, const char *so
     EACH_COLUMN(d, t)
     buf_printf(b, "%s\"%s\"=iif(m.\"%s\" IS x'01',t.\"%s\",m.\"%s\")", d_at > 0 ? "," : "", d->name,
                d->name, d->name, d->name);
-    buf_printf(b, " FROM \"%s\" AS t WHERE t.id=m.id AND ?6=0 AND (%s)", t->name, some);
+    buf_printf(b, " FROM \"%s\" AS t WHERE t.id=m.id AND (?6=0 OR ?10>0) AND (%s)", t->name, some);
     out->fill = sql_take(b);
     buf_printf(b, "UPDATE in_%d AS m SET ", t->tid);
     EACH_COLUMN(e, t)
@@ -116,7 +116,8 @@ static void make_fill_text(struct table_sql *out, struct buf *b)
     EACH_COLUMN(c, t)
     buf_printf(b, "%s\"%s\"=iif((m.absent&%lld)<>0,t.\"%s\",m.\"%s\")", c_at > 0 ? "," : "",
                c->name, (long long)WRONG_COLUMN(c_at), c->name, c->name);
-    buf_printf(b, " FROM \"%s\" AS t WHERE t.id=m.id AND ?6=0 AND (m.absent&(0", t->name);
+    buf_printf(b, " FROM \"%s\" AS t WHERE t.id=m.id AND (?6=0 OR ?10>0) AND (m.absent&(0",
+               t->name);
     for (int g = 0; g < table_group_count(t); g++) {
         int64_t bits = 0;
         EACH_COLUMN(d, t)

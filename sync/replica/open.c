@@ -17,6 +17,7 @@
 
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
+#include "sync/replica/columns.h"
 #include "sync/replica/marks.h"
 
 /* The log is not cut when it starts over: a commit that makes it grow takes twice as long. */
@@ -126,6 +127,8 @@ static int open_file(struct replica *replica, const struct replica_options *opti
         code = replica_migrate(replica->db, options->migrate_to, err);
     if (code == ERR_OK && options->migrate_to == 0)
         code = marks_arm(replica->db, options->row_bases, err);
+    if (code == ERR_OK && options->migrate_to == 0)
+        code = columns_note(replica->db, options->unknown, err);
     if (code != ERR_OK)
         replica_disconnect(replica);
     return code;

@@ -39,6 +39,7 @@ struct replica_options {
                                   which takes long; 0: 1000. See replica_checkpoint() */
     int migrate_to;            /* tests only: stop at this schema version; 0: the newest */
     bool row_bases;            /* tests only: one base for all groups of a row (marks.h) */
+    const char *unknown;       /* tests only: columns of a newer program (columns.h); NULL */
 };
 
 /* Opens, migrates in order, arms the change marks. ERR_NEWER: made by a newer program (says both

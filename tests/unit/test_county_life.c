@@ -342,6 +342,24 @@ static void a_restored_county_gets_its_rows_back(void **state)
     assert_int_equal(json_int(f->reply, "taken", 9), 0);
 }
 
+/* A giver of an older schema does not name all columns: those keep what the county has. */
+static void giving_back_takes_no_column_away(void **state)
+{
+    struct county_fixture *f = *state;
+    struct fork fork;
+    char rows[512];
+    fork_county(f, &fork);
+    county_exec(f, "UPDATE assignment SET role=4");
+    snprintf(rows, sizeof rows,
+             "[{\"t\":\"assignment\",\"r\":[{\"_v\":%lld,\"id\":\"a1\",\"scope\":\"S0117\","
+             "\"shift_id\":\"s2\",\"person_id\":\"p1\",\"state\":\"confirmed\"}]}]",
+             (long long)fork.lost_v);
+    give(f, &fork, rows);
+    assert_int_equal(json_int(f->reply, "taken", 0), 1);
+    assert_string_equal(county_text(f, "SELECT shift_id FROM assignment"), "s2");
+    assert_int_equal(county_int(f, "SELECT role FROM assignment"), 4);
+}
+
 static void of_two_givers_the_newer_wins(void **state)
 {
     struct county_fixture *f = *state;
@@ -649,6 +667,7 @@ int main(void)
         TEST(each_start_is_an_epoch_and_old_cursors_stay_good),
         TEST(what_a_station_was_told_is_checked_like_a_cursor),
         TEST(a_restored_county_gets_its_rows_back),
+        TEST(giving_back_takes_no_column_away),
         TEST(of_two_givers_the_newer_wins),
         TEST(what_has_happened_since_is_not_overwritten),
         TEST(giving_back_is_for_ones_own_scope_and_for_a_time),

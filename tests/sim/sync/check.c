@@ -37,7 +37,7 @@ static bool same_as_county(struct station *station, char *ret_why, size_t size)
     buf_init(&mine, DUMP_BYTES_MAX);
     buf_init(&theirs, DUMP_BYTES_MAX);
     station_dump(station, &mine);
-    county_dump(station->world, station->name, &theirs);
+    county_dump(station->world, station->name, station->older, &theirs);
     bool same = strcmp(buf_text(&mine), buf_text(&theirs)) == 0;
     if (!same)
         first_difference(buf_text(&mine), buf_text(&theirs), ret_why, size);

@@ -399,13 +399,16 @@ void *file_serialize(const char *path, size_t *ret_size)
     return bytes;
 }
 
-void file_write_template(struct world *world, const char *path)
+void file_write_template(struct world *world, const char *path, bool older)
 {
-    static void *bytes;
-    static size_t size;
-    if (bytes == NULL) {
-        struct replica_options options = {
-            .path = path, .clock = clock_real(), .rnd = &world->rnd, .seal = world->seal};
+    static void *made[2];
+    static size_t sizes[2];
+    if (made[older] == NULL) {
+        struct replica_options options = {.path = path,
+                                          .clock = clock_real(),
+                                          .rnd = &world->rnd,
+                                          .seal = world->seal,
+                                          .unknown = older ? UNKNOWN_COLUMNS : NULL};
         struct replica *replica = NULL;
         struct err err = {0};
         struct rnd rnd = world->rnd;
@@ -413,8 +416,8 @@ void file_write_template(struct world *world, const char *path)
             give_up("%s", err.text);
         world->rnd = rnd;
         replica_close(replica);
-        bytes = file_serialize(path, &size);
+        made[older] = file_serialize(path, &sizes[older]);
     }
     file_remove_db(path);
-    file_write(path, bytes, size);
+    file_write(path, made[older], sizes[older]);
 }

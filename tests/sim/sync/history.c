@@ -120,6 +120,28 @@ static void note_last(struct world *world)
                    sizeof world->history.rows[i].last);
 }
 
+/* A station that does not know a column takes nothing away from it. */
+static void look_at_columns(struct world *world)
+{
+    sqlite3_stmt *query = NULL;
+    bool told[ROWS_MAX] = {false};
+    sqlite3_prepare_v2(world->county.look,
+                       "SELECT id, need IS NOT NULL FROM shift UNION ALL SELECT id, role IS NOT "
+                       "NULL FROM assignment",
+                       -1, &query, NULL);
+    while (sqlite3_step(query) == SQLITE_ROW) {
+        int row = history_find_row(world, text_at(query, 0));
+        if (row < 0)
+            continue;
+        told[row] = sqlite3_column_int(query, 1) != 0;
+        if (world->history.rows[row].told && !told[row])
+            fail(world, "%s: what its author did not know was taken away", text_at(query, 0));
+    }
+    sqlite3_finalize(query);
+    for (int i = 0; i < ROWS_MAX; i++)
+        world->history.rows[i].told = told[i];
+}
+
 static void look_into_county(struct world *world)
 {
     struct county *county = &world->county;
@@ -135,6 +157,7 @@ static void look_into_county(struct world *world)
         note_event(&county->sample, text_at(query, 0));
     sqlite3_finalize(query);
     note_last(world);
+    look_at_columns(world);
 }
 
 static void note_aside(struct edit *edit)

@@ -45,6 +45,27 @@ static void drop(struct message *message)
     *message = (struct message){0};
 }
 
+/* Takes a member (`,"name":`) and its number out of all objects of a text. */
+static void take_out(const char *member, char *text, size_t *size)
+{
+    size_t length = strlen(member);
+    char *to = text;
+    for (const char *from = text; *from != '\0';)
+        if (strncmp(from, member, length) == 0)
+            from += length + strcspn(from + length, ",}");
+        else
+            *to++ = *from++;
+    *to = '\0';
+    *size = (size_t)(to - text);
+}
+
+/* What goes between the county and a program that does not know these columns. */
+static void make_older(char *text, size_t *size)
+{
+    take_out(",\"need\":", text, size);
+    take_out(",\"role\":", text, size);
+}
+
 static bool is_sync(const char *path)
 {
     return strcmp(path, "/v1/sync") == 0;
@@ -71,6 +92,8 @@ static void post(struct station *station, int64_t due, const char *path, const c
                                 .path = copy_of(path, strlen(path)),
                                 .body = copy_of(body, size),
                                 .size = size};
+    if (station->older)
+        make_older(message->body, &message->size);
 }
 
 /* The oldest of the last ones that tells of a row whose change lost and that has not come yet. */
@@ -226,6 +249,8 @@ static void serve(struct world *world, struct message *request)
                                         .reply = reply.body,
                                         .reply_size = reply.size});
     reply.station = request->station;
+    if (world->stations[request->station].older)
+        make_older(reply.body, &reply.size);
     if (is_sync(request->path))
         remember(&world->stations[request->station], &reply);
     bool awaited = world->stations[request->station].call == request->call;

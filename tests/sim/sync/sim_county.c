@@ -238,9 +238,9 @@ static void add_row(struct world *world, const struct row *row)
     char json[256];
     snprintf(json, sizeof json,
              row->assignment ? "{\"id\":\"%s\",\"scope\":\"%s\",\"person_id\":\"e%d\",\"state\":"
-                               "\"e%d\",\"shift_id\":\"s\"}"
+                               "\"e%d\",\"shift_id\":\"s\",\"role\":7}"
                              : "{\"id\":\"%s\",\"scope\":\"%s\",\"post_id\":\"e%d\",\"state\":"
-                               "\"e%d\",\"date\":\"d\",\"peak\":\"am\"}",
+                               "\"e%d\",\"date\":\"d\",\"peak\":\"am\",\"need\":7}",
              row->id, row->home, row->said[0], row->said[1]);
     say(world, "the county imports %s", json);
     add_import(world, table_of(row), json);
@@ -416,7 +416,7 @@ void county_put_back(struct world *world, const struct copy *copy)
         if (i < copy->row_count)
             *row = copy->rows[i];
         else
-            row->imported = false;
+            row->imported = row->told = false;
     }
 }
 
@@ -447,15 +447,21 @@ static void add_line(struct world *world, void *ctx, sqlite3_stmt *row)
     buf_printf(ctx, "%s\n", (const char *)sqlite3_column_text(row, 0));
 }
 
-void county_dump(struct world *world, const char *scope, struct buf *out)
+void county_dump(struct world *world, const char *scope, bool older, struct buf *out)
 {
     each(world,
-         "SELECT 'shift '||id||' '||scope||' '||post_id||' '||state FROM shift WHERE NOT _del AND "
-         "(scope IN('*',?1) OR ?2 AND scope='S1') ORDER BY id",
+         older ? "SELECT 'shift '||id||' '||scope||' '||post_id||' '||state||' -' FROM shift WHERE "
+                 "NOT _del AND (scope IN('*',?1) OR ?2 AND scope='S1') ORDER BY id"
+               : "SELECT 'shift '||id||' '||scope||' '||post_id||' '||state||' '||coalesce(need,"
+                 "'-') FROM shift WHERE NOT _del AND (scope IN('*',?1) OR ?2 AND scope='S1') "
+                 "ORDER BY id",
          scope, add_line, out);
     each(world,
-         "SELECT 'assignment '||id||' '||scope||' '||person_id||' '||state FROM assignment WHERE "
-         "NOT _del AND (scope IN('*',?1) OR ?2 AND scope='S1') ORDER BY id",
+         older ? "SELECT 'assignment '||id||' '||scope||' '||person_id||' '||state||' -' FROM "
+                 "assignment WHERE NOT _del AND (scope IN('*',?1) OR ?2 AND scope='S1') ORDER BY id"
+               : "SELECT 'assignment '||id||' '||scope||' '||person_id||' '||state||' '||coalesce("
+                 "role,'-') FROM assignment WHERE NOT _del AND (scope IN('*',?1) OR ?2 AND "
+                 "scope='S1') ORDER BY id",
          scope, add_line, out);
     each(world,
          "SELECT 'checkin '||id||' '||scope||' '||channel FROM checkin WHERE (scope IN('*',?1) OR "

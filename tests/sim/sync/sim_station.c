@@ -80,7 +80,8 @@ void station_switch_on(struct station *station)
                                       .clock = &station->clock,
                                       .rnd = &station->rnd,
                                       .seal = world->seal,
-                                      .row_bases = (world->without & WITHOUT_ROWBASE) != 0};
+                                      .row_bases = (world->without & WITHOUT_ROWBASE) != 0,
+                                      .unknown = station->older ? UNKNOWN_COLUMNS : NULL};
     struct err err = {0};
     if (station->replica == NULL && replica_open(&options, &station->replica, &err) != ERR_OK)
         give_up("station %d: %s", station->index, err.text);
@@ -115,6 +116,13 @@ static void close_replica(struct station *station)
     station->replica = NULL;
 }
 
+void station_upgrade(struct station *station)
+{
+    close_replica(station);
+    station->older = false;
+    say(station->world, "station %d is upgraded", station->index);
+}
+
 void station_turn_ended(struct station *station)
 {
     for (int i = 0; i < TURNS && replica_in_turn(station->replica); i++)
@@ -141,12 +149,13 @@ bool station_awaits(const struct station *station, char *ret_id, size_t size)
 }
 
 /* The next replica of a station of this name; there may be several. */
-void station_make(struct world *world, const char *name)
+void station_make(struct world *world, const char *name, bool older)
 {
     struct station *station = &world->stations[world->station_count];
     *station =
         (struct station){.world = world,
                          .index = world->station_count,
+                         .older = older,
                          .machine = world->station_count,
                          .rnd = rnd_seeded(world->seed * 31 + (uint64_t)world->station_count),
                          .booted_at = world->now};
@@ -157,7 +166,7 @@ void station_make(struct world *world, const char *name)
     station->clock = (struct clock){station, wall_ms, boot_ms, boot_ms};
     memset(station->sample.value, -1, sizeof station->sample.value);
     memset(station->known, -1, sizeof station->known);
-    file_write_template(world, station->path);
+    file_write_template(world, station->path, older);
 }
 
 void station_fini(struct station *station)
@@ -206,6 +215,7 @@ static bool is_ours(struct station *station, int row)
 /* Groups: bits. */
 static void edit_row(struct station *station, int row, int groups)
 {
+    bool known = !station->older && chance(station->world, 300);
     char a[16] = "";
     char b[16] = "";
     if ((groups & 1) != 0)
@@ -216,10 +226,12 @@ static void edit_row(struct station *station, int row, int groups)
     bool ok = run(station,
                   it->assignment
                       ? "UPDATE assignment SET person_id = iif(?3 = '', person_id, ?3), state = "
-                        "iif(?4 = '', state, ?4) WHERE id = ?1 AND ?2 = ?2"
+                        "iif(?4 = '', state, ?4), role = iif(?2 = '' OR ?3 = '', role, "
+                        "CAST(substr(?3, 2) AS INTEGER)) WHERE id = ?1"
                       : "UPDATE shift SET post_id = iif(?3 = '', post_id, ?3), state = "
-                        "iif(?4 = '', state, ?4) WHERE id = ?1 AND ?2 = ?2",
-                  it->id, station->name, a, b);
+                        "iif(?4 = '', state, ?4), need = iif(?2 = '' OR ?3 = '', need, "
+                        "CAST(substr(?3, 2) AS INTEGER)) WHERE id = ?1",
+                  it->id, known ? "known" : "", a, b);
     if (!ok)
         fail(station->world, "station %d cannot edit %s", station->index, it->id);
 }
@@ -296,12 +308,17 @@ static void insert_row(struct station *station, int row)
     char b[16];
     note_edit(station, row, 0, a);
     note_edit(station, row, 1, b);
+    char scope[16]; /* with whether this station knows all columns */
+    snprintf(scope, sizeof scope, "%c%s", station->older ? 'O' : 'N', station->name);
     bool ok = run(station,
-                  it->assignment ? "INSERT INTO assignment(id, scope, person_id, state, shift_id) "
-                                   "VALUES (?1, ?2, ?3, ?4, 's')"
-                                 : "INSERT INTO shift(id, scope, post_id, state, date, peak) "
-                                   "VALUES (?1, ?2, ?3, ?4, 'd', 'am')",
-                  it->id, station->name, a, b);
+                  it->assignment
+                      ? "INSERT INTO assignment(id, scope, person_id, state, shift_id, role) "
+                        "VALUES (?1, substr(?2, 2), ?3, ?4, 's', iif(?2 GLOB 'N*', CAST(substr(?3, "
+                        "2) AS INTEGER), NULL))"
+                      : "INSERT INTO shift(id, scope, post_id, state, date, peak, need) "
+                        "VALUES (?1, substr(?2, 2), ?3, ?4, 'd', 'am', iif(?2 GLOB 'N*', "
+                        "CAST(substr(?3, 2) AS INTEGER), NULL))",
+                  it->id, scope, a, b);
     if (!ok)
         fail(station->world, "station %d cannot insert %s", station->index, it->id);
 }
@@ -394,10 +411,10 @@ void station_put_back(struct station *station, const struct copy *copy)
 void station_dump(struct station *station, struct buf *out)
 {
     static const char *const tables_sql[] = {
-        "SELECT 'shift ' || id || ' ' || scope || ' ' || post_id || ' ' || state FROM shift ORDER "
-        "BY id",
-        "SELECT 'assignment ' || id || ' ' || scope || ' ' || person_id || ' ' || state FROM "
-        "assignment ORDER BY id",
+        "SELECT 'shift ' || id || ' ' || scope || ' ' || post_id || ' ' || state || ' ' || "
+        "coalesce(need, '-') FROM shift ORDER BY id",
+        "SELECT 'assignment ' || id || ' ' || scope || ' ' || person_id || ' ' || state || ' ' || "
+        "coalesce(role, '-') FROM assignment ORDER BY id",
         "SELECT 'checkin ' || id || ' ' || scope || ' ' || channel FROM checkin WHERE id NOT LIKE "
         "'poison%' ORDER BY id",
         "SELECT 'person ' || id || ' ' || scope || ' ' || name FROM person ORDER BY id",

@@ -231,7 +231,7 @@ static void act_clone(struct world *world)
     const struct copy *copy = &from->copies[below(world, COPIES_MAX)];
     if (!may(world, FAULT_CLONE) || copy->bytes == NULL || world->station_count == STATIONS_MAX)
         return;
-    station_make(world, from->name);
+    station_make(world, from->name, from->older);
     struct station *clone = &world->stations[world->station_count - 1];
     say(world, "station %d is a clone of station %d at %lld", clone->index, from->index,
         (long long)copy->taken_at);
@@ -318,6 +318,16 @@ static void act_sleep(struct world *world)
     }
 }
 
+/* The new program finds the database of the one before. */
+static void act_upgrade(struct world *world)
+{
+    struct station *station = some_station(world);
+    if (!station->older)
+        return;
+    station_upgrade(station);
+    station->on_again_at = world->now + below(world, OFF_MS);
+}
+
 static const struct {
     int weight;
     void (*act)(struct world *world);
@@ -342,6 +352,7 @@ static const struct {
     {1, act_sleep},
     {5, act_edit_in_the_dark},
     {4, act_station_delete},
+    {3, act_upgrade},
 };
 
 static void act(struct world *world)
@@ -393,7 +404,8 @@ static void set_up(struct world *world)
     int of_first = 3 + below(world, 2);
     int of_second = 1 + below(world, 2);
     for (int i = 0; i < of_first + of_second; i++) {
-        station_make(world, i < of_first ? "S1" : "S2");
+        station_make(world, i < of_first ? "S1" : "S2",
+                     may(world, FAULT_SCHEMA) && chance(world, 600));
         set_clock(&world->stations[i]);
         world->stations[i].on_again_at = below(world, 3000);
     }

@@ -32,6 +32,9 @@ enum {
     PATH_MAX_BYTES = 96,
 };
 
+/* What an older program does not know of shift and assignment. */
+#define UNKNOWN_COLUMNS ",need,role,"
+
 /* 2026-09-07 00:00 UTC; the virtual time 0 */
 #define SIM_EPOCH_MS INT64_C(1788739200000)
 
@@ -48,8 +51,9 @@ enum sim_fault {
     FAULT_DELETE = 1 << 9,
     FAULT_SLEEP = 1 << 10, /* a station is off for half a year */
     FAULT_GRANT = 1 << 11,
-    FAULT_TIDY = 1 << 12, /* tombstones are forgotten */
-    FAULT_ALL = (1 << 13) - 1,
+    FAULT_TIDY = 1 << 12,   /* tombstones are forgotten */
+    FAULT_SCHEMA = 1 << 13, /* some stations do not know the columns need and role */
+    FAULT_ALL = (1 << 14) - 1,
 };
 
 struct world;
@@ -76,6 +80,7 @@ struct row {
     char home[8];     /* where the county has put it last */
     int said[GROUPS]; /* by the last import */
     int last[GROUPS]; /* what the county had when it was last looked at and had it */
+    bool told;        /* it had a value in the column that some stations do not know */
 };
 
 struct copy {
@@ -100,6 +105,7 @@ struct station {
     struct world *world;
     int index;
     char name[8]; /* the station's id, shared by several replicas */
+    bool older;   /* its program is of the schema before */
     char path[PATH_MAX_BYTES];
     bool on;
     int64_t on_again_at; /* off: when somebody switches it on */
@@ -225,7 +231,8 @@ void net_forget_answers(struct station *station);
 bool net_quiet(const struct world *world);
 
 /* sim_station.c */
-void station_make(struct world *world, const char *name);
+void station_make(struct world *world, const char *name, bool older);
+void station_upgrade(struct station *station);
 void station_switch_on(struct station *station);
 void station_crash(struct station *station);
 void station_turn_ended(struct station *station);
@@ -260,7 +267,8 @@ void county_grant(struct world *world, bool granted);
 void county_tidy(struct world *world);
 void county_copy(struct world *world, struct copy *ret);
 void county_put_back(struct world *world, const struct copy *copy);
-void county_dump(struct world *world, const char *scope, struct buf *out);
+/* As a station of this name has it; `older`: without the columns that it does not know. */
+void county_dump(struct world *world, const char *scope, bool older, struct buf *out);
 void county_note_conflicts(struct world *world);
 void county_fini(struct world *world);
 
@@ -294,7 +302,7 @@ void file_write(const char *path, const void *bytes, size_t size);
 void file_remove_db(const char *path);
 /* The whole database as one file, also what only its WAL has. Freed by sqlite3_free(). */
 void *file_serialize(const char *path, size_t *ret_size);
-/* A new empty replica's file, made once. */
-void file_write_template(struct world *world, const char *path);
+/* A new empty replica's file, made once by each program. */
+void file_write_template(struct world *world, const char *path, bool older);
 
 #endif
