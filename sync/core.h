@@ -35,6 +35,7 @@ struct sync {
     int64_t work_after_ms; /* not before */
 
     uv_timer_t timer; /* when to look again */
+    uv_timer_t ahead; /* when the request under way has been written */
     uv_idle_t idle;   /* the next slice */
     bool may_apply;   /* a turn without a slice has passed */
     int handles;
@@ -47,6 +48,9 @@ struct sync {
 
     struct buf request;
     size_t pushed; /* rows of the running request */
+    bool built;    /* the next request is written already, with so many rows: */
+    size_t to_push;
+    bool claimed; /* marks of the next push are in flight */
     struct page page;
     size_t next_row;
     struct pace slice; /* rows that fit into a slice */

@@ -15,6 +15,7 @@
 
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
+#include "sync/flight.h"
 #include "sync/state.h"
 #include "sync/wire_sql.h"
 
@@ -261,7 +262,7 @@ static enum course_ask choose(struct course *course, bool marks)
 {
     if (rewind_pending(&course->rewind))
         return ASK_GIVEBACK;
-    if (wire_in_flight(course->wire) > 0 || wire_incarnation(course->wire) == 0 || course->unsure ||
+    if (flight_count(course->wire) > 0 || wire_incarnation(course->wire) == 0 || course->unsure ||
         (course->detour && (marks || course->failed)))
         return ASK_SYNC;
     if (digest_pending(&course->digest))

@@ -9,6 +9,10 @@
  * slice by slice, one every second loop turn, each followed by the turn's commit -> the cursor goes
  * with the last slice -> the engine is told, and may want the next request at once.
  *
+ * A push that is full is followed by another: while the county works on it, the next one is claimed
+ * and its rows are written; when the reply brings no rows, the request is completed in the handler
+ * that settles it, and is sent after that commit. There is still one request at a time.
+ *
  * Failures: before the reply, the marks stay in flight and the same push is sent again. A reply
  * that cannot be understood, or a commit that failed, ends the round; the cursor is where it was,
  * so the page is asked for again. A push that the county refuses as a whole (400, 413) is
@@ -27,6 +31,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
 #include "sync/life.h"
+#include "sync/rules.h"
 #include "sync/state.h"
 
 enum {
@@ -39,7 +44,8 @@ enum {
     HANDLER_GOAL_US = 3000,
     /* Of a push, while the loop has nothing to do until the county answers. */
     PUSH_GOAL_US = 8000,
-    SLOW_LINK_GOAL_US = 20000,               /* every few seconds at most */
+    SLOW_LINK_GOAL_US = 20000, /* every few seconds at most */
+    AHEAD_MS = 3, /* after a request was given to the transport: by then it is packed and written */
     REMEDIES_IN_A_ROW = PROTOCOL_SCOPES + 4, /* each scope may need one */
     REINC_PAUSE_MS = 60000,
     WORK_PAUSE_MS = 1000, /* after local work that could not be committed */
@@ -91,10 +97,18 @@ static void fail(struct sync *sync, int64_t retry_after_ms, const char *problem)
 
 /* --- handlers, and how much fits into their time --- */
 
-static void begin_handler(struct sync *sync)
+static void enter(struct sync *sync)
 {
     sync->handler_began_us = clock_thread_us();
     replica_enter(sync->replica);
+}
+
+/* Whatever it does, the request that was written ahead may not be up to date any more. */
+static void begin_handler(struct sync *sync)
+{
+    sync->built = false;
+    wire_forget_next(&sync->wire);
+    enter(sync);
 }
 
 static bool end_handler(struct sync *sync, bool ok)
@@ -134,6 +148,24 @@ static bool ack_came(struct sync *sync)
 
 /* --- applying --- */
 
+static void on_not_committed(struct sync *sync)
+{
+    sync->built = false;
+    wire_forget_next(&sync->wire);
+    course_work_lost(&sync->course);
+    fail(sync, -1, "the station's database could not be written");
+}
+
+/* False: the object is closing, or the round has ended because the turn could not be committed. */
+static bool may_go_on(struct sync *sync, bool committed)
+{
+    if (ack_came(sync))
+        return false;
+    if (!committed)
+        on_not_committed(sync);
+    return committed;
+}
+
 /* Looks what there is to do beside news; only what this module does changes that. */
 static void look_ahead(struct sync *sync)
 {
@@ -149,28 +181,18 @@ static void on_round_done(struct sync *sync)
     drop_page(sync);
     sync->remedies = 0;
     look_ahead(sync);
-    sync->engine.rest = sync->pushed > 0 && sync->wire.push_is_full;
+    sync->engine.rest = sync->pushed > 0 && (sync->wire.push_is_full || sync->claimed);
     engine_applied(&sync->engine, core_mono_ms(sync));
     sync->status.last_progress_ms = core_wall_ms(sync);
     set_link(sync, SYNC_LINK_UP, "");
     round_look(sync);
 }
 
-static void on_not_committed(struct sync *sync)
-{
-    course_work_lost(&sync->course);
-    fail(sync, -1, "the station's database could not be written");
-}
-
 static void on_slice_committed(void *ctx, int64_t rows, bool committed)
 {
     struct sync *sync = ctx;
-    if (ack_came(sync))
+    if (!may_go_on(sync, committed))
         return;
-    if (!committed) {
-        on_not_committed(sync);
-        return;
-    }
     note_pace(sync, &sync->slice, (size_t)rows, HANDLER_GOAL_US);
     sync->next_row += (size_t)rows;
     bool last = sync->next_row == sync->page.row_count;
@@ -222,12 +244,8 @@ static void on_settled(void *ctx, int64_t arg, bool committed)
 {
     (void)arg;
     struct sync *sync = ctx;
-    if (ack_came(sync))
+    if (!may_go_on(sync, committed))
         return;
-    if (!committed) {
-        on_not_committed(sync);
-        return;
-    }
     note_push_pace(sync);
     sync->next_row = 0;
     if (sync->page.row_count == 0)
@@ -248,18 +266,36 @@ static bool settle_blame(struct sync *sync)
     return ok;
 }
 
+/* The next request, if its rows are written and this reply changes none. */
+static bool build_next(struct sync *sync)
+{
+    struct err err = {0};
+    sync->claimed = sync->wire.next_is_due;
+    if (!sync->claimed || sync->page.row_count > 0 || sync->blame != BLAME_NONE)
+        return true;
+    buf_clear(&sync->request);
+    sync->built = wire_build(&sync->wire, engine_page_bytes(&sync->engine), 0, &sync->request,
+                             &sync->to_push, &err) == ERR_OK;
+    return sync->built;
+}
+
+static bool settle_sync(struct sync *sync)
+{
+    return wire_settle(&sync->wire, &sync->page) && settle_blame(sync);
+}
+
 static void settle(struct sync *sync, int64_t county_ms)
 {
-    begin_handler(sync);
+    sync->claimed = false;
+    enter(sync);
     wait_for_commit(sync, on_settled, 0);
-    bool ok = sync->course.ask != ASK_SYNC ||
-              (wire_settle(&sync->wire, &sync->page) && settle_blame(sync));
+    bool ok = sync->course.ask != ASK_SYNC || settle_sync(sync);
     ok = ok && wire_note_seen(&sync->wire, sync->page.envelope);
     if (ok && sync->page.row_count == 0)
         ok = store_end(sync);
     if (ok && county_ms > 0)
         ok = life_note_time(&sync->wire, county_ms);
-    end_handler(sync, ok);
+    end_handler(sync, ok && build_next(sync));
 }
 
 static int64_t county_now(struct sync *sync, int64_t said_ms, const struct transport_reply *reply)
@@ -459,6 +495,7 @@ static void on_enrolment(struct sync *sync, const struct transport_reply *reply)
 static void on_reply(void *ctx, const struct transport_reply *reply)
 {
     struct sync *sync = ctx;
+    uv_timer_stop(&sync->ahead);
     if (reply->code == ERR_IO || reply->code == ERR_TIMEOUT)
         engine_cut(&sync->engine);
     if (sync->enrolling)
@@ -479,20 +516,6 @@ static void send_to(struct sync *sync, const char *path)
                          engine_link_is_fast(&sync->engine), on_reply, sync);
 }
 
-static void on_claimed(void *ctx, int64_t arg, bool committed)
-{
-    (void)arg;
-    struct sync *sync = ctx;
-    if (ack_came(sync))
-        return;
-    if (!committed) {
-        on_not_committed(sync);
-        return;
-    }
-    note_push_pace(sync);
-    send_to(sync, "/v1/sync");
-}
-
 static size_t max_rows(struct sync *sync)
 {
     if (sync->blame != BLAME_NONE || !life_clock_known(&sync->wire))
@@ -500,9 +523,60 @@ static size_t max_rows(struct sync *sync)
     return sync->push.rows < sync->refused_limit ? sync->push.rows : sync->refused_limit;
 }
 
+static void on_ahead_done(void *ctx, int64_t rows, bool committed)
+{
+    struct sync *sync = ctx;
+    if (ack_came(sync))
+        return;
+    if (!committed)
+        wire_forget_next(&sync->wire);
+    else if (rows > 0)
+        note_pace(sync, &sync->push, (size_t)rows,
+                  engine_link_is_fast(&sync->engine) ? PUSH_GOAL_US : SLOW_LINK_GOAL_US);
+}
+
+/* The county has a full push to work on: the next one is prepared. It may come to nothing. */
+static void on_ahead(uv_timer_t *timer)
+{
+    struct sync *sync = timer->data;
+    struct err err = {0};
+    if (replica_failing(sync->replica) != NULL || sync->engine.sm.now != ENGINE_REQUESTING)
+        return;
+    begin_handler(sync);
+    int code = wire_build_next(&sync->wire, engine_page_bytes(&sync->engine), max_rows(sync), &err);
+    wait_for_commit(sync, on_ahead_done, (int64_t)sync->wire.next_rows);
+    if (!end_handler(sync, code == ERR_OK))
+        wire_forget_next(&sync->wire);
+}
+
+static void send_push(struct sync *sync)
+{
+    send_to(sync, "/v1/sync");
+    if (sync->pushed > 0 && sync->wire.push_is_full &&
+        (sync->wire.without & WITHOUT_PULLINFLIGHT) == 0)
+        uv_timer_start(&sync->ahead, on_ahead, AHEAD_MS, 0);
+}
+
+static void on_claimed(void *ctx, int64_t arg, bool committed)
+{
+    (void)arg;
+    struct sync *sync = ctx;
+    if (!may_go_on(sync, committed))
+        return;
+    note_push_pace(sync);
+    send_push(sync);
+}
+
 static void request_sync(struct sync *sync)
 {
     struct err err = {0};
+    if (sync->built) {
+        sync->built = false;
+        sync->pushed = sync->to_push;
+        send_push(sync);
+        return;
+    }
+    buf_clear(&sync->request);
     begin_handler(sync);
     int code = wire_build(&sync->wire, engine_page_bytes(&sync->engine), max_rows(sync),
                           &sync->request, &sync->pushed, &err);
@@ -519,6 +593,8 @@ static void request_other(struct sync *sync)
 {
     struct err err = {0};
     char path[COURSE_PATH_BYTES];
+    buf_clear(&sync->request);
+    sync->built = false;
     if (course_build(&sync->course, engine_page_bytes(&sync->engine), path, &sync->request, &err) ==
         ERR_OK)
         send_to(sync, path);
@@ -530,6 +606,8 @@ static void request_certificate(struct sync *sync)
 {
     struct err err = {0};
     const char *path;
+    buf_clear(&sync->request);
+    sync->built = false;
     sync->enrolling = true;
     if (identity_build(&sync->identity, &path, &sync->request, &err) == ERR_OK) {
         send_to(sync, path);
@@ -545,7 +623,6 @@ static void request(struct sync *sync, bool marks)
 {
     engine_requested(&sync->engine);
     sync->status.requests++;
-    buf_clear(&sync->request);
     sync->pushed = 0;
     if (identity_wants(&sync->identity, sync->county_ms, core_mono_ms(sync)))
         request_certificate(sync);

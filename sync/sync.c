@@ -107,9 +107,11 @@ static void set_up(struct sync *sync, struct rnd *rnd)
     buf_init(&sync->request, LIMIT_SYNC_BODY_BYTES);
     uv_timer_init(sync->loop, &sync->timer);
     uv_idle_init(sync->loop, &sync->idle);
+    uv_timer_init(sync->loop, &sync->ahead);
     sync->timer.data = sync;
+    sync->ahead.data = sync;
     sync->idle.data = sync;
-    sync->handles = 2;
+    sync->handles = 3;
     sync->status.link = sync->transport.impl != NULL ? SYNC_LINK_UNKNOWN : SYNC_LINK_OFF;
     sync->status.since_ms = core_wall_ms(sync);
     sync->status.last_progress_ms = state_int(sync->replica, "progress_ms");
@@ -164,6 +166,7 @@ void core_try_finish_close(struct sync *sync)
         return;
     page_free(&sync->page);
     buf_free(&sync->request);
+    wire_fini(&sync->wire);
     course_fini(&sync->course);
     void (*closed)(void *ctx) = sync->closed;
     sync->closed = NULL;
@@ -193,6 +196,7 @@ void sync_close(struct sync *sync, void (*done)(void *ctx), void *ctx)
     sync->closed_ctx = ctx;
     uv_idle_stop(&sync->idle);
     uv_close((uv_handle_t *)&sync->timer, on_handle_closed);
+    uv_close((uv_handle_t *)&sync->ahead, on_handle_closed);
     uv_close((uv_handle_t *)&sync->idle, on_handle_closed);
     if (sync->transport.impl != NULL)
         sync->transport.close(sync->transport.impl, on_transport_closed, sync);

@@ -14,6 +14,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
 #include "sync/bases.h"
+#include "sync/flight.h"
 #include "sync/lacks.h"
 #include "sync/life.h"
 #include "sync/rules.h"
@@ -39,20 +40,6 @@ bool wire_has_marks(struct wire *wire)
     return replica_get_int(wire->replica, 0,
                            "SELECT 1 FROM sync_out WHERE st <> 2 AND st <> 4 AND st < 2 LIMIT 1",
                            "") != 0;
-}
-
-size_t wire_in_flight(struct wire *wire)
-{
-    return (size_t)replica_get_int(
-        wire->replica, 0, "SELECT count(*) FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 1", "");
-}
-
-static bool has_flying(struct wire *wire, const struct table *table)
-{
-    return replica_get_int(wire->replica, 0,
-                           "SELECT 1 FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 1 AND "
-                           "tid = ?1 LIMIT 1",
-                           "i", (int64_t)table->tid) != 0;
 }
 
 static int check_station(struct wire *wire, struct err *err)
@@ -104,6 +91,7 @@ int wire_init(struct wire *wire, struct replica *replica, const struct wire_opti
                           .row_bytes = ROW_BYTES_FIRST,
                           .scopes_fixed = options->scopes_fixed,
                           .without = options->without};
+    buf_init(&wire->next, LIMIT_SYNC_BODY_BYTES);
     if (!text_copy(wire->station, sizeof wire->station, options->station) ||
         options->station[0] == '\0')
         return err_set(err, ERR_INVALID, "sync: the station's id is empty or longer than %d bytes",
@@ -124,58 +112,15 @@ int wire_init(struct wire *wire, struct replica *replica, const struct wire_opti
     return ERR_OK;
 }
 
-/* --- claiming --- */
-
-/* The first mark that must wait because its row has an earlier one; INT64_MAX: none. Events (15, 17
- * and 18) have but one mark each. */
-static int64_t first_repeated(struct wire *wire, size_t max_rows)
+void wire_fini(struct wire *wire)
 {
-    return replica_get_int(
-        wire->replica, INT64_MAX,
-        "SELECT min(lseq) FROM (SELECT lseq, row_number() OVER (PARTITION BY tid, pk ORDER BY "
-        "lseq) "
-        "AS nth FROM (SELECT lseq, tid, pk FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 0 "
-        "ORDER BY lseq LIMIT ?1) WHERE tid NOT IN (15, 17, 18)) WHERE nth = 2",
-        "i", (int64_t)max_rows);
-}
-
-static bool claim(struct wire *wire, size_t max_rows)
-{
-    if (max_rows == 0)
-        return true;
-    return life_claim(wire, (int64_t)max_rows, first_repeated(wire, max_rows));
+    buf_free(&wire->next);
 }
 
 bool wire_unclaim(struct wire *wire)
 {
-    /* an edit made meanwhile has a mark of its own on the same base: the older one takes it in */
-    bool merged =
-        replica_run(
-            wire->replica,
-            "UPDATE sync_out SET hs = iif(coalesce(sync_out.lg, sync_out.gm) = coalesce(n.lg, "
-            "n.gm) AND "
-            "sync_out.hs IS NULL AND n.hs IS NULL AND sync_out.boot IS n.boot, NULL, "
-            "json_patch(json_set(coalesce(sync_out.hs, "
-            "'{}'), '$.\"' || coalesce(sync_out.lg, sync_out.gm) || '/' || coalesce("
-            "sync_out.boot, 0) || '\"', json_array(sync_out.h, "
-            "sync_out.bt, "
-            "sync_out.boot)), coalesce(n.hs, '{}'))), lg = coalesce(n.lg, n.gm), gm = sync_out.gm "
-            "| n.gm, h = n.h, bt = n.bt, boot = n.boot FROM (SELECT tid, pk, base, gm, h, bt, "
-            "boot, lg, hs FROM sync_out WHERE tid <> 18 AND st <> 2 AND st <> 4 AND st = 0) AS n "
-            "WHERE sync_out.st <> 2 AND sync_out.st <> 4 AND sync_out.st = 1 AND sync_out.tid = "
-            "n.tid AND sync_out.pk = n.pk AND sync_out.base = n.base",
-            "") >= 0;
-    bool dropped =
-        replica_run(
-            wire->replica,
-            "DELETE FROM sync_out WHERE st = 0 AND tid <> 18 AND (tid, pk, base) IN (SELECT tid, "
-            "pk, base FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 1)",
-            "") >= 0;
-    return merged && dropped &&
-           replica_run(wire->replica,
-                       "UPDATE sync_out SET st = 0, was = NULL WHERE st <> 2 AND st <> 4 AND st = "
-                       "1",
-                       "") >= 0;
+    wire_forget_next(wire);
+    return flight_unclaim(wire);
 }
 
 /* --- setting aside --- */
@@ -224,7 +169,8 @@ bool wire_set_aside_first(struct wire *wire, const char *why)
 struct push {
     struct wire *wire;
     struct buf *out;
-    bool again; /* these marks were in flight already: all of them must go */
+    bool again;          /* these marks were in flight already: all of them must go */
+    int64_t after, last; /* marks above the former, up to the latter */
     uint64_t fp;
     size_t rows;
     size_t bytes;
@@ -245,20 +191,43 @@ static const char *poison_of(const char *row)
     return page_text_is_clean(row, size) ? NULL : "a text holds U+0000 or is not UTF-8";
 }
 
-static void add_row(struct push *push, struct query *query, const struct table *table,
-                    const char *row, bool first)
+/* What a row is sent as that cannot go as it is, for a mark that must. */
+static void add_bare(struct push *push, int64_t lseq)
 {
-    if (poison_of(row) != NULL)
-        row = query_get_text(query, 4);
-    if (first)
-        buf_printf(push->out, "%s{\"t\":\"%s\",\"r\":[", push->rows > 0 ? "," : "", table->name);
+    struct query *query = replica_query(push->wire->replica, wire_sql_bare);
+    query_int(query, 1, lseq);
+    query_text(query, 2, push->wire->station);
+    if (query_row(query))
+        buf_add_text(push->out, query_get_text(query, 0));
+    query_done(query);
+}
+
+/* row NULL: without its columns */
+static void add_row(struct push *push, struct query *query, const char *row)
+{
+    size_t before = push->out->size;
+    if (row == NULL)
+        add_bare(push, query_get_int(query, 0));
     else
-        buf_add_text(push->out, ",");
-    size_t size = strlen(row);
-    buf_add(push->out, row, size);
-    push->fp = protocol_fp_add(protocol_fp_add(push->fp, row, size), "\n", 1);
+        buf_add_text(push->out, row);
+    size_t size = push->out->size - before;
+    const char *written = buf_text(push->out) + before;
+    push->fp = protocol_fp_add(protocol_fp_add(push->fp, written, size), "\n", 1);
     push->rows++;
     push->bytes += size;
+}
+
+/* NULL: it goes, *ret_bare: without its columns. */
+static const char *why_not(const struct push *push, struct query *query, const char *row,
+                           bool *ret_bare)
+{
+    const char *why = poison_of(row);
+    *ret_bare = why != NULL;
+    if (push->again)
+        why = NULL;
+    if (why == NULL && strlen(query_get_text(query, 1)) > PROTOCOL_PK_BYTES)
+        why = "the key is too long";
+    return push->poison_count < LIMIT_SYNC_PUSH_ROWS ? why : NULL;
 }
 
 static bool add_table(struct push *push, const struct table *table)
@@ -266,26 +235,31 @@ static bool add_table(struct push *push, const struct table *table)
     struct query *query = replica_query(push->wire->replica, wire_sql_of(table)->push);
     query_text(query, 1, push->wire->station);
     query_int(query, 2, (push->wire->without & WITHOUT_UNFED) != 0);
-    bool first = true;
+    query_int(query, 3, push->after);
+    query_int(query, 4, push->last);
+    size_t before = push->rows;
     struct buf room;
     buf_init(&room, LIMIT_SYNC_BODY_BYTES);
     while (query_row(query)) {
+        bool bare;
         const char *row = lacks_hide(push->wire, table, query_get_text(query, 1),
                                      query_get_text(query, 3), &room);
-        const char *why = push->again ? NULL : poison_of(row);
-        if (why == NULL && strlen(query_get_text(query, 1)) > PROTOCOL_PK_BYTES)
-            why = "the key is too long";
-        if (why != NULL && push->poison_count < LIMIT_SYNC_PUSH_ROWS) {
+        const char *why = why_not(push, query, row, &bare);
+        if (why != NULL) {
             push->poison[push->poison_count].lseq = query_get_int(query, 0);
             push->poison[push->poison_count++].why = why;
             continue;
         }
-        add_row(push, query, table, row, first);
-        first = false;
+        if (push->rows == before)
+            buf_printf(push->out, "%s{\"t\":\"%s\",\"r\":[", push->rows > 0 ? "," : "",
+                       table->name);
+        else
+            buf_add_text(push->out, ",");
+        add_row(push, query, bare ? NULL : row);
     }
     query_done(query);
     buf_free(&room);
-    if (!first)
+    if (push->rows > before)
         buf_add_text(push->out, "]}");
     return !push->out->failed;
 }
@@ -387,13 +361,19 @@ static size_t rows_for(const struct wire *wire, size_t page_bytes, size_t max_ro
     return rows < LIMIT_SYNC_PUSH_ROWS ? rows : LIMIT_SYNC_PUSH_ROWS;
 }
 
+static int failed(struct wire *wire, struct err *err)
+{
+    return err_set(err, ERR_IO, "sync: %s", replica_problem(wire->replica));
+}
+
 static int build_push(struct push *push, struct err *err)
 {
+    uint64_t there = flight_tables(push->wire, push->after, push->last);
+    bool holds = push->wire->pull_only || push->wire->numberless;
     push->fp = PROTOCOL_FP_START;
     buf_add_text(push->out, ",\"push\":[");
-    bool holds = push->wire->pull_only || push->wire->numberless;
     for (const struct table *table = tables; !holds && table->name != NULL; table++)
-        if (table->direction != TABLE_DOWN && has_flying(push->wire, table) &&
+        if (table->direction != TABLE_DOWN && (there >> table->tid & 1) != 0 &&
             !add_table(push, table))
             return err_set(err, ERR_LIMIT, "sync: the push is longer than %d bytes",
                            LIMIT_SYNC_BODY_BYTES);
@@ -404,31 +384,74 @@ static int build_push(struct push *push, struct err *err)
     if (push->out->failed)
         return err_set(err, ERR_LIMIT, "sync: the request does not fit");
     if (!drop_poison(push))
-        return err_set(err, ERR_IO, "sync: %s", replica_problem(push->wire->replica));
+        return failed(push->wire, err);
     if (push->rows > 0)
         push->wire->row_bytes = push->bytes / push->rows + 1;
     return ERR_OK;
 }
 
-int wire_build(struct wire *wire, size_t page_bytes, size_t max_rows, struct buf *out,
-               size_t *ret_rows, struct err *err)
+void wire_forget_next(struct wire *wire)
 {
-    int64_t inc = wire_incarnation(wire);
-    struct push push = {.wire = wire, .out = out, .again = wire_in_flight(wire) > 0};
+    wire->next_rows = 0;
+    wire->next_is_due = false;
+}
+
+int wire_build_next(struct wire *wire, size_t page_bytes, size_t max_rows, struct err *err)
+{
+    struct push push = {.wire = wire, .out = &wire->next, .last = INT64_MAX};
+    size_t rows = rows_for(wire, page_bytes, max_rows);
+    wire_forget_next(wire);
+    wire->push_is_full = false;
+    if (!flight_claim_next(wire, rows, &push.after))
+        return failed(wire, err);
+    if (push.after == 0)
+        return ERR_OK;
+    buf_clear(&wire->next);
+    int code = build_push(&push, err);
+    if (code != ERR_OK)
+        return code;
+    if (push.rows == 0) /* all of them were set aside */
+        return flight_release(wire) ? ERR_OK : failed(wire, err);
+    wire->next_rows = push.rows;
+    wire->push_is_full = push.rows >= rows;
+    return ERR_OK;
+}
+
+static int build_anew(struct wire *wire, int64_t inc, size_t page_bytes, size_t max_rows,
+                      struct buf *out, size_t *ret_rows, struct err *err)
+{
+    struct push push = {.wire = wire, .out = out, .last = INT64_MAX};
+    wire_forget_next(wire);
+    if (!flight_release(wire))
+        return failed(wire, err);
+    push.again = flight_count(wire) > 0;
     wire->pull_only = push.again && (wire->without & WITHOUT_PULLINFLIGHT) != 0 && !wire->pull_only;
     wire->numberless = inc == 0;
     size_t rows = inc != 0 && max_rows > 0 ? rows_for(wire, page_bytes, max_rows) : 0;
     wire->push_is_full = false;
-    if (!push.again && !claim(wire, rows))
-        return err_set(err, ERR_IO, "sync: %s", replica_problem(wire->replica));
-    if (!add_head(wire, inc, page_bytes, out))
-        return err_set(err, ERR_LIMIT, "sync: the request does not fit");
+    if (!push.again && !flight_claim(wire, rows))
+        return failed(wire, err);
     int code = build_push(&push, err);
     if (code == ERR_OK) {
         *ret_rows = push.rows;
         wire->push_is_full = rows > 0 && push.rows >= rows;
     }
     return code;
+}
+
+int wire_build(struct wire *wire, size_t page_bytes, size_t max_rows, struct buf *out,
+               size_t *ret_rows, struct err *err)
+{
+    int64_t inc = wire_incarnation(wire);
+    if (!add_head(wire, inc, page_bytes, out))
+        return err_set(err, ERR_LIMIT, "sync: the request does not fit");
+    if (!wire->next_is_due)
+        return build_anew(wire, inc, page_bytes, max_rows, out, ret_rows, err);
+    *ret_rows = wire->next_rows;
+    wire_forget_next(wire);
+    return buf_add(out, wire->next.bytes, wire->next.size)
+               ? ERR_OK
+               : err_set(err, ERR_LIMIT, "sync: the request does not fit");
 }
 
 /* --- verdicts --- */
@@ -475,56 +498,15 @@ int wire_check_reply(struct wire *wire, const struct page *page, size_t pushed, 
         return bad_reply(err, "tok or ep is missing or too long");
     int64_t highest =
         replica_get_int(wire->replica, 0,
-                        "SELECT max(lseq) FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 1", "");
+                        "SELECT max(lseq) FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 1 AND "
+                        "lseq <= ?1",
+                        "i", flight_last(wire));
     if (pushed > 0 && (json_int(reply, "ack", 0) < highest || json_int(reply, "v0", 0) < 1))
         return bad_reply(err, "the push is not acknowledged");
     for (size_t i = 0; i < wire->scope_count; i++)
         if (!cursor_is_good(wire, reply, wire->scopes[i]))
             return bad_reply(err, "the cursor of a scope is missing");
     return ERR_OK;
-}
-
-static void add_numbers(struct json *list, const struct json *verdicts)
-{
-    for (size_t i = 0; i < json_count(verdicts); i++)
-        json_add_int(list, json_as_int(json_at(verdicts, i), 0));
-}
-
-/* The numbers of all rows that are lost or bad, and with `kept` of those that must not take their
- * version over. */
-static bool list_exceptions(const struct json *reply, bool kept, struct buf *out)
-{
-    struct json *list = json_new_array();
-    add_numbers(list, json_get(reply, "lost"));
-    if (kept)
-        add_numbers(list, json_get(reply, "keep"));
-    const struct json *bad = json_get(reply, "bad");
-    for (size_t i = 0; i < json_count(bad); i++)
-        json_add_int(list, json_as_int(json_at(json_at(bad, i), 0), 0));
-    bool ok = json_write(list, out);
-    json_free(list);
-    return ok;
-}
-
-/* The marks in flight: the first and the last number, and how many versions they got from v0 on. */
-struct settled {
-    int64_t first, last;
-    int64_t v0, count;
-};
-
-static bool adopt_versions(struct wire *wire, const struct json *reply,
-                           const struct settled *settled)
-{
-    struct buf list;
-    buf_init(&list, LIMIT_JSON_BYTES);
-    bool ok = list_exceptions(reply, true, &list);
-    for (const struct table *table = tables; ok && table->name != NULL; table++)
-        if (table->direction != TABLE_DOWN)
-            ok = replica_run(wire->replica, wire_sql_of(table)->adopt, "iiiis", settled->v0,
-                             settled->v0 + settled->count - 1, settled->first, settled->last,
-                             buf_text(&list)) >= 0;
-    buf_free(&list);
-    return ok;
 }
 
 /* What lost is kept for a person; the row itself will have the county's word. */
@@ -549,7 +531,7 @@ static bool log_conflict(struct wire *wire, int64_t lseq)
     return ok;
 }
 
-static bool settle_lost(struct wire *wire, const struct json *reply)
+static bool settle_lost(struct wire *wire, const struct json *reply, const struct flown *flown)
 {
     const struct json *lost = json_get(reply, "lost");
     int64_t conflicts = 0;
@@ -557,8 +539,10 @@ static bool settle_lost(struct wire *wire, const struct json *reply)
         int64_t lseq = json_as_int(json_at(lost, i), 0);
         int64_t changed = replica_run(
             wire->replica,
-            "UPDATE sync_out SET st = ?2 WHERE lseq = ?1 AND st <> 2 AND st <> 4 AND st = 1", "ii",
-            lseq, (int64_t)((wire->without & WITHOUT_ADVANCE) != 0 ? 2 : 3));
+            "UPDATE sync_out SET st = ?2 WHERE lseq = ?1 AND lseq <= ?3 AND st <> 2 AND st <> 4 "
+            "AND "
+            "st = 1",
+            "iii", lseq, (int64_t)((wire->without & WITHOUT_ADVANCE) != 0 ? 2 : 3), flown->last);
         if (changed < 0 || (changed > 0 && !log_conflict(wire, lseq)))
             return false;
         conflicts += changed;
@@ -602,7 +586,7 @@ bool wire_compare_all(struct wire *wire)
     return ok;
 }
 
-static bool settle_bad(struct wire *wire, const struct json *reply)
+static bool settle_bad(struct wire *wire, const struct json *reply, const struct flown *flown)
 {
     const struct json *bad = json_get(reply, "bad");
     for (size_t i = 0; i < json_count(bad); i++) {
@@ -612,73 +596,28 @@ static bool settle_bad(struct wire *wire, const struct json *reply)
         const char *said = json_as_text(json_at(verdict, 1), "refused");
         text_copy_utf8(why, sizeof why, said, strlen(said));
         bool ours =
-            replica_get_int(wire->replica, 0, "SELECT 1 FROM sync_out WHERE lseq = ?1 AND st = 1",
-                            "i", lseq) != 0;
+            replica_get_int(wire->replica, 0,
+                            "SELECT 1 FROM sync_out WHERE lseq = ?1 AND lseq <= ?2 AND st = 1",
+                            "ii", lseq, flown->last) != 0;
         if (ours && (!set_aside_stored(wire, lseq, why) || !follow_refusal(wire, lseq, why)))
             return false;
     }
     return true;
 }
 
-/* Every mark gets the version that the county gave its row: if the county ever forgets it, it is
- * pushed again, and a mark that lost waits for a row that is not older. Those that are neither lost
- * nor bad are settled. */
-static int64_t settle_good(struct wire *wire, const struct json *reply)
-{
-    struct buf list;
-    buf_init(&list, LIMIT_JSON_BYTES);
-    int64_t numbered = -1;
-    if (list_exceptions(reply, false, &list))
-        numbered = replica_run(
-            wire->replica,
-            "UPDATE sync_out SET st = CASE WHEN sync_out.lseq IN (SELECT value FROM json_each(?2)) "
-            "THEN 1 ELSE 2 END, old = CASE WHEN sync_out.lseq IN (SELECT value FROM json_each(?2)) "
-            "THEN old END, was = NULL, v = ?1 + m.k FROM (SELECT lseq, row_number() OVER (ORDER BY "
-            "tid, "
-            "lseq) - 1 AS k FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 1) AS m WHERE "
-            "sync_out.lseq = m.lseq",
-            "is", json_int(reply, "v0", 0), buf_text(&list));
-    buf_free(&list);
-    return numbered;
-}
-
-/* Takes a rule away: an edit made meanwhile is held for sent. */
-static bool forget_edits(struct wire *wire)
-{
-    return (wire->without & WITHOUT_REMARK) == 0 ||
-           replica_run(wire->replica,
-                       "DELETE FROM sync_out WHERE st = 0 AND tid <> 18 AND (tid, pk) IN (SELECT "
-                       "tid, pk FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 1)",
-                       "") >= 0;
-}
-
-static struct settled in_flight(struct wire *wire, const struct json *reply)
-{
-    struct settled settled = {.v0 = json_int(reply, "v0", 0), .count = -1};
-    struct query *query = replica_query(wire->replica, "SELECT min(lseq), max(lseq) FROM sync_out "
-                                                       "WHERE st <> 2 AND st <> 4 AND st = 1");
-    if (query_row(query)) {
-        settled.first = query_get_int(query, 0);
-        settled.last = query_get_int(query, 1);
-    }
-    query_done(query);
-    return settled;
-}
-
 static bool settle_marks(struct wire *wire, const struct json *reply)
 {
-    struct settled settled = in_flight(wire, reply);
+    struct flown flown;
     replica_set_applying(wire->replica, true);
-    if (forget_edits(wire))
-        settled.count = settle_good(wire, reply);
-    bool ok = settled.count >= 0 && adopt_versions(wire, reply, &settled) &&
-              settle_lost(wire, reply) && settle_bad(wire, reply) &&
+    bool ok = flight_settle(wire, reply, &flown) && settle_lost(wire, reply, &flown) &&
+              settle_bad(wire, reply, &flown) &&
               bases_await(wire->replica, json_get(reply, "keep")) &&
-              bases_raise(wire->replica, settled.first, settled.last);
+              bases_raise(wire->replica, flown.first, flown.last) && flight_follow(wire);
     replica_set_applying(wire->replica, false);
+    wire->next_is_due = ok && wire->next_rows > 0;
     int64_t refused =
         (int64_t)(json_count(json_get(reply, "lost")) + json_count(json_get(reply, "bad")));
-    wire->rows_pushed += ok && settled.count > refused ? settled.count - refused : 0;
+    wire->rows_pushed += ok && flown.count > refused ? flown.count - refused : 0;
     return ok;
 }
 
@@ -748,7 +687,7 @@ bool wire_settle(struct wire *wire, const struct page *page)
 {
     const struct json *reply = page->envelope;
     bool holds = wire->pull_only || wire->numberless;
-    bool ok = holds || wire_in_flight(wire) == 0 || settle_marks(wire, reply);
+    bool ok = holds || flight_count(wire) == 0 || settle_marks(wire, reply);
     return ok && settle_grants(wire, reply) && settle_epochs(wire, reply) &&
            (wire->pull_only || settle_session(wire, reply));
 }

@@ -35,6 +35,9 @@ struct wire {
     bool numberless;      /* so does one that asks for an incarnation */
     size_t row_bytes;     /* mean of the last pushes */
     bool push_is_full;    /* the last one took as many marks as it might */
+    struct buf next;      /* the next push, from its member "push" on: flight.h */
+    size_t next_rows;     /* 0: there is none */
+    bool next_is_due;     /* the one before is settled */
     int64_t boot;         /* of this start, in sync_boot */
     int64_t rows_applied; /* since the start */
     int64_t rows_pushed;
@@ -53,15 +56,23 @@ struct wire_options {
 int wire_init(struct wire *wire, struct replica *replica, const struct wire_options *options,
               struct err *err);
 
+void wire_fini(struct wire *wire);
+
 bool wire_has_marks(struct wire *wire);
 int64_t wire_incarnation(struct wire *wire);
-size_t wire_in_flight(struct wire *wire);
 
-/* Claims at most max_rows marks of about page_bytes (0: none, unless some are in flight already)
- * and appends the request. ERR_LIMIT: it does not fit LIMIT_SYNC_BODY_BYTES, claim fewer.
- * ERR_IO: the replica failed. On an error the handler must be left with ok=false. */
+/* Takes the next push, if it is due and was not forgotten; else claims at most max_rows marks of
+ * about page_bytes (0: none, unless some are in flight already). Appends the request. ERR_LIMIT: it
+ * does not fit LIMIT_SYNC_BODY_BYTES, claim fewer. ERR_IO: the replica failed. On an error the
+ * handler must be left with ok=false. */
 int wire_build(struct wire *wire, size_t page_bytes, size_t max_rows, struct buf *out,
                size_t *ret_rows, struct err *err);
+/* While a push is under way: claims marks for the next one and writes their rows, so that only the
+ * head is left to be written when the reply is settled. Errors as wire_build(). */
+int wire_build_next(struct wire *wire, size_t page_bytes, size_t max_rows, struct err *err);
+/* Its rows may have changed otherwise than by edits, or its marks were not committed: it is written
+ * again when it is its turn. */
+void wire_forget_next(struct wire *wire);
 
 /* ERR_INVALID: the envelope is not an answer to what was asked (`pushed` rows in flight). */
 int wire_check_reply(struct wire *wire, const struct page *page, size_t pushed, struct err *err);

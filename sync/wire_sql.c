@@ -72,43 +72,47 @@ static void add_stamps(struct buf *sql, const struct table *table)
 static void begin_push(struct buf *sql, const struct table *table)
 {
     if (table->direction != TABLE_BOTH) {
-        buf_add_text(sql, "SELECT lseq, pk, h, row, bare FROM (");
+        buf_add_text(sql, "SELECT lseq, pk, h, row FROM (");
         return;
     }
     buf_add_text(sql, "SELECT lseq, pk, h, iif(unfed IS NULL AND hs IS NULL, row, json_patch(row, "
                       "(SELECT json_group_object(k, v) FROM (SELECT 'unfed' AS k, unfed AS v");
     add_stamps(sql, table);
-    buf_add_text(sql, ") WHERE v IS NOT NULL))), bare FROM (");
+    buf_add_text(sql, ") WHERE v IS NOT NULL))) FROM (");
 }
 
 #define GONE "iif(m.was IS NULL, t.id IS NULL, m.was = '[]')"
 
+#define MARK "'lseq', m.lseq, 'base', m.base, 'gm', m.gm, 'h', m.h, 'id', m.pk"
+
 static const char *make_push(const struct table *table)
 {
-    static const char mark[] = "'lseq', m.lseq, 'base', m.base, 'gm', m.gm, 'h', m.h, 'id', m.pk";
     struct buf sql;
     buf_init(&sql, SQL_BYTES_MAX);
     begin_push(&sql, table);
-    buf_printf(&sql,
-               "SELECT m.lseq, m.pk, m.h, m.gm, m.lg, m.hs, CASE WHEN " GONE " AND m.gm & 128 THEN "
-               "json_object('lseq', m.lseq, 'base', m.base, 'gm', 128, 'h', m.h, 'id', m.pk, "
-               "'scope', ?1, '_del', 1) WHEN " GONE " THEN NULL WHEN m.gm & 128 THEN "
-               "json_object(%s, '_del', 0, ",
-               mark);
+    buf_add_text(
+        &sql, "SELECT m.lseq, m.pk, m.h, m.gm, m.lg, m.hs, CASE WHEN " GONE " AND m.gm & 128 THEN "
+              "json_object('lseq', m.lseq, 'base', m.base, 'gm', 128, 'h', m.h, 'id', m.pk, "
+              "'scope', ?1, '_del', 1) WHEN " GONE " THEN NULL WHEN m.gm & 128 THEN "
+              "json_object(" MARK ", '_del', 0, ");
     add_claimed(&sql, table);
-    buf_printf(&sql, ") ELSE json_object(%s, ", mark);
+    buf_add_text(&sql, ") ELSE json_object(" MARK ", ");
     add_claimed(&sql, table);
-    buf_printf(&sql, ") END AS row, json_object(%s, 'scope', ?1) AS bare, ", mark);
+    buf_add_text(&sql, ") END AS row, ");
     if (table->direction == TABLE_BOTH)
         add_unfed(&sql, table);
     else
         buf_add_text(&sql, "?2");
-    buf_printf(&sql,
-               " AS unfed FROM sync_out m LEFT JOIN %s t ON t.id = m.pk "
-               "WHERE m.st <> 2 AND m.st <> 4 AND m.st = 1 AND m.tid = %d) ORDER BY lseq",
-               table->name, table->tid);
+    buf_printf(
+        &sql,
+        " AS unfed FROM sync_out m LEFT JOIN %s t ON t.id = m.pk WHERE m.st <> 2 AND m.st <> "
+        "4 AND m.st = 1 AND m.lseq > ?3 AND m.lseq <= ?4 AND m.tid = %d) ORDER BY lseq",
+        table->name, table->tid);
     return finish(&sql);
 }
+
+const char wire_sql_bare[] =
+    "SELECT json_object(" MARK ", 'scope', ?2) FROM sync_out m WHERE m.lseq = ?1";
 
 /* Since which version group number `at` of row t is as it is; the deletion comes last. */
 static void add_since(struct buf *sql, const char *of, int at)
@@ -116,17 +120,17 @@ static void add_since(struct buf *sql, const char *of, int at)
     buf_printf(sql, "(('[' || %s_g || ']') ->> %d)", of, at);
 }
 
-/* The county took some groups of a row at version m.v; the others are as old as before. */
+/* The county took groups ?3 of a row at version ?2; the others are as old as before. */
 static void add_since_own(struct buf *sql, const struct table *table)
 {
     int count = table_group_count(table);
     int all = (1 << count) - 1;
-    buf_printf(sql, ", _g = iif((m.gm & %d) = %d, NULL, ", all, all);
+    buf_printf(sql, ", _g = iif((?3 & %d) = %d, NULL, ", all, all);
     for (int group = 0; group <= count; group++) {
         int bit = group < count ? 1 << group : PROTOCOL_GROUP_DELETED;
-        buf_printf(sql, "%siif(m.gm & %d, m.v, coalesce(", group > 0 ? " || ',' || " : "", bit);
+        buf_printf(sql, "%siif(?3 & %d, ?2, coalesce(", group > 0 ? " || ',' || " : "", bit);
         add_since(sql, "", group);
-        buf_add_text(sql, ", nullif(_v, 0), m.v))");
+        buf_add_text(sql, ", nullif(_v, 0), ?2))");
     }
     buf_add_text(sql, ")");
 }
@@ -135,14 +139,10 @@ static const char *make_adopt(const struct table *table)
 {
     struct buf sql;
     buf_init(&sql, SQL_BYTES_MAX);
-    buf_printf(&sql, "UPDATE %s SET _v = max(_v, m.v)", table->name);
+    buf_printf(&sql, "UPDATE %s SET _v = max(_v, ?2)", table->name);
     if (table->direction == TABLE_BOTH)
         add_since_own(&sql, table);
-    buf_printf(&sql,
-               " FROM (SELECT pk, v, gm FROM sync_out WHERE lseq BETWEEN "
-               "?3 AND ?4 AND tid = %d AND v BETWEEN ?1 AND ?2 AND lseq NOT IN (SELECT value FROM "
-               "json_each(?5))) AS m WHERE %s.id = m.pk",
-               table->tid, table->name);
+    buf_add_text(&sql, " WHERE id = (SELECT pk FROM sync_out WHERE lseq = ?1)");
     return finish(&sql);
 }
 

@@ -7,11 +7,10 @@
 #include "sync/replica/tables.h"
 
 struct wire_sql {
-    /* -> lseq, pk, h, the row as a JSON object (NULL when it is gone), the bare row; in-flight
-     * marks of this table by lseq. ?1 the station */
+    /* -> lseq, pk, h, the row as a JSON object (NULL when it is gone); in-flight marks of this
+     * table by lseq. ?1 the station, ?2 1: without unfed, above ?3 up to ?4 */
     const char *push;
-    /* ?1 to ?2 the versions, ?3 to ?4 the numbers of the marks that got them, ?5 JSON array of
-     * those that do not take theirs over */
+    /* the row of mark ?1 got version ?2; ?3 the groups that were pushed */
     const char *adopt;
     /* ?1 JSON array of objects -> key, why (NULL: good), op, id, v, marked; only those that are not
      * plain rows to be stored */
@@ -39,6 +38,9 @@ struct wire_sql {
     /* ?1 id -> the version that its author knows who brings the row back after it was taken away */
     const char *known;
 };
+
+/* ?1 the mark, ?2 the station -> its row without columns */
+extern const char wire_sql_bare[];
 
 const struct wire_sql *wire_sql_of(const struct table *table);
 

@@ -43,7 +43,7 @@ static void hear_county(struct wire_fixture *f, int64_t county_ms)
 static void claim(struct wire_fixture *f)
 {
     replica_enter(f->replica);
-    assert_true(life_claim(&f->wire, 100, INT64_MAX));
+    assert_true(life_claim(&f->wire, INT64_MAX));
     assert_true(replica_leave(f->replica, true));
     assert_true(replica_commit(f->replica));
 }

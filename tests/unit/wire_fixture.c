@@ -38,6 +38,7 @@ static void open_all(struct wire_fixture *f)
 
 void fx_crash(struct wire_fixture *f)
 {
+    wire_fini(&f->wire);
     replica_close(f->replica);
     open_all(f);
 }
@@ -61,6 +62,7 @@ int fx_set_up(void **state)
 int fx_tear_down(void **state)
 {
     struct wire_fixture *f = *state;
+    wire_fini(&f->wire);
     replica_close(f->replica);
     seal_close(f->seal);
     static const char *const suffixes[] = {"", "-wal", "-shm"};

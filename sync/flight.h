@@ -1,0 +1,48 @@
+/* The marks of a push: claiming them, giving them back, settling them by the county's verdicts.
+ *
+ * Marks in flight have st 1. While a push is under way the next one may be claimed already, so that
+ * it can follow at once: then sync_state has "flight", the number of the last mark of the push
+ * under way, and what is above it is claimed but was never sent. The settling of the former makes
+ * the latter the push under way. Whatever else happens gives it back. */
+#ifndef TOUYAN_SYNC_FLIGHT_H
+#define TOUYAN_SYNC_FLIGHT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "gateway/base/json.h"
+
+struct wire;
+
+/* The last mark of the push under way; INT64_MAX: of all that are in flight. */
+int64_t flight_last(struct wire *wire);
+size_t flight_count(struct wire *wire);
+/* Bit t: the marks in flight above `after`, up to `last`, are also of table t. */
+uint64_t flight_tables(struct wire *wire, int64_t after, int64_t last);
+
+/* All in a handler; false: the replica failed. */
+
+/* The lowest unsent marks, max_rows at most, up to the second mark of one row, which must wait. */
+bool flight_claim(struct wire *wire, size_t max_rows);
+/* The same behind the push under way. *ret_after: they are above it; 0: there are none. */
+bool flight_claim_next(struct wire *wire, size_t max_rows, int64_t *ret_after);
+/* Gives back what was claimed but never sent. */
+bool flight_release(struct wire *wire);
+/* Gives back all that is in flight. */
+bool flight_unclaim(struct wire *wire);
+
+/* What was settled. */
+struct flown {
+    int64_t first, last; /* marks; 0: none */
+    int64_t count;
+};
+
+/* The marks of the push under way get their versions from v0 on, and so do their rows; they are
+ * settled, but for those that lost or are bad. If the county ever forgets a version, its mark is
+ * pushed again, and one that lost waits for a row that is not older. */
+bool flight_settle(struct wire *wire, const struct json *reply, struct flown *ret);
+/* All of them are settled: what was claimed behind them is the push under way from here on. */
+bool flight_follow(struct wire *wire);
+
+#endif

@@ -1,0 +1,168 @@
+/* A push that is claimed and written while the one before it is under way. */
+#include "tests/unit/wire_fixture.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "sync/flight.h"
+
+#define GOOD(ack) "\"ack\":" ack ",\"v0\":500,\"lost\":[],\"keep\":[],\"bad\":[]"
+#define STATES "SELECT group_concat(lseq||':'||st,' ') FROM sync_out"
+
+static size_t claim_next(struct wire_fixture *f, size_t max_rows)
+{
+    struct err err = {0};
+    replica_enter(f->replica);
+    if (wire_build_next(&f->wire, 65536, max_rows, &err) != ERR_OK)
+        fail_msg("%s", err.text);
+    assert_true(replica_leave(f->replica, true));
+    assert_true(replica_commit(f->replica));
+    return f->wire.next_rows;
+}
+
+/* Shifts s0 ... of which the first is on its way and the second is claimed. */
+static void send_one_claim_one(struct wire_fixture *f, int64_t shifts)
+{
+    fx_meet(f);
+    fx_insert_shifts(f, shifts);
+    fx_build(f, 1);
+    assert_int_equal(f->rows, 1);
+    assert_int_equal(claim_next(f, 1), 1);
+}
+
+static void assert_sent(struct wire_fixture *f, const char *id)
+{
+    assert_int_equal(f->rows, 1);
+    assert_string_equal(json_text(fx_sent_row(f, 0, 0), "id", ""), id);
+}
+
+static void it_follows_when_the_one_before_is_settled(void **state)
+{
+    struct wire_fixture *f = *state;
+    send_one_claim_one(f, 3);
+    ASSERT_TEXT(f, STATES, "1:1 2:1 3:0");
+    assert_int_equal(flight_count(&f->wire), 1);
+    fx_get(f, GOOD("1"), "[]");
+    ASSERT_TEXT(f, STATES, "1:2 2:1 3:0");
+    ASSERT_TEXT(f, "SELECT group_concat(_v,' ') FROM shift", "500 0 0");
+    assert_int_equal(flight_count(&f->wire), 1);
+    fx_build(f, 100);
+    assert_sent(f, "s1");
+    assert_string_equal(json_text(f->sent, "tok", ""), "t2");
+    assert_int_equal(json_int(f->sent, "acked", 0), 1);
+    ASSERT_TEXT(f, STATES, "1:2 2:1 3:0");
+}
+
+static void a_crash_gives_it_back(void **state)
+{
+    struct wire_fixture *f = *state;
+    send_one_claim_one(f, 2);
+    char *fp = strdup(json_text(f->sent, "fp", ""));
+    fx_run(f, "UPDATE shift SET need=9 WHERE id='s1'");
+    ASSERT_TEXT(f, STATES, "1:1 2:1 3:0");
+    fx_crash(f);
+    fx_build(f, 100);
+    assert_sent(f, "s0");
+    assert_string_equal(json_text(f->sent, "fp", ""), fp);
+    ASSERT_TEXT(f, STATES, "1:1 2:0"); /* with the edit that was made meanwhile */
+    free(fp);
+}
+
+static void after_a_crash_behind_the_settling_it_is_sent(void **state)
+{
+    struct wire_fixture *f = *state;
+    send_one_claim_one(f, 3);
+    fx_get(f, GOOD("1"), "[]");
+    fx_crash(f);
+    fx_build(f, 100);
+    assert_sent(f, "s1");
+}
+
+/* As it was when it was claimed: the edit has a mark of its own. */
+static void an_edit_meanwhile_is_sent_after_it(void **state)
+{
+    struct wire_fixture *f = *state;
+    send_one_claim_one(f, 2);
+    fx_run(f, "UPDATE shift SET need=77 WHERE id='s1'");
+    fx_get(f, GOOD("1"), "[]");
+    fx_build(f, 100);
+    assert_sent(f, "s1");
+    assert_int_equal(json_int(fx_sent_row(f, 0, 0), "need", 0), 1);
+    fx_get(f, "\"ack\":2,\"v0\":600,\"lost\":[],\"keep\":[],\"bad\":[]", "[]");
+    fx_build(f, 100);
+    assert_sent(f, "s1");
+    assert_int_equal(json_int(fx_sent_row(f, 0, 0), "need", 0), 77);
+}
+
+static void a_row_that_is_under_way_is_not_in_it(void **state)
+{
+    struct wire_fixture *f = *state;
+    fx_meet(f);
+    fx_insert_shifts(f, 1);
+    fx_build(f, 1);
+    fx_run(f, "UPDATE shift SET need=77 WHERE id='s0'");
+    assert_int_equal(claim_next(f, 10), 0);
+    ASSERT_TEXT(f, STATES, "1:1 2:0");
+}
+
+static void what_the_county_says_is_about_the_one_under_way(void **state)
+{
+    struct wire_fixture *f = *state;
+    send_one_claim_one(f, 3);
+    fx_get(f, "\"ack\":1,\"v0\":500,\"lost\":[1,2],\"keep\":[],\"bad\":[[2,\"check\"]]", "[]");
+    ASSERT_TEXT(f, STATES, "1:3 2:1 3:0");
+}
+
+static void when_it_was_forgotten_it_is_written_again(void **state)
+{
+    struct wire_fixture *f = *state;
+    send_one_claim_one(f, 3);
+    fx_get(f, GOOD("1"), GROUP("shift", SHIFT("x", "700", "1", "planned")));
+    wire_forget_next(&f->wire);
+    fx_build(f, 100);
+    assert_sent(f, "s1");
+    ASSERT_TEXT(f, STATES, "1:2 2:1 3:0");
+}
+
+/* The push under way was not answered: it goes again, and nothing else with it. */
+static void a_broken_line_gives_it_back(void **state)
+{
+    struct wire_fixture *f = *state;
+    send_one_claim_one(f, 3);
+    fx_build(f, 100);
+    assert_sent(f, "s0");
+    ASSERT_TEXT(f, STATES, "1:1 2:0 3:0");
+    fx_get(f, GOOD("1"), "[]");
+    fx_build(f, 100);
+    assert_int_equal(f->rows, 2);
+}
+
+static void a_refusal_gives_back_both(void **state)
+{
+    struct wire_fixture *f = *state;
+    send_one_claim_one(f, 3);
+    replica_enter(f->replica);
+    assert_true(wire_unclaim(&f->wire));
+    assert_true(replica_leave(f->replica, true));
+    assert_true(replica_commit(f->replica));
+    ASSERT_TEXT(f, STATES, "1:0 2:0 3:0");
+    fx_build(f, 100);
+    assert_int_equal(f->rows, 3);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fx_set_up, fx_tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(it_follows_when_the_one_before_is_settled),
+        TEST(a_crash_gives_it_back),
+        TEST(after_a_crash_behind_the_settling_it_is_sent),
+        TEST(an_edit_meanwhile_is_sent_after_it),
+        TEST(a_row_that_is_under_way_is_not_in_it),
+        TEST(what_the_county_says_is_about_the_one_under_way),
+        TEST(when_it_was_forgotten_it_is_written_again),
+        TEST(a_broken_line_gives_it_back),
+        TEST(a_refusal_gives_back_both),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
