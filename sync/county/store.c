@@ -19,8 +19,9 @@ enum { COUNTY_SCHEMA = 2 };
 
 static const char SCHEMA[] =
     "CREATE TABLE IF NOT EXISTS ${|touyan.}feed(${|county TEXT NOT NULL,}scope TEXT NOT NULL,v "
-    "INTEGER NOT NULL,tid INTEGER NOT NULL,pk TEXT NOT NULL,op TEXT NOT NULL CHECK(op "
-    "IN('U','X','D')),o INTEGER,PRIMARY KEY(${|county,}scope,v))${ STRICT,WITHOUT ROWID|};"
+    "INTEGER NOT NULL,tid INTEGER NOT NULL,pk TEXT NOT NULL,op TEXT NOT NULL "
+    "CHECK(op='U' OR op='X' OR op='D'),o INTEGER,PRIMARY KEY(${|county,}scope,v))${ STRICT,WITHOUT "
+    "ROWID|};"
     "CREATE UNIQUE INDEX IF NOT EXISTS feed_pk ON ${|touyan.}feed(${|county,}tid,pk,scope);"
     "CREATE INDEX IF NOT EXISTS feed_gone ON ${|touyan.}feed(${|county,}v) WHERE op<>'U';"
     "CREATE TABLE IF NOT EXISTS ${|touyan.}ctr(${|county TEXT PRIMARY KEY NOT NULL,}v INTEGER NOT "
@@ -96,7 +97,8 @@ static const char SCRATCH[] =
     "CREATE TEMP TABLE visible(scope TEXT PRIMARY KEY);"
     "CREATE TEMP TABLE seen(tid INTEGER,pk TEXT,file TEXT,line INTEGER,PRIMARY "
     "KEY(tid,pk));"
-    "CREATE TEMP TABLE known(t TEXT PRIMARY KEY,gm INTEGER);";
+    "CREATE TEMP TABLE known(t TEXT PRIMARY KEY,gm INTEGER);"
+    "${PRAGMA temp.secure_delete=OFF;|}"; /* Debian has it on: nothing of these is ever on a disk */
 
 static struct db *db_of(struct store *store)
 {
