@@ -35,9 +35,10 @@ struct sync {
     int64_t work_after_ms; /* not before */
 
     uv_timer_t timer; /* when to look again */
-    uv_timer_t ahead; /* when the request under way has been written */
-    uv_idle_t idle;   /* the next slice */
-    bool may_apply;   /* a turn without a slice has passed */
+    uv_timer_t ahead; /* is the request under way written? */
+    uint64_t ahead_ms;
+    uv_idle_t idle; /* the next slice */
+    bool may_apply; /* a turn without a slice has passed */
     int handles;
     int acks; /* commits that are waited for */
     bool started;

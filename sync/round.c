@@ -45,7 +45,7 @@ enum {
     /* Of a push, while the loop has nothing to do until the county answers. */
     PUSH_GOAL_US = 8000,
     SLOW_LINK_GOAL_US = 20000, /* every few seconds at most */
-    AHEAD_MS = 3, /* after a request was given to the transport: by then it is packed and written */
+    AHEAD_MS = 1, /* after a request was given to the transport, and then twice as long each time */
     REMEDIES_IN_A_ROW = PROTOCOL_SCOPES + 4, /* each scope may need one */
     REINC_PAUSE_MS = 60000,
     WORK_PAUSE_MS = 1000, /* after local work that could not be committed */
@@ -542,6 +542,11 @@ static void on_ahead(uv_timer_t *timer)
     struct err err = {0};
     if (replica_failing(sync->replica) != NULL || sync->engine.sm.now != ENGINE_REQUESTING)
         return;
+    if (sync->transport.is_sent != NULL && !sync->transport.is_sent(sync->transport.impl)) {
+        sync->ahead_ms = 2 * sync->ahead_ms < LOOK_MS ? 2 * sync->ahead_ms : LOOK_MS;
+        uv_timer_start(&sync->ahead, on_ahead, sync->ahead_ms, 0);
+        return;
+    }
     begin_handler(sync);
     int code = wire_build_next(&sync->wire, engine_page_bytes(&sync->engine), max_rows(sync), &err);
     wait_for_commit(sync, on_ahead_done, (int64_t)sync->wire.next_rows);
@@ -553,8 +558,10 @@ static void send_push(struct sync *sync)
 {
     send_to(sync, "/v1/sync");
     if (sync->pushed > 0 && sync->wire.push_is_full &&
-        (sync->wire.without & WITHOUT_PULLINFLIGHT) == 0)
-        uv_timer_start(&sync->ahead, on_ahead, AHEAD_MS, 0);
+        (sync->wire.without & WITHOUT_PULLINFLIGHT) == 0) {
+        sync->ahead_ms = AHEAD_MS;
+        uv_timer_start(&sync->ahead, on_ahead, sync->ahead_ms, 0);
+    }
 }
 
 static void on_claimed(void *ctx, int64_t arg, bool committed)

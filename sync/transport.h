@@ -37,6 +37,9 @@ struct transport {
     /* Ends a running request without its on_reply, closes all handles, then calls done once; impl
      * is freed by then. */
     void (*close)(void *impl, void (*done)(void *ctx), void *ctx);
+    /* The body of the running request is with the system: the loop has nothing more to do for it
+     * until the answer comes. NULL: always. */
+    bool (*is_sent)(void *impl);
 };
 
 struct transport_curl_options {

@@ -459,6 +459,16 @@ static void impl_abort(void *impl)
     }
 }
 
+static bool impl_is_sent(void *impl)
+{
+    struct curl_transport *self = impl;
+    curl_off_t sent = 0;
+    if (self->phase != PHASE_TRANSFER ||
+        curl_easy_getinfo(self->easy, CURLINFO_SIZE_UPLOAD_T, &sent) != CURLE_OK)
+        return false;
+    return (size_t)sent >= self->packed.size;
+}
+
 static void free_all(struct curl_transport *self)
 {
     buf_free(&self->plain);
@@ -674,6 +684,6 @@ int transport_curl_init(struct transport *ret, uv_loop_t *loop,
     buf_init(&self->packed, LIMIT_SYNC_BODY_BYTES);
     buf_init(&self->received, LIMIT_SYNC_BODY_BYTES);
     buf_init(&self->identity, LIMIT_X509_PEM_BYTES);
-    *ret = (struct transport){self, impl_send, impl_abort, impl_close};
+    *ret = (struct transport){self, impl_send, impl_abort, impl_close, impl_is_sent};
     return ERR_OK;
 }

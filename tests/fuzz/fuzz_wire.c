@@ -158,7 +158,7 @@ static void write_shift(void)
 static void start(int mode)
 {
     struct err err = {0};
-    struct transport transport = {&loop, fake_send, fake_abort, fake_close};
+    struct transport transport = {&loop, fake_send, fake_abort, fake_close, NULL};
     struct sync_options options = {.url = "https://county.example", .station = "S1"};
     set_mode(mode);
     if (sync_init_with(&sync_object, &loop, replica, &rnd, &options, &transport, &err) != ERR_OK)

@@ -113,5 +113,5 @@ void exchanges_tap(struct transport *transport)
     assert(tap != NULL);
     tap->inner = *transport;
     buf_init(&tap->request, LIMIT_SYNC_BODY_BYTES);
-    *transport = (struct transport){tap, tap_send, tap_abort, tap_close};
+    *transport = (struct transport){tap, tap_send, tap_abort, tap_close, NULL};
 }

@@ -101,7 +101,7 @@ void rx_open(struct fixture *f)
     struct err err = {0};
     if (replica_open(&options, &f->replica, &err) != ERR_OK)
         fail_msg("%s", err.text);
-    struct transport transport = {f, fake_send, fake_abort, fake_close};
+    struct transport transport = {f, fake_send, fake_abort, fake_close, NULL};
     struct sync_options sync = {.url = "https://county.example",
                                 .station = "S1",
                                 .scopes = {f->own_only ? "S1" : NULL},

@@ -127,6 +127,42 @@ static void a_lost_reply_sends_the_same_marks_again(void **state)
     assert_int_equal(rx_status(f).rows_pushed, 3);
 }
 
+/* Marks that are claimed behind a push of `rows`. */
+static size_t wait_claimed(struct fixture *f, size_t rows)
+{
+    for (int i = 0; i < 3000 && rx_ask(f, "SELECT v FROM sync_state WHERE k='flight'") < 0; i++) {
+        clock_sleep_ms(1);
+        rx_turn(f);
+    }
+    return (size_t)rx_ask(f, "SELECT count(*) FROM sync_out WHERE st=1") - rows;
+}
+
+static void a_full_push_is_followed_by_one_that_was_claimed_meanwhile(void **state)
+{
+    struct fixture *f = *state;
+    rx_wait_request(f, "");
+    answer_good(f);
+    write_shifts(f, 600);
+    rx_wait_request(f, "");
+    size_t first = sent_rows(f);
+    assert_in_range(wait_claimed(f, first), 1, 600);
+    answer_error(f); /* gives them back */
+    rx_wait_request(f, "");
+    assert_int_equal(sent_rows(f), first);
+    size_t claimed = wait_claimed(f, first);
+    answer_good(f);
+    rx_wait_request(f, "");
+    assert_int_equal(sent_rows(f), claimed);
+    assert_string_equal(json_text(f->sent, "tok", ""), "t");
+    assert_int_equal(rx_status(f).rows_pushed, first);
+    while (rx_status(f).pending > 0) {
+        answer_good(f);
+        if (rx_status(f).pending > 0)
+            rx_wait_request(f, "");
+    }
+    assert_int_equal(rx_ask(f, "SELECT count(*) FROM shift WHERE _v > 0"), 600);
+}
+
 static void the_row_to_blame_is_found_and_only_it_is_set_aside(void **state)
 {
     struct fixture *f = *state;
@@ -307,6 +343,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_round_pulls_applies_in_slices_and_stores_the_cursor_last),
         TEST(a_lost_reply_sends_the_same_marks_again),
+        TEST(a_full_push_is_followed_by_one_that_was_claimed_meanwhile),
         TEST(the_row_to_blame_is_found_and_only_it_is_set_aside),
         TEST(a_county_that_refuses_everything_costs_no_row),
         TEST(a_409_without_a_remedy_holds_until_a_person_says_so),

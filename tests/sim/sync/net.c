@@ -197,7 +197,7 @@ static void close_transport(void *impl, void (*done)(void *ctx), void *ctx)
 
 void net_transport(struct station *station, struct transport *ret)
 {
-    *ret = (struct transport){station, send_request, abort_call, close_transport};
+    *ret = (struct transport){station, send_request, abort_call, close_transport, NULL};
 }
 
 static void give(struct station *station, const struct message *message)
