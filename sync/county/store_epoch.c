@@ -164,8 +164,8 @@ static int find_fork(struct db *db, struct giveback *give, struct store_answer *
     int rc = q != NULL ? db_step(q, err) : -1;
     if (rc < 0)
         return err != NULL ? err->code : ERR_IO;
-    if (rc == 0)
-        return answer_refuse(answer, 400, "common is no epoch of this county");
+    if (rc == 0) /* it came back once more, from before that one */
+        return epoch_refuse(db, answer, err);
     give->f = db_column_int(q, 0);
     give->merge.upto = db_column_int(q, 2);
     int64_t began_ms = db_column_int(q, 1);

@@ -582,6 +582,21 @@ static void a_crash_while_giving_back_begins_it_again(void **state)
     assert_int_equal(rx_ask(f, "SELECT count(*) FROM sync_out WHERE st=1"), 1);
 }
 
+static void a_county_that_goes_back_once_more_is_given_more(void **state)
+{
+    struct fixture *f = *state;
+    live(f);
+    rx_wait_request(f, "/v1/sync");
+    rx_answer(f, 409, REWIND);
+    rx_wait_request(f, "/v1/giveback");
+    assert_int_equal(json_int(f->sent, "f", 0), 80);
+    rx_answer(f, 409, "{\"error\":\"x\",\"rewind\":{\"eps\":[[\"e0\",0],[\"e9\",40]]}}");
+    rx_wait_request(f, "/v1/giveback");
+    assert_string_equal(json_text(f->sent, "common", ""), "e0");
+    assert_int_equal(json_int(f->sent, "f", 0), 40);
+    assert_int_equal(json_count(json_get(json_at(json_get(f->sent, "rows"), 0), "r")), 2);
+}
+
 static void without_a_common_epoch_everything_is_given_back(void **state)
 {
     struct fixture *f = *state;
@@ -635,6 +650,7 @@ int main(void)
         TEST(what_the_county_said_last_is_asked_about),
         TEST(a_comparison_of_another_life_does_not_count),
         TEST(a_crash_while_giving_back_begins_it_again),
+        TEST(a_county_that_goes_back_once_more_is_given_more),
         TEST(without_a_common_epoch_everything_is_given_back),
         TEST(the_rules_of_giving_back_can_be_taken_away),
     };
