@@ -236,6 +236,32 @@ static void sync_seen(struct county_fixture *f, const char *epoch, int64_t v)
     county_call(f, COUNTY_SYNC, body);
 }
 
+/* Its token and its numbers are of a life that was lost as well, but that comes second. */
+static void a_county_that_forgot_a_push_says_so_before_it_looks_at_tokens(void **state)
+{
+    struct county_fixture *f = *state;
+    char body[512], first[40], tok[40];
+    checkin(f, 1, "c1");
+    county_keep(f);
+    checkin(f, 1, "c2");
+    snprintf(first, sizeof first, "%s", json_text(f->reply, "ep", ""));
+    snprintf(tok, sizeof tok, "%s", json_text(f->reply, "tok", ""));
+    int64_t forgotten = json_int(f->reply, "v", 0);
+    county_restore(f);
+    static const char FORM[] =
+        "{\"p\":1,\"sv\":1,\"station\":\"S0117\",\"inc\":1,\"tok\":\"%s\",\"acked\":2,\"fp\":\"\","
+        "\"push\":[],\"pull\":{},\"max\":4096,\"seen\":[\"%s\",%lld]}";
+    snprintf(body, sizeof body, FORM, tok, first, (long long)forgotten);
+    county_call(f, COUNTY_SYNC, body);
+    assert_int_equal(f->status, 409);
+    assert_non_null(json_get(f->reply, "rewind"));
+    assert_null(json_get(f->reply, "reinc"));
+    snprintf(body, sizeof body, FORM, tok, first, 1LL);
+    county_call(f, COUNTY_SYNC, body);
+    assert_int_equal(f->status, 409);
+    assert_string_equal(json_text(json_get(f->reply, "reinc"), "why", ""), "token");
+}
+
 static void what_a_station_was_told_is_checked_like_a_cursor(void **state)
 {
     struct county_fixture *f = *state;
@@ -666,6 +692,7 @@ int main(void)
         TEST(an_incarnation_without_a_token_gets_one),
         TEST(without_the_rule_a_copy_passes),
         TEST(each_start_is_an_epoch_and_old_cursors_stay_good),
+        TEST(a_county_that_forgot_a_push_says_so_before_it_looks_at_tokens),
         TEST(what_a_station_was_told_is_checked_like_a_cursor),
         TEST(a_restored_county_gets_its_rows_back),
         TEST(giving_back_takes_no_column_away),

@@ -146,6 +146,8 @@ static void a_copied_disk_is_a_new_incarnation(void **state)
     struct wire_fixture *f = *state;
     become_known(f);
     write_event(f);
+    fx_run(f, "UPDATE sync_out SET st=2,v=10");
+    write_event(f);
     claim(f);
     write_event(f);
     text_copy(f->machine.parts[1], sizeof f->machine.parts[1], "cc");
@@ -156,6 +158,7 @@ static void a_copied_disk_is_a_new_incarnation(void **state)
     /* what was in flight is sent again, as it was */
     assert_int_equal(fx_ask(f, "SELECT count(*) FROM sync_out WHERE st=0"), 1);
     assert_int_equal(fx_ask(f, "SELECT count(*) FROM sync_out WHERE st=1"), 1);
+    assert_int_equal(fx_ask(f, "SELECT count(*) FROM sync_out WHERE st=2"), 1);
     char tok[32];
     state_text(f->replica, "tok", tok, sizeof tok);
     assert_string_equal(tok, "");
