@@ -3,12 +3,13 @@
  *
  *   sim_sync [--seeds N] [--first N] [--jobs N] [--without RULE]...
  *   sim_sync --seed N [--verbose] [--without RULE]...
- *   sim_sync --rules | --removals [--seeds N]
+ *   sim_sync --rules | --removals [--seeds N] [--minutes N] [--without RULE]...
  *
  * Without a rule removed a seed that fails is a defect: exit 1. With one removed the simulation
  * must notice: it stops at the first seed that fails because of it and exits 1 as well; exit 0
- * means that all seeds passed. --removals does that for each rule in turn and exits 1 when one was
- * not missed. --faults: the sum of enum sim_fault that may occur.
+ * means that all seeds passed. --removals does that for each rule in turn (or those named), with
+ * as many seeds (10,000) in as many minutes for all together (15), prints the table of README.md
+ * and exits 1 when one was not missed. --faults: the sum of enum sim_fault that may occur.
  *
  * `vcounter` alone is missed as well: epochs tell that the county came back from a backup, but
  * which versions are those of the life that was lost is told by the clock. */
@@ -28,12 +29,13 @@
 #include "sync/replica/seal.h"
 #include "sync/rules.h"
 
-enum { JOBS_MAX = 64, REPORTED_MAX = 10 };
+enum { JOBS_MAX = 64, REPORTED_MAX = 10, SEEDS_AT_ONCE = 500 };
 
 struct world *sim_world;
 
 struct options {
-    uint64_t first, seeds;
+    uint64_t first, seeds; /* seeds 0: 300, of the removals 10,000 */
+    uint64_t minutes;      /* of all removals together */
     int jobs;
     bool one, verbose, removals;
     uint32_t without;
@@ -43,7 +45,8 @@ struct options {
 /* What the jobs tell each other. */
 struct shared {
     uint64_t next, done, failed;
-    uint64_t found; /* a seed that failed */
+    uint64_t found;   /* the lowest seed that failed; 0: none */
+    int64_t until_ms; /* 0: no limit */
     bool stop;
 };
 
@@ -148,7 +151,7 @@ static bool run_seed(const struct options *options, uint64_t seed, struct seal *
     county_fini(&world);
     net_clear(&world);
     sim_world = NULL;
-    if (world.failure[0] != '\0')
+    if (world.failure[0] != '\0' && !options->removals)
         printf("seed %llu: %s\n", (unsigned long long)seed, world.failure);
     else if (options->one)
         printf("seed %llu: well, %d edits, %d events, %d conflicts\n", (unsigned long long)seed,
@@ -166,19 +169,25 @@ static bool fails_anyway(const struct options *options, uint64_t seed, struct se
     return options->without != 0 && !run_seed(&whole, seed, seal);
 }
 
+static bool is_late(const struct shared *shared)
+{
+    return shared->until_ms > 0 && clock_mono_ms(clock_real()) > shared->until_ms;
+}
+
 static int run_job(const struct options *options, struct shared *shared)
 {
     struct seal *seal = seal_for_test();
     for (;;) {
         uint64_t seed = options->first + __atomic_fetch_add(&shared->next, 1, __ATOMIC_RELAXED);
-        if (seed >= options->first + options->seeds || shared->stop)
+        if (seed >= options->first + options->seeds || shared->stop || is_late(shared))
             break;
         bool good = run_seed(options, seed, seal);
         __atomic_add_fetch(&shared->done, 1, __ATOMIC_RELAXED);
         if (good || fails_anyway(options, seed, seal))
             continue;
         uint64_t failed = __atomic_add_fetch(&shared->failed, 1, __ATOMIC_RELAXED);
-        shared->found = seed;
+        if (shared->found == 0 || seed < shared->found)
+            shared->found = seed;
         if (options->without != 0 || failed >= REPORTED_MAX)
             shared->stop = true;
     }
@@ -247,6 +256,8 @@ static const char *take_option(struct options *options, const char *name, const 
         return "a number is missing";
     if (strcmp(name, "--seeds") == 0) {
         options->seeds = count;
+    } else if (strcmp(name, "--minutes") == 0) {
+        options->minutes = count;
     } else if (strcmp(name, "--first") == 0) {
         options->first = count;
     } else if (strcmp(name, "--faults") == 0) {
@@ -283,22 +294,42 @@ static bool run_all(const struct options *options, struct shared *shared)
     return whole && shared->failed == 0;
 }
 
-/* Each rule is taken away until a seed fails for it. False: one was not missed. */
-static bool run_removals(struct options options, struct shared *shared)
+/* The rule is taken away until a seed fails for it. */
+static bool is_missed(struct options options, unsigned bit, int64_t until_ms, struct shared *shared)
 {
-    bool all = true;
-    for (unsigned bit = 0; sync_without_name(bit) != NULL; bit++) {
-        if (!is_rule(bit))
-            continue;
-        options.without = UINT32_C(1) << bit;
-        bool noticed = !run_all(&options, shared);
-        printf("without %s: %s %llu\n", sync_without_name(bit),
-               noticed ? "fails, seed" : "NOT NOTICED in seeds up to",
-               (unsigned long long)(noticed ? shared->found : options.first + options.seeds - 1));
-        fflush(stdout);
-        all = all && noticed;
+    options.without = UINT32_C(1) << bit;
+    *shared = (struct shared){.until_ms = until_ms};
+    run_jobs(&options, shared);
+    if (shared->found != 0)
+        printf("| %s | %llu |\n", sync_without_name(bit), (unsigned long long)shared->found);
+    fflush(stdout);
+    return shared->found != 0;
+}
+
+/* A line of the table for each rule: first those that a few seeds find. False: one was not missed.
+ */
+static bool run_removals(const struct options *options, struct shared *shared)
+{
+    uint32_t left = 0;
+    int64_t until_ms = clock_mono_ms(clock_real()) + (int64_t)options->minutes * 60000;
+    struct options some = *options;
+    for (unsigned bit = 0; sync_without_name(bit) != NULL; bit++)
+        if (is_rule(bit) && (options->without == 0 || (options->without >> bit & 1) != 0))
+            left |= UINT32_C(1) << bit;
+    puts("| without | first seed that fails |\n|---|---|");
+    fflush(stdout);
+    for (uint64_t seeds = SEEDS_AT_ONCE; left != 0 && some.first < options->first + options->seeds;
+         some.first += some.seeds, seeds = options->seeds) {
+        uint64_t rest = options->first + options->seeds - some.first;
+        some.seeds = seeds < rest ? seeds : rest;
+        for (unsigned bit = 0; sync_without_name(bit) != NULL; bit++)
+            if ((left >> bit & 1) != 0 && is_missed(some, bit, until_ms, shared))
+                left &= ~(UINT32_C(1) << bit);
     }
-    return all;
+    for (unsigned bit = 0; sync_without_name(bit) != NULL; bit++)
+        if ((left >> bit & 1) != 0)
+            printf("| %s | not noticed |\n", sync_without_name(bit));
+    return left == 0;
 }
 
 static int run(const struct options *options)
@@ -311,7 +342,7 @@ static int run(const struct options *options)
     files_init();
     log_set_sink(on_log, NULL);
     log_set_level(options->verbose ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR);
-    bool good = options->removals ? run_removals(*options, shared) : run_all(options, shared);
+    bool good = options->removals ? run_removals(options, shared) : run_all(options, shared);
     return good ? 0 : 1;
 }
 
@@ -329,7 +360,7 @@ static bool take_flag(struct options *options, const char *name)
 
 int main(int argc, char **argv)
 {
-    struct options options = {.first = 1, .seeds = 300, .faults = FAULT_ALL};
+    struct options options = {.first = 1, .minutes = 15, .faults = FAULT_ALL};
     options.jobs = (int)sysconf(_SC_NPROCESSORS_ONLN);
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--rules") == 0) {
@@ -345,5 +376,7 @@ int main(int argc, char **argv)
     }
     if (options.jobs < 1 || options.jobs > JOBS_MAX)
         options.jobs = 1;
+    if (options.seeds == 0)
+        options.seeds = options.removals ? 10000 : 300;
     return run(&options);
 }
