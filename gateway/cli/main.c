@@ -11,35 +11,21 @@
 
 #define SOCKET_DEFAULT "/run/touyan/touyan.sock"
 
+/* What `touyan help` says: a screen. `touyan help sms` says the rest. */
 static const char help_zh[] =
     "touyan —— 护学岗网关的操作命令\n"
     "\n"
     "  touyan status                    现在的情况，问题列在最后\n"
     "  touyan check                     逐项检查；退出码 0 正常 1 警告 2 严重 3 未知\n"
-    "  touyan sms list [in|out]         短信，最新的在最下面（--state 状态，--limit 条数）\n"
-    "  touyan sms show 编号             一条短信的经过\n"
-    "  touyan sms send 号码 内容        发一条短信\n"
-    "  touyan sms retry | cancel 编号   没收到的再发一次 | 还没发的不发了\n"
-    "  touyan sms pause | resume        暂停（报警照发） | 恢复发送\n"
-    "  touyan sms inbox                 没看懂的来信和建议的答复\n"
-    "  touyan sms answer 编号 内容      答复来信（内容写 1、2、3 即用建议的）\n"
-    "  touyan sms push 编号             确认给家长群发（编号见 touyan desk list）\n"
-    "  touyan sms balance               查话费余额\n"
-    "  touyan sms simulate 号码 内容    当作该号码发来一条短信（演练用）\n"
+    "  touyan sms list | show | send | inbox | answer ...   短信\n"
     "  touyan desk list | done 编号     待人工处理的事项：没看懂的短信、要打的电话、缺岗、报警\n"
-    "  touyan roster plan [日期] [afresh]   排那一周的班（不写日期是下周），只成草案，不通知人\n"
-    "  touyan roster show | diff        看草案 | 与已公布的差别\n"
-    "  touyan roster publish            公布草案，有变动的人收到短信\n"
-    "  touyan ledger list [学校] | show 编号   各校问题台账，按责任单位 | 一条的经过\n"
-    "  touyan ledger add 学校 内容 报告人 [1急|2|3]   登记隐患\n"
-    "  touyan ledger assign 编号 单位 期限 经办人   分派；merge 编号 并入编号 经办人\n"
-    "  touyan ledger start | fix | verify | reopen 编号 经办人   复核须另一人\n"
-    "  touyan ledger print 学校         打印台账\n"
+    "  touyan roster plan | diff | publish ...   排班：草案、差别、公布\n"
+    "  touyan ledger list | add | assign | verify ...   各校问题台账\n"
+    "  touyan device list | command | try ...   校门设备\n"
+    "  touyan sync status | now | conflicts ...   与县平台的同步\n"
     "  touyan enrol [代码|again]        本站的证书；用县里的一次性代码登记，或请县里核对批准\n"
-    "  touyan sync status | now         与县平台的同步 | 马上联系\n"
-    "  touyan sync pending | conflicts | quarantine   待上传、与县里冲突、搁置的（--limit 条数）\n"
-    "  touyan device list | command 编号 命令 | accounts passwd | try 规则文件 < 内容   校门设备\n"
-    "  touyan version | help\n"
+    "  touyan help 词                   该命令的各种用法，如 touyan help sms\n"
+    "  touyan version\n"
     "\n"
     "  --json  输出 JSON    --lang en  英文    --socket 路径（默认 " SOCKET_DEFAULT "）\n"
     "\n"
@@ -54,31 +40,16 @@ static const char help_en[] =
     "  touyan status                       how things are, problems last\n"
     "  touyan check                        every check; exits 0 ok, 1 warning, 2 critical, 3 "
     "unknown\n"
-    "  touyan sms list [in|out]            messages, newest at the bottom (--state S, --limit N)\n"
-    "  touyan sms show ID                  the story of one message\n"
-    "  touyan sms send NUMBER TEXT         send a message\n"
-    "  touyan sms retry | cancel ID        what did not arrive once more | what waits not at all\n"
-    "  touyan sms pause | resume           hold all but alarms | go on\n"
-    "  touyan sms inbox                    texts that nobody understood, with suggested answers\n"
-    "  touyan sms answer ID TEXT           answer one (1, 2 or 3: as suggested)\n"
-    "  touyan sms push ID                  let a notice to parents go (ID: touyan desk list)\n"
-    "  touyan sms balance                  ask the network for the balance\n"
-    "  touyan sms simulate NUMBER TEXT     as if that number had sent one (for drills)\n"
+    "  touyan sms list | show | send | inbox | answer ...   messages\n"
     "  touyan desk list | done ID          what waits for a person | it is seen to\n"
-    "  touyan roster plan [DATE] [afresh]  plan that week (the next one); only a draft, nobody is "
-    "told\n"
-    "  touyan roster show | diff           the draft | what it would change\n"
-    "  touyan roster publish               publish it; those concerned get a text\n"
-    "  touyan ledger list [SCHOOL] | show CODE   open issues by department | the story of one\n"
-    "  touyan ledger add SCHOOL TEXT BY [1|2|3]   a new issue (1: urgent)\n"
-    "  touyan ledger assign CODE DEPARTMENT DATE BY; merge CODE INTO BY\n"
-    "  touyan ledger start | fix | verify | reopen CODE BY   a second person verifies\n"
-    "  touyan ledger print SCHOOL          a sheet to sign\n"
+    "  touyan roster plan | diff | publish ...   the roster: a draft, what it changes, out with "
+    "it\n"
+    "  touyan ledger list | add | assign | verify ...   the schools' issues\n"
+    "  touyan device list | command | try ...   devices at the gates\n"
+    "  touyan sync status | now | conflicts ...   sync with the county\n"
     "  touyan enrol [CODE|again]           the station's certificate; get one by code or approval\n"
-    "  touyan sync status | now            sync with the county | ask it at once\n"
-    "  touyan sync pending | conflicts | quarantine   rows to send, that lost, put aside\n"
-    "  touyan device list | command ID NAME | accounts passwd | try FILE < PAYLOAD   devices\n"
-    "  touyan version | help\n"
+    "  touyan help WORD                    all of one command, such as touyan help sms\n"
+    "  touyan version\n"
     "\n"
     "  --json  print JSON    --lang en|zh    --socket PATH (default " SOCKET_DEFAULT ")\n"
     "\n"
@@ -88,8 +59,72 @@ static const char help_en[] =
     "Exit codes: 0 good, 1 not there, 64 usage, 69 not running, 75 later, 77 not allowed, 78 "
     "configuration\n";
 
+static const struct {
+    const char *noun, *zh, *en;
+} details[] = {
+    {"sms",
+     "  touyan sms list [in|out]         短信，最新的在最下面（--state 状态，--limit 条数）\n"
+     "  touyan sms show 编号             一条短信的经过\n"
+     "  touyan sms send 号码 内容        发一条短信\n"
+     "  touyan sms retry | cancel 编号   没收到的再发一次 | 还没发的不发了\n"
+     "  touyan sms pause | resume        暂停（报警照发） | 恢复发送\n"
+     "  touyan sms inbox                 没看懂的来信和建议的答复\n"
+     "  touyan sms answer 编号 内容      答复来信（内容写 1、2、3 即用建议的）\n"
+     "  touyan sms push 编号             确认给家长群发（编号见 touyan desk list）\n"
+     "  touyan sms balance               查话费余额\n"
+     "  touyan sms simulate 号码 内容    当作该号码发来一条短信（演练用）\n",
+     "  touyan sms list [in|out]            messages, newest at the bottom (--state S, --limit N)\n"
+     "  touyan sms show ID                  the story of one message\n"
+     "  touyan sms send NUMBER TEXT         send a message\n"
+     "  touyan sms retry | cancel ID        what did not arrive once more | what waits not at all\n"
+     "  touyan sms pause | resume           hold all but alarms | go on\n"
+     "  touyan sms inbox                    texts that nobody understood, with suggested answers\n"
+     "  touyan sms answer ID TEXT           answer one (1, 2 or 3: as suggested)\n"
+     "  touyan sms push ID                  let a notice to parents go (ID: touyan desk list)\n"
+     "  touyan sms balance                  ask the network for the balance\n"
+     "  touyan sms simulate NUMBER TEXT     as if that number had sent one (for drills)\n"},
+    {"desk",
+     "  touyan desk list | done 编号     待人工处理的事项：没看懂的短信、要打的电话、缺岗、报警\n",
+     "  touyan desk list | done ID          what waits for a person | it is seen to\n"},
+    {"roster",
+     "  touyan roster plan [日期] [afresh]   排那一周的班（不写日期是下周），只成草案，不通知人\n"
+     "  touyan roster show | diff        看草案 | 与已公布的差别\n"
+     "  touyan roster publish            公布草案，有变动的人收到短信\n",
+     "  touyan roster plan [DATE] [afresh]  plan that week (the next one); only a draft, nobody is "
+     "told\n"
+     "  touyan roster show | diff           the draft | what it would change\n"
+     "  touyan roster publish               publish it; those concerned get a text\n"},
+    {"ledger",
+     "  touyan ledger list [学校] | show 编号   各校问题台账，按责任单位 | 一条的经过\n"
+     "  touyan ledger add 学校 内容 报告人 [1急|2|3]   登记隐患\n"
+     "  touyan ledger assign 编号 单位 期限 经办人   分派；merge 编号 并入编号 经办人\n"
+     "  touyan ledger start | fix | verify | reopen 编号 经办人   复核须另一人\n"
+     "  touyan ledger print 学校         打印台账\n",
+     "  touyan ledger list [SCHOOL] | show CODE   open issues by department | the story of one\n"
+     "  touyan ledger add SCHOOL TEXT BY [1|2|3]   a new issue (1: urgent)\n"
+     "  touyan ledger assign CODE DEPARTMENT DATE BY; merge CODE INTO BY\n"
+     "  touyan ledger start | fix | verify | reopen CODE BY   a second person verifies\n"
+     "  touyan ledger print SCHOOL          a sheet to sign\n"},
+    {"sync",
+     "  touyan sync status | now         与县平台的同步 | 马上联系\n"
+     "  touyan sync pending | conflicts | quarantine   待上传、与县里冲突、搁置的（--limit "
+     "条数）\n",
+     "  touyan sync status | now            sync with the county | ask it at once\n"
+     "  touyan sync pending | conflicts | quarantine   rows to send, that lost, put aside\n"},
+    {"device",
+     "  touyan device list | command 编号 命令 | accounts passwd | try 规则文件 < 内容   "
+     "校门设备\n",
+     "  touyan device list | command ID NAME | accounts passwd | try FILE < PAYLOAD   devices\n"},
+};
+
 static int print_help(const struct cli *cli)
 {
+    const char *noun = cli->word_count > 1 ? cli->words[1] : "";
+    for (size_t i = 0; i < sizeof details / sizeof details[0]; i++)
+        if (strcmp(details[i].noun, noun) == 0) {
+            fputs(cli_say(cli, details[i].zh, details[i].en), stdout);
+            return EXIT_OK;
+        }
     fputs(cli_say(cli, help_zh, help_en), stdout);
     return EXIT_OK;
 }

@@ -163,6 +163,10 @@ class Cli(unittest.TestCase):
         self.assertLessEqual(len(help_text.splitlines()), 24)
         self.assertEqual(help_text.count("例"), 1)
         self.assertEqual(self.out("--help", "--lang", "en").count("Examples"), 1)
+        for noun in ("sms", "desk", "roster", "ledger", "sync", "device"):
+            lines = self.out("help", noun).splitlines()
+            self.assertLessEqual(len(lines), 24)
+            self.assertTrue(all(f"touyan {noun} " in line for line in lines), lines)
 
     @unittest.skipUnless(os.getuid() == 0, "only root can become somebody else")
     def test_strangers_are_refused(self):
