@@ -119,14 +119,18 @@ static bool forgive(const struct batch *batch)
 
 /* --- rows with marks, exits, deletions --- */
 
-static int64_t own_groups(const struct batch *batch, const char *id)
+/* Of marks that are not settled, and of those that were accepted after the row was as it comes now:
+ * it is older than what it is awaited for. */
+static int64_t own_groups(const struct batch *batch, const char *id, int64_t v)
 {
     int64_t mask = 0;
     struct query *query =
         replica_query(batch->wire->replica, "SELECT gm FROM sync_out WHERE tid = ?1 AND tid <> 18 "
-                                            "AND pk = ?2 AND st <> 2 AND st <> 4 AND st < 2");
+                                            "AND pk = ?2 AND st <> 2 AND st <> 4 AND (st < 2 OR "
+                                            "(base = v AND v > ?3))");
     query_int(query, 1, batch->group->table->tid);
     query_text(query, 2, id);
+    query_int(query, 3, batch->wire->force ? INT64_MAX : v);
     while (query_row(query))
         mask |= query_get_int(query, 0);
     query_done(query);
@@ -173,7 +177,7 @@ static bool store_marked(const struct batch *batch, size_t at, const char *id, i
     struct batch one = *batch;
     one.rows[0] = batch->rows[at];
     one.count = 1;
-    int64_t own = own_groups(batch, id);
+    int64_t own = own_groups(batch, id, v);
     if ((own & PROTOCOL_GROUP_DELETED) != 0 && !is_here(batch, id))
         return settle_awaited(batch, id, v); /* deleted here, and the county does not know yet */
     char lacking[LACKS_NAMES_BYTES];

@@ -200,6 +200,27 @@ static void what_is_sent_again_is_what_was_sent(void **state)
     ASSERT_TEXT(f, "SELECT group_concat(coalesce(was,'-')) FROM sync_out", "-,-");
 }
 
+/* But for a column that the program did not know then: of that it says what it has been told since.
+ */
+static void what_is_sent_again_takes_nothing_away(void **state)
+{
+    struct wire_fixture *f = *state;
+    fx_meet(f);
+    fx_get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "10", "null", "planned")));
+    fx_run(f, "UPDATE shift SET post_id='x'");
+    fx_build(f, 100);
+    fx_run(f, "UPDATE shift SET post_id='y'");
+    replica_set_applying(f->replica, true);
+    fx_run(f, "UPDATE shift SET need=5");
+    replica_set_applying(f->replica, false);
+    fx_build(f, 100);
+    assert_int_equal(json_int(fx_sent_row(f, 0, 0), "need", -1), -1);
+    fx_run(f, "UPDATE sync_column SET lacking=1 WHERE tid=13 AND name='need'");
+    fx_build(f, 100);
+    assert_string_equal(json_text(fx_sent_row(f, 0, 0), "post_id", ""), "x");
+    assert_int_equal(json_int(fx_sent_row(f, 0, 0), "need", 0), 5);
+}
+
 static void a_deletion_that_is_sent_again_is_a_deletion(void **state)
 {
     struct wire_fixture *f = *state;
@@ -265,6 +286,24 @@ static void a_new_incarnation_sends_first_what_was_in_flight(void **state)
     assert_int_equal(json_int(fx_sent_row(f, 0, 0), "need", 0), 8);
     assert_int_equal(json_int(fx_sent_row(f, 0, 0), "base", 0), 500);
     assert_int_equal(json_int(fx_sent_row(f, 0, 0), "unfed", 0), 1); /* its row is still to come */
+}
+
+/* A row that was under way for long says what was there before the change that it is awaited for.
+ */
+static void an_accepted_change_is_not_undone_by_an_older_row(void **state)
+{
+    struct wire_fixture *f = *state;
+    fx_meet(f);
+    fx_get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "10", "1", "planned")));
+    fx_run(f, "UPDATE shift SET need=7");
+    fx_build(f, 100);
+    fx_get(f, "\"ack\":1,\"v0\":500,\"lost\":[],\"keep\":[1],\"bad\":[]",
+           GROUP("shift", SHIFT("a", "20", "2", "published")));
+    ASSERT_TEXT(f, "SELECT need||state FROM shift", "7published");
+    fx_build(f, 100);
+    fx_get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "500", "7", "published")));
+    fx_get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "600", "3", "published")));
+    assert_int_equal(fx_ask(f, "SELECT need FROM shift"), 3);
 }
 
 static void what_stands_on_an_accepted_change_has_its_version_for_base(void **state)
@@ -553,9 +592,11 @@ int main(void)
         TEST(a_reply_that_does_not_answer_is_refused),
         TEST(poison_is_set_aside_before_it_is_sent),
         TEST(what_is_sent_again_is_what_was_sent),
+        TEST(what_is_sent_again_takes_nothing_away),
         TEST(a_deletion_that_is_sent_again_is_a_deletion),
         TEST(the_fingerprint_is_that_of_the_rows),
         TEST(a_new_incarnation_sends_first_what_was_in_flight),
+        TEST(an_accepted_change_is_not_undone_by_an_older_row),
         TEST(what_stands_on_an_accepted_change_has_its_version_for_base),
         TEST(what_was_sent_is_sent_again_even_when_its_row_is_gone),
         TEST(a_refused_push_is_unclaimed_and_the_first_row_set_aside),

@@ -236,12 +236,15 @@ static const char *table_of(const struct row *row)
 static void add_row(struct world *world, const struct row *row)
 {
     char json[256];
+    char beside[16] = "null";
+    if (row->beside != 0)
+        snprintf(beside, sizeof beside, "%d", row->beside);
     snprintf(json, sizeof json,
              row->assignment ? "{\"id\":\"%s\",\"scope\":\"%s\",\"person_id\":\"e%d\",\"state\":"
-                               "\"e%d\",\"shift_id\":\"s\",\"role\":7}"
+                               "\"e%d\",\"shift_id\":\"s\",\"role\":%s}"
                              : "{\"id\":\"%s\",\"scope\":\"%s\",\"post_id\":\"e%d\",\"state\":"
-                               "\"e%d\",\"date\":\"d\",\"peak\":\"am\",\"need\":7}",
-             row->id, row->home, row->said[0], row->said[1]);
+                               "\"e%d\",\"date\":\"d\",\"peak\":\"am\",\"need\":%s}",
+             row->id, row->home, row->said[0], row->said[1], beside);
     say(world, "the county imports %s", json);
     add_import(world, table_of(row), json);
 }
@@ -259,6 +262,20 @@ static int parent_of(const struct world *world, int row, int group)
     const struct row *it = &world->history.rows[row];
     int now = world->county.sample.value[row][group];
     return now < 0 ? it->last[group] : now;
+}
+
+/* What the county has beside the value of group 0; 0: nothing. */
+static int beside(struct world *world, const struct row *row)
+{
+    sqlite3_stmt *query = NULL;
+    sqlite3_prepare_v2(world->county.look,
+                       row->assignment ? "SELECT role FROM assignment WHERE id = ?1"
+                                       : "SELECT need FROM shift WHERE id = ?1",
+                       -1, &query, NULL);
+    sqlite3_bind_text(query, 1, row->id, -1, SQLITE_STATIC);
+    int number = sqlite3_step(query) == SQLITE_ROW ? sqlite3_column_int(query, 0) : 0;
+    sqlite3_finalize(query);
+    return number;
 }
 
 /* row -1: a new one. */
@@ -282,6 +299,10 @@ void county_edit(struct world *world, int row, bool both)
             it->said[group] = history_add_edit(world, row, group, parent_of(world, row, group), -1);
         else if (exported)
             it->said[group] = world->county.sample.value[row][group];
+    if (all || one == 0)
+        it->beside = 7;
+    else if (exported)
+        it->beside = beside(world, it);
     it->imported = true;
     it->gone = false;
     import_row(world, it);

@@ -79,6 +79,7 @@ struct row {
     bool gone;        /* the county's imports have it no more */
     char home[8];     /* where the county has put it last */
     int said[GROUPS]; /* by the last import */
+    int beside;       /* what it said in the column that not every station knows; 0: nothing */
     int last[GROUPS]; /* what the county had when it was last looked at and had it */
     bool told;        /* it had a value in the column that some stations do not know */
 };
