@@ -182,8 +182,9 @@ static bool store_marked(const struct batch *batch, size_t at, const char *id, i
         return settle_awaited(batch, id, v); /* deleted here, and the county does not know yet */
     char lacking[LACKS_NAMES_BYTES];
     lacks_names(batch->wire, batch->group->table, id, lacking);
-    return run_rows(&one, own, lacking) && forgive(&one) && settle_awaited(batch, id, v) &&
-           refresh_bases(batch, id, v);
+    return run_rows(&one, own, lacking) &&
+           lacks_mend_marks(batch->wire, batch->group->table, id, lacking) && forgive(&one) &&
+           settle_awaited(batch, id, v) && refresh_bases(batch, id, v);
 }
 
 /* What the station changed in a row that is taken from it is kept for a person to look at. */

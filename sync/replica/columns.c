@@ -1,8 +1,9 @@
 /* What an upgrade of the program adds to the replicated tables; see columns.h.
  *
  * The file keeps the names of the columns it was told of. The first time all are noted and nothing
- * lacks. Later a name that is not there came with a newer program: the rows that the county gave
- * before have NULL in it, whatever the county has. */
+ * lacks. Later a name that is not there came with a newer program: the rows that were there
+ * before have NULL in it, whatever the county has, and whoever made them here knew nothing of it.
+ */
 #include "sync/replica/columns.h"
 
 #include <stdbool.h>
@@ -81,7 +82,7 @@ static bool note_lacks(sqlite3 *db, const struct table *table)
 {
     char sql[SQL_BYTES];
     snprintf(sql, sizeof sql,
-             "INSERT INTO sync_lacks(tid, pk) SELECT %d, id FROM %s WHERE _v > 0 "
+             "INSERT INTO sync_lacks(tid, pk) SELECT %d, id FROM %s WHERE true "
              "ON CONFLICT DO NOTHING",
              table->tid, table->name);
     return run(db, sql);

@@ -29,12 +29,12 @@ static void rows_that_were_here_lack_a_new_column(void **state)
     upgrade(f);
     ASSERT_TEXT(f, "SELECT group_concat(tid || '.' || name) FROM sync_column WHERE lacking",
                 "13.need");
-    ASSERT_TEXT(f, "SELECT group_concat(pk) FROM sync_lacks WHERE tid = 13", "a,b");
+    ASSERT_TEXT(f, "SELECT group_concat(pk) FROM sync_lacks WHERE tid = 13", "a,b,new");
     ASSERT_TEXT(f, "SELECT group_concat(tid) FROM sync_refill", "13");
     ASSERT_TEXT(f, "SELECT group_concat(k || v) FROM sync_state WHERE k GLOB 'digest:*'",
                 "digest:*2,digest:S12");
     fx_crash(f);
-    assert_int_equal(fx_ask(f, "SELECT count(*) FROM sync_lacks"), 2);
+    assert_int_equal(fx_ask(f, "SELECT count(*) FROM sync_lacks"), 3);
 }
 
 static void a_new_table_is_compared(void **state)
@@ -53,11 +53,14 @@ static void what_nobody_knows_is_left_out_of_a_push(void **state)
     upgrade(f);
     fx_run(f, "UPDATE shift SET post_id = 'x' WHERE id = 'a'");
     fx_run(f, "UPDATE shift SET need = 5 WHERE id = 'b'");
+    fx_run(f, "INSERT INTO shift(id,scope,post_id,date,peak,state) VALUES "
+              "('later','S1','p','2026-09-01','am','planned')");
     fx_build(f, 100);
-    assert_int_equal(f->rows, 3);
-    struct json *row = fx_sent_row(f, 0, 0); /* made here, so all of it is known */
+    assert_int_equal(f->rows, 4);
+    struct json *row = fx_sent_row(f, 0, 0); /* who made it did not know the column either */
     assert_string_equal(json_text(row, "id", ""), "new");
-    assert_non_null(json_get(row, "need"));
+    assert_null(json_get(row, "need"));
+    assert_non_null(json_get(fx_sent_row(f, 0, 3), "need"));
     row = fx_sent_row(f, 0, 1);
     assert_string_equal(json_text(row, "post_id", ""), "x");
     assert_null(json_get(row, "need"));
@@ -71,9 +74,9 @@ static void a_row_that_comes_lacks_nothing_any_more(void **state)
     struct wire_fixture *f = *state;
     upgrade(f);
     fx_get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "9", "6", "older")));
-    assert_int_equal(fx_ask(f, "SELECT count(*) FROM sync_lacks"), 2);
+    assert_int_equal(fx_ask(f, "SELECT count(*) FROM sync_lacks"), 3);
     fx_get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "12", "7", "planned")));
-    ASSERT_TEXT(f, "SELECT group_concat(pk) FROM sync_lacks", "b");
+    ASSERT_TEXT(f, "SELECT group_concat(pk) FROM sync_lacks", "b,new");
     fx_run(f, "UPDATE shift SET need = NULL WHERE id = 'a'");
     fx_build(f, 100);
     assert_int_equal(f->rows, 2);
@@ -98,7 +101,25 @@ static void a_changed_group_takes_what_it_lacks_and_nothing_else(void **state)
                 "id = 'a'",
                 "mine-7open");
     ASSERT_TEXT(f, "SELECT need || state FROM shift WHERE id = 'b'", "5open");
-    assert_int_equal(fx_ask(f, "SELECT count(*) FROM sync_lacks"), 0);
+    assert_int_equal(fx_ask(f, "SELECT count(*) FROM sync_lacks"), 1);
+}
+
+/* What is in flight is sent again as it was, but for what nobody knew then. */
+static void marks_that_keep_their_row_are_mended(void **state)
+{
+    struct wire_fixture *f = *state;
+    upgrade(f);
+    fx_run(f, "UPDATE shift SET post_id = 'x' WHERE id = 'a'");
+    fx_build(f, 100);
+    fx_run(f, "UPDATE shift SET post_id = 'y' WHERE id = 'a'");
+    struct page page;
+    f->rows = 0;
+    fx_reply_with(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "10", "7", "planned")), &page);
+    fx_apply_rows(f, &page, 0, 1);
+    page_free(&page);
+    fx_build(f, 100);
+    assert_string_equal(json_text(fx_sent_row(f, 0, 1), "post_id", ""), "x");
+    assert_int_equal(json_int(fx_sent_row(f, 0, 1), "need", 0), 7);
 }
 
 static void what_a_county_does_not_tell_of_stays(void **state)
@@ -171,7 +192,7 @@ static void rows_that_lack_something_are_fetched(void **state)
     assert_true(digest_store(&digest));
     work_until_request(f, &digest);
     assert_int_equal(fx_ask(f, "SELECT sum(need) FROM shift"), 15);
-    assert_int_equal(fx_ask(f, "SELECT count(*) FROM sync_lacks"), 0);
+    ASSERT_TEXT(f, "SELECT group_concat(pk) FROM sync_lacks", "new");
     assert_int_equal(fx_ask(f, "SELECT count(*) FROM sync_refill"), 0);
     assert_int_equal(fx_ask(f, "SELECT count(*) FROM sync_state WHERE k GLOB 'digest:*'"), 0);
     ASSERT_TEXT(f, "SELECT v FROM sync_state WHERE k = 'cur:S1'", "[\"e1\",900]");
@@ -187,6 +208,7 @@ int main(void)
         TEST(what_nobody_knows_is_left_out_of_a_push),
         TEST(a_row_that_comes_lacks_nothing_any_more),
         TEST(a_changed_group_takes_what_it_lacks_and_nothing_else),
+        TEST(marks_that_keep_their_row_are_mended),
         TEST(what_a_county_does_not_tell_of_stays),
         TEST(rows_that_lack_something_are_fetched),
     };

@@ -120,26 +120,33 @@ static void note_last(struct world *world)
                    sizeof world->history.rows[i].last);
 }
 
-/* A station that does not know a column takes nothing away from it. */
+/* A station that does not know a column takes nothing away from it. (Who knows that there is
+ * nothing in it may win over who has written to it at the same time: rows that began without are
+ * left out.) */
 static void look_at_columns(struct world *world)
 {
     sqlite3_stmt *query = NULL;
-    bool told[ROWS_MAX] = {false};
+    bool here[ROWS_MAX] = {false};
     sqlite3_prepare_v2(world->county.look,
                        "SELECT id, need IS NOT NULL FROM shift UNION ALL SELECT id, role IS NOT "
                        "NULL FROM assignment",
                        -1, &query, NULL);
     while (sqlite3_step(query) == SQLITE_ROW) {
-        int row = history_find_row(world, text_at(query, 0));
-        if (row < 0)
+        int at = history_find_row(world, text_at(query, 0));
+        if (at < 0)
             continue;
-        told[row] = sqlite3_column_int(query, 1) != 0;
-        if (world->history.rows[row].told && !told[row])
-            fail(world, "%s: what its author did not know was taken away", text_at(query, 0));
+        struct row *row = &world->history.rows[at];
+        bool told = sqlite3_column_int(query, 1) != 0;
+        here[at] = true;
+        if (row->told == VALUE_TOLD && !told)
+            fail(world, "%s: what its author did not know was taken away", row->id);
+        if (row->told == VALUE_UNSEEN)
+            row->told = told ? VALUE_TOLD : VALUE_NONE;
     }
     sqlite3_finalize(query);
     for (int i = 0; i < ROWS_MAX; i++)
-        world->history.rows[i].told = told[i];
+        if (!here[i])
+            world->history.rows[i].told = VALUE_UNSEEN;
 }
 
 static void look_into_county(struct world *world)

@@ -436,8 +436,10 @@ void county_put_back(struct world *world, const struct copy *copy)
         struct row *row = &world->history.rows[i];
         if (i < copy->row_count)
             *row = copy->rows[i];
-        else
-            row->imported = row->told = false;
+        else {
+            row->imported = false;
+            row->told = VALUE_UNSEEN;
+        }
     }
 }
 

@@ -81,7 +81,7 @@ struct row {
     int said[GROUPS]; /* by the last import */
     int beside;       /* what it said in the column that not every station knows; 0: nothing */
     int last[GROUPS]; /* what the county had when it was last looked at and had it */
-    bool told;        /* it had a value in the column that some stations do not know */
+    enum { VALUE_UNSEEN, VALUE_TOLD, VALUE_NONE } told; /* in the column that some do not know */
 };
 
 struct copy {
