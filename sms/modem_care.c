@@ -64,7 +64,6 @@ bool modem_power_cycle(struct modem *modem)
 void modem_on_state(struct modem *modem)
 {
     const struct frame *frame = &modem->frame;
-    int64_t now = clock_wall_ms(modem->options.clock);
     bool had_network = route_is_registered(modem->registration);
     modem->csq = frame->csq;
     modem->registration = frame->registration;
@@ -73,7 +72,7 @@ void modem_on_state(struct modem *modem)
     if (frame->network_ms != 0) {
         if (modem->options.events.on_time != NULL)
             modem->options.events.on_time(modem->options.events.ctx, modem, frame->network_ms);
-        now = clock_wall_ms(modem->options.clock); /* it may just have been set by that */
+        int64_t now = clock_wall_ms(modem->options.clock); /* it may just have been set by that */
         modem->clock_off_ms = frame->network_ms - now;
         modem->clock_at_ms = now;
     }

@@ -263,12 +263,8 @@ static void on_turn_end(void *ctx, int64_t arg, bool committed)
 static void run_parts(struct duty *duty)
 {
     static int64_t (*const ticks[DUTY_PARTS])(struct duty *) = {
-        [PART_CHECKIN] = checkin_tick,
-        [PART_GAP] = gap_tick,
-        [PART_REMIND] = remind_tick,
-        [PART_HORIZON] = once_a_day,
-        [PART_LEDGER] = ledger_tick,
-        [PART_VISIT] = visit_tick,
+        [PART_CHECKIN] = checkin_tick, [PART_GAP] = gap_tick,       [PART_REMIND] = remind_tick,
+        [PART_HORIZON] = once_a_day,   [PART_LEDGER] = ledger_tick, [PART_VISIT] = visit_tick,
     };
     bool ran = false;
     for (int i = 0; i < DUTY_PARTS; i++) {

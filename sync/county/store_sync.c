@@ -244,6 +244,23 @@ static int give_again(struct db *db, const struct request *request, struct buf *
                    request->inc);
 }
 
+/* Of an incarnation that is known, by its token. */
+static int push_of_life(struct db *db, struct request *request, const struct life *life,
+                        struct store_answer *answer, struct buf *out, struct err *err)
+{
+    bool lax = (db->without & WITHOUT_TOKEN) != 0;
+    if (life->repeated && (life->tokenless || life->previous || lax))
+        return give_again(db, request, out, err);
+    bool beside = request->pushed.rows == 0 && (db->without & WITHOUT_PULLINFLIGHT) != 0;
+    if (!life->current && !lax && !(beside && life->previous))
+        return refuse_reinc(answer, life->last, "token");
+    if (request->pushed.rows == 0)
+        return write_nothing_pushed(life->last, out);
+    if (request->pushed.first_lseq <= life->last && !lax)
+        return refuse_reinc(answer, life->last, "numbers");
+    return push_new(db, request, out, err);
+}
+
 /* The token first: a push is new, a repetition, or of a database that is not the one we know. */
 static int do_push(struct db *db, struct request *request, struct store_answer *answer,
                    struct buf *out, struct err *err)
@@ -258,17 +275,7 @@ static int do_push(struct db *db, struct request *request, struct store_answer *
         return code;
     if (!life.known)
         return refuse_reinc(answer, 0, "unknown");
-    bool lax = (db->without & WITHOUT_TOKEN) != 0;
-    if (life.repeated && (life.tokenless || life.previous || lax))
-        return give_again(db, request, out, err);
-    bool beside = request->pushed.rows == 0 && (db->without & WITHOUT_PULLINFLIGHT) != 0;
-    if (!life.current && !lax && !(beside && life.previous))
-        return refuse_reinc(answer, life.last, "token");
-    if (request->pushed.rows == 0)
-        return write_nothing_pushed(life.last, out);
-    if (request->pushed.first_lseq <= life.last && !lax)
-        return refuse_reinc(answer, life.last, "numbers");
-    return push_new(db, request, out, err);
+    return push_of_life(db, request, &life, answer, out, err);
 }
 
 /* --- the whole --- */

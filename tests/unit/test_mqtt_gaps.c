@@ -29,7 +29,7 @@ int client_publish(struct client *client, const char *topic, const void *payload
                    int qos, bool retain, int *ret_message_id, struct err *err)
 {
     (void)client, (void)topic, (void)payload, (void)size, (void)qos, (void)retain;
-    (void)ret_message_id;
+    *ret_message_id = 0;
     return err_set(err, ERR_STATE, "not online");
 }
 

@@ -94,8 +94,10 @@ static int check_line(struct mapping *mapping, char *line)
     char *rest = NULL;
     const char *file = strtok_r(line, "\t", &rest), *topic = strtok_r(NULL, "\t", &rest);
     const char *expected = strtok_r(NULL, "", &rest);
-    if (file == NULL || topic == NULL || expected == NULL)
-        fail_msg("\"%s\" has not three columns", line);
+    if (file == NULL || topic == NULL || expected == NULL) {
+        print_error("\"%s\" has not three columns\n", line);
+        return 1;
+    }
     struct buf payload, out;
     buf_init(&out, LINE_BYTES);
     read_payload(file, &payload);

@@ -278,6 +278,24 @@ static int beside(struct world *world, const struct row *row)
     return number;
 }
 
+/* What the file says of the row: one group is the operator's word, or all are; the others are as
+ * the county had them when the file was made, or as in the file before. */
+static void write_line(struct world *world, int row, bool all)
+{
+    struct row *it = &world->history.rows[row];
+    int one = below(world, GROUPS);
+    bool exported = chance(world, 500); /* the file was made from what the county had */
+    for (int group = 0; group < GROUPS; group++)
+        if (all || group == one)
+            it->said[group] = history_add_edit(world, row, group, parent_of(world, row, group), -1);
+        else if (exported)
+            it->said[group] = world->county.sample.value[row][group];
+    if (all || one == 0)
+        it->beside = 7;
+    else if (exported)
+        it->beside = beside(world, it);
+}
+
 /* row -1: a new one. */
 void county_edit(struct world *world, int row, bool both)
 {
@@ -291,18 +309,8 @@ void county_edit(struct world *world, int row, bool both)
     if (fresh)
         row = history_add_row(world, chance(world, 500), chance(world, 750) ? "S1" : "S2");
     struct row *it = &history->rows[row];
-    bool all = both || fresh || !it->imported || world->county.sample.value[row][0] < 0;
-    int one = below(world, GROUPS);
-    bool exported = chance(world, 500); /* the file was made from what the county had */
-    for (int group = 0; group < GROUPS; group++)
-        if (all || group == one)
-            it->said[group] = history_add_edit(world, row, group, parent_of(world, row, group), -1);
-        else if (exported)
-            it->said[group] = world->county.sample.value[row][group];
-    if (all || one == 0)
-        it->beside = 7;
-    else if (exported)
-        it->beside = beside(world, it);
+    write_line(world, row,
+               both || fresh || !it->imported || world->county.sample.value[row][0] < 0);
     it->imported = true;
     it->gone = false;
     import_row(world, it);
