@@ -122,6 +122,7 @@ class Enrol(unittest.TestCase):
         wait_for("sync by the token", station.is_up)
         wait_for("the request", lambda: station.enrolment()["state"] == "waiting")
         station.touyan("enrol", self.county.code())
+        wait_for("the certificate", lambda: station.enrolment()["state"] == "good")
         wait_for("sync", station.is_up)
         token.write_text("0123456789abcdef0123456789abcdef\n")  # it is not needed any more
         station.touyan("sync", "now")

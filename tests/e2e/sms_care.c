@@ -375,6 +375,14 @@ static bool both_have_network(struct smsstation *s, const char *arg)
     return has_network(s, arg) && sms_modem_status(s->sms, 1, &status) && status.registration == 1;
 }
 
+/* A message goes to the best modem that is free: while it reads a report, that is the other one. */
+static bool second_is_free(struct smsstation *s, const char *arg)
+{
+    struct sms_modem_status status;
+    (void)arg;
+    return sms_modem_status(s->sms, 1, &status) && text_equal(status.state, "ready");
+}
+
 /* Only there for its modem. */
 static struct smsstation other;
 
@@ -401,10 +409,12 @@ static void test_two_modems(void **state)
 {
     struct smsstation *s = *state;
     add_modem(s);
+    UNTIL(second_is_free, NULL);
     smsstation_put(s, "+8613900000001", "按号段", SMS_PRIO_DUTY);
     UNTIL(is_delivered, "按号段");
     assert_int_equal(smsstation_book(&other, "accepted", "按号段"), 1);
     smsstation_tell(&other, "{\"cmd\":\"network\",\"delay_ms\":1800}");
+    UNTIL(second_is_free, NULL);
     smsstation_put(s, "+8613900000001", "慢", SMS_PRIO_DUTY);
     UNTIL(is_at_other, "慢");
     smsstation_put(s, "+8613900000001", "报警不等", SMS_PRIO_PANIC); /* the other one is free */
