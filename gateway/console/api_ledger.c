@@ -8,25 +8,18 @@
 enum { LEDGER_MAX = 1000 };
 
 #define COLUMNS                                                                                    \
-    "SELECT i.code, s.code, coalesce(nullif(s.short, ''), s.name), i.title, i.category, i.place,"  \
-    " i.state, coalesce(o.short, o.name), i.due_on, r.name, f.name, c.code, i.severity,"           \
-    " i.found_at, i.state NOT IN ('fixed', 'closed', 'merged') AND i.due_on < ?2"                  \
+    "SELECT i.code, s.code AS school_code, coalesce(nullif(s.short, ''), s.name) AS school,"       \
+    " i.title, i.category, i.place, i.state, coalesce(o.short, o.name) AS dept, i.due_on AS due,"  \
+    " r.name AS reporter, f.name AS fixed_by, c.code AS common, i.severity, i.found_at,"           \
+    " i.state NOT IN ('fixed', 'closed', 'merged') AND i.due_on < ?2 AS overdue"                   \
     " FROM issue i LEFT JOIN school s ON s.id = i.school_id LEFT JOIN org o ON o.id = i.dept_id"   \
     " LEFT JOIN person r ON r.id = i.reporter_id LEFT JOIN person f ON f.id = i.fixed_by"          \
     " LEFT JOIN issue c ON c.id = i.common_id"
 
 static struct json *issue_json(struct query *q)
 {
-    static const char *const texts[] = {"code",     "school_code", "school",   "title",
-                                        "category", "place",       "state",    "dept",
-                                        "due",      "reporter",    "fixed_by", "common"};
-    struct json *json = json_new_object();
-    int column = 0;
-    for (; column < (int)(sizeof texts / sizeof texts[0]); column++)
-        json_set_text(json, texts[column], query_get_text(q, column));
-    json_set_int(json, "severity", query_get_int(q, column));
-    json_set_int(json, "found_at", query_get_int(q, column + 1));
-    json_set_bool(json, "overdue", query_get_int(q, column + 2) != 0);
+    struct json *json = query_get_json(q);
+    json_set_bool(json, "overdue", json_int(json, "overdue", 0) != 0);
     return json;
 }
 
@@ -58,24 +51,14 @@ struct json *console_ledger_list(struct replica *replica, const struct http_requ
 
 static struct json *story(struct replica *replica, const char *code)
 {
-    struct json *list = json_new_array();
     struct query *q = replica_query(
         replica,
-        "SELECT e.at, e.what, p.name, e.detail FROM issue_event e"
+        "SELECT e.at, e.what, p.name AS person, e.detail FROM issue_event e"
         " LEFT JOIN person p ON p.id = e.person_id WHERE e.issue_id = (SELECT id FROM issue"
         " WHERE code = ?1 ORDER BY state IN ('closed', 'merged'), found_at DESC LIMIT 1)"
         " ORDER BY e.at, e.id");
     query_text(q, 1, code);
-    while (query_row(q)) {
-        struct json *json = json_new_object();
-        json_set_int(json, "at", query_get_int(q, 0));
-        json_set_text(json, "what", query_get_text(q, 1));
-        json_set_text(json, "person", query_get_text(q, 2));
-        json_set_text(json, "detail", query_get_text(q, 3));
-        json_add(list, json);
-    }
-    query_done(q);
-    return list;
+    return query_list(q);
 }
 
 struct json *console_ledger_one(struct replica *replica, const char *code)

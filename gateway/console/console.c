@@ -45,6 +45,43 @@ static int status_of(int code)
     }
 }
 
+/* What a module was asked to do: its error, or (when the turn is committed) what it returned. */
+static void reply_done(struct http_answer *ret, int code, const struct err *err, struct json *json)
+{
+    ret->wrote = code == ERR_OK;
+    if (code == ERR_OK) {
+        reply(ret, OK, json);
+        return;
+    }
+    json_free(json);
+    reply_error(ret, status_of(code), err->text);
+}
+
+/* The same with one thing to return: the key it has in the answer. */
+static void reply_named(struct http_answer *ret, int code, const struct err *err, const char *key,
+                        const char *value)
+{
+    struct json *json = json_new_object();
+    json_set_text(json, key, value);
+    reply_done(ret, code, err, json);
+}
+
+static void reply_list(struct http_answer *ret, const char *key, struct json *list)
+{
+    struct json *json = json_new_object();
+    json_set(json, key, list);
+    reply(ret, OK, json);
+}
+
+/* One row, or that there is none. */
+static void reply_one(struct http_answer *ret, struct json *one, const char *absent)
+{
+    if (one == NULL)
+        reply_error(ret, NOT_FOUND, absent);
+    else
+        reply(ret, OK, one);
+}
+
 static void get_status(struct console *console, const struct http_request *request,
                        struct http_answer *ret)
 {
@@ -91,33 +128,25 @@ static void get_enrolment(struct console *console, const struct http_request *re
 static void get_sync_pending(struct console *console, const struct http_request *request,
                              struct http_answer *ret)
 {
-    struct json *json = json_new_object();
-    json_set(json, "pending", console_sync_pending(console->replica, request));
-    reply(ret, OK, json);
+    reply_list(ret, "pending", console_sync_pending(console->replica, request));
 }
 
 static void get_sync_conflicts(struct console *console, const struct http_request *request,
                                struct http_answer *ret)
 {
-    struct json *json = json_new_object();
-    json_set(json, "conflicts", console_sync_conflicts(console->replica, request));
-    reply(ret, OK, json);
+    reply_list(ret, "conflicts", console_sync_conflicts(console->replica, request));
 }
 
 static void get_sync_quarantine(struct console *console, const struct http_request *request,
                                 struct http_answer *ret)
 {
-    struct json *json = json_new_object();
-    json_set(json, "quarantine", console_sync_quarantine(console->replica, request));
-    reply(ret, OK, json);
+    reply_list(ret, "quarantine", console_sync_quarantine(console->replica, request));
 }
 
 static void get_sms(struct console *console, const struct http_request *request,
                     struct http_answer *ret)
 {
-    struct json *json = json_new_object();
-    json_set(json, "sms", console_sms_list(console->replica, request));
-    reply(ret, OK, json);
+    reply_list(ret, "sms", console_sms_list(console->replica, request));
 }
 
 static void get_one_sms(struct console *console, const struct http_request *request,
@@ -125,22 +154,16 @@ static void get_one_sms(struct console *console, const struct http_request *requ
 {
     const char *id = request->path + strlen("/v1/sms/");
     struct json *one = console_sms_one(console->replica, id);
-    if (one == NULL) {
-        reply_error(ret, NOT_FOUND, "there is no message with this id");
-        return;
-    }
-    if (console->ports.expect != NULL)
+    if (one != NULL && console->ports.expect != NULL)
         console->ports.expect(console->ports.ctx, id, one);
-    reply(ret, OK, one);
+    reply_one(ret, one, "there is no message with this id");
 }
 
 static void get_inbox(struct console *console, const struct http_request *request,
                       struct http_answer *ret)
 {
     (void)request;
-    struct json *json = json_new_object();
-    json_set(json, "items", console_inbox(console));
-    reply(ret, OK, json);
+    reply_list(ret, "items", console_inbox(console));
 }
 
 /* What rests on the county's word carries the time of that word. */
@@ -188,10 +211,7 @@ static void post_roster_plan(struct console *console, const struct http_request 
 {
     struct err err = {0};
     int code = console_roster_plan(console, request, &err);
-    if (code == ERR_OK)
-        reply(ret, OK, json_new_object());
-    else
-        reply_error(ret, status_of(code), err.text);
+    reply_done(ret, code, &err, json_new_object());
 }
 
 static void post_roster_publish(struct console *console, const struct http_request *request,
@@ -201,37 +221,14 @@ static void post_roster_publish(struct console *console, const struct http_reque
     struct err err = {0};
     struct json *json = NULL;
     int code = console->ports.roster_publish(console->ports.ctx, &json, &err);
-    ret->wrote = code == ERR_OK;
-    if (code == ERR_OK)
-        reply(ret, OK, json);
-    else
-        reply_error(ret, status_of(code), err.text);
+    reply_done(ret, code, &err, json);
 }
 
 static void get_desk(struct console *console, const struct http_request *request,
                      struct http_answer *ret)
 {
     (void)request;
-    struct json *json = json_new_object();
-    json_set(json, "items", console_desk_list(console->replica));
-    reply(ret, OK, json);
-}
-
-static void post_desk_done(struct console *console, const struct http_request *request,
-                           struct http_answer *ret)
-{
-    struct err err = {0};
-    struct json *body = NULL;
-    if (json_parse(request->body, request->body_size, &body, &err) != ERR_OK) {
-        reply_error(ret, BAD_REQUEST, err.text);
-        return;
-    }
-    ret->wrote = console_desk_done(console->replica, json_text(body, "id", ""));
-    json_free(body);
-    if (ret->wrote)
-        reply(ret, OK, json_new_object());
-    else
-        reply_error(ret, NOT_FOUND, "nothing open has this id");
+    reply_list(ret, "items", console_desk_list(console->replica));
 }
 
 /* The body; answers itself when it is none. */
@@ -243,6 +240,20 @@ static struct json *parse_body(const struct http_request *request, struct http_a
         return body;
     reply_error(ret, BAD_REQUEST, err.text);
     return NULL;
+}
+
+static void post_desk_done(struct console *console, const struct http_request *request,
+                           struct http_answer *ret)
+{
+    struct json *body = parse_body(request, ret);
+    if (body == NULL)
+        return;
+    ret->wrote = console_desk_done(console->replica, json_text(body, "id", ""));
+    json_free(body);
+    if (ret->wrote)
+        reply(ret, OK, json_new_object());
+    else
+        reply_error(ret, NOT_FOUND, "nothing open has this id");
 }
 
 /* Number and text of the body; answers itself when they are not there. */
@@ -268,14 +279,7 @@ static void post_send(struct console *console, const struct http_request *reques
     int code = console->ports.send(console->ports.ctx, json_text(body, "number", ""),
                                    json_text(body, "text", ""), id, &err);
     json_free(body);
-    if (code != ERR_OK) {
-        reply_error(ret, status_of(code), err.text);
-        return;
-    }
-    ret->wrote = true;
-    struct json *json = json_new_object();
-    json_set_text(json, "id", id);
-    reply(ret, OK, json);
+    reply_named(ret, code, &err, "id", id);
 }
 
 static void post_simulate(struct console *console, const struct http_request *request,
@@ -288,12 +292,7 @@ static void post_simulate(struct console *console, const struct http_request *re
     int code = console->ports.simulate(console->ports.ctx, json_text(body, "number", ""),
                                        json_text(body, "text", ""), &err);
     json_free(body);
-    if (code != ERR_OK) {
-        reply_error(ret, status_of(code), err.text);
-        return;
-    }
-    ret->wrote = true;
-    reply(ret, OK, json_new_object());
+    reply_done(ret, code, &err, json_new_object());
 }
 
 /* Does something with the id of the body. */
@@ -306,11 +305,7 @@ static void post_id(struct console *console, const struct http_request *request,
     struct err err = {0};
     int code = act(console->ports.ctx, json_text(body, "id", ""), &err);
     json_free(body);
-    ret->wrote = code == ERR_OK;
-    if (code == ERR_OK)
-        reply(ret, OK, json_new_object());
-    else
-        reply_error(ret, status_of(code), err.text);
+    reply_done(ret, code, &err, json_new_object());
 }
 
 static void post_retry(struct console *console, const struct http_request *request,
@@ -358,14 +353,7 @@ static void post_answer(struct console *console, const struct http_request *requ
     int code = console->ports.answer(console->ports.ctx, json_text(body, "id", ""),
                                      json_text(body, "text", ""), id, &err);
     json_free(body);
-    ret->wrote = code == ERR_OK;
-    if (code != ERR_OK) {
-        reply_error(ret, status_of(code), err.text);
-        return;
-    }
-    struct json *json = json_new_object();
-    json_set_text(json, "id", id);
-    reply(ret, OK, json);
+    reply_named(ret, code, &err, "id", id);
 }
 
 static void post_command(struct console *console, const struct http_request *request,
@@ -378,14 +366,7 @@ static void post_command(struct console *console, const struct http_request *req
     char id[LIMIT_ID_BYTES + 1] = "";
     int code = console->ports.command(console->ports.ctx, body, id, &err);
     json_free(body);
-    if (code != ERR_OK) {
-        reply_error(ret, status_of(code), err.text);
-        return;
-    }
-    ret->wrote = true;
-    struct json *json = json_new_object();
-    json_set_text(json, "id", id);
-    reply(ret, OK, json);
+    reply_named(ret, code, &err, "id", id);
 }
 
 static void post_accounts(struct console *console, const struct http_request *request,
@@ -398,22 +379,14 @@ static void post_accounts(struct console *console, const struct http_request *re
     int code =
         console->ports.accounts(console->ports.ctx, json_text(body, "device", NULL), &json, &err);
     json_free(body);
-    ret->wrote = code == ERR_OK;
-    if (code == ERR_OK)
-        reply(ret, OK, json);
-    else
-        reply_error(ret, status_of(code), err.text);
+    reply_done(ret, code, &err, json);
 }
 
 static void get_one_command(struct console *console, const struct http_request *request,
                             struct http_answer *ret)
 {
-    struct json *one =
-        console_command_one(console->replica, request->path + strlen("/v1/devices/command/"));
-    if (one == NULL)
-        reply_error(ret, NOT_FOUND, "there is no command with this id");
-    else
-        reply(ret, OK, one);
+    const char *id = request->path + strlen("/v1/devices/command/");
+    reply_one(ret, console_command_one(console->replica, id), "there is no command with this id");
 }
 
 static void post_enrol(struct console *console, const struct http_request *request,
@@ -459,14 +432,7 @@ static void post_ledger(struct console *console, const struct http_request *requ
         return;
     int code = console->ports.ledger(console->ports.ctx, body, issue, &err);
     json_free(body);
-    if (code != ERR_OK) {
-        reply_error(ret, status_of(code), err.text);
-        return;
-    }
-    ret->wrote = true;
-    struct json *json = json_new_object();
-    json_set_text(json, "code", issue);
-    reply(ret, OK, json);
+    reply_named(ret, code, &err, "code", issue);
 }
 
 struct route {
