@@ -246,6 +246,21 @@ void db_rollback(struct db *db)
         db->tables[i].made = false; /* perhaps: it may have been made in this transaction */
 }
 
+int db_end(struct db *db, int code, struct err *err)
+{
+    if (code == ERR_OK)
+        code = db_commit(db, err);
+    if (code != ERR_OK)
+        db_rollback(db);
+    return code;
+}
+
+int db_audit(struct db *db, const char *what, const char *detail, struct err *err)
+{
+    return db_run(db, err, "INSERT INTO audit(at,what,detail) VALUES(?1,?2,?3)", "iss",
+                  db_now_ms(db), what, detail);
+}
+
 int64_t db_changes(struct db *db)
 {
     return db->link->driver->changes(db->link);

@@ -100,11 +100,6 @@ static const char SCRATCH[] =
     "CREATE TEMP TABLE known(t TEXT PRIMARY KEY,gm INTEGER);"
     "${PRAGMA temp.secure_delete=OFF;|}"; /* Debian has it on: nothing of these is ever on a disk */
 
-static struct db *db_of(struct store *store)
-{
-    return (struct db *)store;
-}
-
 static int check_version(struct db *db, const char *path, struct err *err)
 {
     int64_t version = 0;
@@ -190,11 +185,7 @@ static int make_file(struct db *db, struct err *err)
     code = make_tables(db, err);
     if (code == ERR_OK)
         code = db_script(db, version, err);
-    if (code == ERR_OK)
-        code = db_commit(db, err);
-    if (code != ERR_OK)
-        db_rollback(db);
-    return code;
+    return db_end(db, code, err);
 }
 
 static void init_tables(struct db *db)
@@ -255,12 +246,6 @@ static void store_close(struct store *store)
 
 /* --- stations --- */
 
-static int audit(struct db *db, const char *what, const char *detail, struct err *err)
-{
-    return db_run(db, err, "INSERT INTO audit(at,what,detail) VALUES(?1,?2,?3)", "iss",
-                  clock_wall_ms(db->clock), what, detail);
-}
-
 static int station_add(struct store *store, const char *name, const char *scope,
                        const char *token_hash, struct err *err)
 {
@@ -283,7 +268,7 @@ static int station_add(struct store *store, const char *name, const char *scope,
                       "CONFLICT(${|county,}name) DO UPDATE SET scope=excluded.scope,token_hash="
                       "excluded.token_hash,added_at=excluded.added_at,revoked_at=NULL",
                       "sssi", name, scope, token_hash, clock_wall_ms(db->clock));
-    return code != ERR_OK ? code : audit(db, "station.add", name, err);
+    return code != ERR_OK ? code : db_audit(db, "station.add", name, err);
 }
 
 static int station_revoke(struct store *store, const char *name, struct err *err)
@@ -297,7 +282,7 @@ static int station_revoke(struct store *store, const char *name, struct err *err
                        "no active station %s: `touyan-county station list` names them", name);
     if (code == ERR_OK)
         code = store_enrol_revoke(db, name, err);
-    return code != ERR_OK ? code : audit(db, "station.revoke", name, err);
+    return code != ERR_OK ? code : db_audit(db, "station.revoke", name, err);
 }
 
 static int station_grant(struct store *store, const char *name, const char *scope, bool granted,
@@ -314,7 +299,7 @@ static int station_grant(struct store *store, const char *name, const char *scop
     if (code == ERR_OK && db_changes(db) == 0)
         return err_set(err, ERR_NOT_FOUND, "no station %s, or it was not granted %s", name, scope);
     return code != ERR_OK ? code
-                          : audit(db, granted ? "station.grant" : "station.ungrant", name, err);
+                          : db_audit(db, granted ? "station.grant" : "station.ungrant", name, err);
 }
 
 static int station_list(struct store *store, struct buf *ret_json, struct err *err)

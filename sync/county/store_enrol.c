@@ -43,37 +43,12 @@ const char store_enrol_schema[] =
 
 static const int64_t DAY_MS = 86400000;
 
-static struct db *db_of(struct store *store)
-{
-    return (struct db *)store;
-}
-
-static int64_t now_ms(const struct db *db)
-{
-    return clock_wall_ms(db->clock);
-}
-
 static int audit(struct db *db, const char *what, const char *who, const char *detail,
                  struct err *err)
 {
     char text[256];
     snprintf(text, sizeof text, "%s %s", who, detail);
-    return db_run(db, err, "INSERT INTO audit(at,what,detail) VALUES(?1,?2,?3)", "iss", now_ms(db),
-                  what, text);
-}
-
-static int begin(struct db *db, struct err *err)
-{
-    return db_begin(db, false, err);
-}
-
-static int end(struct db *db, int code, struct err *err)
-{
-    if (code == ERR_OK)
-        code = db_commit(db, err);
-    if (code != ERR_OK)
-        db_rollback(db);
-    return code;
+    return db_audit(db, what, text, err);
 }
 
 /* ERR_OK: q is at a row. */
@@ -103,7 +78,7 @@ static int make_station(struct db *db, const char *name, const char *scope, stru
         "INSERT INTO station(name,scope,token_hash,added_at) VALUES(?1,?2,?3,?4) ON "
         "CONFLICT(${|county,}name) DO UPDATE SET token_hash=excluded.token_hash,revoked_at=NULL,"
         "added_at=excluded.added_at",
-        "sssi", name, scope, token, now_ms(db));
+        "sssi", name, scope, token, db_now_ms(db));
     return code != ERR_OK ? code : audit(db, "station.add", name, scope, err);
 }
 
@@ -129,7 +104,7 @@ static int add_code(struct db *db, const char *name, const char *code_hash, stru
 {
     int code =
         db_run(db, err, "INSERT INTO enrol_code(hash,name,added_at,until_at) VALUES(?1,?2,?3,?4)",
-               "ssii", code_hash, name, now_ms(db), now_ms(db) + ENROL_CODE_DAYS * DAY_MS);
+               "ssii", code_hash, name, db_now_ms(db), db_now_ms(db) + ENROL_CODE_DAYS * DAY_MS);
     return code != ERR_OK ? code : audit(db, "station.code", name, "", err);
 }
 
@@ -137,13 +112,13 @@ int store_enrol_code(struct store *store, const char *name, const char *scope,
                      const char *code_hash, struct err *err)
 {
     struct db *db = db_of(store);
-    int code = begin(db, err);
+    int code = db_begin(db, false, err);
     if (code != ERR_OK)
         return code;
     code = want_station(db, name, scope, err);
     if (code == ERR_OK)
         code = add_code(db, name, code_hash, err);
-    return end(db, code, err);
+    return db_end(db, code, err);
 }
 
 static int add_serial(struct db *db, const char *name, const char *serial, struct err *err)
@@ -153,7 +128,7 @@ static int add_serial(struct db *db, const char *name, const char *serial, struc
         "INSERT INTO enrol_serial(serial,name,added_at) VALUES(?1,?2,?3) ON "
         "CONFLICT(${|county,}serial) DO UPDATE SET name=excluded.name,added_at=excluded.added_at,"
         "used_at=NULL,used_by=NULL",
-        "ssi", serial, name, now_ms(db));
+        "ssi", serial, name, db_now_ms(db));
     return code != ERR_OK ? code : audit(db, "station.serial", name, serial, err);
 }
 
@@ -161,20 +136,20 @@ int store_enrol_serial(struct store *store, const char *name, const char *scope,
                        struct err *err)
 {
     struct db *db = db_of(store);
-    int code = begin(db, err);
+    int code = db_begin(db, false, err);
     if (code != ERR_OK)
         return code;
     code = want_station(db, name, scope, err);
     if (code == ERR_OK)
         code = add_serial(db, name, serial, err);
-    return end(db, code, err);
+    return db_end(db, code, err);
 }
 
 int store_enrol_revoke(struct db *db, const char *name, struct err *err)
 {
     int code =
         db_run(db, err, "UPDATE certificate SET revoked_at=?2 WHERE name=?1 AND revoked_at IS NULL",
-               "si", name, now_ms(db));
+               "si", name, db_now_ms(db));
     if (code == ERR_OK)
         code =
             db_run(db, err, "DELETE FROM enrol_code WHERE name=?1 AND used_at IS NULL", "s", name);
@@ -235,7 +210,7 @@ static void judge_code(struct db *db, const struct store_enrol *ask, struct db_q
     if (db_column_int(q, 3) != 0)
         refuse(ret, STORE_ENROL_REFUSED,
                "this code was used already: ask the county for a new one");
-    else if (db_column_int(q, 2) < now_ms(db))
+    else if (db_column_int(q, 2) < db_now_ms(db))
         refuse(ret, STORE_ENROL_REFUSED, "this code has expired: ask the county for a new one");
     else if (!text_equal(db_column_text(q, 1), ask->station))
         refuse(ret, STORE_ENROL_REFUSED, "this code is another station's");
@@ -310,7 +285,7 @@ static int count_waiting(struct db *db, const struct store_enrol *ask, bool *ret
 {
     int64_t all = 0, own = 0;
     int code = db_run(db, err, "DELETE FROM enrol_wait WHERE seen_at<?1", "i",
-                      now_ms(db) - ENROL_WAIT_DAYS * DAY_MS);
+                      db_now_ms(db) - ENROL_WAIT_DAYS * DAY_MS);
     if (code == ERR_OK)
         code = db_int(db, &all, err, "SELECT count(*) FROM enrol_wait WHERE state='waits'", "");
     if (code == ERR_OK)
@@ -337,14 +312,14 @@ static int begin_waiting(struct db *db, const struct store_enrol *ask,
         db, err,
         "INSERT INTO enrol_wait(key_hash,station,digits,serial,address,asked_at,seen_at,"
         "state) VALUES(?1,?2,?3,?4,?5,?6,?6,'waits') ON CONFLICT(${|county,}key_hash) DO NOTHING",
-        "sssssi", ask->key, ask->station, ask->digits, ask->serial, ask->address, now_ms(db));
+        "sssssi", ask->key, ask->station, ask->digits, ask->serial, ask->address, db_now_ms(db));
     return code != ERR_OK ? code : audit(db, "enrol.ask", ask->station, ask->digits, err);
 }
 
 static int note_waiting(struct db *db, const struct store_enrol *ask, struct err *err)
 {
     return db_run(db, err, "UPDATE enrol_wait SET seen_at=?2,address=?3 WHERE key_hash=?1", "sis",
-                  ask->key, now_ms(db), ask->address);
+                  ask->key, db_now_ms(db), ask->address);
 }
 
 static int look(struct db *db, const struct store_enrol *ask, struct store_enrol_answer *ret,
@@ -374,10 +349,10 @@ int store_enrol_ask(struct store *store, const struct store_enrol *ask,
     bool waits = code == ERR_OK && ret->state == STORE_ENROL_WAITS;
     if (!waits && code != ERR_NOT_FOUND)
         return code;
-    code = begin(db, err);
+    code = db_begin(db, false, err);
     if (code != ERR_OK)
         return code;
-    return end(db, waits ? note_waiting(db, ask, err) : begin_waiting(db, ask, ret, err), err);
+    return db_end(db, waits ? note_waiting(db, ask, err) : begin_waiting(db, ask, ret, err), err);
 }
 
 /* --- issuing --- */
@@ -405,13 +380,13 @@ static int use_up(struct db *db, const struct store_enrol *ask, enum store_enrol
         code = db_run(db, err,
                       "UPDATE enrol_code SET used_at=?2,used_by=?3 WHERE hash=?1 AND used_at IS "
                       "NULL",
-                      "sis", ask->code_hash, now_ms(db), ask->key);
+                      "sis", ask->code_hash, db_now_ms(db), ask->key);
     else if (how == STORE_ENROL_BY_SERIAL)
         code =
             db_run(db, err,
                    "UPDATE enrol_serial SET used_at=?2,used_by=?3 WHERE serial=?1 AND used_at IS "
                    "NULL",
-                   "sis", ask->serial, now_ms(db), ask->key);
+                   "sis", ask->serial, db_now_ms(db), ask->key);
     else if (how == STORE_ENROL_BY_PERSON)
         code = db_run(db, err, "DELETE FROM enrol_wait WHERE key_hash=?1 AND state='approved'", "s",
                       ask->key);
@@ -425,7 +400,7 @@ static int within_day(struct db *db, const char *name, struct err *err)
     int64_t count = 0;
     int code =
         db_int(db, &count, err, "SELECT count(*) FROM certificate WHERE name=?1 AND issued_at>?2",
-               "si", name, now_ms(db) - DAY_MS);
+               "si", name, db_now_ms(db) - DAY_MS);
     if (code == ERR_OK && count >= LIMIT_ENROL_CERTS_A_DAY)
         code = err_set(err, ERR_LIMIT, "station %s had %d certificates within a day", name,
                        LIMIT_ENROL_CERTS_A_DAY);
@@ -443,7 +418,7 @@ static int put_cert(struct db *db, const char *name, const struct store_cert *ce
                       "INSERT INTO certificate(print,serial,key_hash,name,pem,from_at,until_at,"
                       "issued_at,how) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9) ON CONFLICT DO NOTHING",
                       "sssssiiis", print, c->serial, key, name, cert->pem, c->from_ms, c->until_ms,
-                      now_ms(db), how);
+                      db_now_ms(db), how);
     if (code == ERR_OK && db_changes(db) == 0)
         code = err_set(err, ERR_STATE, "another request was quicker");
     const char *what = cert->pem != NULL ? "certificate.issue" : "certificate.adopt";
@@ -470,8 +445,8 @@ int store_enrol_issue(struct store *store, const struct store_enrol *ask,
                       struct err *err)
 {
     struct db *db = db_of(store);
-    int code = begin(db, err);
-    return code != ERR_OK ? code : end(db, issue(db, ask, station, cert, err), err);
+    int code = db_begin(db, false, err);
+    return code != ERR_OK ? code : db_end(db, issue(db, ask, station, cert, err), err);
 }
 
 /* --- the person at the county --- */
@@ -539,8 +514,8 @@ int store_enrol_decide(struct store *store, const char *station, const char *dig
                        const char *name, struct err *err)
 {
     struct db *db = db_of(store);
-    int code = begin(db, err);
-    return code != ERR_OK ? code : end(db, decide(db, station, digits, approve, name, err), err);
+    int code = db_begin(db, false, err);
+    return code != ERR_OK ? code : db_end(db, decide(db, station, digits, approve, name, err), err);
 }
 
 /* --- certificates --- */
@@ -591,9 +566,9 @@ int store_cert_adopt(struct store *store, const struct x509_cert *cert, struct s
 {
     struct db *db = db_of(store);
     char print[X509_HEX_BYTES + 1];
-    int code = begin(db, err);
+    int code = db_begin(db, false, err);
     if (code == ERR_OK)
-        code = end(db, adopt(db, cert, err), err);
+        code = db_end(db, adopt(db, cert, err), err);
     x509_hex(&cert->print, print);
     return code != ERR_OK ? code : store_cert_find(store, print, ret, err);
 }
@@ -614,7 +589,7 @@ static int revoke(struct db *db, const char *serial, struct err *err)
 {
     int code = db_run(db, err,
                       "UPDATE certificate SET revoked_at=?2 WHERE serial=?1 AND revoked_at IS NULL",
-                      "si", serial, now_ms(db));
+                      "si", serial, db_now_ms(db));
     if (code == ERR_OK && db_changes(db) == 0)
         code =
             err_set(err, ERR_NOT_FOUND,
@@ -625,8 +600,8 @@ static int revoke(struct db *db, const char *serial, struct err *err)
 int store_cert_revoke(struct store *store, const char *serial, struct err *err)
 {
     struct db *db = db_of(store);
-    int code = begin(db, err);
-    return code != ERR_OK ? code : end(db, revoke(db, serial, err), err);
+    int code = db_begin(db, false, err);
+    return code != ERR_OK ? code : db_end(db, revoke(db, serial, err), err);
 }
 
 int store_enrol_metrics(struct store *store, struct buf *out, struct err *err)
@@ -637,11 +612,11 @@ int store_enrol_metrics(struct store *store, struct buf *out, struct err *err)
     if (code == ERR_OK)
         code = db_int(db, &valid, err,
                       "SELECT count(*) FROM certificate WHERE revoked_at IS NULL AND until_at>=?1",
-                      "i", now_ms(db));
+                      "i", db_now_ms(db));
     if (code == ERR_OK)
         code = db_int(db, &expired, err,
                       "SELECT count(*) FROM certificate WHERE revoked_at IS NULL AND until_at<?1",
-                      "i", now_ms(db));
+                      "i", db_now_ms(db));
     buf_printf(out,
                "# TYPE touyan_county_enrolments_waiting gauge\n"
                "touyan_county_enrolments_waiting %lld\n"

@@ -68,11 +68,7 @@ static int add_epoch_once(struct db *db, bool new_epoch, const char *life, struc
         code = is_known(db, life, &known, err);
     if (code == ERR_OK && known == 0)
         code = add_epoch(db, life, err);
-    if (code == ERR_OK)
-        code = db_commit(db, err);
-    if (code != ERR_OK)
-        db_rollback(db);
-    return code;
+    return db_end(db, code, err);
 }
 
 int epoch_take(struct db *db, bool new_epoch, struct err *err)
@@ -300,8 +296,7 @@ static int audit(struct db *db, const struct giveback *give, struct err *err)
              json_int(give->head, "done", 0) != 0 ? ", done" : "");
     log_warn("county.giveback", "station=%s taken=%lld rows=%lld f=%lld", give->station->scope,
              (long long)give->taken, (long long)give->rows, (long long)give->f);
-    return db_run(db, err, "INSERT INTO audit(at,what,detail) VALUES(?1,'giveback',?2)", "is",
-                  give->merge.now_ms, detail);
+    return db_audit(db, "giveback", detail, err);
 }
 
 static int run_giveback(struct db *db, void *ctx, struct store_answer *answer, struct err *err)
@@ -322,7 +317,7 @@ static int run_giveback(struct db *db, void *ctx, struct store_answer *answer, s
 int store_giveback(struct store *store, const struct store_station *station, const char *body,
                    size_t size, struct store_answer *answer, struct err *err)
 {
-    struct db *db = (struct db *)store;
+    struct db *db = db_of(store);
     int64_t now_ms = clock_wall_ms(db->clock);
     struct giveback give = {.station = station};
     give.merge = (struct merge_args){.hi = LIMIT_SYNC_PUSH_ROWS,

@@ -17,31 +17,6 @@
 
 enum { WHO_BYTES = 16 + LIMIT_ENROL_ADDRESS_BYTES };
 
-static struct db *db_of(struct store *store)
-{
-    return (struct db *)store;
-}
-
-static int64_t now_ms(const struct db *db)
-{
-    return clock_wall_ms(db->clock);
-}
-
-static int end(struct db *db, int code, struct err *err)
-{
-    if (code == ERR_OK)
-        code = db_commit(db, err);
-    if (code != ERR_OK)
-        db_rollback(db);
-    return code;
-}
-
-static int audit(struct db *db, const char *what, const char *detail, struct err *err)
-{
-    return db_run(db, err, "INSERT INTO audit(at,what,detail) VALUES(?1,?2,?3)", "iss", now_ms(db),
-                  what, detail);
-}
-
 /* --- wrong codes --- */
 
 static void name_who(const char *kind, const char *name, char ret[WHO_BYTES])
@@ -54,7 +29,7 @@ int store_wrong_codes(struct store *store, const char *address, const char *stat
 {
     struct db *db = db_of(store);
     char from[WHO_BYTES], to[WHO_BYTES];
-    int64_t now = now_ms(db);
+    int64_t now = db_now_ms(db);
     name_who("address", address, from);
     name_who("station", station != NULL ? station : "", to);
     return db_int(db, ret_wait_ms, err,
@@ -74,17 +49,17 @@ static int count_wrong(struct db *db, const char *kind, const char *name, struct
         code = db_run(db, err,
                       "INSERT INTO enrol_wrong(who,began_at,wrong) SELECT ?1,?2,1 WHERE (SELECT "
                       "count(*) FROM enrol_wrong)<?3 ON CONFLICT(${|county,}who) DO NOTHING",
-                      "sii", who, now_ms(db), (int64_t)LIMIT_WRONG_CODE_ROWS);
+                      "sii", who, db_now_ms(db), (int64_t)LIMIT_WRONG_CODE_ROWS);
     if (code == ERR_OK)
         code = db_int(db, &wrong, err,
                       "SELECT coalesce(max(wrong),0) FROM enrol_wrong WHERE who=?1", "s", who);
-    return code == ERR_OK && wrong == LIMIT_WRONG_CODES ? audit(db, "enrol.locked", who, err)
+    return code == ERR_OK && wrong == LIMIT_WRONG_CODES ? db_audit(db, "enrol.locked", who, err)
                                                         : code;
 }
 
 static int note_wrong(struct db *db, const char *address, const char *station, struct err *err)
 {
-    int64_t known = 0, now = now_ms(db);
+    int64_t known = 0, now = db_now_ms(db);
     int code = db_run(db, err, "DELETE FROM enrol_wrong WHERE began_at<=?1 OR began_at>?2", "ii",
                       now - WRONG_CODE_WINDOW_MS, now);
     if (code == ERR_OK)
@@ -99,7 +74,7 @@ int store_note_wrong_code(struct store *store, const char *address, const char *
 {
     struct db *db = db_of(store);
     int code = db_begin(db, false, err);
-    return code != ERR_OK ? code : end(db, note_wrong(db, address, station, err), err);
+    return code != ERR_OK ? code : db_end(db, note_wrong(db, address, station, err), err);
 }
 
 /* --- what was revoked --- */
@@ -140,8 +115,8 @@ static int revoke_again(struct db *db, const struct store_revoked *line, bool *r
 {
     int code = line->print != NULL ? revoke_cert(db, line, err) : revoke_station(db, line, err);
     *ret_new = code == ERR_OK && db_changes(db) > 0;
-    return *ret_new ? audit(db, line->print != NULL ? "certificate.revoke" : "station.revoke",
-                            line->print != NULL ? line->serial : line->name, err)
+    return *ret_new ? db_audit(db, line->print != NULL ? "certificate.revoke" : "station.revoke",
+                               line->print != NULL ? line->serial : line->name, err)
                     : code;
 }
 
@@ -150,7 +125,7 @@ int store_revoke_again(struct store *store, const struct store_revoked *line, bo
 {
     struct db *db = db_of(store);
     int code = db_begin(db, false, err);
-    return code != ERR_OK ? code : end(db, revoke_again(db, line, ret_new, err), err);
+    return code != ERR_OK ? code : db_end(db, revoke_again(db, line, ret_new, err), err);
 }
 
 int store_revoked_list(struct store *store,

@@ -21,14 +21,14 @@ static const struct table_sql *sql_of(const struct db *db, const struct table *t
 
 int store_import_begin(struct store *store, struct err *err)
 {
-    struct db *db = (struct db *)store;
+    struct db *db = db_of(store);
     int code = db_begin(db, false, err);
     return code != ERR_OK ? code : db_run(db, err, "${DELETE FROM|TRUNCATE} seen", "");
 }
 
 int store_import_end(struct store *store, bool keep, struct err *err)
 {
-    struct db *db = (struct db *)store;
+    struct db *db = db_of(store);
     int code = ERR_OK;
     if (keep)
         code = db_run(db, err,
@@ -135,7 +135,7 @@ static int push_import(struct db *db, const struct table_sql *sql, int64_t count
 int store_import_rows(struct store *store, const struct store_import *import,
                       struct store_import_result *result, struct err *err)
 {
-    struct db *db = (struct db *)store;
+    struct db *db = db_of(store);
     const struct table_sql *sql = sql_of(db, import->table);
     int64_t now_ms = clock_wall_ms(db->clock);
     int code = stage_import(db, import, now_ms, err);
@@ -171,7 +171,7 @@ static int stage_prune(struct db *db, const struct table *table, int64_t now_ms,
 int store_import_prune(struct store *store, const struct table *table,
                        struct store_import_result *result, struct err *err)
 {
-    struct db *db = (struct db *)store;
+    struct db *db = db_of(store);
     int64_t now_ms = clock_wall_ms(db->clock), rows = 1;
     int code = ERR_OK;
     if (table->direction == TABLE_UP)
@@ -204,7 +204,7 @@ int store_import_prune(struct store *store, const struct table *table,
 int store_import_check(struct store *store, store_problem_fn *on_problem, void *ctx,
                        struct store_import_result *result, struct err *err)
 {
-    struct db *db = (struct db *)store;
+    struct db *db = db_of(store);
     for (int i = 0; i < db->table_count; i++) {
         if (db->tables[i].dangling == NULL)
             continue;

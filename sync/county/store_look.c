@@ -68,7 +68,7 @@ static const struct table_sql *view_of(const struct db *db, const char *what)
 
 int store_show(struct store *store, const char *what, struct buf *ret_json, struct err *err)
 {
-    struct db *db = (struct db *)store;
+    struct db *db = db_of(store);
     const struct table_sql *view = view_of(db, what);
     if (view != NULL)
         return db_text(db, ret_json, err, view->list, "");
@@ -189,15 +189,12 @@ static int release(struct db *db, int64_t n, enum store_release how, struct err 
 int store_quarantine_release(struct store *store, int64_t n, enum store_release how,
                              struct err *err)
 {
-    struct db *db = (struct db *)store;
+    struct db *db = db_of(store);
     int code = db_begin(db, false, err);
     if (code != ERR_OK)
         return code;
     code = merge_lock(db, err);
     if (code == ERR_OK)
         code = release(db, n, how, err);
-    if (code == ERR_OK)
-        return db_commit(db, err);
-    db_rollback(db);
-    return code;
+    return db_end(db, code, err);
 }

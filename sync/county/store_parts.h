@@ -102,6 +102,16 @@ struct db {
     } statements[DB_STATEMENTS_MAX]; /* by the address of their text */
 };
 
+static inline struct db *db_of(struct store *store)
+{
+    return (struct db *)store;
+}
+
+static inline int64_t db_now_ms(const struct db *db)
+{
+    return clock_wall_ms(db->clock);
+}
+
 /* store_sql.c */
 void table_sql_init(struct table_sql *sql, const struct table *table, enum db_engine engine,
                     uint32_t without);
@@ -131,6 +141,9 @@ int db_script(struct db *db, const char *sql, struct err *err);
 int db_begin(struct db *db, bool snapshot, struct err *err);
 int db_commit(struct db *db, struct err *err);
 void db_rollback(struct db *db);
+/* COMMIT when all went well so far, else ROLLBACK. */
+int db_end(struct db *db, int code, struct err *err);
+int db_audit(struct db *db, const char *what, const char *detail, struct err *err);
 int64_t db_changes(struct db *db); /* rows, by the last statement */
 void db_close(struct db *db);      /* with its statements */
 int64_t db_column_int(struct db_query *query, int column);

@@ -101,11 +101,7 @@ int store_pg_make(struct db *db, int64_t version, uint64_t fingerprint,
     if (code != ERR_OK)
         return code;
     code = make_all(db, version, ddl, make, err);
-    if (code == ERR_OK)
-        code = db_commit(db, err);
-    if (code != ERR_OK)
-        db_rollback(db);
-    return code;
+    return db_end(db, code, err);
 }
 
 void store_pg_look(struct db *db)

@@ -194,7 +194,7 @@ static int run_digest(struct db *db, void *ctx, struct store_answer *answer, str
 int store_digest(struct store *store, const struct store_station *station, const char *body,
                  size_t size, struct store_answer *answer, struct err *err)
 {
-    struct db *db = (struct db *)store;
+    struct db *db = db_of(store);
     struct part part = {.station = station, .now_ms = clock_wall_ms(db->clock)};
     answer->status = 200;
     int code = answer_read_head(body, size, NULL, NULL, &part.head, answer);
@@ -306,7 +306,7 @@ static int run_boot(struct db *db, void *ctx, struct store_answer *answer, struc
 int store_boot(struct store *store, const struct store_station *station,
                const struct store_boot *boot, struct store_answer *answer, struct err *err)
 {
-    struct db *db = (struct db *)store;
+    struct db *db = db_of(store);
     struct part part = {.station = station, .boot = boot, .now_ms = clock_wall_ms(db->clock)};
     answer->status = 200;
     return answer_in_transaction(db, true, run_boot, &part, station->scope, answer, err);

@@ -110,11 +110,7 @@ static int try_once(struct db *db, bool snapshot, db_work *work, void *ctx,
     code = work(db, ctx, answer, err);
     if (code == ERR_OK && answer->body.failed)
         code = err_set(err, ERR_LIMIT, "the answer is larger than %d bytes", LIMIT_ANSWER_BYTES);
-    if (code == ERR_OK)
-        code = db_commit(db, err);
-    if (code != ERR_OK)
-        db_rollback(db);
-    return code;
+    return db_end(db, code, err);
 }
 
 /* Of two that wait for each other PostgreSQL ends one, which then finds the way free. */

@@ -89,7 +89,7 @@ static int trim(struct db *db, bool *ret_more, struct err *err)
 
 int store_tidy(struct store *store, bool *ret_more, struct err *err)
 {
-    struct db *db = (struct db *)store;
+    struct db *db = db_of(store);
     int64_t limit = 0;
     *ret_more = false;
     int code = db_begin(db, false, err);
@@ -102,9 +102,5 @@ int store_tidy(struct store *store, bool *ret_more, struct err *err)
         code = forget(db, limit, ret_more, err);
     if (code == ERR_OK)
         code = trim(db, ret_more, err);
-    if (code == ERR_OK)
-        code = db_commit(db, err);
-    if (code != ERR_OK)
-        db_rollback(db);
-    return code;
+    return db_end(db, code, err);
 }
