@@ -83,7 +83,8 @@ static bool within_quota(const struct api *api, const struct http_request *reque
 
 static struct enrol enrol_of(const struct api *api)
 {
-    return (struct enrol){.ca = api->ca, .clock = api->clock, .meter = api->meter};
+    return (struct enrol){
+        .ca = api->ca, .clock = api->clock, .meter = api->meter, .revoked_path = api->revoked_path};
 }
 
 static int check_cert(const struct api *api, struct store *store, struct http_request *request,

@@ -11,6 +11,7 @@ struct api {
     struct meter *meter;
     const struct x509_ca *ca; /* of its own; NULL: none */
     bool require_cert;        /* a token alone opens nothing */
+    const char *revoked_path; /* revoked.h; NULL: nothing is kept there */
 };
 
 /* With the headers only: route, token and quota. False: the answer is final. */

@@ -15,6 +15,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
 #include "sync/county/auth.h"
+#include "sync/county/revoked.h"
 #include "sync/protocol.h"
 
 enum { TRIES = 3 };
@@ -165,6 +166,16 @@ static int issue(const struct enrol *enrol, struct store *store, const struct as
     return code;
 }
 
+/* The certificate is there: what is not kept now is at the next start. */
+static void keep_used(const struct enrol *enrol, struct store *store, enum store_enrol_state how)
+{
+    struct err err = {0};
+    bool used = how == STORE_ENROL_BY_CODE || how == STORE_ENROL_BY_SERIAL;
+    if (used && enrol->revoked_path != NULL &&
+        revoked_add(enrol->revoked_path, store, &err) != ERR_OK)
+        log_error("county.revoked_file", "%s", err.text);
+}
+
 static int issue_and_answer(const struct enrol *enrol, struct store *store,
                             const struct asked *asked, const struct store_enrol_answer *allowed,
                             struct http_answer *answer, struct err *err)
@@ -175,6 +186,8 @@ static int issue_and_answer(const struct enrol *enrol, struct store *store,
     if (code == ERR_OK)
         code = answer_cert(enrol, buf_text(&pem), answer, err);
     buf_free(&pem);
+    if (code == ERR_OK)
+        keep_used(enrol, store, allowed->state);
     if (code == ERR_OK)
         meter_enrolment(enrol->meter, allowed->state == STORE_ENROL_BY_CERT ? METER_ENROL_RENEWED
                                                                             : METER_ENROL_ISSUED);

@@ -16,7 +16,8 @@ enum {
 struct enrol {
     const struct x509_ca *ca; /* NULL: this county does not enrol */
     const struct clock *clock;
-    struct meter *meter; /* which addresses try too often; what became of requests */
+    struct meter *meter;      /* which addresses try too often; what became of requests */
+    const char *revoked_path; /* what is used up is kept there, too; NULL: nowhere */
 };
 
 /* Makes a one-time code; what is stored is its hash. */

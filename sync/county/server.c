@@ -113,7 +113,8 @@ int server_start(const struct server_options *options, struct server **ret, int 
     struct server *server = calloc(1, sizeof *server);
     if (server == NULL)
         return err_set(err, ERR_NOMEM, "out of memory");
-    server->api = (struct api){.clock = options->store.clock, .meter = meter_new()};
+    server->api = (struct api){
+        .clock = options->store.clock, .meter = meter_new(), .revoked_path = options->revoked_path};
     if (server->api.meter == NULL)
         abort();
     pthread_mutex_init(&server->lock, NULL);

@@ -111,14 +111,25 @@ int store_wrong_codes(struct store *store, const char *address, const char *stat
 int store_note_wrong_code(struct store *store, const char *address, const char *station,
                           struct err *err);
 
-/* A revocation. print and serial: of a certificate; NULL: the station, and all that it had then. */
+enum store_revoked_kind {
+    STORE_REVOKED_STATION, /* and all that it had then */
+    STORE_REVOKED_CERT,    /* key: its print */
+    STORE_USED_CODE,       /* key: its hash */
+    STORE_USED_SERIAL,     /* key: the number; it may have been approved again later */
+    STORE_REVOKED_KINDS,
+};
+
 struct store_revoked {
+    enum store_revoked_kind kind;
     int64_t at_ms;
-    const char *name, *print, *serial;
+    const char *name;   /* the station's */
+    const char *key;    /* NULL: it is the station */
+    const char *serial; /* of a certificate; else NULL */
 };
 /* ret_new: the database did not know. */
 int store_revoke_again(struct store *store, const struct store_revoked *line, bool *ret_new,
                        struct err *err);
+/* Without codes that have expired. */
 int store_revoked_list(struct store *store,
                        void (*on_line)(void *ctx, const struct store_revoked *line), void *ctx,
                        struct err *err);

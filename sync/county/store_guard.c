@@ -5,10 +5,10 @@
  * that they are meant for: a restart forgets none, and several processes count together. Rows are
  * few: an address that has to wait is not counted any more, old rows go, and there is a limit.
  *
- * A database that is put back from a backup knows nothing of what was revoked since. The lines of
- * the file beside it (revoked.h) are revoked again: a certificate by its fingerprint, also one that
- * the backup has never seen, and what a station had before it was revoked. A station that was added
- * again afterwards is left alone. */
+ * A database that is put back from a backup knows nothing of what was revoked or used since. The
+ * lines of the file beside it (revoked.h) are revoked again: a certificate by its fingerprint, also
+ * one that the backup has never seen, and what a station had before it was revoked. A station that
+ * was added again afterwards is left alone. */
 #include <stdio.h>
 
 #include "gateway/base/text.h"
@@ -82,18 +82,18 @@ int store_note_wrong_code(struct store *store, const char *address, const char *
 static int revoke_cert(struct db *db, const struct store_revoked *line, struct err *err)
 {
     char no_key[X509_HEX_BYTES + 16];
-    snprintf(no_key, sizeof no_key, "revoked:%s", line->print);
+    snprintf(no_key, sizeof no_key, "revoked:%s", line->key);
     int code =
         db_run(db, err,
                "INSERT INTO certificate(print,serial,key_hash,name,from_at,until_at,issued_at,how) "
                "VALUES(?1,?2,?3,?4,0,0,?5,'revoked') ON CONFLICT DO NOTHING",
-               "ssssi", line->print, line->serial, no_key, line->name, line->at_ms);
+               "ssssi", line->key, line->serial, no_key, line->name, line->at_ms);
     return code != ERR_OK
                ? code
                : db_run(
                      db, err,
                      "UPDATE certificate SET revoked_at=?2 WHERE print=?1 AND revoked_at IS NULL",
-                     "si", line->print, line->at_ms);
+                     "si", line->key, line->at_ms);
 }
 
 static int revoke_station(struct db *db, const struct store_revoked *line, struct err *err)
@@ -110,13 +110,33 @@ static int revoke_station(struct db *db, const struct store_revoked *line, struc
     return code;
 }
 
+static int revoke_line(struct db *db, const struct store_revoked *line, struct err *err)
+{
+    switch (line->kind) {
+    case STORE_REVOKED_CERT:
+        return revoke_cert(db, line, err);
+    case STORE_USED_CODE:
+        return db_run(db, err, "UPDATE enrol_code SET used_at=?2 WHERE hash=?1 AND used_at IS NULL",
+                      "si", line->key, line->at_ms);
+    case STORE_USED_SERIAL:
+        return db_run(db, err,
+                      "UPDATE enrol_serial SET used_at=?2 WHERE serial=?1 AND added_at<=?2 AND "
+                      "used_at IS NULL",
+                      "si", line->key, line->at_ms);
+    default:
+        return revoke_station(db, line, err);
+    }
+}
+
 static int revoke_again(struct db *db, const struct store_revoked *line, bool *ret_new,
                         struct err *err)
 {
-    int code = line->print != NULL ? revoke_cert(db, line, err) : revoke_station(db, line, err);
+    static const char *const WHAT[STORE_REVOKED_KINDS] = {
+        "station.revoke", "certificate.revoke", "station.code-used", "station.serial-used"};
+    int code = revoke_line(db, line, err);
     *ret_new = code == ERR_OK && db_changes(db) > 0;
-    return *ret_new ? db_audit(db, line->print != NULL ? "certificate.revoke" : "station.revoke",
-                               line->print != NULL ? line->serial : line->name, err)
+    return *ret_new ? db_audit(db, WHAT[line->kind],
+                               line->serial != NULL ? line->serial : line->name, err)
                     : code;
 }
 
@@ -132,18 +152,22 @@ int store_revoked_list(struct store *store,
                        void (*on_line)(void *ctx, const struct store_revoked *line), void *ctx,
                        struct err *err)
 {
+    struct db *db = db_of(store);
     struct db_query *q = db_query(
-        db_of(store), err,
-        "SELECT revoked_at,name,print,serial FROM certificate WHERE revoked_at IS NOT NULL "
-        "UNION ALL SELECT revoked_at,name,NULL,NULL FROM station WHERE revoked_at IS NOT "
-        "NULL",
-        "");
+        db, err,
+        "SELECT 0,revoked_at,name,NULL,NULL FROM station WHERE revoked_at IS NOT NULL UNION ALL "
+        "SELECT 1,revoked_at,name,print,serial FROM certificate WHERE revoked_at IS NOT NULL UNION "
+        "ALL SELECT 2,used_at,name,hash,NULL FROM enrol_code WHERE used_at IS NOT NULL AND "
+        "until_at>=?1 UNION ALL SELECT 3,used_at,name,serial,NULL FROM enrol_serial WHERE used_at "
+        "IS NOT NULL",
+        "i", db_now_ms(db));
     int rc = q != NULL ? db_step(q, err) : -1;
     for (; rc > 0; rc = db_step(q, err))
-        on_line(ctx,
-                &(struct store_revoked){.at_ms = db_column_int(q, 0),
-                                        .name = db_column_text(q, 1),
-                                        .print = db_column_null(q, 2) ? NULL : db_column_text(q, 2),
-                                        .serial = db_column_text(q, 3)});
+        on_line(ctx, &(struct store_revoked){
+                         .kind = (enum store_revoked_kind)db_column_int(q, 0),
+                         .at_ms = db_column_int(q, 1),
+                         .name = db_column_text(q, 2),
+                         .key = db_column_null(q, 3) ? NULL : db_column_text(q, 3),
+                         .serial = db_column_null(q, 4) ? NULL : db_column_text(q, 4)});
     return rc == 0 ? ERR_OK : err != NULL ? err->code : ERR_IO;
 }

@@ -29,6 +29,7 @@ struct world {
     struct x509_ca *ca;
     struct api api;
     const char *address;
+    char revoked[300]; /* the path of that file */
     int status, retry_after_s;
     struct json *reply;
 };
@@ -546,13 +547,14 @@ static void a_restored_county_takes_up_what_it_signed(void **state)
     box_fini(&late);
 }
 
+/* As a server does when it starts. */
 static void keep_revoked(struct world *w)
 {
-    char path[300];
     struct err err = {0};
-    snprintf(path, sizeof path, "%s/revoked", w->f->folder);
+    snprintf(w->revoked, sizeof w->revoked, "%s/revoked", w->f->folder);
+    w->api.revoked_path = w->revoked;
     w->f->cells.wall_ms += 1000;
-    if (revoked_keep(path, w->f->store, &err) != ERR_OK)
+    if (revoked_keep(w->revoked, w->f->store, &err) != ERR_OK)
         fail_msg("%s", err.text);
 }
 
@@ -597,6 +599,46 @@ static void what_was_revoked_stays_so_in_a_restored_county(void **state)
     box_fini(&late);
     box_fini(&again);
     box_fini(&thief);
+}
+
+static void approve_serial(struct world *w, const char *serial)
+{
+    w->f->cells.wall_ms += 1000;
+    assert_int_equal(store_enrol_serial(w->f->store, "S0117", "S0117", serial, NULL), ERR_OK);
+}
+
+static void what_is_used_up_stays_so_in_a_restored_county(void **state)
+{
+    static const char SERIAL[] = "机 3A/1";
+    struct world *w = *state;
+    struct box boxes[4];
+    char code[SLIP_CODE_TEXT + 1], unused[SLIP_CODE_TEXT + 1];
+    for (int i = 0; i < 4; i++)
+        box_init(&boxes[i], "S0117");
+    keep_revoked(w);
+    new_code(w, "S0117", code);
+    new_code(w, "S0117", unused);
+    approve_serial(w, SERIAL);
+    county_keep(w->f);
+    assert_int_equal(enrol(w, &boxes[0], "S0117", code), 200);
+    assert_int_equal(ask(w, "/v1/enroll", NULL, &boxes[1], "S0117", NULL, SERIAL), 200);
+    county_restore(w->f);
+    assert_int_equal(
+        county_int(w->f, "SELECT count(*) FROM enrol_code WHERE used_at IS NULL") +
+            county_int(w->f, "SELECT count(*) FROM enrol_serial WHERE used_at IS NULL"),
+        3); /* what would be without the file */
+    keep_revoked(w);
+    assert_int_equal(enrol(w, &boxes[2], "S0117", code), 403);
+    says(w, "used");
+    assert_int_equal(ask(w, "/v1/enroll", NULL, &boxes[3], "S0117", NULL, SERIAL), 202);
+    assert_int_equal(sync_as(w, &boxes[0]), 200);
+    assert_int_equal(sync_as(w, &boxes[1]), 200);
+    assert_int_equal(enrol(w, &boxes[2], "S0117", unused), 200);
+    approve_serial(w, SERIAL); /* once more, by a person */
+    keep_revoked(w);
+    assert_int_equal(ask(w, "/v1/enroll", NULL, &boxes[3], "S0117", NULL, SERIAL), 200);
+    for (int i = 0; i < 4; i++)
+        box_fini(&boxes[i]);
 }
 
 static void anothers_certificate_is_nobodys(void **state)
@@ -675,6 +717,7 @@ int main(void)
         TEST(a_code_of_a_revoked_station_is_none),
         TEST(a_restored_county_takes_up_what_it_signed),
         TEST(what_was_revoked_stays_so_in_a_restored_county),
+        TEST(what_is_used_up_stays_so_in_a_restored_county),
         TEST(anothers_certificate_is_nobodys),
         TEST(a_token_is_the_second_way_unless_certificates_are_required),
     };
