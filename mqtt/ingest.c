@@ -27,7 +27,8 @@ enum {
     FRESH_MS = 120 * 1000,
     ALARM_LATE_MS = 30 * 60 * 1000,
     CLOCK_JUMP_MS = 10 * 1000, /* between two ticks of a second */
-    EVENT_ID_BYTES = LIMIT_DEVICE_ID_BYTES + 1 + LIMIT_DEDUPE_BYTES,
+    EVENT_ID_BYTES = LIMIT_DEVICE_ID_BYTES + 1 + LIMIT_DEDUPE_BYTES + 24, /* "~" and a time */
+    UNDATED_SAME_MS = 24 * 3600 * 1000,
     ACK_BYTES = 2 * LIMIT_TOPIC_BYTES,
     RAW_TRIM_EVERY = 100,
     OVER_SAID_EVERY = 1000,
@@ -204,6 +205,9 @@ static void make_id(struct work *work, char ret[EVENT_ID_BYTES + 1])
     const struct mapped *mapped = &work->mapped;
     if (mapped->dedupe[0] != '\0')
         snprintf(ret, EVENT_ID_BYTES + 1, "%s:%s", mapped->device_id, mapped->dedupe);
+    else if (mapped->flaw != NULL) /* it has a key that cannot be read: the whole stands for it */
+        snprintf(ret, EVENT_ID_BYTES + 1, "%s:x%016llx-%d", mapped->device_id,
+                 (unsigned long long)payload_hash(work->message), work->item);
     else if (mapped->rule != NULL && mapped->rule->window_s > 0)
         snprintf(ret, EVENT_ID_BYTES + 1, "%s:w%lld-%016llx", mapped->device_id,
                  (long long)(work->heard_at_ms / (mapped->rule->window_s * INT64_C(1000))),
@@ -280,6 +284,37 @@ static int store_event(struct work *work, const struct mqtt_event *event, const 
     return REFUSED;
 }
 
+/* A button that forgets its counter when its battery is changed says "1-1" again: another time is
+ * another press. What is sent again has the time of the first. */
+static bool is_another_press(const struct work *work, const struct mqtt_event *event)
+{
+    struct query *query =
+        replica_query(work->ingest->replica, "SELECT device_at, heard_at FROM device_event"
+                                             " WHERE id = ?1");
+    query_text(query, 1, event->id);
+    bool dated = event->device_at_ms != 0, another = false;
+    if (query_row(query)) {
+        int64_t apart = dated ? event->device_at_ms - query_get_int(query, 0)
+                              : event->heard_at_ms - query_get_int(query, 1);
+        another = llabs(apart) > (dated ? FRESH_MS : UNDATED_SAME_MS);
+    }
+    query_done(query);
+    return another;
+}
+
+/* Of an alarm whose key is there already. `id` is that of the event. */
+static int store_again(struct work *work, const struct mqtt_event *event, char *id,
+                       const char **ret_reason)
+{
+    if (!event->alarm || !is_another_press(work, event))
+        return WAS_THERE;
+    size_t used = strlen(id);
+    int64_t at_ms =
+        event->device_at_ms != 0 ? event->device_at_ms : event->heard_at_ms / UNDATED_SAME_MS;
+    snprintf(id + used, EVENT_ID_BYTES + 1 - used, "~%lld", (long long)at_ms);
+    return store_event(work, event, ret_reason);
+}
+
 static const char beyond_quota[] = "beyond the quota of its device";
 
 /* Events only: what is no event costs next to nothing. A change of presence has no rule. */
@@ -322,6 +357,8 @@ static const char *take_event(struct work *work)
         return beyond_quota;
     const char *reason = NULL;
     int result = store_event(work, &event, &reason);
+    if (result == WAS_THERE)
+        result = store_again(work, &event, id, &reason);
     /* Somebody presses a button that the county has not told us of yet: that is an alarm all the
      * same. It is no row, because rows are of registered devices; the desk has the raw message. */
     if (result == REFUSED && reason == unknown_device && event.alarm)
@@ -535,14 +572,45 @@ static bool is_final(struct work *work)
     return work->mapped.ack_id[0] != '\0' && find_device(work, scope, sizeof scope, &reason);
 }
 
+/* A button says little, and when not even that can be read, it was pressed: a message that cannot
+ * be, from a registered device of kind "sos", on a topic where alarms come, is one. Not when the
+ * device has to sign. */
+static void alarm_unreadable(struct work *work, const char *reason)
+{
+    struct mapped *mapped = &work->mapped;
+    const struct product *product;
+    if (!mapping_alarm_device(work->ingest->mapping, work->message->topic, &product,
+                              mapped->device_id) ||
+        replica_get_int(work->ingest->replica, 0,
+                        "SELECT d.kind = 'sos' AND k.mac_key IS NULL FROM device d"
+                        " LEFT JOIN device_key k ON k.device_id = d.id"
+                        " WHERE d.id = ?1 AND d.product = ?2",
+                        "ss", mapped->device_id, product->name) != 1)
+        return;
+    mapped->product = product;
+    mapped->kind = MQTT_SOS;
+    mapped->flaw = reason;
+    mapped->count = mapped->seq = -1;
+    text_copy(mapped->code, sizeof mapped->code, "unreadable");
+    work->device =
+        devices_get(work->ingest->devices, mapped->device_id, product->name, work->heard_at_ms);
+    log_warn("mqtt.unreadable", "device=%s reason=\"%s\": taken as an alarm", mapped->device_id,
+             reason);
+    take_event(work);
+}
+
 /* NULL, or why the message is kept raw; the events that can be read are stored all the same. */
 static const char *handle(struct work *work)
 {
     struct ingest *ingest = work->ingest;
     const char *reason = take_text(ingest, work->message), *problem = NULL;
-    if (reason != NULL || !mapping_begin(ingest->mapping, work->message->topic,
-                                         buf_text(&ingest->text), ingest->text.size, &reason))
+    bool whole = reason == NULL;
+    if (!whole || !mapping_begin(ingest->mapping, work->message->topic, buf_text(&ingest->text),
+                                 ingest->text.size, &reason)) {
+        if (!whole || reason == mapping_malformed)
+            alarm_unreadable(work, reason);
         return reason;
+    }
     bool answer = true;
     for (int got; (got = mapping_next(ingest->mapping, &work->mapped, &problem)) != 0;
          work->item++) {
@@ -550,7 +618,7 @@ static const char *handle(struct work *work)
         if (why != NULL && (got > 0 || !is_final(work)))
             answer = false;
         if (reason == NULL)
-            reason = why;
+            reason = got > 0 && work->mapped.flaw != NULL ? work->mapped.flaw : why;
     }
     if (answer)
         promise_ack(work);

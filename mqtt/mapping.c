@@ -122,6 +122,12 @@ static bool guard_fits(const struct mapping *m, const struct rule_guard *guard, 
 
 /* --- choosing the rule --- */
 
+/* An id that can stand in a topic and in a key. */
+static bool device_id_valid(const char *id)
+{
+    return id[0] != '\0' && id[0] != '$' && strpbrk(id, "+#/:") == NULL;
+}
+
 static const struct rule_guard *unfit_guard(const struct mapping *m, const struct rule *rule,
                                             bool of_element, int element)
 {
@@ -190,6 +196,8 @@ static bool find_rule(struct mapping *m, bool *ret_topic_known, bool *ret_json)
     return false;
 }
 
+const char mapping_malformed[] = "malformed JSON";
+
 bool mapping_begin(struct mapping *mapping, const char *topic, const char *text, size_t size,
                    const char **ret_reason)
 {
@@ -208,9 +216,26 @@ bool mapping_begin(struct mapping *mapping, const char *topic, const char *text,
     if (!known)
         *ret_reason = "no rule for this topic";
     else if (json && mapping->parsed == MALFORMED)
-        *ret_reason = "malformed JSON";
+        *ret_reason = mapping_malformed;
     else
         *ret_reason = "no rule for this payload";
+    return false;
+}
+
+bool mapping_alarm_device(const struct mapping *mapping, const char *topic,
+                          const struct product **ret_product,
+                          char ret_id[LIMIT_DEVICE_ID_BYTES + 1])
+{
+    for (int i = 0; i < mapping->product_count; i++) {
+        *ret_product = mapping->products[i];
+        for (int r = 0; r < (*ret_product)->rule_count; r++) {
+            const struct rule *rule = &(*ret_product)->rules[r];
+            bool may_alarm = rule->kind < 0 || mqtt_kind_alarms((enum mqtt_kind)rule->kind);
+            if (may_alarm && rule->device.from == VALUE_LEVEL && topic_matches(rule->topic, topic))
+                return topic_level(topic, rule->device.level, ret_id, LIMIT_DEVICE_ID_BYTES + 1) &&
+                       device_id_valid(ret_id);
+        }
+    }
     return false;
 }
 
@@ -221,20 +246,18 @@ const struct rule *mapping_rule(const struct mapping *mapping)
 
 /* --- taking its values --- */
 
-/* An id that can stand in a topic and in a key. */
-static bool device_id_valid(const char *id)
-{
-    return id[0] != '\0' && id[0] != '$' && strpbrk(id, "+#/:") == NULL;
-}
-
 static const char *take_device(const struct mapping *m, int element, struct mapped *ret)
 {
     char named[LIMIT_DEVICE_ID_BYTES + 1];
+    bool alarms = mqtt_kind_alarms(ret->kind);
     if (get(m, &m->rule->device, element, ret->device_id, sizeof ret->device_id) != GOT ||
-        !device_id_valid(ret->device_id))
-        return "no usable device id";
+        !device_id_valid(ret->device_id)) {
+        ret->flaw = "no usable device id";
+        snprintf(ret->device_id, sizeof ret->device_id, "unnamed-%s", m->product->name);
+        return alarms ? NULL : ret->flaw;
+    }
     enum got got = get(m, &m->rule->same_device, element, named, sizeof named);
-    if (got == BAD || (got == GOT && strcmp(named, ret->device_id) != 0))
+    if ((got == BAD && !alarms) || (got == GOT && strcmp(named, ret->device_id) != 0))
         return "payload names another device than the topic";
     return NULL;
 }
@@ -338,21 +361,38 @@ static void take_state(const struct mapping *m, int element, struct mapped *ret)
     ret->ok = !rule->has_ok || guard_fits(m, &rule->ok, element);
 }
 
+/* What is said around the event. An alarm counts without it. */
+static const char *take_words(const struct mapping *m, int element, struct mapped *ret)
+{
+    static const char reason[] = "code, subject or id too long or no plain value";
+    const struct rule *rule = m->rule;
+    bool unnamed = ret->flaw != NULL;
+    bool good = get(m, &rule->answer_id, element, ret->ack_id, sizeof ret->ack_id) != BAD;
+    good = get(m, &rule->subject, element, ret->subject, sizeof ret->subject) != BAD && good;
+    if (unnamed)
+        ret->ack_id[0] = '\0';
+    good = take_code(m, element, ret) && good;
+    if (!take_dedupe(m, element, ret)) {
+        ret->dedupe[0] = '\0';
+        good = false;
+    }
+    if (good)
+        return NULL;
+    ret->flaw = reason;
+    return mqtt_kind_alarms(ret->kind) ? NULL : reason;
+}
+
 /* NULL: all is well. */
 static const char *take_all(const struct mapping *m, int element, struct mapped *ret)
 {
     *ret = (struct mapped){.product = m->product, .rule = m->rule};
+    const char *unknown_kind = take_kind(m, element, ret);
     const char *reason = take_device(m, element, ret);
     if (reason != NULL)
         return reason;
-    enum got ack = get(m, &m->rule->answer_id, element, ret->ack_id, sizeof ret->ack_id);
-    reason = take_kind(m, element, ret);
-    if (reason != NULL)
-        return reason;
-    if (ack == BAD || !take_code(m, element, ret) ||
-        get(m, &m->rule->subject, element, ret->subject, sizeof ret->subject) == BAD ||
-        !take_dedupe(m, element, ret))
-        return "code, subject or id too long or no plain value";
+    reason = take_words(m, element, ret);
+    if (unknown_kind != NULL || reason != NULL)
+        return unknown_kind != NULL ? unknown_kind : reason;
     take_state(m, element, ret);
     if (ret->kind == MQTT_COUNT && ret->count < 0)
         return "count is no number";

@@ -37,6 +37,7 @@ struct mapped {
     bool ok;     /* a reply: it was done */
     char mac[MAPPING_MAC_BYTES + 1];
     char ack_id[LIMIT_DEDUPE_BYTES + 1];
+    const char *flaw; /* an alarm only: what of it could not be read and was left out; or NULL */
 };
 
 /* The shipped rules, and over them the *.rules of `dir`: a file there takes the place of the
@@ -59,12 +60,22 @@ const struct product *mapping_product_at(const struct mapping *mapping, int inde
 const struct product *mapping_product(const struct mapping *mapping,
                                       const char *name); /* or NULL */
 
+/* A payload that is no JSON, or too deep or with too many values: a reason of mapping_begin. */
+extern const char mapping_malformed[];
+
+/* Whom an alarm on this topic would come from, when the topic says it: what to do with a message
+ * that cannot be read. False: no alarm comes this way, or the payload would have to say. */
+bool mapping_alarm_device(const struct mapping *mapping, const char *topic,
+                          const struct product **ret_product,
+                          char ret_id[LIMIT_DEVICE_ID_BYTES + 1]);
+
 /* Finds the rule of a message. `text` is valid UTF-8, ends with NUL and must stay until the last
  * mapping_next. False: *ret_reason says why there is none (a static text). */
 bool mapping_begin(struct mapping *mapping, const char *topic, const char *text, size_t size,
                    const char **ret_reason);
 /* The events in it, one after the other. 1: *ret; 0: no more; -1: the rule fits but a value cannot
- * be, *ret_reason; device_id and ack_id of *ret are then set when these could be read. */
+ * be, *ret_reason; device_id and ack_id of *ret are then set when these could be read. An alarm is
+ * an event whatever of it cannot be read, unless two devices are named: see flaw. */
 int mapping_next(struct mapping *mapping, struct mapped *ret, const char **ret_reason);
 
 /* The rule of mapping_begin, with the number of events found in the message. */

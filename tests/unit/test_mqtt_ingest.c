@@ -324,6 +324,109 @@ static void test_own_sos(void **state)
     assert_string_equal(w->ack_payload, "{\"ack\":\"7-12\"}");
 }
 
+/* What is around the press may be anything: it is told all the same, once, and kept raw to be
+ * looked at. */
+static void test_sos_with_odd_words(void **state)
+{
+    struct world *w = *state;
+    char longest[400], payload[600];
+    memset(longest, 'x', sizeof longest);
+    longest[sizeof longest - 1] = '\0';
+    static const char *const odd[] = {
+        "{\"id\":{\"boot\":1,\"n\":2},\"k\":\"sos\"}",
+        "{\"id\":[1],\"k\":\"sos\",\"c\":\"button\"}",
+        "{\"id\":\"2-1\",\"k\":\"sos\",\"c\":{\"a\":1}}",
+        "{\"id\":\"2-2\",\"k\":\"sos\",\"s\":[1,2],\"ts\":\"never\"}",
+        "{\"id\":\"2-3\\n\",\"k\":\"fire\"}",
+        "{\"id\":\"2-4\",\"k\":\"sos\",\"dev\":{\"id\":\"SOS1\"}}",
+    };
+    int rows = 0;
+    send_string(w, SC "SOS1/evt", "{\"id\":\"1-1\",\"k\":\"door\"}", false);
+    for (size_t i = 0; i < sizeof odd / sizeof odd[0] + 1; i++) {
+        snprintf(payload, sizeof payload, "{\"id\":\"%s\",\"k\":\"sos\",\"n\":1}", longest);
+        const char *text = i < sizeof odd / sizeof odd[0] ? odd[i] : payload;
+        int before = w->events;
+        for (int again = 0; again < 2; again++)
+            send_string(w, SC "SOS1/evt", text, false);
+        assert_true(last(w)->kind == MQTT_SOS || last(w)->kind == MQTT_FIRE);
+        assert_true(last(w)->alarm);
+        assert_int_equal(w->events - before, 1);
+        rows += strstr(text, "\"dev\"") == NULL ? 2 : 0;
+        assert_int_equal(count(w, "SELECT count(*) FROM mqtt_raw"), rows);
+    }
+    /* what is no alarm is kept raw as before */
+    int before = w->events;
+    send_string(w, SC "SOS1/evt", "{\"id\":[1],\"k\":\"door\"}", false);
+    assert_raw(w, rows + 1, "no plain value");
+    assert_int_equal(w->events, before);
+}
+
+static void test_sos_of_a_device_without_a_usable_id(void **state)
+{
+    struct world *w = *state;
+    char topic[200], name[90];
+    memset(name, 'n', sizeof name);
+    name[sizeof name - 1] = '\0';
+    snprintf(topic, sizeof topic, "sc/S0117/S14/M/%s/evt", name);
+    send_string(w, topic, "{\"id\":\"1-1\",\"k\":\"sos\"}", false);
+    assert_string_equal(event_of(w, MQTT_SOS)->device, "unnamed-touyan");
+    assert_true(event_of(w, MQTT_SOS)->alarm);
+    /* but nobody presses for somebody else */
+    int before = w->events;
+    send_string(w, SC "SOS1/evt", "{\"id\":\"1-1\",\"k\":\"sos\",\"dev\":\"SOS2\"}", false);
+    assert_int_equal(w->events, before);
+}
+
+static void test_unreadable_button_is_pressed(void **state)
+{
+    struct world *w = *state;
+    static char huge[LIMIT_MQTT_MAPPED_BYTES * 2];
+    send_string(w, SC "SOS1/evt", "{\"id\":\"1-1\",\"k\":\"so", false);
+    assert_true(last(w)->alarm);
+    assert_int_equal(last(w)->kind, MQTT_SOS);
+    assert_string_equal(last(w)->code, "unreadable");
+    assert_raw(w, 1, "malformed");
+    send_string(w, SC "SOS1/evt", "{\"id\":\"1-1\",\"k\":\"so", false); /* sent again: one press */
+    assert_int_equal(w->events, 1);
+    send_string(w, SC "SOS1/evt", "\xff\xfe", false);
+    assert_int_equal(w->events, 2);
+    size_t used = 0;
+    while (used < sizeof huge - 20)
+        used += (size_t)snprintf(huge + used, sizeof huge - used, "[\"%06zu\",", used);
+    send_string(w, SC "SOS1/evt", huge, false);
+    assert_int_equal(w->events, 3);
+    assert_int_equal(count(w, "SELECT count(*) FROM device_event WHERE code = 'unreadable'"), 3);
+    /* not what the broker kept, not a terminal's, not a stranger's */
+    send_string(w, SC "SOS1/evt", "{", true);
+    assert_false(last(w)->alarm);
+    int before = w->events;
+    send_string(w, "mqtt/face/FT1401/Rec", "{", false);
+    send_string(w, SC "NEW1/evt", "{", false);
+    assert_int_equal(w->events, before);
+}
+
+/* Its counter begins anew with each battery. */
+static void test_number_used_again(void **state)
+{
+    struct world *w = *state;
+    send_file(w, SC "SOS1/evt", "own_sos");
+    char dated[100];
+    snprintf(dated, sizeof dated, "{\"id\":\"7-12\",\"ts\":%lld,\"k\":\"sos\"}",
+             (long long)T0 + 3600000);
+    w->cells.wall_ms = T0 + 3600000;
+    for (int i = 0; i < 2; i++)
+        send_string(w, SC "SOS1/evt", dated, false);
+    assert_int_equal(count(w, "SELECT count(*) FROM device_event WHERE kind = 'sos'"), 2);
+    assert_true(last(w)->alarm);
+    for (int day = 0; day < 3; day++) { /* without a date: the same within a day */
+        send_string(w, SC "SOS1/evt", "{\"id\":\"8-1\",\"k\":\"sos\"}", false);
+        w->cells.wall_ms += 60000;
+        send_string(w, SC "SOS1/evt", "{\"id\":\"8-1\",\"k\":\"sos\"}", false);
+        w->cells.wall_ms += INT64_C(25) * 3600 * 1000;
+    }
+    assert_int_equal(count(w, "SELECT count(*) FROM device_event WHERE kind = 'sos'"), 5);
+}
+
 static void test_late_sos_still_alarms(void **state)
 {
     struct world *w = *state;
@@ -483,7 +586,8 @@ static void test_malformed(void **state)
     assert_raw(w, 6, "no usable device id");
     send_string(w, SC "SOS1/evt", "", true);
     assert_int_equal(count(w, "SELECT count(*) FROM mqtt_raw"), 6);
-    assert_int_equal(count(w, "SELECT count(*) FROM device_event WHERE kind = 'sos'"), 0);
+    /* it is a button: what cannot be read is a press (two), and so is one with an odd number */
+    assert_int_equal(count(w, "SELECT count(*) FROM device_event WHERE kind = 'sos'"), 3);
     assert_int_equal(ingest_counts(w->ingest).raw, 6);
 }
 
@@ -609,6 +713,10 @@ int main(void)
         T(test_sos_of_an_unregistered_button),
         T(test_other_product_cannot_speak_for_a_device),
         T(test_own_sos),
+        T(test_sos_with_odd_words),
+        T(test_sos_of_a_device_without_a_usable_id),
+        T(test_unreadable_button_is_pressed),
+        T(test_number_used_again),
         T(test_late_sos_still_alarms),
         T(test_old_sos_does_not),
         T(test_retained_sos_does_not),
