@@ -500,6 +500,55 @@ static void test_worker_killed_at_random(void **state)
     assert_in_range(smsstation_book(s, "accepted", NULL), ROUNDS, ROUNDS + unknown);
 }
 
+static bool has_reached(struct smsstation *s, const char *text)
+{
+    return is_sent(s, text) || is_unknown(s, text);
+}
+
+/* The modem is killed instead: just after it took an alarm and before it answered, with texts on
+ * its SIM, and at random. What it took is in our book, what it kept for us arrives once. */
+static void test_modem_killed_at_random(void **state)
+{
+    struct smsstation *s = *state;
+    enum { ROUNDS = 6 };
+    struct rnd rnd = rnd_seeded(12);
+    smsstation_tell(s, "{\"cmd\":\"network\",\"delay_ms\":30,\"report_ms\":100}");
+    for (int i = 0; i < ROUNDS; i++) {
+        char alarm[64];
+        char reminder[64];
+        char order[160];
+        UNTIL(is_ready, NULL);
+        snprintf(order, sizeof order,
+                 "{\"cmd\":\"inbound\",\"from\":\"+8613800000002\",\"text\":\"来信%d\"}", i);
+        snprintf(alarm, sizeof alarm, "报警%d", i);
+        snprintf(reminder, sizeof reminder, "提醒%d", i);
+        smsstation_tell(s, order);
+        smsstation_put(s, PERSON, alarm, SMS_PRIO_PANIC);
+        smsstation_put(s, OTHER, reminder, SMS_PRIO_REMINDER);
+        if (i % 2 == 0)
+            UNTIL(is_accepted, i % 4 == 0 ? alarm : reminder);
+        else
+            smsstation_turn(s, (int)rnd_below(&rnd, 60));
+        smsstation_kill_modem(s);
+        UNTIL(is_ready, NULL);
+        smsstation_jump(s, 15000);
+        UNTIL(is_sent, alarm);
+        UNTIL(has_reached, reminder);
+        assert_in_range(smsstation_book(s, "accepted", reminder), 0, 1);
+        if (is_sent(s, reminder))
+            assert_int_equal(smsstation_book(s, "accepted", reminder), 1);
+        assert_in_range(smsstation_book(s, "accepted", alarm), 0, 1);
+    }
+    UNTIL(has_texts, "6");
+    UNTIL(is_sim_empty, NULL);
+    smsstation_turn(s, 300);
+    assert_int_equal(s->text_count, ROUNDS);
+    int64_t unknown = replica_get_int(
+        s->replica, 0, "SELECT count(*) FROM outbox_history WHERE state = 'unknown'", "");
+    assert_in_range(smsstation_book(s, "accepted", NULL), 2 * ROUNDS - unknown,
+                    2 * ROUNDS + unknown);
+}
+
 static void test_station_restarts(void **state)
 {
     struct smsstation *s = *state;
@@ -601,6 +650,7 @@ int main(void)
         CASE(test_odd_modems),
         CASE(test_worker_killed_in_mid_send),
         CASE(test_worker_killed_at_random),
+        CASE(test_modem_killed_at_random),
         CASE(test_station_restarts),
         CASE(test_hung_modem),
         CASE(test_unknown_make),

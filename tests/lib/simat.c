@@ -174,6 +174,7 @@ static bool announce_report(struct simat *at, int64_t now_us, bool heard)
     json_set_text(object, "to", report.to);
     json_set_int(object, "mr", report.mr);
     json_set_int(object, "status", report.status);
+    json_set_int(object, "slot", slot);
     simbook_write(at->net->book, object);
     at->net->stats.reports++;
     at->net->stats.reports_unheard += unheard;

@@ -356,6 +356,15 @@ static void run_cusd(struct simat *at, const char *args)
     simat_say(at, line);
 }
 
+static void book_pin(struct simat *at)
+{
+    struct json *object = simbook_new(at->net->book, "pin", -1);
+
+    json_set_int(object, "tries", at->pin_tries);
+    json_set_int(object, "wrong", at->pin_wrong);
+    simbook_write(at->net->book, object);
+}
+
 /* A SIM that waits for its PIN, and one that has locked itself after three wrong ones. */
 static void run_cpin(struct simat *at, const char *args)
 {
@@ -374,9 +383,11 @@ static void run_cpin(struct simat *at, const char *args)
                args[2 + size] == '"') {
         at->pin_entered = true;
         at->pin_tries = SIMAT_PIN_TRIES;
+        book_pin(at);
     } else {
         at->pin_tries--;
         at->pin_wrong++;
+        book_pin(at);
         simat_cme_error(at, CME_WRONG_PASSWORD);
     }
 }

@@ -17,7 +17,7 @@ int simbook_open(struct simbook *book, const char *path, bool fsync_lines,
     buf_init(&book->line, LINE_MAX_BYTES);
     if (!path)
         return ERR_OK;
-    book->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    book->fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (book->fd < 0)
         return err_set(err, ERR_IO, "book %s: %s", path, strerror(errno));
     return ERR_OK;
@@ -31,12 +31,22 @@ void simbook_close(struct simbook *book)
     buf_free(&book->line);
 }
 
+int64_t simbook_us(const struct simbook *book)
+{
+    return book->replayed ? book->replay_us : clock_mono_us();
+}
+
+int64_t simbook_wall_ms(const struct simbook *book)
+{
+    return book->replayed ? book->replay_wall_ms : clock_wall_ms(book->clock);
+}
+
 struct json *simbook_new(struct simbook *book, const char *event, int64_t us)
 {
     struct json *object = json_new_object();
 
-    json_set_int(object, "us", us < 0 ? clock_mono_us() : us);
-    json_set_int(object, "wall", clock_wall_ms(book->clock));
+    json_set_int(object, "us", us < 0 ? simbook_us(book) : us);
+    json_set_int(object, "wall", simbook_wall_ms(book));
     json_set_text(object, "event", event);
     return object;
 }
@@ -47,8 +57,9 @@ void simbook_write(struct simbook *book, struct json *object)
 
     if (book->fd >= 0) {
         buf_clear(line);
-        bool whole = json_write(object, line) && buf_add(line, "\n", 1) &&
-                     write(book->fd, line->bytes, line->size) == (ssize_t)line->size;
+        bool whole =
+            json_write(object, line) && buf_add(line, "\n", 1) &&
+            (book->replayed || write(book->fd, line->bytes, line->size) == (ssize_t)line->size);
 
         if (!whole || (book->fsync && fsync(book->fd) != 0)) {
             fprintf(stderr, "simmodem: book: %s\n", strerror(errno));

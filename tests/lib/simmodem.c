@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "gateway/base/text.h"
+#include "tests/lib/simlife.h"
 #include "tests/lib/simmodem_port.h"
 
 enum { LOOK_MS = 10, PIECE_US = 1000, READ_BYTES = 16384 };
@@ -104,7 +105,8 @@ int simmodem_open(struct simmodem *modem, const struct simmodem_options *options
             options->capacity < SIMNET_SLOTS ? options->capacity : SIMNET_SLOTS;
     modem->net.delay_ms = options->delay_ms;
     modem->net.report_ms = options->report_ms;
-    if (options->control)
+    code = simlife_take_up(modem, err);
+    if (!code && options->control)
         code = listen_at(modem, options->control, err);
     if (!code)
         code = simmodem_plug(modem, err);

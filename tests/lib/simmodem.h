@@ -1,8 +1,10 @@
 /* A GSM modem with a network behind it, for tests and the demo: AT commands on a pty, orders and
- * figures on a Unix socket (one JSON object a line), and a book of what the network saw.
+ * figures on a Unix socket (one JSON object a line), and a book of what the network saw. A modem
+ * over a book that is there already goes on with the same SIM and the same network: killing the
+ * program is like pulling the modem out in mid sentence.
  *
  * Orders, each answered with {"ok":true,...} or {"ok":false,"error":"..."}:
- *   {"cmd":"inbound","from":"+8613...","text":"...","drop":0,"reverse":false}  -> parts
+ *   {"cmd":"inbound","from":"+8613...","text":"...","drop":0,"reverse":false,"id":null} -> parts
  *   {"cmd":"inbound_pdu","hex":"..."}       service centre address in front; may be broken
  *   {"cmd":"urc","text":"+QIND: SMS DONE"}  a line from the modem, now
  *   {"cmd":"fault","kind":"...",...}        simfault.h

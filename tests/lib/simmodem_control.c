@@ -10,9 +10,12 @@ static int order_inbound(struct simmodem *modem, const struct json *order, struc
                          struct err *err)
 {
     int parts = 0;
-    int code = simnet_inbound_text(&modem->net, json_text(order, "from", ""),
-                                   json_text(order, "text", ""), (int)json_int(order, "drop", 0),
-                                   json_bool(order, "reverse", false), &parts, err);
+    struct simnet_text what = {.from = json_text(order, "from", ""),
+                               .text = json_text(order, "text", ""),
+                               .id = json_text(order, "id", NULL),
+                               .drop = (int)json_int(order, "drop", 0),
+                               .reverse = json_bool(order, "reverse", false)};
+    int code = simnet_inbound_text(&modem->net, &what, &parts, err);
 
     if (!code)
         json_set_int(reply, "parts", parts);
@@ -219,23 +222,49 @@ static const struct {
     const char *name;
     int (*run)(struct simmodem *modem, const struct json *order, struct json *reply,
                struct err *err);
+    bool lasts; /* SIM and network stay so when the program is killed */
 } orders[] = {
-    {"inbound", order_inbound}, {"inbound_pdu", order_inbound_pdu}, {"fault", order_fault},
-    {"clear", order_clear},     {"unplug", order_unplug},           {"plug", order_plug},
-    {"urc", order_urc},         {"network", order_network},         {"stats", order_stats},
-    {"sim", order_sim},         {"callee", order_callee},           {"ring", order_ring},
-    {"quit", order_quit},
+    {"inbound", order_inbound, false},
+    {"fault", order_fault, false},
+    {"inbound_pdu", order_inbound_pdu, false},
+    {"clear", order_clear, false},
+    {"unplug", order_unplug, false},
+    {"plug", order_plug, false},
+    {"urc", order_urc, false},
+    {"network", order_network, true},
+    {"stats", order_stats, false},
+    {"sim", order_sim, true},
+    {"callee", order_callee, true},
+    {"ring", order_ring, false},
+    {"quit", order_quit, false},
 };
+
+static void book_order(struct simmodem *modem, const struct json *order)
+{
+    struct json *line = simbook_new(&modem->book, "order", -1);
+    struct buf text;
+
+    buf_init(&text, SIMMODEM_ORDER_BYTES);
+    json_write(order, &text);
+    json_set_text(line, "order", buf_text(&text));
+    buf_free(&text);
+    simbook_write(&modem->book, line);
+}
 
 static int carry_out(struct simmodem *modem, const struct json *order, struct json *reply,
                      struct err *err)
 {
     const char *name = json_text(order, "cmd", "");
+    size_t i = 0;
 
-    for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++)
-        if (text_equal(orders[i].name, name))
-            return orders[i].run(modem, order, reply, err);
-    return err_set(err, ERR_INVALID, "no such order: %s", name);
+    while (i < sizeof orders / sizeof orders[0] && !text_equal(orders[i].name, name))
+        i++;
+    if (i == sizeof orders / sizeof orders[0])
+        return err_set(err, ERR_INVALID, "no such order: %s", name);
+    int code = orders[i].run(modem, order, reply, err);
+    if (!code && orders[i].lasts)
+        book_order(modem, order);
+    return code;
 }
 
 struct json *simmodem_order(struct simmodem *modem, const char *line, size_t size)

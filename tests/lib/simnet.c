@@ -178,7 +178,7 @@ static void plan_report(struct simnet *net, const struct tpdu *submit,
 {
     struct simnet_report report = {.mr = submit->mr, .status = plan->status};
     int64_t delay_ms = plan->delay_ms >= 0 ? plan->delay_ms : net->report_ms;
-    int64_t wall_ms = clock_wall_ms(net->clock);
+    int64_t wall_ms = simbook_wall_ms(net->book);
     struct tpdu tpdu = {.kind = TPDU_REPORT,
                         .mr = submit->mr,
                         .status = plan->status,
@@ -191,9 +191,38 @@ static void plan_report(struct simnet *net, const struct tpdu *submit,
     text_copy(report.to, sizeof report.to, submit->address);
     if (tpdu_encode(&tpdu, report.pdu.bytes, &report.pdu.size, &length, NULL))
         return;
-    report.due_us = clock_mono_us() + delay_ms * 1000;
+    report.due_us = simbook_us(net->book) + delay_ms * 1000;
     for (int i = 0; i < plan->copies; i++)
         push_report(net, &report);
+}
+
+bool simnet_take_report_of(struct simnet *net, const char *to, int mr, struct simnet_report *ret)
+{
+    struct simnet_report *found = NULL;
+
+    for (size_t i = 0; i < net->report_count; i++) {
+        struct simnet_report *report = &net->reports[i];
+        if (report->mr == mr && text_equal(report->to, to) && (!found || before(report, found)))
+            found = report;
+    }
+    if (!found)
+        return false;
+    *ret = *found;
+    size_t count = net->report_count - 1;
+    *found = net->reports[count];
+    for (net->report_count = 0; net->report_count < count;) /* a heap again */
+        push_report(net, &net->reports[net->report_count]);
+    return true;
+}
+
+static void set_plan(const struct simnet *net, struct json *object,
+                     const struct simnet_report_plan *plan)
+{
+    if (plan->none)
+        return;
+    json_set_int(object, "report_ms", plan->delay_ms >= 0 ? plan->delay_ms : net->report_ms);
+    json_set_int(object, "report_copies", plan->copies);
+    json_set_int(object, "report_status", plan->status);
 }
 
 int simnet_submit(struct simnet *net, const uint8_t *bytes, size_t size, int64_t first_byte_us,
@@ -211,6 +240,7 @@ int simnet_submit(struct simnet *net, const uint8_t *bytes, size_t size, int64_t
     json_set_int(object, "mr", tpdu.mr);
     json_set_bool(object, "report_wanted", tpdu.report_wanted);
     json_set_int(object, "first_byte_us", first_byte_us);
+    set_plan(net, object, plan);
     set_hex(object, bytes, size);
     simbook_write(net->book, object);
     net->stats.accepted++;
@@ -245,12 +275,15 @@ static int inbound_part(struct simnet *net, struct tpdu *tpdu, struct err *err)
     return code ? code : simnet_inbound_pdu(net, bytes, size, err);
 }
 
-static void book_inbound(struct simnet *net, const char *from, const char *text, int parts)
+static void book_inbound(struct simnet *net, const struct simnet_text *what, int parts)
 {
     struct json *object = simbook_new(net->book, "inbound", -1);
 
-    json_set_text(object, "from", from);
-    json_set_text(object, "text", text);
+    json_set_text(object, "from", what->from);
+    json_set_text(object, "text", what->text);
+    json_set_text(object, "id", what->id);
+    json_set_int(object, "drop", what->drop);
+    json_set_bool(object, "reverse", what->reverse);
     json_set_int(object, "parts", parts);
     simbook_write(net->book, object);
     net->stats.inbound++;
@@ -262,28 +295,28 @@ static bool is_name(const char *from)
     return strspn(from + (from[0] == '+'), "0123456789*#") != strlen(from + (from[0] == '+'));
 }
 
-int simnet_inbound_text(struct simnet *net, const char *from, const char *text, int drop,
-                        bool reverse, int *ret_parts, struct err *err)
+int simnet_inbound_text(struct simnet *net, const struct simnet_text *what, int *ret_parts,
+                        struct err *err)
 {
-    struct tpdu tpdu = {.kind = TPDU_DELIVER, .alphanumeric = is_name(from)};
+    struct tpdu tpdu = {.kind = TPDU_DELIVER, .alphanumeric = is_name(what->from)};
     struct segments segments;
 
-    if (segment_text(text, &segments, err))
+    if (segment_text(what->text, &segments, err))
         return err_wrap(err, "inbound");
-    if (!text_copy(tpdu.address, sizeof tpdu.address, from))
+    if (!text_copy(tpdu.address, sizeof tpdu.address, what->from))
         return err_set(err, ERR_INVALID, "sender is too long");
     text_copy(tpdu.smsc, sizeof tpdu.smsc, centre);
-    tpdu.sent_ms = clock_wall_ms(net->clock);
+    tpdu.sent_ms = simbook_wall_ms(net->book);
     int ref = net->next_ref++ & 0xff;
     for (int i = 0; i < segments.count; i++) {
-        int index = reverse ? segments.count - 1 - i : i;
+        int index = what->reverse ? segments.count - 1 - i : i;
 
-        segment_fill(&segments, text, index, ref, &tpdu);
-        if (index + 1 != drop && inbound_part(net, &tpdu, err))
+        segment_fill(&segments, what->text, index, ref, &tpdu);
+        if (index + 1 != what->drop && inbound_part(net, &tpdu, err))
             return err_wrap(err, "inbound part %d", index + 1);
     }
-    book_inbound(net, from, text, segments.count);
-    *ret_parts = segments.count - (drop > 0 && drop <= segments.count);
+    book_inbound(net, what, segments.count);
+    *ret_parts = segments.count - (what->drop > 0 && what->drop <= segments.count);
     return ERR_OK;
 }
 
@@ -301,6 +334,7 @@ static void book_slot(struct simnet *net, const char *event, enum simnet_memory 
     struct json *object = simbook_new(net->book, event, -1);
     struct tpdu tpdu;
 
+    json_set_int(object, "memory", memory);
     json_set_int(object, "slot", slot);
     if (!tpdu_decode(pdu->bytes, pdu->size, TPDU_FROM_NETWORK, &tpdu, NULL)) {
         json_set_text(object, "from", tpdu.address);
@@ -330,10 +364,8 @@ void simnet_delete(struct simnet *net, enum simnet_memory memory, int slot)
 
     if (pdu->size == 0)
         return;
-    if (pdu->is_inbound) {
-        net->stats.inbound_deleted++;
-        book_slot(net, "inbound_deleted", memory, slot);
-    }
+    net->stats.inbound_deleted += pdu->is_inbound;
+    book_slot(net, pdu->is_inbound ? "inbound_deleted" : "deleted", memory, slot);
     *pdu = (struct simnet_pdu){0};
 }
 

@@ -47,6 +47,15 @@ struct simnet_set {
     char *text[LIMIT_SMS_PARTS];
 };
 
+/* A text to us. `drop` leaves one part out (0: none), `reverse` sends the last part first. */
+struct simnet_text {
+    const char *from;
+    const char *text;
+    const char *id; /* goes into the book, so that the sender knows what was taken; may be NULL */
+    int drop;
+    bool reverse;
+};
+
 struct simnet_stats {
     int64_t accepted, messages, refused, reports, reports_unheard;
     int64_t inbound, inbound_pdus, inbound_stored, inbound_deleted;
@@ -87,10 +96,9 @@ void simnet_fini(struct simnet *net);
 int simnet_submit(struct simnet *net, const uint8_t *bytes, size_t size, int64_t first_byte_us,
                   const struct simnet_report_plan *plan, int *ret_mr, struct err *err);
 
-/* A text to us: one PDU or several. `drop` leaves one part out (0: none), `reverse` sends the last
- * part first. *ret_parts: how many PDUs were made. */
-int simnet_inbound_text(struct simnet *net, const char *from, const char *text, int drop,
-                        bool reverse, int *ret_parts, struct err *err);
+/* A text to us: one PDU or several. *ret_parts: how many PDUs were made. */
+int simnet_inbound_text(struct simnet *net, const struct simnet_text *what, int *ret_parts,
+                        struct err *err);
 
 /* Any bytes, with the service centre address in front. */
 int simnet_inbound_pdu(struct simnet *net, const uint8_t *bytes, size_t size, struct err *err);
@@ -103,6 +111,9 @@ int simnet_deliver_one(struct simnet *net, enum simnet_memory memory);
 bool simnet_take_report(struct simnet *net, int64_t now_us, struct simnet_report *ret);
 /* When the next one is due; -1: never. */
 int64_t simnet_next_due(const struct simnet *net);
+
+/* Takes a report of that number, whether it is due or not; false when there is none. */
+bool simnet_take_report_of(struct simnet *net, const char *to, int mr, struct simnet_report *ret);
 
 /* Puts a report into SR; the slot or -1. */
 int simnet_store_report(struct simnet *net, const struct simnet_report *report);

@@ -64,6 +64,15 @@ static void start_sim(struct smsstation *station)
         clock_sleep_ms(10);
 }
 
+void smsstation_kill_modem(struct smsstation *station)
+{
+    kill(station->sim, SIGKILL);
+    waitpid(station->sim, NULL, 0);
+    unlink(station->link);
+    unlink(station->control);
+    start_sim(station);
+}
+
 static int connect_control(struct smsstation *station)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};

@@ -64,6 +64,9 @@ struct json *smsstation_order(struct smsstation *station, const char *order);
 void smsstation_tell(struct smsstation *station, const char *order); /* must be answered with ok */
 int64_t smsstation_stat(struct smsstation *station, const char *name);
 
+/* SIGKILL of the modem: its port goes, and comes back with the same SIM and network. */
+void smsstation_kill_modem(struct smsstation *station);
+
 /* Puts a message for the number; its idem is the text. */
 void smsstation_put(struct smsstation *station, const char *number, const char *text, int prio);
 /* State of the message with this text; "" when there is none. */

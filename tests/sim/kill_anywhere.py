@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""SIGKILL at random moments: gateway, modem worker, broker, county, gateway and broker at once, and
-the modem's plug.
+"""SIGKILL at random moments: gateway, modem worker, the modem itself (its pty goes, and comes back with
+the same SIM), broker, county, gateway and broker at once, and the modem's plug.
 
 Gates report events and press SOS all the time and repeat each until the station acknowledges it;
 parents ask by SMS, officers raise alarms by SMS, go where they are called and close the alarm. At
@@ -43,10 +43,11 @@ TARGETS = {
     "power": (2, STATION),
     "worker": (4, [None, "accepted", "inbound_taken"]),
     "plug": (2, [None, "accepted"]),
+    "modem": (4, [None, "accepted", "inbound_taken"]),
     "broker": (2, [None, "event"]),
     "county": (3, [None, "sync"]),
 }
-BREAKS_SENDING = ("gateway", "worker", "plug", "power")
+BREAKS_SENDING = ("gateway", "worker", "plug", "modem", "power")
 AFTER_S = [0, 0.003, 0.03]
 TRIGGER_WAIT_S = 1.0
 PAUSE_S = 1.0
@@ -122,6 +123,11 @@ class Killer:
         self.world.modem.unplug()
         time.sleep(away)
         self.world.modem.plug()
+
+    def modem(self, away):
+        self.kill(self.world.modem)
+        time.sleep(away)
+        self.world.modem.start()
 
     def power(self, away):
         self.kill(self.world.gateway)

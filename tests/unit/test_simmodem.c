@@ -549,6 +549,107 @@ static void it_can_be_unplugged(void **state)
     booked(f, "plug", 0, "event", "plug");
 }
 
+/* Another process over the same book, after a kill -9 of this one. */
+static void start_anew(struct fixture *f)
+{
+    struct err err = {0};
+
+    close(f->port);
+    simmodem_close(f->modem);
+    if (simmodem_open(f->modem, &f->options, clock_real(), &err))
+        fail_msg("%s", err.text);
+    buf_clear(&f->heard);
+    open_port(f);
+}
+
+static void tear_last_line(struct fixture *f, const char *event)
+{
+    char book[16384];
+    FILE *file = fopen(f->log, "r+e");
+
+    assert_non_null(file);
+    size_t size = fread(book, 1, sizeof book - 1, file);
+    book[size] = '\0';
+    char *line = memrchr(book, '\n', size - 1);
+    assert_non_null(strstr(line, event));
+    assert_int_equal(ftruncate(fileno(file), line + 20 - book), 0);
+    fclose(file);
+}
+
+static void sim_and_network_outlive_a_kill(void **state)
+{
+    struct fixture *f = *state;
+
+    order(f, "{\"cmd\":\"sim\",\"pin\":\"1234\",\"drafts\":1}");
+    order(f, "{\"cmd\":\"network\",\"report_ms\":300}");
+    command(f, "AT+CPIN=\"1\"", "ERROR");
+    command(f, "AT+CPIN=\"1234\"", "OK");
+    command(f, "AT+CPIN?", "READY");
+    command(f, "AT+CNMI=2,1,0,1,0", "OK");
+    send_text(f, "10086", "一", "+CMGS: 0");
+    order(f, "{\"cmd\":\"inbound\",\"from\":\"+8613900000002\",\"text\":\"到岗\",\"id\":\"a\"}");
+    await(f, "\r\n+CMTI: \"SM\",2\r\n");
+    order(f, "{\"cmd\":\"inbound\",\"from\":\"CMCC\",\"text\":\"hello\"}");
+    await(f, "\r\n+CMTI: \"SM\",3\r\n");
+    command(f, "AT+CMGD=2", "OK");
+    order(f, "{\"cmd\":\"inbound_pdu\",\"hex\":\"00ff\"}");
+    await(f, "\r\n+CMTI: \"SM\",2\r\n");
+    order(f, "{\"cmd\":\"inbound\",\"from\":\"10086\",\"text\":\"3\"}");
+    start_anew(f);
+    assert_int_equal(stat_of(f, "inbound_waiting"), 1);
+    assert_int_equal(stat_of(f, "inbound_taken"), 1);
+    assert_int_equal(stat_of(f, "inbound_stored"), 3); /* the draft among them */
+    assert_int_equal(stat_of(f, "reports_pending"), 1);
+    assert_int_equal(stat_of(f, "accepted"), 1);
+    assert_int_equal(stat_of(f, "pin_wrong"), 1);
+    command(f, "AT+CPIN?", "SIM PIN");
+    command(f, "AT+CMGR=2", "\r\n+CMGR: 0,,1\r\n00FF\r\n");
+    command(f, "AT+CMGR=3", "\r\n+CMGR: 0,,");
+    command(f, "AT+CNMI=2,1,0,1,0", "OK");
+    await(f, "\r\n+CDS: ");
+    command(f, "AT+CMGD=3", "OK");
+    await(f, "\r\n+CMTI: \"SM\",3\r\n");
+    send_text(f, "10086", "二", "+CMGS: 1");
+    await(f, "\r\n+CDS: ");
+    start_anew(f);
+    assert_int_equal(stat_of(f, "reports_pending"), 0);
+    assert_int_equal(stat_of(f, "messages"), 2);
+    booked(f, "inbound", 0, "id", "a");
+}
+
+/* Killed between the acceptance of a message's last part and the line that tells of the message. */
+static void a_line_that_was_not_written_whole(void **state)
+{
+    struct fixture *f = *state;
+
+    order(f, "{\"cmd\":\"network\",\"report_ms\":100000}");
+    send_text(f, "10086", "一", "+CMGS: 0");
+    tear_last_line(f, "\"message\"");
+    start_anew(f);
+    booked(f, "message", 0, "text", "一");
+    assert_int_equal(stat_of(f, "messages"), 1);
+    start_anew(f);
+    send_text(f, "10086", "二", "+CMGS: 1");
+    booked(f, "message", 1, "text", "二");
+}
+
+static void a_file_that_is_no_book(void **state)
+{
+    struct fixture *f = *state;
+    struct simmodem *other = calloc(1, sizeof *other);
+    struct simmodem_options options = f->options;
+    struct err err = {0};
+    FILE *file = fopen(f->log, "ae");
+
+    assert_non_null(other);
+    fputs("{\"event\":\"inbound_stored\",\"slot\":3}\n", file);
+    fclose(file);
+    options.link = "/nonexistent";
+    assert_int_equal(simmodem_open(other, &options, clock_real(), &err), ERR_INVALID);
+    assert_non_null(strstr(err.text, "line 1: slot -1"));
+    free(other);
+}
+
 static void bad_orders_say_why(void **state)
 {
     struct fixture *f = *state;
@@ -591,6 +692,9 @@ int main(void)
         WITH_MODEM(radio_off_and_on_finds_the_network),
         WITH_MODEM(announcements_can_be_lost),
         WITH_MODEM(it_can_be_unplugged),
+        WITH_MODEM(sim_and_network_outlive_a_kill),
+        WITH_MODEM(a_line_that_was_not_written_whole),
+        WITH_MODEM(a_file_that_is_no_book),
         WITH_MODEM(bad_orders_say_why),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
