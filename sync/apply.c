@@ -209,19 +209,24 @@ static bool set_marks_aside(const struct batch *batch, const char *id, const cha
                        "is", (int64_t)batch->group->table->tid, id) >= 0;
 }
 
-static bool still_in_scope(const struct batch *batch, const char *id, const char *scope)
+static struct json *read_row(const struct batch *batch, const char *id)
 {
     struct query *query = replica_query(batch->wire->replica, batch->sql->show);
     query_text(query, 1, id);
-    bool there = query_row(query);
     struct json *row = NULL;
-    if (there) {
+    if (query_row(query)) {
         const char *text = query_get_text(query, 0);
         json_parse(text, strlen(text), &row, NULL);
     }
+    query_done(query);
+    return row;
+}
+
+static bool still_in_scope(const struct batch *batch, const char *id, const char *scope)
+{
+    struct json *row = read_row(batch, id);
     bool same = text_equal(json_text(row, "scope", NULL), scope);
     json_free(row);
-    query_done(query);
     return same;
 }
 
@@ -248,22 +253,42 @@ enum { UNFED_ROWS = 200 };
 struct unfed {
     int tid;
     char id[PROTOCOL_PK_BYTES + 1];
+    bool kept; /* our change was accepted, and other groups were news to us */
 };
 
 static size_t find_unfed(struct wire *wire, int64_t v, struct unfed *ret)
 {
     struct query *query = replica_query(
-        wire->replica, "SELECT tid, pk FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 3 AND "
-                       "coalesce(v, 0) <= ?1 AND v IS NOT base ORDER BY lseq LIMIT ?2");
+        wire->replica, "SELECT tid, pk, v IS base FROM sync_out WHERE st <> 2 AND st <> 4 AND st "
+                       "= 3 AND coalesce(v, 0) <= ?1 ORDER BY v IS base, lseq LIMIT ?2");
     query_int(query, 1, v);
     query_int(query, 2, UNFED_ROWS);
     size_t count = 0;
     while (count < UNFED_ROWS && query_row(query)) {
         ret[count].tid = (int)query_get_int(query, 0);
+        ret[count].kept = query_get_int(query, 2) != 0;
         text_copy(ret[count++].id, sizeof ret->id, query_get_text(query, 1));
     }
     query_done(query);
     return count;
+}
+
+/* Ours, and never came from the county. */
+static bool is_only_here(const struct batch *batch, const char *id, const char *scope)
+{
+    struct json *row = read_row(batch, id);
+    bool only = text_equal(json_text(row, "scope", NULL), scope) && json_int(row, "_v", 0) == 0;
+    json_free(row);
+    return only;
+}
+
+/* A change that was kept has the county's row by now, unless it made the row anew here while the
+ * county had it as deleted. */
+static bool is_gone(const struct batch *batch, const struct unfed *unfed, const char *scope)
+{
+    if (unfed->kept)
+        return is_only_here(batch, unfed->id, scope);
+    return !is_here(batch, unfed->id) || still_in_scope(batch, unfed->id, scope);
 }
 
 bool wire_settle_unfed(struct wire *wire, const char *scope, int64_t v)
@@ -278,7 +303,7 @@ bool wire_settle_unfed(struct wire *wire, const char *scope, int64_t v)
             continue;
         struct page_group group = {.table = table};
         struct batch batch = {.wire = wire, .group = &group, .sql = wire_sql_of(table)};
-        if (!is_here(&batch, unfed[i].id) || still_in_scope(&batch, unfed[i].id, scope))
+        if (is_gone(&batch, &unfed[i], scope))
             ok = wire_drop_row(wire, table, unfed[i].id, NULL, "gone");
     }
     replica_set_applying(wire->replica, false);

@@ -422,6 +422,28 @@ static void what_lost_and_is_elsewhere_goes(void **state)
     assert_int_equal(rx_ask(f, "SELECT count(*) FROM shift"), 0);
 }
 
+/* Made here while the county had it as deleted: our change was taken, the row is not there. */
+static void what_was_made_under_a_deletion_goes(void **state)
+{
+    struct fixture *f = *state;
+    settle_in(f);
+    write_shift(f, "s");
+    rx_run(f, "UPDATE sync_out SET st=3,v=1500,base=1500");
+    write_shift(f, "elsewhere");
+    rx_run(f, "UPDATE sync_out SET st=3,v=1500,base=1500 WHERE pk='elsewhere'");
+    replica_set_applying(f->replica, true);
+    rx_run(f, "UPDATE shift SET scope='*' WHERE id='elsewhere'");
+    replica_set_applying(f->replica, false);
+    rx_run(f, "INSERT INTO sync_state(k,v) VALUES ('digest:S1',1)");
+    rx_close(f);
+    rx_open(f);
+    sync_start(f->sync);
+    compare_rest(f);
+    assert_int_equal(rx_ask(f, "SELECT count(*) FROM sync_out WHERE st=3"), 0);
+    assert_int_equal(rx_ask(f, "SELECT count(*) FROM shift WHERE id='s'"), 0);
+    assert_int_equal(rx_ask(f, "SELECT count(*) FROM shift"), 1);
+}
+
 /* --- the county was restored --- */
 
 #define REWIND "{\"error\":\"x\",\"rewind\":{\"eps\":[[\"e0\",0],[\"e2\",80]]}}"
@@ -645,6 +667,7 @@ int main(void)
         TEST(an_expired_station_compares_and_repairs),
         TEST(what_is_new_here_survives_the_comparison),
         TEST(what_lost_and_is_elsewhere_goes),
+        TEST(what_was_made_under_a_deletion_goes),
         TEST(a_restored_county_gets_back_what_it_forgot),
         TEST(a_new_row_is_not_torn_apart_by_a_rewind),
         TEST(what_the_county_said_last_is_asked_about),
