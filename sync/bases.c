@@ -9,6 +9,31 @@
 #include "gateway/base/buf.h"
 #include "gateway/base/limits.h"
 
+/* Accepted: later changes of these groups stand on it, in whatever incarnation they are pushed. */
+static bool split_one(struct replica *replica, int64_t lseq, int64_t groups)
+{
+    return replica_run(replica,
+                       "INSERT INTO sync_out(tid, pk, base, gm, h, bt, boot, lg, hs, old, q, st, "
+                       "v) SELECT tid, pk, base, gm & ~?2, h, bt, boot, lg, hs, old, q, st, v FROM "
+                       "sync_out WHERE lseq = ?1 AND st = 3 AND v > base AND gm & ?2 AND gm & ~?2",
+                       "ii", lseq, groups) >= 0 &&
+           replica_run(replica,
+                       "UPDATE sync_out SET gm = gm & ?2, old = NULL, st = iif(gm & ?2 & 127, 3, "
+                       "2), base = iif(gm & ?2 & 127, v, base) WHERE lseq = ?1 AND st = 3 AND v > "
+                       "base AND gm & ?2 AND gm & ~?2",
+                       "ii", lseq, groups) >= 0;
+}
+
+bool bases_split(struct replica *replica, const struct json *won)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && i < json_count(won); i++) {
+        const struct json *one = json_at(won, i);
+        ok = split_one(replica, json_as_int(json_at(one, 0), 0), json_as_int(json_at(one, 1), 0));
+    }
+    return ok;
+}
+
 bool bases_await(struct replica *replica, const struct json *kept)
 {
     bool ok = true;

@@ -20,6 +20,10 @@
         "excluded.") "), lg = 0, gm = gm | excluded.gm, h = max(h, excluded.h), bt = "             \
                      "excluded.bt, boot = excluded.boot"
 
+/* Groups of lost marks that were accepted all the same (`won` of the reply, [number, groups]): the
+ * mark is theirs from here on and stands in for its row as below; what lost has a new one. */
+bool bases_split(struct replica *replica, const struct json *won);
+
 /* Marks that were accepted although other groups of their rows are news to us (numbers of verdict
  * `keep`): until such a row comes, the mark stands in for it. */
 bool bases_await(struct replica *replica, const struct json *kept);

@@ -244,12 +244,16 @@ static bool gather_rows(struct rewind *rewind)
 static void read_open(struct replica *replica, struct accepted *mark)
 {
     struct query *query = replica_query(
-        replica, "SELECT lseq, gm FROM sync_out WHERE tid = ?1 AND pk = ?2 AND " OPEN_MARKS);
+        replica,
+        "SELECT iif(v IS NULL, lseq < ?3, v < ?4), gm FROM sync_out WHERE tid = ?1 AND pk = ?2 "
+        "AND " OPEN_MARKS);
     query_int(query, 1, mark->table->tid);
     query_text(query, 2, mark->id);
+    query_int(query, 3, mark->lseq);
+    query_int(query, 4, mark->v);
     mark->earlier = mark->later = 0;
     while (query_row(query)) {
-        if (query_get_int(query, 0) < mark->lseq)
+        if (query_get_int(query, 0) != 0)
             mark->earlier |= query_get_int(query, 1);
         else
             mark->later |= query_get_int(query, 1);

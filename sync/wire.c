@@ -509,8 +509,18 @@ int wire_check_reply(struct wire *wire, const struct page *page, size_t pushed, 
     return ERR_OK;
 }
 
+/* Groups of a row that lost which were accepted all the same. */
+static int64_t won_of(const struct json *reply, int64_t lseq)
+{
+    const struct json *won = json_get(reply, "won");
+    for (size_t i = 0; i < json_count(won); i++)
+        if (json_as_int(json_at(json_at(won, i), 0), 0) == lseq)
+            return json_as_int(json_at(json_at(won, i), 1), 0);
+    return 0;
+}
+
 /* What lost is kept for a person; the row itself will have the county's word. */
-static bool log_conflict(struct wire *wire, int64_t lseq)
+static bool log_conflict(struct wire *wire, int64_t lseq, int64_t won)
 {
     char id[PROTOCOL_PK_BYTES + 1] = "";
     int64_t tid =
@@ -525,8 +535,8 @@ static bool log_conflict(struct wire *wire, int64_t lseq)
     const char *row = query_row(query) ? query_get_text(query, 0) : NULL;
     bool ok = replica_run(wire->replica,
                           "INSERT INTO sync_conflict(at, tid, pk, gm, mine) SELECT now_ms(), tid, "
-                          "pk, gm, seal(?2) FROM sync_out WHERE lseq = ?1",
-                          "is", lseq, row) >= 0;
+                          "pk, gm & ~?3, seal(?2) FROM sync_out WHERE lseq = ?1",
+                          "isi", lseq, row, won) >= 0;
     query_done(query);
     return ok;
 }
@@ -543,7 +553,7 @@ static bool settle_lost(struct wire *wire, const struct json *reply, const struc
             "AND "
             "st = 1",
             "iii", lseq, (int64_t)((wire->without & WITHOUT_ADVANCE) != 0 ? 2 : 3), flown->last);
-        if (changed < 0 || (changed > 0 && !log_conflict(wire, lseq)))
+        if (changed < 0 || (changed > 0 && !log_conflict(wire, lseq, won_of(reply, lseq))))
             return false;
         conflicts += changed;
     }
@@ -611,6 +621,7 @@ static bool settle_marks(struct wire *wire, const struct json *reply)
     replica_set_applying(wire->replica, true);
     bool ok = flight_settle(wire, reply, &flown) && settle_lost(wire, reply, &flown) &&
               settle_bad(wire, reply, &flown) &&
+              bases_split(wire->replica, json_get(reply, "won")) &&
               bases_await(wire->replica, json_get(reply, "keep")) &&
               bases_raise(wire->replica, flown.first, flown.last) && flight_follow(wire);
     replica_set_applying(wire->replica, false);

@@ -368,7 +368,9 @@ static void add_former(struct buf *sql, const struct table *table, int group)
 {
     buf_add_text(sql, ", (SELECT iif(m.base = t._v, m.old, NULL) ");
     add_open_marks(sql, table);
-    buf_printf(sql, " AND (m.gm & %d) <> 0 ORDER BY m.lseq LIMIT 1) AS old%d", 1 << group, group);
+    /* what lost has a later number than its change when a part of it was accepted */
+    buf_printf(sql, " AND (m.gm & %d) <> 0 ORDER BY m.v IS NULL, m.v, m.lseq LIMIT 1) AS old%d",
+               1 << group, group);
 }
 
 static void add_former_value(struct buf *sql, const char *name, int group, int at)

@@ -583,7 +583,8 @@ static void make_answers(struct table_sql *out, struct buf *b)
     const struct table *t = out->table;
     buf_printf(b,
                "INSERT INTO verdict(k,lseq,kind,why) SELECT k,lseq,CASE WHEN why IS NOT NULL"
-               " THEN 'bad' WHEN lose<>0 THEN 'lost' ELSE 'keep' END,why FROM in_%d"
+               " THEN 'bad' WHEN lose<>0 THEN 'lost' ELSE 'keep' END,CASE WHEN why IS NOT NULL"
+               " THEN why WHEN lose<>0 AND (gm&~lose)<>0 THEN CAST(gm&~lose AS TEXT) END FROM in_%d"
                " WHERE why IS NOT NULL OR lose<>0 OR unseen<>0",
                t->tid);
     out->verdict = sql_take(b);

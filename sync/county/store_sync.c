@@ -132,23 +132,26 @@ static int judge_unknown(struct db *db, const struct merge_args *args, struct er
     return code;
 }
 
+/* `why` of a row that lost: its groups that did not. */
 static int write_verdicts(struct db *db, const struct request *request, struct buf *out,
                           struct err *err)
 {
-    static const char *const NAMES[] = {"lost", "keep", "bad"};
+    static const char *const NAMES[] = {"lost", "keep", "bad", "won"};
     buf_printf(out, "\"ack\":%lld,\"v0\":%lld", (long long)request->pushed.last_lseq,
                (long long)request->merge.v0);
-    struct db_query *q =
-        db_query(db, err,
-                 "SELECT " JSON_LIST "(lseq) FILTER (WHERE kind='lost')" JSON_LIST_END "," JSON_LIST
-                 "(lseq) FILTER (WHERE kind='keep')" JSON_LIST_END "," JSON_LIST "(" JSON_ARRAY
-                 "(lseq,why)) FILTER (WHERE kind='bad')" JSON_LIST_END
-                 " FROM (SELECT * FROM verdict ORDER BY k) AS o",
-                 "");
+    struct db_query *q = db_query(
+        db, err,
+        "SELECT " JSON_LIST "(lseq) FILTER (WHERE kind='lost')" JSON_LIST_END "," JSON_LIST
+        "(lseq) FILTER (WHERE kind='keep')" JSON_LIST_END "," JSON_LIST "(" JSON_ARRAY
+        "(lseq,why)) FILTER (WHERE kind='bad')" JSON_LIST_END "," JSON_LIST "(" JSON_ARRAY
+        "(lseq,CAST(why AS INTEGER))) FILTER (WHERE kind='lost' AND why IS NOT NULL)" JSON_LIST_END
+        " FROM (SELECT * FROM verdict ORDER BY k) AS o",
+        "");
     if (q == NULL || db_step(q, err) <= 0)
         return err != NULL ? err->code : ERR_IO;
-    for (int i = 0; i < 3; i++)
-        buf_printf(out, ",\"%s\":%s", NAMES[i], db_column_text(q, i));
+    for (int i = 0; i < 4; i++)
+        if (i < 3 || strcmp(db_column_text(q, i), "[]") != 0)
+            buf_printf(out, ",\"%s\":%s", NAMES[i], db_column_text(q, i));
     db_reset(q);
     return ERR_OK;
 }

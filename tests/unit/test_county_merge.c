@@ -121,6 +121,22 @@ static void of_concurrent_edits_the_later_stamp_wins(void **state)
                         "confirmed");
 }
 
+static void the_loser_is_told_which_groups_did_not_lose(void **state)
+{
+    struct county_fixture *f = *state;
+    int64_t v = make_duty(f);
+    county_push(f, 2, "assignment", v, STATE, NOW - 1000, CONFIRMED);
+    int64_t lseq =
+        county_push(f, 1, "assignment", v, BOTH, NOW - 2000,
+                    "\"id\":\"a1\",\"scope\":\"S0117\",\"shift_id\":\"s1\",\"person_id\":\"p2\","
+                    "\"role\":0,\"state\":\"declined\"");
+    assert_string_equal(county_verdict(f, lseq), "lost");
+    const struct json *won = json_at(json_get(f->reply, "won"), 0);
+    assert_int_equal(json_as_int(json_at(won, 0), 0), lseq);
+    assert_int_equal(json_as_int(json_at(won, 1), 0), PLAN);
+    assert_string_equal(county_text(f, "SELECT person_id FROM assignment"), "p2");
+}
+
 static void the_loser_is_told_and_logged_and_gets_the_row(void **state)
 {
     struct county_fixture *f = *state;
@@ -131,6 +147,7 @@ static void the_loser_is_told_and_logged_and_gets_the_row(void **state)
              (long long)version(f)); /* it has read past the winner's version already */
     int64_t lseq = county_push(f, 1, "assignment", v, STATE, NOW - 2000, DECLINED);
     assert_string_equal(county_verdict(f, lseq), "lost");
+    assert_null(json_get(f->reply, "won")); /* nothing */
     assert_string_equal(duty_state(f), "confirmed");
     assert_int_equal(county_int(f, "SELECT count(*) FROM conflict WHERE win_o=2 AND lose_o=1"), 1);
     assert_string_equal(county_text(f, "SELECT json_extract(lose_val,'$.state') FROM conflict"),
@@ -442,6 +459,7 @@ int main(void)
         TEST(what_a_causal_edit_replaced_does_not_win_over_it),
         TEST(its_own_edits_never_conflict),
         TEST(of_concurrent_edits_the_later_stamp_wins),
+        TEST(the_loser_is_told_which_groups_did_not_lose),
         TEST(the_loser_is_told_and_logged_and_gets_the_row),
         TEST(a_clock_far_ahead_is_clamped),
         TEST(an_equal_value_moves_nothing),

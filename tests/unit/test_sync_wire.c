@@ -327,6 +327,32 @@ static void what_stands_on_an_accepted_change_has_its_version_for_base(void **st
     ASSERT_TEXT(f, "SELECT group_concat(base||':'||gm,' ') FROM sync_out WHERE st=0", "500:1");
 }
 
+/* By another incarnation the county would not take them for changes on top of its own value. */
+static void what_stands_on_a_group_that_did_not_lose_has_its_version_for_base(void **state)
+{
+    struct wire_fixture *f = *state;
+    fx_meet(f);
+    fx_get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "10", "1", "planned")));
+    fx_run(f, "UPDATE shift SET need=7,state='published'");
+    fx_build(f, 100);
+    fx_run(f, "UPDATE shift SET need=8,state='cancelled'");
+    fx_get(f, "\"ack\":1,\"v0\":500,\"lost\":[1],\"won\":[[1,2]],\"keep\":[],\"bad\":[]", "[]");
+    ASSERT_TEXT(f,
+                "SELECT group_concat(st||' '||base||':'||gm,', ') FROM (SELECT st,base,gm FROM "
+                "sync_out ORDER BY st,base)",
+                "0 10:1, 0 500:2, 3 10:1, 3 500:2");
+    assert_int_equal(fx_ask(f, "SELECT gm FROM sync_conflict"), 1);
+    fx_run(f, "UPDATE shift SET need=9,state='done'"); /* one more, before the row has come */
+    ASSERT_TEXT(f,
+                "SELECT group_concat(base||':'||gm,', ') FROM (SELECT base,gm FROM sync_out WHERE "
+                "st=0 ORDER BY base)",
+                "10:1, 500:2");
+    fx_build(f, 100);
+    fx_get(f, "\"ack\":9,\"v0\":600,\"lost\":[],\"keep\":[],\"bad\":[]",
+           GROUP("shift", SHIFT("a", "500", "2", "published")));
+    assert_int_equal(fx_ask(f, "SELECT count(*) FROM sync_out WHERE st=3"), 0);
+}
+
 static void what_was_sent_is_sent_again_even_when_its_row_is_gone(void **state)
 {
     struct wire_fixture *f = *state;
@@ -598,6 +624,7 @@ int main(void)
         TEST(a_new_incarnation_sends_first_what_was_in_flight),
         TEST(an_accepted_change_is_not_undone_by_an_older_row),
         TEST(what_stands_on_an_accepted_change_has_its_version_for_base),
+        TEST(what_stands_on_a_group_that_did_not_lose_has_its_version_for_base),
         TEST(what_was_sent_is_sent_again_even_when_its_row_is_gone),
         TEST(a_refused_push_is_unclaimed_and_the_first_row_set_aside),
         TEST(a_deletion_is_pushed_as_a_group_of_its_own),
