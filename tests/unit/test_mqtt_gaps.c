@@ -10,117 +10,50 @@
 
 #include <cmocka.h>
 
-#include "gateway/base/log.h"
-#include "mqtt/client.h"
-#include "mqtt/commands.h"
 #include "mqtt/gaps.h"
 #include "mqtt/quota.h"
-#include "sync/replica/seal.h"
+#include "tests/lib/mqttworld.h"
 
-#define T0 INT64_C(1788218405000) /* 2026-09-01 07:20:05 in China */
-
-bool client_is_online(const struct client *client)
-{
-    (void)client;
-    return false;
-}
-
-int client_publish(struct client *client, const char *topic, const void *payload, size_t size,
-                   int qos, bool retain, int *ret_message_id, struct err *err)
-{
-    (void)client, (void)topic, (void)payload, (void)size, (void)qos, (void)retain;
-    *ret_message_id = 0;
-    return err_set(err, ERR_STATE, "not online");
-}
-
-struct world {
-    struct clock_cells cells;
-    struct clock clock;
-    struct rnd rnd;
-    struct seal *seal;
-    struct replica *replica;
-    struct ingest *ingest;
-    struct mqtt_outbox outbox;
-    struct commands commands;
+static const struct mqtt_world_device registered[] = {
+    {"D1", "touyan", "sos", NULL},
+    {"FT1", "mqtt_face", "face", NULL},
+    {"EUI", "chirpstack", "sos", NULL},
+    {0},
 };
-
-static void swallow(void *ctx, enum log_level level, const char *line)
-{
-    (void)ctx;
-    (void)level;
-    (void)line;
-}
-
-static void open_parts(struct world *w)
-{
-    const struct ingest_options options = {
-        .replica = w->replica, .clock = &w->clock, .station = "S0117"};
-    struct err err;
-    assert_int_equal(ingest_open(&options, NULL, &w->ingest, &err), ERR_OK);
-    mqtt_outbox_init(&w->outbox, w->replica, &w->clock, NULL);
-    commands_init(&w->commands, w->replica, &w->clock, "S0117", w->ingest, &w->outbox);
-}
 
 static int setup(void **state)
 {
-    static struct world w;
-    struct err err;
-    log_set_sink(swallow, NULL);
-    w = (struct world){.rnd = rnd_seeded(1), .seal = seal_for_test()};
-    w.cells = (struct clock_cells){T0, 1000};
-    w.clock = clock_manual(&w.cells);
-    struct replica_options options = {
-        .path = ":memory:", .clock = &w.clock, .rnd = &w.rnd, .seal = w.seal};
-    assert_int_equal(replica_open(&options, &w.replica, &err), ERR_OK);
-    replica_enter(w.replica);
-    replica_run(w.replica,
-                "INSERT INTO device(id, scope, product, kind) VALUES"
-                " ('D1', 'S0117', 'touyan', 'sos'), ('FT1', 'S0117', 'mqtt_face', 'face'),"
-                " ('EUI', 'S0117', 'chirpstack', 'sos')",
-                "");
-    assert_true(replica_leave(w.replica, true));
-    assert_true(replica_commit(w.replica));
-    open_parts(&w);
+    static struct mqtt_world w;
+    mqtt_world_open(&w, registered);
+    w.broker.online = false;
     *state = &w;
     return 0;
 }
 
 static int teardown(void **state)
 {
-    struct world *w = *state;
-    ingest_close(w->ingest);
-    replica_close(w->replica);
-    seal_close(w->seal);
-    log_set_sink(NULL, NULL);
+    mqtt_world_close(*state);
     return 0;
 }
 
-static void hear(struct world *w, const char *topic, const char *payload)
-{
-    struct ingest_message message = {topic, payload, strlen(payload), false};
-    assert_true(ingest_message(w->ingest, &message));
-    assert_true(replica_commit(w->replica));
-}
-
-static void event(struct world *w, const char *boot, int seq)
+static void event(struct mqtt_world *w, const char *boot, int seq)
 {
     char payload[100];
     snprintf(payload, sizeof payload, "{\"id\":\"%s-%d\",\"k\":\"door\",\"ts\":%lld}", boot, seq,
              (long long)w->cells.wall_ms);
-    hear(w, "sc/S0117/S14/M/D1/evt", payload);
+    mqtt_world_hear(w, "sc/S0117/S14/M/D1/evt", payload);
 }
 
-static void pass(struct world *w, int64_t ms)
+static void pass(struct mqtt_world *w, int64_t ms)
 {
-    w->cells.wall_ms += ms;
-    w->cells.mono_ms += ms;
+    mqtt_world_pass(w, ms);
     ingest_tick(w->ingest, true);
     gaps_tick(&w->commands);
     assert_true(replica_commit(w->replica));
 }
 
 /* "3-5 9-9": what is missing, of the boot in force or before. */
-static void assert_missing(struct world *w, const char *expected)
+static void assert_missing(struct mqtt_world *w, const char *expected)
 {
     char text[200] = "";
     replica_get_text(w->replica, text, sizeof text,
@@ -132,7 +65,7 @@ static void assert_missing(struct world *w, const char *expected)
 
 static void test_noticed_and_filled(void **state)
 {
-    struct world *w = *state;
+    struct mqtt_world *w = *state;
     event(w, "1", 10); /* what was before we do not know */
     event(w, "1", 11);
     assert_missing(w, "");
@@ -151,7 +84,7 @@ static void test_noticed_and_filled(void **state)
 
 static void test_counters_begin_anew(void **state)
 {
-    struct world *w = *state;
+    struct mqtt_world *w = *state;
     event(w, "1", 10);
     event(w, "2", 1); /* started again */
     event(w, "2", 3);
@@ -164,7 +97,7 @@ static void test_counters_begin_anew(void **state)
 
 static void test_asked(void **state)
 {
-    struct world *w = *state;
+    struct mqtt_world *w = *state;
     char args[300] = "";
     event(w, "1", 10);
     event(w, "1", 14);
@@ -189,18 +122,18 @@ static void test_asked(void **state)
 
 static void test_terminal_is_asked_by_time(void **state)
 {
-    struct world *w = *state;
+    struct mqtt_world *w = *state;
     char args[300] = "";
     static const char rec[] =
         "{\"operator\":\"RecPush\",\"info\":{\"VerifyStatus\":\"%d\",\"personId\":\"22\","
         "\"RecordID\":\"%d\",\"facesluiceId\":\"FT1\",\"time\":\"2026-09-01 07:2%d:00\"}}";
     char payload[300];
     snprintf(payload, sizeof payload, rec, 1, 389, 1);
-    hear(w, "mqtt/face/FT1/Rec", payload);
+    mqtt_world_hear(w, "mqtt/face/FT1/Rec", payload);
     snprintf(payload, sizeof payload, rec, 3, 390, 2); /* a stranger counts as well */
-    hear(w, "mqtt/face/FT1/Rec", payload);
+    mqtt_world_hear(w, "mqtt/face/FT1/Rec", payload);
     snprintf(payload, sizeof payload, rec, 1, 392, 4);
-    hear(w, "mqtt/face/FT1/Rec", payload);
+    mqtt_world_hear(w, "mqtt/face/FT1/Rec", payload);
     assert_missing(w, "391-391");
     pass(w, 5000);
     replica_get_text(w->replica, args, sizeof args, "SELECT args FROM device_command", "");
@@ -210,10 +143,10 @@ static void test_terminal_is_asked_by_time(void **state)
 
 static void test_who_cannot_is_not_asked(void **state)
 {
-    struct world *w = *state;
+    struct mqtt_world *w = *state;
     const char *topic = "application/1/device/EUI/event/up";
-    hear(w, topic, "{\"deviceInfo\":{\"devEui\":\"EUI\"},\"fCnt\":12}");
-    hear(w, topic, "{\"deviceInfo\":{\"devEui\":\"EUI\"},\"fCnt\":15}");
+    mqtt_world_hear(w, topic, "{\"deviceInfo\":{\"devEui\":\"EUI\"},\"fCnt\":12}");
+    mqtt_world_hear(w, topic, "{\"deviceInfo\":{\"devEui\":\"EUI\"},\"fCnt\":15}");
     assert_missing(w, "13-14");
     pass(w, 5000);
     pass(w, 60000);
@@ -223,14 +156,13 @@ static void test_who_cannot_is_not_asked(void **state)
 /* Killed before the last number was written: what came in that second is not missing. */
 static void test_not_imagined_after_a_kill(void **state)
 {
-    struct world *w = *state;
+    struct mqtt_world *w = *state;
     event(w, "1", 10);
     pass(w, 1000);
     w->cells.wall_ms += 300;
     event(w, "1", 11);
     event(w, "1", 12);
-    ingest_close(w->ingest);
-    open_parts(w);
+    mqtt_world_restart(w);
     event(w, "1", 13);
     assert_missing(w, "");
     event(w, "1", 15);
@@ -239,9 +171,9 @@ static void test_not_imagined_after_a_kill(void **state)
 
 static void test_strangers_are_not_counted(void **state)
 {
-    struct world *w = *state;
-    hear(w, "sc/S0117/S14/M/NEW/evt", "{\"id\":\"1-1\",\"k\":\"door\"}");
-    hear(w, "sc/S0117/S14/M/NEW/evt", "{\"id\":\"1-9\",\"k\":\"door\"}");
+    struct mqtt_world *w = *state;
+    mqtt_world_hear(w, "sc/S0117/S14/M/NEW/evt", "{\"id\":\"1-1\",\"k\":\"door\"}");
+    mqtt_world_hear(w, "sc/S0117/S14/M/NEW/evt", "{\"id\":\"1-9\",\"k\":\"door\"}");
     assert_missing(w, "");
 }
 
@@ -271,14 +203,14 @@ static void test_quota(void **state)
 
 static void test_flood(void **state)
 {
-    struct world *w = *state;
+    struct mqtt_world *w = *state;
     for (int i = 0; i < LIMIT_DEVICE_BURST_EVENTS + 20; i++)
         event(w, "1", i);
     assert_int_equal(replica_get_int(w->replica, -1,
                                      "SELECT count(*) FROM device_event WHERE kind = 'door'", ""),
                      LIMIT_DEVICE_BURST_EVENTS);
     assert_int_equal(ingest_counts(w->ingest).over, 20);
-    hear(w, "sc/S0117/S14/M/D1/evt", "{\"id\":\"1-sos\",\"k\":\"sos\"}");
+    mqtt_world_hear(w, "sc/S0117/S14/M/D1/evt", "{\"id\":\"1-sos\",\"k\":\"sos\"}");
     assert_int_equal(
         replica_get_int(w->replica, -1, "SELECT count(*) FROM device_event WHERE kind = 'sos'", ""),
         1); /* alarms are never refused */

@@ -10,12 +10,9 @@
 #include <cmocka.h>
 
 #include "gateway/base/limits.h"
-#include "gateway/base/log.h"
-#include "mqtt/ingest.h"
-#include "sync/replica/replica.h"
-#include "sync/replica/seal.h"
+#include "tests/lib/mqttworld.h"
 
-#define T0 INT64_C(1788218405000) /* 2026-09-01 07:20:05 in China */
+#define T0 MQTT_WORLD_T0
 #define SC "sc/S0117/S14/M/"
 
 struct seen {
@@ -26,25 +23,13 @@ struct seen {
 };
 
 struct world {
-    struct clock_cells cells;
-    struct clock clock;
-    struct rnd rnd;
-    struct seal *seal;
-    struct replica *replica;
-    struct ingest *ingest;
+    struct mqtt_world m;
     struct seen seen[8];
     int events;
     char ack_topic[200], ack_payload[400];
     int acks;
     bool break_handler;
 };
-
-static void swallow(void *ctx, enum log_level level, const char *line)
-{
-    (void)ctx;
-    (void)level;
-    (void)line;
-}
 
 static void on_event(void *ctx, const struct mqtt_event *event)
 {
@@ -60,60 +45,33 @@ static void on_event(void *ctx, const struct mqtt_event *event)
     seen->alarm = event->alarm;
     seen->retained = event->retained;
     if (w->break_handler)
-        replica_run(w->replica, "INSERT INTO kv(k, v) VALUES ('turn', 0)", "");
+        replica_run(w->m.replica, "INSERT INTO kv(k, v) VALUES ('turn', 0)", "");
 }
 
 static void on_ack(void *ctx, const char *topic, const char *payload, int qos)
 {
     struct world *w = ctx;
     (void)qos;
-    assert_false(replica_in_turn(w->replica)); /* after the commit */
+    assert_false(replica_in_turn(w->m.replica)); /* after the commit */
     snprintf(w->ack_topic, sizeof w->ack_topic, "%s", topic);
     snprintf(w->ack_payload, sizeof w->ack_payload, "%s", payload);
     w->acks++;
 }
 
-static void add_device(struct world *w, const char *id, const char *product, const char *kind)
-{
-    replica_run(w->replica,
-                "INSERT INTO device(id, scope, school_id, post_id, product, kind) "
-                "VALUES (?1, 'S0117', 'S14', 'S14-M', ?2, ?3)",
-                "sss", id, product, kind);
-}
-
-static void open_ingest(struct world *w)
-{
-    const struct ingest_options options = {
-        .replica = w->replica, .clock = &w->clock, .station = "S0117"};
-    const struct ingest_callbacks callbacks = {w, on_event, on_ack, NULL};
-    struct err err;
-    if (ingest_open(&options, &callbacks, &w->ingest, &err) != ERR_OK)
-        fail_msg("%s", err.text);
-    assert_true(replica_commit(w->replica));
-}
+static const struct mqtt_world_device registered[] = {
+    {"FT1401", "mqtt_face", "face", NULL},
+    {"SOS1", "touyan", "sos", NULL},
+    {"btn", "zigbee2mqtt", "sos", NULL},
+    {"shellyplusi4-a8032abe54dc", "shelly", "sos", NULL},
+    {0},
+};
 
 static int setup(void **state)
 {
     static struct world w;
-    log_set_sink(swallow, NULL);
-    w = (struct world){.rnd = rnd_seeded(1), .seal = seal_for_test()};
-    w.cells = (struct clock_cells){T0 + 300, 1000};
-    w.clock = clock_manual(&w.cells);
-    struct replica_options options = {
-        .path = ":memory:", .clock = &w.clock, .rnd = &w.rnd, .seal = w.seal};
-    struct err err;
-    if (replica_open(&options, &w.replica, &err) != ERR_OK)
-        fail_msg("%s", err.text);
-    replica_set_applying(w.replica, true);
-    replica_enter(w.replica);
-    add_device(&w, "FT1401", "mqtt_face", "face");
-    add_device(&w, "SOS1", "touyan", "sos");
-    add_device(&w, "btn", "zigbee2mqtt", "sos");
-    add_device(&w, "shellyplusi4-a8032abe54dc", "shelly", "sos");
-    assert_true(replica_leave(w.replica, true));
-    assert_true(replica_commit(w.replica));
-    replica_set_applying(w.replica, false);
-    open_ingest(&w);
+    w = (struct world){.m.callbacks = {&w, on_event, on_ack, NULL}};
+    mqtt_world_open(&w.m, registered);
+    w.m.cells.wall_ms = T0 + 300;
     *state = &w;
     return 0;
 }
@@ -121,24 +79,13 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct world *w = *state;
-    ingest_close(w->ingest);
-    replica_close(w->replica);
-    seal_close(w->seal);
-    log_set_sink(NULL, NULL);
+    mqtt_world_close(&w->m);
     return 0;
-}
-
-static void send_text(struct world *w, const char *topic, const void *payload, size_t size,
-                      bool retained)
-{
-    struct ingest_message message = {topic, payload, size, retained};
-    assert_true(ingest_message(w->ingest, &message));
-    assert_true(replica_commit(w->replica));
 }
 
 static void send_string(struct world *w, const char *topic, const char *payload, bool retained)
 {
-    send_text(w, topic, payload, strlen(payload), retained);
+    mqtt_world_send(&w->m, topic, payload, strlen(payload), retained);
 }
 
 static void send_file(struct world *w, const char *topic, const char *name)
@@ -150,19 +97,19 @@ static void send_file(struct world *w, const char *topic, const char *name)
         fail_msg("%s is missing", path);
     size_t size = fread(payload, 1, sizeof payload, file);
     fclose(file);
-    send_text(w, topic, payload, size, false);
+    mqtt_world_send(&w->m, topic, payload, size, false);
 }
 
 static int64_t count(struct world *w, const char *sql)
 {
-    return replica_get_int(w->replica, -1, sql, "");
+    return mqtt_world_count(&w->m, sql);
 }
 
 static void assert_raw(struct world *w, int rows, const char *reason)
 {
     char text[400] = "";
     assert_int_equal(count(w, "SELECT count(*) FROM mqtt_raw"), rows);
-    replica_get_text(w->replica, text, sizeof text,
+    replica_get_text(w->m.replica, text, sizeof text,
                      "SELECT reason FROM mqtt_raw ORDER BY id DESC LIMIT 1", "");
     if (strstr(text, reason) == NULL)
         fail_msg("reason is \"%s\", not \"%s\"", text, reason);
@@ -171,7 +118,7 @@ static void assert_raw(struct world *w, int rows, const char *reason)
 static void assert_state(struct world *w, const char *device, const char *expected)
 {
     char text[20] = "none";
-    replica_get_text(w->replica, text, sizeof text,
+    replica_get_text(w->m.replica, text, sizeof text,
                      "SELECT state FROM device_state WHERE device_id = ?1", "s", device);
     assert_string_equal(text, expected);
 }
@@ -222,15 +169,14 @@ static void test_repeated_is_one_event_and_is_answered(void **state)
     struct world *w = *state;
     send_file(w, "mqtt/face/FT1401/Rec", "face_rec");
     int events = w->events;
-    w->cells.wall_ms += 60000;
+    w->m.cells.wall_ms += 60000;
     send_file(w, "mqtt/face/FT1401/Rec", "face_rec");
     assert_int_equal(w->events, events);
     assert_int_equal(w->acks, 2);
     assert_int_equal(count(w, "SELECT count(*) FROM device_event WHERE kind = 'check_in'"), 1);
-    assert_int_equal(ingest_counts(w->ingest).duplicates, 1);
+    assert_int_equal(ingest_counts(w->m.ingest).duplicates, 1);
     /* also after a restart */
-    ingest_close(w->ingest);
-    open_ingest(w);
+    mqtt_world_restart(&w->m);
     send_file(w, "mqtt/face/FT1401/Rec", "face_rec");
     assert_int_equal(w->events, events);
     assert_int_equal(w->acks, 3);
@@ -248,7 +194,7 @@ static void test_stranger_is_answered_and_not_kept(void **state)
 static void test_leave_post(void **state)
 {
     struct world *w = *state;
-    w->cells.wall_ms += 90000;
+    w->m.cells.wall_ms += 90000;
     send_file(w, "mqtt/face/FT1401/Snap", "face_leave");
     const struct seen *seen = event_of(w, MQTT_LEAVE_POST);
     assert_true(seen->fresh);
@@ -264,8 +210,8 @@ static void test_spoofed_terminal(void **state)
     assert_int_equal(w->events, 0);
     assert_int_equal(w->acks, 0);
     char payload[LIMIT_RAW_KEPT_BYTES + 1];
-    assert_true(
-        replica_get_text(w->replica, payload, sizeof payload, "SELECT payload FROM mqtt_raw", ""));
+    assert_true(replica_get_text(w->m.replica, payload, sizeof payload,
+                                 "SELECT payload FROM mqtt_raw", ""));
     assert_null(strstr(payload, "王"));
     assert_null(strstr(payload, "13800000001"));
     assert_null(strstr(payload, "510124"));
@@ -413,16 +359,16 @@ static void test_number_used_again(void **state)
     char dated[100];
     snprintf(dated, sizeof dated, "{\"id\":\"7-12\",\"ts\":%lld,\"k\":\"sos\"}",
              (long long)T0 + 3600000);
-    w->cells.wall_ms = T0 + 3600000;
+    w->m.cells.wall_ms = T0 + 3600000;
     for (int i = 0; i < 2; i++)
         send_string(w, SC "SOS1/evt", dated, false);
     assert_int_equal(count(w, "SELECT count(*) FROM device_event WHERE kind = 'sos'"), 2);
     assert_true(last(w)->alarm);
     for (int day = 0; day < 3; day++) { /* without a date: the same within a day */
         send_string(w, SC "SOS1/evt", "{\"id\":\"8-1\",\"k\":\"sos\"}", false);
-        w->cells.wall_ms += 60000;
+        w->m.cells.wall_ms += 60000;
         send_string(w, SC "SOS1/evt", "{\"id\":\"8-1\",\"k\":\"sos\"}", false);
-        w->cells.wall_ms += INT64_C(25) * 3600 * 1000;
+        w->m.cells.wall_ms += INT64_C(25) * 3600 * 1000;
     }
     assert_int_equal(count(w, "SELECT count(*) FROM device_event WHERE kind = 'sos'"), 5);
 }
@@ -430,7 +376,7 @@ static void test_number_used_again(void **state)
 static void test_late_sos_still_alarms(void **state)
 {
     struct world *w = *state;
-    w->cells.wall_ms = T0 + 29 * 60000;
+    w->m.cells.wall_ms = T0 + 29 * 60000;
     send_file(w, SC "SOS1/evt", "own_sos");
     assert_false(event_of(w, MQTT_SOS)->fresh);
     assert_true(event_of(w, MQTT_SOS)->alarm);
@@ -439,7 +385,7 @@ static void test_late_sos_still_alarms(void **state)
 static void test_old_sos_does_not(void **state)
 {
     struct world *w = *state;
-    w->cells.wall_ms = T0 + 31 * 60000;
+    w->m.cells.wall_ms = T0 + 31 * 60000;
     send_file(w, SC "SOS1/evt", "own_sos");
     assert_false(event_of(w, MQTT_SOS)->alarm);
     assert_int_equal(count(w, "SELECT count(*) FROM device_event WHERE kind = 'sos'"), 1);
@@ -465,9 +411,9 @@ static void test_undated_sos_alarms(void **state)
 static void test_wrong_clock_is_learnt_from_heartbeats(void **state)
 {
     struct world *w = *state;
-    w->cells.wall_ms = T0 + 3600000 - 25000 + 300; /* its clock is an hour slow */
+    w->m.cells.wall_ms = T0 + 3600000 - 25000 + 300; /* its clock is an hour slow */
     send_file(w, "mqtt/face/heartbeat", "face_heartbeat");
-    w->cells.wall_ms = T0 + 3600000 + 400;
+    w->m.cells.wall_ms = T0 + 3600000 + 400;
     send_file(w, "mqtt/face/FT1401/Rec", "face_rec");
     const struct seen *seen = event_of(w, MQTT_CHECK_IN);
     assert_true(seen->fresh);
@@ -477,13 +423,13 @@ static void test_wrong_clock_is_learnt_from_heartbeats(void **state)
 static void test_buttons(void **state)
 {
     struct world *w = *state;
-    w->cells.wall_ms = T0 + 1000;
+    w->m.cells.wall_ms = T0 + 1000;
     send_file(w, "zigbee2mqtt/btn", "zigbee_sos");
     assert_true(event_of(w, MQTT_SOS)->alarm);
-    w->cells.wall_ms += 1000;
+    w->m.cells.wall_ms += 1000;
     send_file(w, "zigbee2mqtt/btn", "zigbee_sos"); /* within ten seconds: one */
     assert_int_equal(count(w, "SELECT count(*) FROM device_event WHERE kind = 'sos'"), 1);
-    w->cells.wall_ms += 20000;
+    w->m.cells.wall_ms += 20000;
     send_file(w, "zigbee2mqtt/btn", "zigbee_sos");
     assert_int_equal(count(w, "SELECT count(*) FROM device_event WHERE kind = 'sos'"), 2);
     send_file(w, "zigbee2mqtt/btn", "zigbee_report");
@@ -524,10 +470,10 @@ static void test_presence_by_plain_text(void **state)
 static void pass(struct world *w, int seconds, bool connected)
 {
     for (int i = 0; i < seconds; i++) {
-        w->cells.wall_ms += 1000;
-        w->cells.mono_ms += 1000;
-        ingest_tick(w->ingest, connected);
-        assert_true(replica_commit(w->replica));
+        w->m.cells.wall_ms += 1000;
+        w->m.cells.mono_ms += 1000;
+        ingest_tick(w->m.ingest, connected);
+        assert_true(replica_commit(w->m.replica));
     }
 }
 
@@ -557,7 +503,7 @@ static void test_no_silence_without_broker_or_over_a_clock_jump(void **state)
     pass(w, 500, false);
     pass(w, 90, true);
     assert_state(w, "FT1401", "online");
-    w->cells.wall_ms += 3 * INT64_C(86400000);
+    w->m.cells.wall_ms += 3 * INT64_C(86400000);
     pass(w, 90, true);
     assert_state(w, "FT1401", "online");
     pass(w, 20, true);
@@ -588,7 +534,7 @@ static void test_malformed(void **state)
     assert_int_equal(count(w, "SELECT count(*) FROM mqtt_raw"), 6);
     /* it is a button: what cannot be read is a press (two), and so is one with an odd number */
     assert_int_equal(count(w, "SELECT count(*) FROM device_event WHERE kind = 'sos'"), 3);
-    assert_int_equal(ingest_counts(w->ingest).raw, 6);
+    assert_int_equal(ingest_counts(w->m.ingest).raw, 6);
 }
 
 static void test_huge_and_deep(void **state)
@@ -598,20 +544,20 @@ static void test_huge_and_deep(void **state)
     char *payload = malloc(size + 1);
     assert_non_null(payload);
     memset(payload, '[', size);
-    send_text(w, SC "SOS1/evt", payload, size, false);
+    mqtt_world_send(&w->m, SC "SOS1/evt", payload, size, false);
     assert_raw(w, 1, "too large without its photos");
-    send_text(w, SC "SOS1/evt", payload, LIMIT_MQTT_MAPPED_BYTES - 1, false);
+    mqtt_world_send(&w->m, SC "SOS1/evt", payload, LIMIT_MQTT_MAPPED_BYTES - 1, false);
     assert_raw(w, 2, "malformed JSON");
     memset(payload, 'A', size);
     int head = snprintf(payload, size, "{\"id\":\"1-1\",\"k\":\"sos\",\"pic\":\"");
     payload[head] = 'A';
     memcpy(payload + size - 2, "\"}", 2);
-    send_text(w, SC "SOS1/evt", payload, size, false);
+    mqtt_world_send(&w->m, SC "SOS1/evt", payload, size, false);
     event_of(w, MQTT_SOS); /* a photo does not hide an alarm */
     char *bomb = calloc(1, LIMIT_MQTT_PAYLOAD_BYTES + 1);
     assert_non_null(bomb);
     memset(bomb, '1', LIMIT_MQTT_PAYLOAD_BYTES + 1);
-    send_text(w, SC "SOS1/evt", bomb, LIMIT_MQTT_PAYLOAD_BYTES + 1, false);
+    mqtt_world_send(&w->m, SC "SOS1/evt", bomb, LIMIT_MQTT_PAYLOAD_BYTES + 1, false);
     assert_raw(w, 3, "payload too large");
     free(bomb);
     free(payload);
@@ -622,12 +568,12 @@ static void test_raw_is_bounded(void **state)
     struct world *w = *state;
     for (int i = 0; i < LIMIT_RAW_ROWS + 250; i++) {
         struct ingest_message message = {"x/y", "hello", 5, false};
-        assert_true(ingest_message(w->ingest, &message));
+        assert_true(ingest_message(w->m.ingest, &message));
     }
-    assert_true(replica_commit(w->replica));
+    assert_true(replica_commit(w->m.replica));
     int64_t rows = count(w, "SELECT count(*) FROM mqtt_raw");
     assert_in_range(rows, LIMIT_RAW_ROWS, LIMIT_RAW_ROWS + 100);
-    assert_int_equal(ingest_counts(w->ingest).raw, LIMIT_RAW_ROWS + 250);
+    assert_int_equal(ingest_counts(w->m.ingest).raw, LIMIT_RAW_ROWS + 250);
 }
 
 /* What is said, when, and whether somebody is told at once. */
@@ -654,7 +600,7 @@ static void test_who_is_told(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char payload[200];
         snprintf(payload, sizeof payload, "{\"id\":\"9-%zu\",\"k\":\"%s\",\"ts\":%lld%s}", i,
-                 cases[i].kind, (long long)(w->cells.wall_ms - cases[i].age_ms), cases[i].what);
+                 cases[i].kind, (long long)(w->m.cells.wall_ms - cases[i].age_ms), cases[i].what);
         send_string(w, SC "SOS1/evt", payload, cases[i].retained);
         const struct seen *seen = event_of(w, (enum mqtt_kind)mqtt_kind_from_name(cases[i].kind));
         if (seen->fresh != cases[i].fresh || seen->alarm != cases[i].alarm)
@@ -671,9 +617,9 @@ static void test_records_of_one_message(void **state)
     struct world *w = *state;
     static const char head[] = "{\"serialNo\":\"s1\",\"uuid\":\"V1\",\"data\":[";
     char payload[900];
-    replica_enter(w->replica);
-    add_device(w, "V1", "vbar_vf105", "face");
-    assert_true(replica_leave(w->replica, true));
+    replica_enter(w->m.replica);
+    mqtt_world_add(&w->m, &(struct mqtt_world_device){"V1", "vbar_vf105", "face", NULL});
+    assert_true(replica_leave(w->m.replica, true));
     snprintf(payload, sizeof payload,
              "%s{\"userId\":\"U1\",\"type\":\"300\",\"timeStamp\":1788218405,\"result\":0},"
              "{\"userId\":{\"x\":1},\"type\":\"300\",\"timeStamp\":1788218406,\"result\":0},"

@@ -9,64 +9,39 @@
 
 #include <cmocka.h>
 
-#include "gateway/base/log.h"
 #include "mqtt/repairs.h"
-#include "sync/replica/replica.h"
-#include "sync/replica/seal.h"
+#include "tests/lib/mqttworld.h"
 
-#define T0 INT64_C(1788218405000)
+#define T0 MQTT_WORLD_T0
 #define MINUTE 60000
 
-struct world {
-    struct clock_cells cells;
-    struct clock clock;
-    struct rnd rnd;
-    struct seal *seal;
-    struct replica *replica;
-    int64_t now;
+/* Five at S14, four at S16 (Zigbee), three at S18. */
+static const struct mqtt_world_device registered[] = {
+    {"D0", "touyan", "x", "S14"},
+    {"D1", "touyan", "x", "S14"},
+    {"D2", "touyan", "x", "S14"},
+    {"D3", "touyan", "x", "S14"},
+    {"D4", "touyan", "x", "S14"},
+    {"D5", "zigbee2mqtt", "x", "S16"},
+    {"D6", "zigbee2mqtt", "x", "S16"},
+    {"D7", "zigbee2mqtt", "x", "S16"},
+    {"D8", "zigbee2mqtt", "x", "S16"},
+    {"D9", "touyan", "x", "S18"},
+    {"D10", "touyan", "x", "S18"},
+    {"D11", "touyan", "x", "S18"},
+    {0},
 };
 
-static void swallow(void *ctx, enum log_level level, const char *line)
-{
-    (void)ctx;
-    (void)level;
-    (void)line;
-}
-
-static void add(struct world *w, const char *id, const char *school, const char *product)
-{
-    replica_run(w->replica,
-                "INSERT INTO device(id, scope, school_id, product, kind)"
-                " VALUES (?1, 'S0117', ?2, ?3, 'x')",
-                "sss", id, school, product);
-    replica_run(w->replica,
-                "INSERT INTO device_state(device_id, product, state, state_at, first_at, heard_at,"
-                " event_at, silent_s, messages) VALUES (?1, ?2, 'online', ?3, ?3, ?3, 0, 0, 1)",
-                "ssi", id, product, T0);
-}
-
-/* Twelve devices: five at S14, four at S16 (Zigbee), three at S18. */
 static int setup(void **state)
 {
-    static struct world w;
-    struct err err;
-    log_set_sink(swallow, NULL);
-    w = (struct world){.rnd = rnd_seeded(1), .seal = seal_for_test(), .now = T0};
-    w.cells = (struct clock_cells){T0, 1000};
-    w.clock = clock_manual(&w.cells);
-    struct replica_options options = {
-        .path = ":memory:", .clock = &w.clock, .rnd = &w.rnd, .seal = w.seal};
-    assert_int_equal(replica_open(&options, &w.replica, &err), ERR_OK);
+    static struct mqtt_world w;
+    mqtt_world_open(&w, registered);
     replica_enter(w.replica);
-    char id[8];
-    for (int i = 0; i < 12; i++) {
-        snprintf(id, sizeof id, "D%d", i);
-        add(&w, id,
-            i < 5   ? "S14"
-            : i < 9 ? "S16"
-                    : "S18",
-            i >= 5 && i < 9 ? "zigbee2mqtt" : "touyan");
-    }
+    replica_run(w.replica,
+                "INSERT INTO device_state(device_id, product, state, state_at, first_at, heard_at,"
+                " event_at, silent_s, messages) SELECT id, product, 'online', ?1, ?1, ?1, 0, 0, 1"
+                " FROM device",
+                "i", T0);
     assert_true(replica_leave(w.replica, true));
     assert_true(replica_commit(w.replica));
     *state = &w;
@@ -75,14 +50,11 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    struct world *w = *state;
-    replica_close(w->replica);
-    seal_close(w->seal);
-    log_set_sink(NULL, NULL);
+    mqtt_world_close(*state);
     return 0;
 }
 
-static void set(struct world *w, const char *id, const char *state, int64_t at)
+static void set(struct mqtt_world *w, const char *id, const char *state, int64_t at)
 {
     replica_enter(w->replica);
     replica_run(w->replica,
@@ -91,14 +63,14 @@ static void set(struct world *w, const char *id, const char *state, int64_t at)
     assert_true(replica_leave(w->replica, true));
 }
 
-static void look(struct world *w, int64_t after_ms, int64_t broker_down_ms)
+static void look(struct mqtt_world *w, int64_t after_ms, int64_t broker_down_ms)
 {
-    w->now += after_ms;
-    repairs_look(w->replica, w->now, broker_down_ms);
+    w->cells.wall_ms += after_ms;
+    repairs_look(w->replica, w->cells.wall_ms, broker_down_ms);
     assert_true(replica_commit(w->replica));
 }
 
-static void assert_open(struct world *w, const char *expected)
+static void assert_open(struct mqtt_world *w, const char *expected)
 {
     char text[400] = "";
     replica_get_text(w->replica, text, sizeof text,
@@ -111,24 +83,24 @@ static void assert_open(struct world *w, const char *expected)
 
 static void test_one_device(void **state)
 {
-    struct world *w = *state;
-    set(w, "D1", "offline", w->now);
+    struct mqtt_world *w = *state;
+    set(w, "D1", "offline", w->cells.wall_ms);
     look(w, MINUTE - 1, 0); /* it may come back */
     assert_open(w, "");
     look(w, 1, 0);
     assert_open(w, "silent D1 1");
     look(w, MINUTE, 0);
     assert_int_equal(replica_get_int(w->replica, 0, "SELECT count(*) FROM device_repair", ""), 1);
-    set(w, "D1", "online", w->now);
+    set(w, "D1", "online", w->cells.wall_ms);
     look(w, 1, 0);
     assert_open(w, "");
     assert_int_equal(replica_get_int(w->replica, 0, "SELECT closed_at FROM device_repair", ""),
-                     w->now);
+                     w->cells.wall_ms);
 }
 
 static void test_broker_is_not_twelve_devices(void **state)
 {
-    struct world *w = *state;
+    struct mqtt_world *w = *state;
     look(w, MINUTE, MINUTE - 1);
     assert_open(w, "");
     look(w, 10000, MINUTE);
@@ -137,7 +109,7 @@ static void test_broker_is_not_twelve_devices(void **state)
     assert_open(w, "broker  0");
     look(w, MINUTE, 0);
     assert_open(w, "");
-    set(w, "D1", "offline", w->now);
+    set(w, "D1", "offline", w->cells.wall_ms);
     look(w, MINUTE, 0);
     look(w, MINUTE, MINUTE);
     assert_open(w, "broker  0, silent D1 1"); /* what was wrong before stays so */
@@ -148,17 +120,17 @@ static void test_broker_is_not_twelve_devices(void **state)
 
 static void test_school(void **state)
 {
-    struct world *w = *state;
+    struct mqtt_world *w = *state;
     char id[8];
     for (int i = 0; i < 4; i++) { /* the line is cut; the fifth is on another */
         snprintf(id, sizeof id, "D%d", i);
-        set(w, id, "offline", w->now + i * 20000);
+        set(w, id, "offline", w->cells.wall_ms + i * 20000);
     }
-    set(w, "D10", "offline", w->now);
+    set(w, "D10", "offline", w->cells.wall_ms);
     look(w, 3 * MINUTE, 0);
     assert_open(w, "school S14 4, silent D10 1");
-    set(w, "D0", "online", w->now);
-    set(w, "D1", "online", w->now);
+    set(w, "D0", "online", w->cells.wall_ms);
+    set(w, "D1", "online", w->cells.wall_ms);
     look(w, MINUTE, 0);
     assert_open(w, "silent D10 1, silent D2 1, silent D3 1");
 }
@@ -166,43 +138,43 @@ static void test_school(void **state)
 /* Three devices that broke in different weeks are three repairs. */
 static void test_not_together(void **state)
 {
-    struct world *w = *state;
-    set(w, "D9", "offline", w->now);
-    set(w, "D10", "offline", w->now + 20 * MINUTE);
-    set(w, "D11", "offline", w->now + 60 * MINUTE);
+    struct mqtt_world *w = *state;
+    set(w, "D9", "offline", w->cells.wall_ms);
+    set(w, "D10", "offline", w->cells.wall_ms + 20 * MINUTE);
+    set(w, "D11", "offline", w->cells.wall_ms + 60 * MINUTE);
     look(w, 90 * MINUTE, 0);
     assert_open(w, "silent D10 1, silent D11 1, silent D9 1");
 }
 
 static void test_bridge(void **state)
 {
-    struct world *w = *state;
+    struct mqtt_world *w = *state;
     replica_enter(w->replica);
     replica_run(w->replica,
                 "INSERT INTO device_state(device_id, product, state, state_at, first_at, heard_at,"
                 " event_at, silent_s, messages) VALUES"
                 " ('zigbee2mqtt', 'zigbee2mqtt', 'offline', ?1, ?1, ?1, 0, 0, 1)",
-                "i", w->now);
+                "i", w->cells.wall_ms);
     assert_true(replica_leave(w->replica, true));
-    set(w, "D5", "offline", w->now);
-    set(w, "D6", "offline", w->now);
+    set(w, "D5", "offline", w->cells.wall_ms);
+    set(w, "D6", "offline", w->cells.wall_ms);
     look(w, 2 * MINUTE, 0);
     assert_open(w, "bridge zigbee2mqtt 2");
 }
 
 static void test_power(void **state)
 {
-    struct world *w = *state;
+    struct mqtt_world *w = *state;
     replica_enter(w->replica);
     replica_run(w->replica,
                 "UPDATE device_state SET power = 'battery', power_at = ?1 WHERE device_id = 'D0'",
-                "i", w->now);
+                "i", w->cells.wall_ms);
     assert_true(replica_leave(w->replica, true));
     look(w, 1000, 0); /* at once */
     assert_open(w, "power S14 0");
-    set(w, "D1", "offline", w->now);
-    set(w, "D2", "offline", w->now);
-    set(w, "D9", "offline", w->now);
+    set(w, "D1", "offline", w->cells.wall_ms);
+    set(w, "D2", "offline", w->cells.wall_ms);
+    set(w, "D9", "offline", w->cells.wall_ms);
     look(w, 2 * MINUTE, 0);
     assert_open(w, "power S14 2, silent D9 1");
     assert_int_equal(replica_get_int(w->replica, 0, "SELECT count(*) FROM device_repair", ""), 2);
@@ -210,14 +182,14 @@ static void test_power(void **state)
 
 static void test_what_is_wrong_with_it(void **state)
 {
-    struct world *w = *state;
+    struct mqtt_world *w = *state;
     replica_enter(w->replica);
     replica_run(w->replica, "UPDATE device_state SET battery = 15 WHERE device_id = 'D1'", "");
     replica_run(w->replica, "UPDATE device_state SET battery = 16 WHERE device_id = 'D2'", "");
     replica_run(w->replica, "UPDATE device_state SET offset_ms = -120001 WHERE device_id = 'D3'",
                 "");
     replica_run(w->replica, "UPDATE device_state SET over = 9, over_at = ?1 WHERE device_id = 'D4'",
-                "i", w->now);
+                "i", w->cells.wall_ms);
     assert_true(replica_leave(w->replica, true));
     look(w, 1000, 0);
     assert_open(w, "battery D1 1, clock D3 1, flood D4 1");
