@@ -20,8 +20,11 @@ bool accounts_write_passwords(struct replica *replica, struct buf *out);
 /* acl_file: for each account its own topics, with its name in the place of %u. */
 bool accounts_write_acl(struct replica *replica, const struct mapping *rules, struct buf *out);
 
-/* From now on the device must sign its events: makes a key of 32 hex digits, or gives the one it
- * has. False: the device has no account. */
+/* From now on the device must sign what it says: makes a key of 32 hex digits, or gives the one it
+ * has. False: the device has no account. The signature is HMAC-SHA256 (RFC 2104), 64 lower-case hex
+ * digits, with the digits of the key as its bytes; over the topic, a line feed and the payload with
+ * 64 times '0' in the place of the signature. A last will is not signed: it is written down before
+ * anything has happened. */
 bool accounts_sign(struct replica *replica, const char *device_id, char *ret, size_t size);
 
 #endif

@@ -516,24 +516,43 @@ static void note_number(struct work *work)
         gaps_note(work->ingest->replica, work->device, &work->mapped, work->heard_at_ms);
 }
 
-/* The signature of an event, when the device has a key: "topic\nid\ntime", as the device wrote
- * them. A device with a key that does not sign is somebody else. */
+/* What is signed: the topic, a line feed, and the payload as it came with '0' for each digit of the
+ * signature. So nothing in it can be changed, whatever a rule makes of it. False: it is too long,
+ * or the signature is not in it. */
+static bool take_signed(const struct work *work, struct buf *out)
+{
+    const struct ingest_message *message = work->message;
+    const char *mac = work->mapped.mac;
+    buf_printf(out, "%s\n", message->topic);
+    size_t head = out->size;
+    if (strlen(mac) != SEAL_HASH_DIGITS || !buf_add(out, message->payload, message->size))
+        return false;
+    const char *at = memmem(out->bytes + head, out->size - head, mac, SEAL_HASH_DIGITS);
+    if (at != NULL)
+        memset(out->bytes + (at - out->bytes), '0', SEAL_HASH_DIGITS);
+    return at != NULL;
+}
+
+/* A device with a key that does not sign is somebody else. */
 static bool signature_holds(const struct work *work)
 {
     const struct mapped *mapped = &work->mapped;
-    char key[LIMIT_NAME_BYTES], text[LIMIT_TOPIC_BYTES + 3 * LIMIT_DEDUPE_BYTES], mac[65];
+    char key[LIMIT_NAME_BYTES], mac[SEAL_HASH_DIGITS + 1];
+    struct buf text;
     if (mapped->rule->mac.from == VALUE_NONE ||
         !replica_get_text(work->ingest->replica, key, sizeof key,
                           "SELECT unseal(mac_key) FROM device_key WHERE device_id = ?1", "s",
                           mapped->device_id))
         return true;
-    int size = snprintf(text, sizeof text, "%s\n%s\n%s", work->message->topic, mapped->dedupe,
-                        mapped->time_text);
-    if (size < 0 || size >= (int)sizeof text)
-        return false;
-    seal_hmac_sha256(key, strlen(key), text, (size_t)size, mac);
+    buf_init(&text, LIMIT_TOPIC_BYTES + 1 + LIMIT_MQTT_MAPPED_BYTES);
+    bool holds = take_signed(work, &text);
+    if (holds) {
+        seal_hmac_sha256(key, strlen(key), text.bytes, text.size, mac);
+        holds = strcmp(mac, mapped->mac) == 0;
+    }
     explicit_bzero(key, sizeof key);
-    return strcmp(mac, mapped->mac) == 0;
+    buf_free(&text);
+    return holds;
 }
 
 /* One event of the message. */

@@ -9,81 +9,43 @@
 
 #include <cmocka.h>
 
-#include "gateway/base/log.h"
 #include "mqtt/accounts.h"
 #include "mqtt/flow.h"
-#include "mqtt/ingest.h"
-#include "sync/replica/seal.h"
+#include "tests/lib/mqttworld.h"
 
-#define T0 INT64_C(1788218405000)
+#define T0 MQTT_WORLD_T0
 #define MINUTE 60000
 
-struct world {
-    struct clock_cells cells;
-    struct clock clock;
-    struct rnd rnd;
-    struct seal *seal;
-    struct replica *replica;
-    struct ingest *ingest;
+static const struct mqtt_world_device registered[] = {
+    {"C1", "touyan", "camera", NULL},   {"C2", "touyan", "camera", NULL},
+    {"FT1", "mqtt_face", "face", NULL}, {"btn", "zigbee2mqtt", "sos", NULL},
+    {"a b", "touyan", "sos", NULL},     {0},
 };
-
-static void swallow(void *ctx, enum log_level level, const char *line)
-{
-    (void)ctx;
-    (void)level;
-    (void)line;
-}
 
 static int setup(void **state)
 {
-    static struct world w;
-    struct err err;
-    log_set_sink(swallow, NULL);
-    w = (struct world){.rnd = rnd_seeded(1), .seal = seal_for_test()};
-    w.cells = (struct clock_cells){T0, 1000};
-    w.clock = clock_manual(&w.cells);
-    struct replica_options options = {
-        .path = ":memory:", .clock = &w.clock, .rnd = &w.rnd, .seal = w.seal};
-    assert_int_equal(replica_open(&options, &w.replica, &err), ERR_OK);
-    replica_enter(w.replica);
-    replica_run(w.replica,
-                "INSERT INTO device(id, scope, school_id, product, kind) VALUES"
-                " ('C1', 'S0117', 'S14', 'touyan', 'camera'),"
-                " ('C2', 'S0117', 'S14', 'touyan', 'camera'),"
-                " ('FT1', 'S0117', 'S14', 'mqtt_face', 'face'),"
-                " ('btn', 'S0117', 'S14', 'zigbee2mqtt', 'sos'),"
-                " ('a b', 'S0117', 'S14', 'touyan', 'sos')",
-                "");
-    assert_true(replica_leave(w.replica, true));
-    const struct ingest_options made = {
-        .replica = w.replica, .clock = &w.clock, .station = "S0117"};
-    assert_int_equal(ingest_open(&made, NULL, &w.ingest, &err), ERR_OK);
-    assert_true(replica_commit(w.replica));
+    static struct mqtt_world w;
+    mqtt_world_open(&w, registered);
     *state = &w;
     return 0;
 }
 
 static int teardown(void **state)
 {
-    struct world *w = *state;
-    ingest_close(w->ingest);
-    replica_close(w->replica);
-    seal_close(w->seal);
-    log_set_sink(NULL, NULL);
+    mqtt_world_close(*state);
     return 0;
 }
 
-static void hear(struct world *w, const char *device, const char *payload)
+static void hear(struct mqtt_world *w, const char *device, const char *payload)
 {
     char topic[60];
     snprintf(topic, sizeof topic, "sc/S0117/S14/M/%s/evt", device);
-    struct ingest_message message = {topic, payload, strlen(payload), false};
-    assert_true(ingest_message(w->ingest, &message));
+    mqtt_world_hear(w, topic, payload);
     ingest_tick(w->ingest, true);
     assert_true(replica_commit(w->replica));
 }
 
-static void count(struct world *w, const char *device, int people)
+static void count(struct mqtt_world *w, const char *device, int people)
 {
     static int seq;
     char payload[80];
@@ -91,7 +53,7 @@ static void count(struct world *w, const char *device, int people)
     hear(w, device, payload);
 }
 
-static void assert_flow(struct world *w, int64_t after_ms, const char *level, int people)
+static void assert_flow(struct mqtt_world *w, int64_t after_ms, const char *level, int people)
 {
     char text[20] = "";
     w->cells.wall_ms += after_ms;
@@ -125,7 +87,7 @@ static void test_levels(void **state)
 
 static void test_school(void **state)
 {
-    struct world *w = *state;
+    struct mqtt_world *w = *state;
     count(w, "C1", 41);
     assert_flow(w, 0, "flat", 41);
     count(w, "C2", 30); /* another gate of the same school */
@@ -143,7 +105,7 @@ static void test_school(void **state)
 
 /* --- accounts --- */
 
-static void update(struct world *w, const struct mapping *rules)
+static void update(struct mqtt_world *w, const struct mapping *rules)
 {
     replica_enter(w->replica);
     accounts_update(w->replica, rules, T0);
@@ -153,7 +115,7 @@ static void update(struct world *w, const struct mapping *rules)
 
 static void test_accounts(void **state)
 {
-    struct world *w = *state;
+    struct mqtt_world *w = *state;
     const struct mapping *rules = ingest_rules(w->ingest);
     char first[64] = "", again[64] = "";
     struct buf out;
@@ -186,16 +148,34 @@ static void test_accounts(void **state)
 
 /* --- signatures --- */
 
-static int64_t raw_rows(struct world *w)
+static int64_t raw_rows(struct mqtt_world *w)
 {
     return replica_get_int(w->replica, -1, "SELECT count(*) FROM mqtt_raw", "");
 }
 
+/* What C1 sends: the signature is between `head` and `tail`. */
+static void sign(const char *key, const char *topic, const char *head, const char *tail, char *ret,
+                 size_t size)
+{
+    static const char zeros[] = "0000000000000000000000000000000000000000000000000000000000000000";
+    char text[400], mac[SEAL_HASH_DIGITS + 1];
+    snprintf(text, sizeof text, "%s\n%s%s%s", topic, head, zeros, tail);
+    seal_hmac_sha256(key, strlen(key), text, strlen(text), mac);
+    snprintf(ret, size, "%s%s%s", head, mac, tail);
+}
+
+#define EVT_C1 "sc/S0117/S14/M/C1/evt"
+
+static int64_t events_of_c1(struct mqtt_world *w)
+{
+    return mqtt_world_count(w, "SELECT count(*) FROM device_event WHERE device_id = 'C1'"
+                               " AND kind IN ('door', 'sos')");
+}
+
 static void test_signatures(void **state)
 {
-    struct world *w = *state;
-    char key[64], mac[SEAL_HASH_DIGITS + 1], payload[200];
-    static const char signed_text[] = "sc/S0117/S14/M/C1/evt\n7-1\n1788218405000";
+    struct mqtt_world *w = *state;
+    char key[64], payload[300], forged[300];
     update(w, ingest_rules(w->ingest));
     hear(w, "C2", "{\"id\":\"7-1\",\"k\":\"door\"}"); /* has no key: need not sign */
     assert_int_equal(raw_rows(w), 0);
@@ -204,21 +184,54 @@ static void test_signatures(void **state)
     assert_false(accounts_sign(w->replica, "nobody", payload, sizeof payload));
     assert_true(replica_leave(w->replica, true));
     hear(w, "C1", "{\"id\":\"7-1\",\"ts\":1788218405000,\"k\":\"sos\"}");
-    assert_int_equal(raw_rows(w), 1);
-    seal_hmac_sha256(key, strlen(key), signed_text, strlen(signed_text), mac);
-    snprintf(payload, sizeof payload,
-             "{\"id\":\"7-1\",\"ts\":1788218405000,\"k\":\"door\",\"mac\":\"%s\"}", mac);
+    hear(w, "C1", "{\"id\":\"7-1\",\"k\":\"sos\",\"mac\":\"00\"}");
+    hear(w, "C1", "{\"id\":\"7-1\",\"k\":\"sos\",\"mac\":[]}");
+    hear(w, "C1", "{\"id\":\"7-1\",\"k\":\"so"); /* no press, when it must sign */
+    assert_int_equal(raw_rows(w), 4);
+    assert_int_equal(events_of_c1(w), 0);
+    sign(key, EVT_C1, "{\"id\":\"7-1\",\"mac\":\"",
+         "\",\"ts\":1788218405000,\"k\":\"door\",\"c\":\"open\"}", payload, sizeof payload);
+    static const struct {
+        const char *old, *new;
+    } forgeries[] = {
+        {"door", "sos"},      {"open", "shut"},   {"7-1", "7-2"},
+        {"405000", "905000"}, {"\"c\"", "\"s\""}, {"{\"id\"", "{ \"id\""},
+    };
+    for (size_t i = 0; i < sizeof forgeries / sizeof forgeries[0]; i++) {
+        const char *at = strstr(payload, forgeries[i].old);
+        snprintf(forged, sizeof forged, "%.*s%s%s", (int)(at - payload), payload, forgeries[i].new,
+                 at + strlen(forgeries[i].old));
+        hear(w, "C1", forged);
+        assert_int_equal(raw_rows(w), 5 + (int64_t)i);
+    }
+    mqtt_world_hear(w, "sc/S0117/S15/M/C1/evt", payload); /* another topic */
+    assert_int_equal(raw_rows(w), 11);
+    assert_int_equal(events_of_c1(w), 0);
     hear(w, "C1", payload);
-    assert_int_equal(raw_rows(w), 1);
-    snprintf(payload, sizeof payload,
-             "{\"id\":\"7-2\",\"ts\":1788218405000,\"k\":\"door\",\"mac\":\"%s\"}", mac);
-    hear(w, "C1", payload); /* another event with its signature */
+    hear(w, "C1", payload); /* again is the same one */
+    assert_int_equal(raw_rows(w), 11);
+    assert_int_equal(events_of_c1(w), 1);
+}
+
+/* So is what only moves its state, and the answer to a command. */
+static void test_signed_state(void **state)
+{
+    struct mqtt_world *w = *state;
+    char key[64], payload[300];
+    update(w, ingest_rules(w->ingest));
+    replica_enter(w->replica);
+    assert_true(accounts_sign(w->replica, "C1", key, sizeof key));
+    assert_true(replica_leave(w->replica, true));
+    mqtt_world_hear(w, "sc/S0117/S14/M/C1/tel", "{\"k\":\"heartbeat\",\"bat\":3}");
+    mqtt_world_hear(w, "sc/S0117/S14/M/C1/ack", "{\"ack\":\"1\"}");
     assert_int_equal(raw_rows(w), 2);
-    assert_int_equal(replica_get_int(w->replica, -1,
-                                     "SELECT count(*) FROM device_event WHERE device_id = 'C1'"
-                                     " AND kind IN ('door', 'sos')",
-                                     ""),
-                     1);
+    sign(key, "sc/S0117/S14/M/C1/tel", "{\"k\":\"heartbeat\",\"bat\":80,\"mac\":\"", "\"}", payload,
+         sizeof payload);
+    mqtt_world_hear(w, "sc/S0117/S14/M/C1/tel", payload);
+    assert_int_equal(raw_rows(w), 2);
+    ingest_tick(w->ingest, true);
+    assert_true(replica_commit(w->replica));
+    assert_int_equal(mqtt_world_count(w, "SELECT battery FROM device_state"), 80);
 }
 
 /* RFC 4231, test case 2. */
@@ -234,7 +247,11 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_levels), T(test_school), T(test_accounts), T(test_signatures),
+        cmocka_unit_test(test_levels),
+        T(test_school),
+        T(test_accounts),
+        T(test_signatures),
+        T(test_signed_state),
         cmocka_unit_test(test_hmac),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
