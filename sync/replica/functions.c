@@ -66,6 +66,19 @@ static void fn_unseal(sqlite3_context *ctx, int argc, sqlite3_value **argv)
         sqlite3_free(text);
 }
 
+/* Of a sealed number, which is the same for the same number. NULL without a key. */
+static void fn_phone_hash(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+    (void)argc;
+    struct replica *self = self_of(ctx);
+    const char *sealed = (const char *)sqlite3_value_text(argv[0]);
+    char hash[SEAL_HASH_DIGITS + 1];
+    if (sealed == NULL || self->seal == NULL)
+        return;
+    seal_mark(self->seal, sealed, strlen(sealed), hash);
+    sqlite3_result_text(ctx, hash, -1, SQLITE_TRANSIENT);
+}
+
 static void fn_new_id(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 {
     (void)argc;
@@ -159,6 +172,7 @@ int replica_add_functions(struct replica *replica, struct err *err)
         {"seal_phone", 1, SQLITE_DETERMINISTIC, fn_seal_phone},
         {"seal", 1, 0, fn_seal},
         {"unseal", 1, SQLITE_DETERMINISTIC, fn_unseal},
+        {"phone_hash", 1, SQLITE_INNOCUOUS | SQLITE_DETERMINISTIC, fn_phone_hash},
         {"new_id", 0, 0, fn_new_id},
         {"now_ms", 0, SQLITE_INNOCUOUS, fn_now_ms},
         {"boot_ms", 0, SQLITE_INNOCUOUS, fn_boot_ms},

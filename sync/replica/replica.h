@@ -132,6 +132,7 @@ bool replica_get_text(struct replica *replica, char *ret, size_t size, const cha
  *                     it is also the look-up key (SIV); NULL for NULL
  *   seal(text)        sealed with a fresh nonce: message bodies, raw PDUs in hex
  *   unseal(text)      the clear text of either; NULL when the key does not fit
+ *   phone_hash(text)  keyed hash of a sealed number, which cannot be turned back into it
  *   new_id()          replica_new_id()
  *   now_ms()          wall clock of the replica
  *   boot_ms()         milliseconds since the machine started

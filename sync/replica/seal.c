@@ -25,6 +25,7 @@ enum {
 struct seal {
     unsigned char box_key[KEY_BYTES];
     unsigned char nonce_key[KEY_BYTES];
+    unsigned char mark_key[KEY_BYTES];
 };
 
 static struct seal *make(const unsigned char key[KEY_BYTES])
@@ -35,6 +36,7 @@ static struct seal *make(const unsigned char key[KEY_BYTES])
     crypto_generichash(seal->box_key, KEY_BYTES, (const unsigned char *)"box", 3, key, KEY_BYTES);
     crypto_generichash(seal->nonce_key, KEY_BYTES, (const unsigned char *)"nonce", 5, key,
                        KEY_BYTES);
+    crypto_generichash(seal->mark_key, KEY_BYTES, (const unsigned char *)"mark", 4, key, KEY_BYTES);
     return seal;
 }
 
@@ -139,6 +141,14 @@ bool seal_open_text(const struct seal *seal, const char *sealed, char *ret, size
         ret[size - OVERHEAD] = '\0';
     free(whole);
     return ok;
+}
+
+void seal_mark(const struct seal *seal, const char *text, size_t size, char *ret)
+{
+    unsigned char hash[SEAL_HASH_DIGITS / 2];
+    crypto_generichash(hash, sizeof hash, (const unsigned char *)text, size, seal->mark_key,
+                       KEY_BYTES);
+    text_to_hex(hash, sizeof hash, ret);
 }
 
 void seal_hash(const char *text, size_t size, char ret[SEAL_HASH_DIGITS + 1])

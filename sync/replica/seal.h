@@ -28,6 +28,10 @@ void seal_text(const struct seal *seal, const char *text, size_t size, bool fixe
  */
 bool seal_open_text(const struct seal *seal, const char *sealed, char *ret, size_t ret_size);
 
+/* Keyed BLAKE2b of the text, 64 lower-case hex digits: tells whether a text is one that was seen
+ * before without keeping it. ret must hold SEAL_HASH_DIGITS + 1 bytes. */
+void seal_mark(const struct seal *seal, const char *text, size_t size, char *ret);
+
 /* BLAKE2b of the text without a key, 64 lower-case hex digits: for tokens of full entropy, which
  * are stored as their hash. Not for passwords. */
 enum { SEAL_HASH_DIGITS = 64 };

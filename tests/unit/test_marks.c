@@ -120,6 +120,7 @@ static int set_up(void **state)
     run_file(f, "0012_flight.sql");
     run_file(f, "0014_gone.sql");
     run_file(f, "0015_ledger.sql");
+    run_file(f, "0017_cards.sql");
     struct err err = {0};
     if (marks_arm(f->db, false, &err) != ERR_OK)
         fail_msg("%s", err.text);
