@@ -130,15 +130,18 @@ static int read_boot(struct course *course, const struct page *page, struct err 
 
 /* What this station had pushed before, or was given by a filling that was broken off, and what was
  * moved or deleted at the county since, comes neither with the pages nor with the feed from there
- * on: then the scope is compared as well. */
+ * on: then the scope is compared as well. Settled marks are forgotten after a time; that there were
+ * some is told by their numbers. */
 static bool compare_after_filling(struct course *course)
 {
-    return replica_run(course->wire->replica,
-                       "INSERT INTO sync_state(k, v) SELECT 'digest:' || ?1, 1 WHERE EXISTS "
-                       "(SELECT 1 FROM sync_out WHERE st = 2 AND v IS NOT NULL LIMIT 1) OR EXISTS "
-                       "(SELECT 1 FROM sync_state WHERE k = 'refill:' || ?1) "
-                       "ON CONFLICT DO UPDATE SET v = 1",
-                       "s", course->boot.scope) >= 0;
+    return replica_run(
+               course->wire->replica,
+               "INSERT INTO sync_state(k, v) SELECT 'digest:' || ?1, 1 WHERE EXISTS "
+               "(SELECT 1 FROM sync_out WHERE st = 2 AND v IS NOT NULL LIMIT 1) OR (SELECT seq "
+               "FROM sqlite_sequence WHERE name = 'sync_out') > (SELECT count(*) FROM "
+               "sync_out) OR EXISTS (SELECT 1 FROM sync_state WHERE k = 'refill:' || ?1) "
+               "ON CONFLICT DO UPDATE SET v = 1",
+               "s", course->boot.scope) >= 0;
 }
 
 static bool finish_boot(struct course *course)

@@ -159,6 +159,21 @@ static void what_left_the_scope_before_its_filling_goes(void **state)
     assert_int_equal(rx_ask(f, "SELECT group_concat(pk) = 'later' FROM sync_out WHERE st=3"), 1);
 }
 
+/* Its marks were settled, and are forgotten by now. */
+static void what_was_pushed_long_before_the_filling_is_compared(void **state)
+{
+    struct fixture *f = *state;
+    rx_run(f, "INSERT INTO sync_out(lseq,tid,pk,base,gm,h,st,v) VALUES (1,13,'s',0,3,1,2,500)");
+    rx_run(f, "DELETE FROM sync_out");
+    rx_run(f, "INSERT INTO sync_state(k,v) VALUES ('cur:*','[\"e1\",1]')");
+    sync_start(f->sync);
+    rx_wait_request(f, "/v1/sync");
+    answer_sync(f, "\"*\":[\"e1\",1]", "");
+    rx_wait_request(f, "/v1/boot?");
+    fill_rest(f, "S1");
+    assert_string_equal(f->path, "/v1/digest");
+}
+
 static uint64_t fnv(const char *text)
 {
     return protocol_fp_add(PROTOCOL_FP_START, text, strlen(text));
@@ -658,6 +673,7 @@ int main(void)
         TEST(an_empty_station_is_filled_table_by_table),
         TEST(an_alarm_does_not_wait_for_the_filling),
         TEST(what_left_the_scope_before_its_filling_goes),
+        TEST(what_was_pushed_long_before_the_filling_is_compared),
         TEST(a_filling_that_began_again_is_compared_afterwards),
         TEST(a_county_that_knows_no_filling_is_read_from_zero),
         TEST(a_grant_that_ends_in_the_middle_of_its_filling_is_noticed),
