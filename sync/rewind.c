@@ -435,15 +435,36 @@ static bool open_lost(struct rewind *rewind)
                        "i", rewind->f) >= 0;
 }
 
+/* A row of mark k that lost as a new one above f. */
+#define NEW_ROW_LOST                                                                               \
+    "EXISTS (SELECT 1 FROM sync_out m WHERE m.tid = k.tid AND m.pk = k.pk AND m.tid <> 18 AND "    \
+    "m.st <> 2 AND m.st <> 4 AND m.st = 3 AND m.base = 0 AND m.v IS NOT 0 AND "                    \
+    "coalesce(m.v, m.h * 1000) > ?1)"
+
 /* A row that the county does not know has to come as a whole. */
 static bool is_split_new_row(struct rewind *rewind)
 {
     return replica_get_int(rewind->wire->replica, 0,
-                           "SELECT 1 FROM sync_out f JOIN sync_out m ON m.tid = f.tid AND m.pk = "
-                           "f.pk AND m.tid <> 18 AND m.st <> 2 AND m.st <> 4 AND m.st = 3 AND "
-                           "m.base = 0 AND coalesce(m.v, m.h * 1000) > ?1 WHERE f.st = 1 AND "
-                           "f.st <> 2 AND f.st <> 4 AND f.base = 0 LIMIT 1",
+                           "SELECT 1 FROM sync_out k WHERE k.st = 1 AND k.st <> 2 AND k.st <> 4 "
+                           "AND " NEW_ROW_LOST " LIMIT 1",
                            "i", rewind->f) != 0;
+}
+
+/* So what of it was accepted, and what stands on that, is new again with the rest. */
+static bool join_new_rows(struct rewind *rewind)
+{
+    struct replica *replica = rewind->wire->replica;
+    return replica_run(
+               replica,
+               "INSERT INTO sync_out(tid, pk, base, gm, h, bt, boot, lg, hs, old) SELECT "
+               "tid, pk, 0, gm, h, bt, boot, lg, hs, old FROM sync_out k WHERE k.st <> 2 "
+               "AND k.st <> 4 AND k.base > ?1 AND (k.st = 0 OR k.base = k.v) AND " NEW_ROW_LOST
+               " ORDER BY lseq " BASES_TAKE_IN,
+               "i", rewind->f) >= 0 &&
+           replica_run(replica,
+                       "DELETE FROM sync_out AS k WHERE k.st <> 2 AND k.st <> 4 AND k.base > ?1 "
+                       "AND (k.st = 0 OR k.base = k.v) AND " NEW_ROW_LOST,
+                       "i", rewind->f) >= 0;
 }
 
 static bool treat_marks(struct rewind *rewind)
@@ -452,7 +473,7 @@ static bool treat_marks(struct rewind *rewind)
         return true;
     replica_set_applying(rewind->wire->replica, true);
     bool ok = !is_split_new_row(rewind) || wire_unclaim(rewind->wire);
-    ok = ok && open_lost(rewind);
+    ok = ok && join_new_rows(rewind) && open_lost(rewind);
     replica_set_applying(rewind->wire->replica, false);
     return ok;
 }

@@ -435,13 +435,17 @@ static const char *make_give(const struct table *table)
     return finish(&sql);
 }
 
+/* Of a row that never came there is nothing but what was accepted: all groups of it are the row. */
 static const char *make_give_part(const struct table *table)
 {
     struct buf sql;
+    int all = (1 << table_group_count(table)) - 1;
     buf_init(&sql, SQL_BYTES_MAX);
     static const char groups[] = "iif(?2 > t._v, ?3, ?3 & ?4)";
-    buf_printf(&sql, "SELECT %s, json_object('_v', ?2, 'gm', %s, 'part', 1, 'id', t.id, ", groups,
-               groups);
+    buf_printf(&sql,
+               "SELECT %s, json_object('_v', ?2, 'gm', %s, 'part', iif(t._v = 0 AND ?3 & %d = %d, "
+               "0, 1), 'id', t.id, ",
+               groups, groups, all, all);
     add_object(&sql, table);
     buf_printf(&sql, ") FROM %s t WHERE t.id = ?1", table->name);
     return finish(&sql);

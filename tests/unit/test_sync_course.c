@@ -546,6 +546,42 @@ static void a_new_row_is_not_torn_apart_by_a_rewind(void **state)
     assert_int_equal(rx_ask(f, "SELECT gm FROM sync_out WHERE st=0 AND base=0"), 3);
 }
 
+/* The same when one group had not lost, and was changed once more. */
+static void what_won_of_a_new_row_comes_with_the_rest_after_a_rewind(void **state)
+{
+    struct fixture *f = *state;
+    settle_in(f);
+    write_shift(f, "s");
+    rx_run(f, "UPDATE sync_out SET st=3,v=5000,gm=1");
+    rx_run(f, "INSERT INTO sync_out(tid,pk,base,gm,h,st,v) VALUES (13,'s',5000,2,1,3,5000)");
+    rx_run(f, "UPDATE shift SET state='published'");
+    assert_int_equal(rx_ask(f, "SELECT base FROM sync_out WHERE st=0"), 5000);
+    rx_wait_request(f, "/v1/sync");
+    rx_answer(f, 409, REWIND);
+    rx_wait_request(f, "/v1/giveback");
+    rx_answer(f, 200, "{\"now\":1,\"f\":80,\"taken\":0,\"kept\":0,\"bad\":[]}");
+    rx_wait_request(f, "/v1/sync");
+    assert_int_equal(rx_ask(f, "SELECT count(*) FROM sync_out WHERE st<>2"), 1);
+    assert_int_equal(rx_ask(f, "SELECT gm FROM sync_out WHERE st=0 AND base=0"), 3);
+}
+
+/* Taken by the county, which had a row of this key, and forgotten with that before it came. */
+static void a_new_row_that_was_kept_is_given_back_as_a_row(void **state)
+{
+    struct fixture *f = *state;
+    settle_in(f);
+    write_shift(f, "s");
+    rx_run(f, "UPDATE sync_out SET st=3,v=5000,base=5000");
+    write_shift(f, "later");
+    rx_wait_request(f, "/v1/sync");
+    rx_answer(f, 409, REWIND);
+    rx_wait_request(f, "/v1/giveback");
+    struct json *row = json_at(json_get(json_at(json_get(f->sent, "rows"), 0), "r"), 0);
+    assert_int_equal(json_int(row, "_v", 0), 5000);
+    assert_int_equal(json_int(row, "gm", 0), 3);
+    assert_int_equal(json_int(row, "part", 1), 0);
+}
+
 static void what_the_county_said_last_is_asked_about(void **state)
 {
     struct fixture *f = *state;
@@ -686,6 +722,8 @@ int main(void)
         TEST(what_was_made_under_a_deletion_goes),
         TEST(a_restored_county_gets_back_what_it_forgot),
         TEST(a_new_row_is_not_torn_apart_by_a_rewind),
+        TEST(what_won_of_a_new_row_comes_with_the_rest_after_a_rewind),
+        TEST(a_new_row_that_was_kept_is_given_back_as_a_row),
         TEST(what_the_county_said_last_is_asked_about),
         TEST(a_comparison_of_another_life_does_not_count),
         TEST(a_crash_while_giving_back_begins_it_again),
