@@ -272,7 +272,9 @@ static int start_http(struct gateway *gateway, struct err *err)
                                                   .ledger = ledger_command,
                                                   .roster_plan = roster_begin,
                                                   .roster_state = roster_state,
-                                                  .roster_publish = roster_publish}};
+                                                  .roster_publish = roster_publish,
+                                                  .roster_sheet = roster_sheet,
+                                                  .roster_import = roster_import}};
     struct http_options options = {.loop = &gateway->loop,
                                    .replica = gateway->replica,
                                    .socket_path = gateway->config->http.socket,

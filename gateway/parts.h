@@ -131,6 +131,9 @@ int ledger_command(void *gateway, const struct json *body, char ret_code[COMMAND
 int roster_begin(void *gateway, const char *date, bool afresh, struct err *err);
 struct json *roster_state(void *gateway);
 int roster_publish(void *gateway, struct json **ret, struct err *err);
+int roster_sheet(void *gateway, const char *date, bool draft, struct json **ret, struct err *err);
+int roster_import(void *gateway, const struct json *rows, bool baseline, struct json **ret,
+                  struct err *err);
 
 /* view.c: what the console shows; struct console_ports says what each is */
 struct json *view_status(void *gateway);

@@ -8,6 +8,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
 #include "gateway/duty/draft/draft.h"
+#include "gateway/duty/draft/sheet.h"
 
 static void run_plan(uv_work_t *work)
 {
@@ -39,13 +40,23 @@ static void on_planned(uv_work_t *work, int status)
     job->draft = NULL;
 }
 
-/* Any day stands for its week; without one it is the next. */
-static int monday_of(struct gateway *gateway, const char *date, int64_t *ret_ms, struct err *err)
+/* Any day stands for its week; without one it is that of default_ms. */
+static int week_of(const char *date, int64_t default_ms, int64_t *ret_ms, struct err *err)
 {
-    int64_t now = clock_wall_ms(&gateway->clock), day = caltime_midnight(now, 7);
+    int64_t day = default_ms;
     if (date[0] != '\0' && !caltime_parse_date(date, &day))
         return err_set(err, ERR_INVALID, "\"%.16s\" is no date like 2026-09-14", date);
     *ret_ms = caltime_midnight(day, 1 - caltime_local(day).weekday);
+    return ERR_OK;
+}
+
+/* To plan: the next one, if nothing else is asked for. */
+static int monday_of(struct gateway *gateway, const char *date, int64_t *ret_ms, struct err *err)
+{
+    int64_t now = clock_wall_ms(&gateway->clock);
+    int code = week_of(date, caltime_midnight(now, 7), ret_ms, err);
+    if (code != ERR_OK)
+        return code;
     if (caltime_midnight(*ret_ms, 7) <= now)
         return err_set(err, ERR_INVALID, "the week of %.16s is over", date);
     return ERR_OK;
@@ -109,4 +120,46 @@ int roster_publish(void *ctx, struct json **ret, struct err *err)
     json_set_int(json, "gaps", diff.gaps);
     *ret = json;
     return ERR_OK;
+}
+
+/* --- sheets --- */
+
+int roster_sheet(void *ctx, const char *date, bool draft, struct json **ret, struct err *err)
+{
+    struct gateway *gateway = ctx;
+    const char *station = gateway->config->station.id;
+    int64_t monday;
+    int code = week_of(date, clock_wall_ms(&gateway->clock), &monday, err);
+    if (code != ERR_OK)
+        return code;
+    *ret = json_new_object();
+    char week[CALTIME_DATE_SIZE];
+    caltime_format_date(monday, week);
+    json_set_text(*ret, "week", week);
+    json_set(*ret, "rows", sheet_export(gateway->replica, station, monday, draft));
+    json_set(*ret, "saved", sheet_saved(gateway->replica, station, monday));
+    return ERR_OK;
+}
+
+int roster_import(void *ctx, const struct json *rows, bool baseline, struct json **ret,
+                  struct err *err)
+{
+    struct gateway *gateway = ctx;
+    struct sheet_options options = {
+        .station_id = gateway->config->station.id,
+        .lang = gateway->config->station.lang == CONFIG_LANG_EN ? "en" : "zh-CN",
+        .now_ms = clock_wall_ms(&gateway->clock),
+    };
+    if (gateway->roster.running)
+        return err_set(err, ERR_BUSY, "a plan is being made, wait for it");
+    replica_enter(gateway->replica);
+    int code = (baseline ? sheet_import_baseline : sheet_import)(gateway->replica, &options, rows,
+                                                                 ret, err);
+    bool kept = replica_leave(gateway->replica, code == ERR_OK);
+    if (code == ERR_OK && !kept)
+        return err_set(err, ERR_IO, "the sheet could not be stored: %s",
+                       replica_problem(gateway->replica));
+    if (kept)
+        log_info("roster.imported", "rows=%zu baseline=%d", json_count(rows), baseline);
+    return *ret != NULL ? ERR_OK : code; /* with the list of what is wrong */
 }

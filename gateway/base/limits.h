@@ -63,7 +63,7 @@ enum {
     LIMIT_SYNC_PUSH_ROWS = 1000,
 
     /* HTTP on the Unix socket */
-    LIMIT_HTTP_BODY_BYTES = 65536,
+    LIMIT_HTTP_BODY_BYTES = 2097152, /* a week of the roster as a sheet */
     LIMIT_HTTP_CONNECTIONS = 32,
     LIMIT_HTTP_DEADLINE_MS = 15000,
 

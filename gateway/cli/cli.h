@@ -87,8 +87,9 @@ cli_command_fn command_status, command_check, command_sms_list, command_sms_show
     command_sync_conflicts, command_sync_quarantine, command_device_list, command_device_try,
     command_device_command, command_device_accounts, command_desk_list, command_desk_done,
     command_enrol, command_roster_plan, command_roster_show, command_roster_diff,
-    command_roster_publish, command_ledger_list, command_ledger_print, command_ledger_show,
-    command_ledger_add, command_ledger_assign, command_ledger_merge, command_ledger_act;
+    command_roster_publish, command_roster_export, command_roster_import, command_roster_print,
+    command_ledger_list, command_ledger_print, command_ledger_show, command_ledger_add,
+    command_ledger_assign, command_ledger_merge, command_ledger_act;
 
 /* The findings that are not good, each with what to do next; returns their number. Printed last. */
 int check_print_problems(const struct cli *cli, const struct json *findings);

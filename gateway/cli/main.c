@@ -89,11 +89,19 @@ static const struct {
     {"roster",
      "  touyan roster plan [日期] [afresh]   排那一周的班（不写日期是下周），只成草案，不通知人\n"
      "  touyan roster show | diff        看草案 | 与已公布的差别\n"
-     "  touyan roster publish            公布草案，有变动的人收到短信\n",
+     "  touyan roster publish            公布草案，有变动的人收到短信\n"
+     "  touyan roster export [日期|draft] > 班表.csv    那一周的班表，可用表格软件改\n"
+     "  touyan roster import 班表.csv [baseline]        "
+     "改好的表成为草案；baseline：作为对比的基准周\n"
+     "  touyan roster print [日期|draft] > 班表.html    打印，供到岗签字\n",
      "  touyan roster plan [DATE] [afresh]  plan that week (the next one); only a draft, nobody is "
      "told\n"
      "  touyan roster show | diff           the draft | what it would change\n"
-     "  touyan roster publish               publish it; those concerned get a text\n"},
+     "  touyan roster publish               publish it; those concerned get a text\n"
+     "  touyan roster export [DATE|draft] > FILE.csv  that week, for a spreadsheet\n"
+     "  touyan roster import FILE.csv [baseline]      it becomes the draft; or the week to compare "
+     "with\n"
+     "  touyan roster print [DATE|draft] > FILE.html  to be signed at the gate\n"},
     {"ledger",
      "  touyan ledger list [学校] | show 编号   各校问题台账，按责任单位 | 一条的经过\n"
      "  touyan ledger add 学校 内容 报告人 [1急|2|3]   登记隐患\n"
@@ -168,6 +176,9 @@ static const struct command commands[] = {
     {"roster", "show", 0, 0, "roster show", command_roster_show},
     {"roster", "diff", 0, 0, "roster diff", command_roster_diff},
     {"roster", "publish", 0, 0, "roster publish", command_roster_publish},
+    {"roster", "export", 0, 1, "roster export [DATE|draft] > FILE.csv", command_roster_export},
+    {"roster", "import", 1, 2, "roster import FILE.csv [baseline]", command_roster_import},
+    {"roster", "print", 0, 1, "roster print [DATE|draft] > FILE.html", command_roster_print},
     {"ledger", "list", 0, 1, "ledger list [SCHOOL]", command_ledger_list},
     {"ledger", "print", 1, 1, "ledger print SCHOOL", command_ledger_print},
     {"ledger", "show", 1, 1, "ledger show CODE", command_ledger_show},

@@ -82,6 +82,17 @@ static void reply_one(struct http_answer *ret, struct json *one, const char *abs
         reply(ret, OK, one);
 }
 
+/* The body; answers itself when it is none. */
+static struct json *parse_body(const struct http_request *request, struct http_answer *ret)
+{
+    struct err err = {0};
+    struct json *body = NULL;
+    if (json_parse(request->body, request->body_size, &body, &err) == ERR_OK)
+        return body;
+    reply_error(ret, BAD_REQUEST, err.text);
+    return NULL;
+}
+
 static void get_status(struct console *console, const struct http_request *request,
                        struct http_answer *ret)
 {
@@ -224,22 +235,38 @@ static void post_roster_publish(struct console *console, const struct http_reque
     reply_done(ret, code, &err, json);
 }
 
+static void get_roster_sheet(struct console *console, const struct http_request *request,
+                             struct http_answer *ret)
+{
+    const char *date = http_query(request, "date");
+    struct err err = {0};
+    struct json *json = NULL;
+    int code = console->ports.roster_sheet(console->ports.ctx, date != NULL ? date : "",
+                                           http_query(request, "draft") != NULL, &json, &err);
+    if (code == ERR_OK)
+        reply_as_of(console, ret, json);
+    else
+        reply_error(ret, status_of(code), err.text);
+}
+
+static void post_roster_import(struct console *console, const struct http_request *request,
+                               struct http_answer *ret)
+{
+    struct json *body = parse_body(request, ret), *json = NULL;
+    if (body == NULL)
+        return;
+    struct err err = {0};
+    int code = console->ports.roster_import(console->ports.ctx, json_get(body, "rows"),
+                                            json_bool(body, "baseline", false), &json, &err);
+    json_free(body);
+    reply_done(ret, code, &err, json);
+}
+
 static void get_desk(struct console *console, const struct http_request *request,
                      struct http_answer *ret)
 {
     (void)request;
     reply_list(ret, "items", console_desk_list(console->replica));
-}
-
-/* The body; answers itself when it is none. */
-static struct json *parse_body(const struct http_request *request, struct http_answer *ret)
-{
-    struct err err = {0};
-    struct json *body = NULL;
-    if (json_parse(request->body, request->body_size, &body, &err) == ERR_OK)
-        return body;
-    reply_error(ret, BAD_REQUEST, err.text);
-    return NULL;
 }
 
 static void post_desk_done(struct console *console, const struct http_request *request,
@@ -465,6 +492,8 @@ static const struct route routes[] = {
     {"GET", "/v1/roster/state", get_roster_state},
     {"POST", "/v1/roster/plan", post_roster_plan},
     {"POST", "/v1/roster/publish", post_roster_publish},
+    {"GET", "/v1/roster/sheet", get_roster_sheet},
+    {"POST", "/v1/roster/import", post_roster_import},
     {"GET", "/v1/desk", get_desk},
     {"POST", "/v1/desk/done", post_desk_done},
     {"GET", "/v1/devices", get_devices},

@@ -38,7 +38,10 @@
  *   GET  /v1/roster/state     {"planning","problem"}
  *   POST /v1/roster/plan      {"date","afresh"}: begins to plan that day's week ("": the next one)
  *   POST /v1/roster/publish     -> {"week","changes","gaps"}; tells the people concerned
- *   GET  /v1/idle               {"idle","next_due_ms"}: nothing is under way (fast time)
+ *   GET  /v1/roster/sheet     ?date= &draft=1: a week, one row a place
+ * {"week","rows":[],"saved":{}} POST /v1/roster/import    {"rows":[],"baseline":false}: all of it
+ * becomes the draft, or "problems" GET  /v1/idle               {"idle","next_due_ms"}: nothing is
+ * under way (fast time)
  */
 #ifndef TOUYAN_CONSOLE_CONSOLE_H
 #define TOUYAN_CONSOLE_CONSOLE_H
@@ -63,6 +66,11 @@ struct console_ports {
     int (*roster_plan)(void *ctx, const char *date, bool afresh, struct err *err);
     struct json *(*roster_state)(void *ctx);
     int (*roster_publish)(void *ctx, struct json **ret, struct err *err);
+    /* Rows of a week, in and out; see duty/draft/sheet.h. date "": this week. */
+    int (*roster_sheet)(void *ctx, const char *date, bool draft, struct json **ret,
+                        struct err *err);
+    int (*roster_import)(void *ctx, const struct json *rows, bool baseline, struct json **ret,
+                         struct err *err);
     int (*retry)(void *ctx, const char *id, struct err *err);
     int (*cancel)(void *ctx, const char *id, struct err *err);
     void (*pause)(void *ctx, bool paused);

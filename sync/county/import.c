@@ -7,15 +7,14 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <iconv.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "gateway/base/caltime.h"
+#include "gateway/base/csv.h"
 #include "gateway/base/json.h"
 #include "gateway/base/text.h"
-#include "sync/county/csv.h"
 
 struct import_run {
     struct store *store;
@@ -369,29 +368,6 @@ static int read_whole(const char *path, char **ret, size_t *ret_size, struct err
     return ERR_OK;
 }
 
-/* What is no UTF-8 was probably saved by a spreadsheet as GB18030. */
-static bool to_utf8(char **text, size_t *size)
-{
-    if (text_utf8_valid(*text, *size))
-        return true;
-    iconv_t convert = iconv_open("UTF-8", "GB18030");
-    if (convert == (iconv_t)-1)
-        return false;
-    size_t room = 2 * *size + 4, left = room, in_left = *size;
-    char *out = malloc(room + 1), *to = out, *in = *text;
-    bool ok = out != NULL && iconv(convert, &in, &in_left, &to, &left) != (size_t)-1;
-    iconv_close(convert);
-    if (!ok || !text_utf8_valid(out, room - left)) {
-        free(out);
-        return false;
-    }
-    out[room - left] = '\0';
-    free(*text);
-    *text = out;
-    *size = room - left;
-    return true;
-}
-
 /* The table that a file is named after: "person.csv", "person.2026.csv", "2026.json". */
 static const struct table *table_of_file(const char *path)
 {
@@ -422,7 +398,7 @@ static int read_file(struct import_run *run, const char *path, struct err *err)
     int code = read_whole(path, &text, &size, err);
     if (code != ERR_OK)
         return code;
-    if (!to_utf8(&text, &size))
+    if (!csv_to_utf8(&text, &size))
         problem(run, 1, "the file is neither UTF-8 nor GB18030");
     else if (ends_with(path, ".json"))
         code = read_calendar(run, text, size, err);

@@ -41,7 +41,10 @@ class Server:
 
     def raw(self, request):
         client = self.connect()
-        client.sendall(request)
+        try:
+            client.sendall(request)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # it refuses before it has read all
         return read_all(client)
 
 
@@ -186,7 +189,8 @@ class Cli(unittest.TestCase):
         self.run_touyan("status", want=0, **dict(other, extra_groups=[1]))
 
     def test_limits(self):
-        big = b"POST /v1/sms/send HTTP/1.1\r\nHost: x\r\nContent-Length: 70000\r\n\r\n" + b"x" * 70000
+        big = (b"POST /v1/sms/send HTTP/1.1\r\nHost: x\r\nContent-Length: 2200000\r\n\r\n"
+               + b"x" * 2200000)
         self.assertIn(" 413 ", self.server.raw(big).splitlines()[0])
         self.assertIn(" 404 ", self.server.raw(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
         self.out("status", "--json")

@@ -6,6 +6,8 @@ roster.py --build BUILD_DIR
 """
 
 import argparse
+import csv
+import io
 import os
 import pathlib
 import shutil
@@ -73,8 +75,52 @@ def play(world):
     roster(world, "plan", WEEK)
     again = world.api("GET", "/v1/roster")
     must(again["changes"] == 0 and again["gaps"] == draft["gaps"], str(again)[:300])
+    sheets(world)
     print(f"roster: {draft['changes']} duties, {draft['gaps']} gaps,"
           f" {len(world.modem.messages()) - before} texts of {STATION}")
+
+
+def rows_of_sheet(text):
+    return list(csv.DictReader(io.StringIO(text.lstrip("\ufeff"))))
+
+
+def as_sheet(folder, rows, encoding):
+    """What a spreadsheet saves: other dates, GB18030."""
+    path = folder / "sheet.csv"
+    out = io.StringIO()
+    writer = csv.DictWriter(out, rows[0].keys())
+    writer.writeheader()
+    for row in rows:
+        date = [str(int(part)) for part in row["日期"].split("-")]
+        writer.writerow(dict(row, 日期="/".join(date)))
+    path.write_bytes(out.getvalue().encode(encoding))
+    return path
+
+
+def sheets(world):
+    """The published week to a spreadsheet and back; a wrong line; the page to sign."""
+    text = roster(world, "export", WEEK)
+    must(text.startswith("\ufeff日期,星期,时段"), text[:80])
+    rows = rows_of_sheet(text)
+    said = roster(world, "import", str(as_sheet(world.folder, rows, "gb18030")))
+    must(f"已读入 {len(rows)} 行" in said, said)
+    must(world.api("GET", "/v1/roster")["changes"] == 0, "the same week is a difference")
+    taken = next(row for row in rows if row["姓名"])
+    taken["姓名"] = taken["人员编号"] = ""
+    roster(world, "import", str(as_sheet(world.folder, rows, "utf-8")))
+    draft = world.api("GET", "/v1/roster")
+    must((draft["removed"], draft["changes"]) == (1, 1), str(draft)[:200])
+    rows[1]["岗位"] = "月亮门"
+    done = subprocess.run([str(world.bin / "touyan"), "--socket",
+                           str(world.folder / "touyan.sock"), "roster", "import",
+                           str(as_sheet(world.folder, rows, "utf-8"))], capture_output=True,
+                          text=True, check=False, env=dict(os.environ, TOUYAN_LANG="zh"))
+    must(done.returncode == 64 and "第3行：“月亮门” 这所学校没有这个岗位" in done.stderr, done.stderr)
+    must(world.api("GET", "/v1/roster")["changes"] == 1, "a wrong sheet changed the draft")
+    page = roster(world, "print", WEEK)
+    must(page.count("<h2>") >= 5 and "（缺人）" in page and "到岗签字" in page, page[:300])
+    must(roster(world, "export", "draft").count("\r\n") == text.count("\r\n"), "the draft's sheet")
+    roster(world, "export", "2027-03-01", code=1)
 
 
 def main():

@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
+#include "gateway/base/csv.h"
 #include "sync/county/auth.h"
-#include "sync/county/csv.h"
 #include "sync/county/import.h"
 #include "sync/replica/seal.h"
 #include "tests/unit/county_fixture.h"

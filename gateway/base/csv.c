@@ -1,7 +1,11 @@
 /* CSV in place; see csv.h. A cell is written over its own source, which is never shorter. */
-#include "sync/county/csv.h"
+#include "gateway/base/csv.h"
 
+#include <iconv.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "gateway/base/text.h"
 
 void csv_init(struct csv *csv, char *text, size_t size)
 {
@@ -88,4 +92,37 @@ bool csv_next(struct csv *csv, struct err *err)
         csv->next_line++;
     } while (csv->count == 1 && csv->cells[0][0] == '\0' && err->code == ERR_OK);
     return err->code == ERR_OK;
+}
+
+bool csv_to_utf8(char **text, size_t *size)
+{
+    if (text_utf8_valid(*text, *size))
+        return true;
+    iconv_t convert = iconv_open("UTF-8", "GB18030");
+    if (convert == (iconv_t)-1)
+        return false;
+    size_t room = 2 * *size + 4, left = room, in_left = *size;
+    char *out = malloc(room + 1), *to = out, *in = *text;
+    bool ok = out != NULL && iconv(convert, &in, &in_left, &to, &left) != (size_t)-1;
+    iconv_close(convert);
+    if (!ok || !text_utf8_valid(out, room - left)) {
+        free(out);
+        return false;
+    }
+    out[room - left] = '\0';
+    free(*text);
+    *text = out;
+    *size = room - left;
+    return true;
+}
+
+bool csv_write_cell(struct buf *out, const char *cell)
+{
+    bool formula = cell[0] != '\0' && strchr("=+-@\t", cell[0]) != NULL;
+    if (!formula && strpbrk(cell, "\",\r\n") == NULL)
+        return buf_add(out, cell, strlen(cell));
+    buf_add(out, formula ? "\"'" : "\"", formula ? 2 : 1);
+    for (; *cell != '\0'; cell++)
+        buf_add(out, *cell == '"' ? "\"\"" : cell, *cell == '"' ? 2 : 1);
+    return buf_add(out, "\"", 1);
 }
