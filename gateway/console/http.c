@@ -295,17 +295,27 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **s
 
 static void on_sweep(uv_timer_t *timer);
 
-/* At its limit libmicrohttpd stops listening and looks again in a later run only, so it runs until
- * nothing is closed any more; what is left after some rounds goes on in the next turn. */
+/* libmicrohttpd hears of new bytes once (EPOLLET) and takes only what fits its buffer: that there
+ * is more it tells as a wait of nothing. At its limit it stops listening, and looks again in a
+ * later run only, so that a closed connection is a reason to run as well. */
+static bool has_more(const struct http *http)
+{
+    MHD_UNSIGNED_LONG_LONG wait_ms;
+    return http->changed || (MHD_get_timeout(http->daemon, &wait_ms) == MHD_YES && wait_ms == 0);
+}
+
+/* What is left after some rounds goes on in the next turn. */
 static void run(struct http *http)
 {
     int rounds = 0;
+    bool more;
     do {
         http->changed = false;
         if (MHD_run(http->daemon) == MHD_NO)
             log_error("http.run", "libmicrohttpd failed");
-    } while (http->changed && ++rounds < RUN_ROUNDS);
-    if (http->changed && http->closing == 0)
+        more = has_more(http);
+    } while (more && ++rounds < RUN_ROUNDS);
+    if (more && http->closing == 0)
         uv_timer_start(&http->sweep, on_sweep, 1, SWEEP_MS);
 }
 
