@@ -15,6 +15,7 @@
 
 #include "gateway/base/log.h"
 #include "sync/state.h"
+#include "sync/wire_sql.h"
 
 enum { CLOCK_AGREES_MS = 2000 };
 
@@ -103,19 +104,6 @@ int life_clock_quality(struct wire *wire)
 
 bool life_claim(struct wire *wire, int64_t last)
 {
-    return replica_run(
-               wire->replica,
-               "UPDATE sync_out SET st = 1, h = coalesce((SELECT CASE WHEN b.boot_off_ms IS NOT "
-               "NULL THEN sync_out.bt + b.boot_off_ms WHEN b.boot <> ?2 THEN min(sync_out.h, "
-               "b.cap_ms) END FROM sync_boot b WHERE b.boot = sync_out.boot), h), "
-               "q = coalesce((SELECT CASE WHEN b.boot_off_ms IS NULL THEN 0 WHEN sync_out.bt IS "
-               "NULL THEN b.q WHEN abs(sync_out.bt + "
-               "b.boot_off_ms - sync_out.h) <= ?3 THEN 2 ELSE 1 END FROM sync_boot b WHERE "
-               "b.boot = sync_out.boot), 0), "
-               "hs = iif(hs IS NULL, NULL, (SELECT json_group_object(e.key, json_array(coalesce("
-               "CASE WHEN b.boot_off_ms IS NOT NULL THEN (e.value->>1) + b.boot_off_ms WHEN b.boot "
-               "<> ?2 THEN min(e.value->>0, b.cap_ms) END, e.value->>0), e.value->>1, e.value->>2))"
-               " FROM json_each(sync_out.hs) e LEFT JOIN sync_boot b ON b.boot = e.value->>2)) "
-               "WHERE st <> 2 AND st <> 4 AND st = 0 AND lseq <= ?1",
-               "iii", last, wire->boot, (int64_t)CLOCK_AGREES_MS) >= 0;
+    return replica_run(wire->replica, wire_sql_claim(), "iii", last, wire->boot,
+                       (int64_t)CLOCK_AGREES_MS) >= 0;
 }

@@ -451,6 +451,45 @@ static const char *make_give_part(const struct table *table)
     return finish(&sql);
 }
 
+/* A row that was edited and then deleted is sent as deleted: of the edits the county hears nothing,
+ * so the mark must not stand for them. */
+static void add_claimed_groups(struct buf *sql)
+{
+    buf_printf(sql, "gm = iif(gm > %d AND CASE tid", PROTOCOL_GROUP_DELETED);
+    for (const struct table *table = tables; table->name != NULL; table++)
+        if (table->direction == TABLE_BOTH)
+            buf_printf(sql,
+                       " WHEN %d THEN NOT EXISTS (SELECT 1 FROM %s t WHERE t.id = sync_out.pk)",
+                       table->tid, table->name);
+    buf_printf(sql, " END, %d, gm), ", PROTOCOL_GROUP_DELETED);
+}
+
+const char *wire_sql_claim(void)
+{
+    static const char *made;
+    struct buf sql;
+    if (made != NULL)
+        return made;
+    buf_init(&sql, SQL_BYTES_MAX);
+    buf_add_text(&sql, "UPDATE sync_out SET st = 1, ");
+    add_claimed_groups(&sql);
+    buf_add_text(
+        &sql, "h = coalesce((SELECT CASE WHEN b.boot_off_ms IS NOT "
+              "NULL THEN sync_out.bt + b.boot_off_ms WHEN b.boot <> ?2 THEN min(sync_out.h, "
+              "b.cap_ms) END FROM sync_boot b WHERE b.boot = sync_out.boot), h), "
+              "q = coalesce((SELECT CASE WHEN b.boot_off_ms IS NULL THEN 0 WHEN sync_out.bt IS "
+              "NULL THEN b.q WHEN abs(sync_out.bt + "
+              "b.boot_off_ms - sync_out.h) <= ?3 THEN 2 ELSE 1 END FROM sync_boot b WHERE "
+              "b.boot = sync_out.boot), 0), "
+              "hs = iif(hs IS NULL, NULL, (SELECT json_group_object(e.key, json_array(coalesce("
+              "CASE WHEN b.boot_off_ms IS NOT NULL THEN (e.value->>1) + b.boot_off_ms WHEN b.boot "
+              "<> ?2 THEN min(e.value->>0, b.cap_ms) END, e.value->>0), e.value->>1, e.value->>2))"
+              " FROM json_each(sync_out.hs) e LEFT JOIN sync_boot b ON b.boot = e.value->>2)) "
+              "WHERE st <> 2 AND st <> 4 AND st = 0 AND lseq <= ?1");
+    made = finish(&sql);
+    return made;
+}
+
 const struct wire_sql *wire_sql_of(const struct table *table)
 {
     static struct wire_sql made[TABLES_MAX];

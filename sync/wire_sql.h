@@ -42,6 +42,9 @@ struct wire_sql {
 /* ?1 the mark, ?2 the station -> its row without columns */
 extern const char wire_sql_bare[];
 
+/* Claims the unsent marks up to ?1; ?2 this boot, ?3 milliseconds by which clocks may differ. */
+const char *wire_sql_claim(void);
+
 const struct wire_sql *wire_sql_of(const struct table *table);
 
 #endif

@@ -405,6 +405,26 @@ static void a_deletion_is_pushed_as_a_group_of_its_own(void **state)
     assert_int_equal(fx_ask(f, "SELECT count(*) FROM shift"), 0);
 }
 
+/* The county is told of the deletion only: who brings the row back knows nothing newer of its
+ * groups than who deleted it did. */
+static void what_is_deleted_after_an_edit_stands_for_no_group(void **state)
+{
+    struct wire_fixture *f = *state;
+    fx_meet(f);
+    fx_get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "10", "1", "planned")));
+    fx_run(f, "UPDATE shift SET need=7 WHERE id='a'");
+    fx_run(f, "DELETE FROM shift WHERE id='a'");
+    fx_build(f, 100);
+    assert_int_equal(json_int(fx_sent_row(f, 0, 0), "gm", 0), 128);
+    assert_int_equal(fx_ask(f, "SELECT gm FROM sync_out"), 128);
+    fx_get(f, "\"ack\":1,\"v0\":500,\"lost\":[],\"keep\":[1],\"bad\":[]", "[]");
+    fx_run(f, "INSERT INTO shift(id,scope,post_id,date,peak,need,state) VALUES "
+              "('a','S1','p','2026-09-01','am',5,'planned')");
+    fx_build(f, 100);
+    assert_int_equal(json_int(fx_sent_row(f, 0, 0), "gm", 0), 131);
+    assert_int_equal(json_int(fx_sent_row(f, 0, 0), "base", 0), 10);
+}
+
 static void an_edit_of_another_does_not_raise_what_was_deleted_here(void **state)
 {
     struct wire_fixture *f = *state;
@@ -628,6 +648,7 @@ int main(void)
         TEST(what_was_sent_is_sent_again_even_when_its_row_is_gone),
         TEST(a_refused_push_is_unclaimed_and_the_first_row_set_aside),
         TEST(a_deletion_is_pushed_as_a_group_of_its_own),
+        TEST(what_is_deleted_after_an_edit_stands_for_no_group),
         TEST(an_edit_of_another_does_not_raise_what_was_deleted_here),
         TEST(a_row_that_comes_back_says_so),
         TEST(what_comes_back_after_its_deletion_was_settled_says_so),
