@@ -109,6 +109,11 @@ bool chance(struct world *world, int per_mille)
     return below(world, 1000) < per_mille;
 }
 
+bool stays_open(const struct world *world)
+{
+    return world->seed % 16 != 0 && (world->without & WITHOUT_ROWBASE) == 0;
+}
+
 static void on_log(void *ctx, enum log_level level, const char *line)
 {
     (void)ctx;

@@ -12,6 +12,7 @@
 enum {
     FILES_MAX = 64,
     REGIONS_MAX = 16,
+    REGION_BYTES = 32768,
     SHM_LOCKS = 8,
     GROWTH_BYTES = 65536,
     HEAP_BYTES_MAX = 33554432,
@@ -187,6 +188,8 @@ static int map_region(sqlite3_file *base, int region, int size, int extend, void
     if (!handle->maps)
         file->mappers++;
     handle->maps = true;
+    if (size != REGION_BYTES)
+        give_up("the WAL's index has another size");
     if (file->regions[region] == NULL && extend)
         file->regions[region] = calloc(1, (size_t)size);
     *ret = file->regions[region];
@@ -365,14 +368,29 @@ void files_init(void)
 
 /* --- for the others --- */
 
+static struct file *find_wal(const char *path)
+{
+    char name[PATH_MAX_BYTES + 16];
+    snprintf(name, sizeof name, "%s-wal", path);
+    return find(name);
+}
+
+/* As after a crash of the machine: who has it open finds the WAL empty and its index zeroed, makes
+ * that anew and drops the pages that it kept. Statements stay prepared: the schema is the same. */
 void file_write(const char *path, const void *bytes, size_t size)
 {
     struct file *file = find(path);
+    struct file *wal = find_wal(path);
     if (file == NULL)
         file = make(path);
     grow(file, size);
     memcpy(file->bytes, bytes, size);
     file->size = size;
+    if (wal != NULL)
+        wal->size = 0;
+    for (int i = 0; i < REGIONS_MAX; i++)
+        if (file->regions[i] != NULL)
+            memset(file->regions[i], 0, REGION_BYTES);
 }
 
 void file_remove_db(const char *path)
@@ -385,39 +403,20 @@ void file_remove_db(const char *path)
     }
 }
 
-void *file_serialize(const char *path, size_t *ret_size)
+void *file_copy(const char *path, struct sqlite3 *db, size_t *ret_size)
 {
-    sqlite3 *db = NULL;
-    sqlite3_int64 size = 0;
-    void *bytes = NULL;
-    if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK)
-        bytes = sqlite3_serialize(db, "main", &size, 0);
+    const struct file *file = find(path);
+    int in_wal = 0;
+    int moved = 0;
+    if (file == NULL ||
+        (db != NULL && sqlite3_wal_checkpoint_v2(db, "main", SQLITE_CHECKPOINT_PASSIVE, &in_wal,
+                                                 &moved) != SQLITE_OK) ||
+        in_wal < 0 || moved != in_wal)
+        give_up("cannot copy %s", path);
+    void *bytes = malloc(file->size);
     if (bytes == NULL)
-        give_up("cannot copy %s: %s", path, sqlite3_errmsg(db));
-    sqlite3_close(db);
-    *ret_size = (size_t)size;
+        give_up("out of memory");
+    memcpy(bytes, file->bytes, file->size);
+    *ret_size = file->size;
     return bytes;
-}
-
-void file_write_template(struct world *world, const char *path, bool older)
-{
-    static void *made[2];
-    static size_t sizes[2];
-    if (made[older] == NULL) {
-        struct replica_options options = {.path = path,
-                                          .clock = clock_real(),
-                                          .rnd = &world->rnd,
-                                          .seal = world->seal,
-                                          .unknown = older ? UNKNOWN_COLUMNS : NULL};
-        struct replica *replica = NULL;
-        struct err err = {0};
-        struct rnd rnd = world->rnd;
-        if (replica_open(&options, &replica, &err) != ERR_OK)
-            give_up("%s", err.text);
-        world->rnd = rnd;
-        replica_close(replica);
-        made[older] = file_serialize(path, &sizes[older]);
-    }
-    file_remove_db(path);
-    file_write(path, made[older], sizes[older]);
 }

@@ -125,12 +125,9 @@ static void note_last(struct world *world)
  * left out.) */
 static void look_at_columns(struct world *world)
 {
-    sqlite3_stmt *query = NULL;
+    sqlite3_stmt *query = county_query(world, "SELECT id, need IS NOT NULL FROM shift UNION ALL "
+                                              "SELECT id, role IS NOT NULL FROM assignment");
     bool here[ROWS_MAX] = {false};
-    sqlite3_prepare_v2(world->county.look,
-                       "SELECT id, need IS NOT NULL FROM shift UNION ALL SELECT id, role IS NOT "
-                       "NULL FROM assignment",
-                       -1, &query, NULL);
     while (sqlite3_step(query) == SQLITE_ROW) {
         int at = history_find_row(world, text_at(query, 0));
         if (at < 0)
@@ -143,7 +140,7 @@ static void look_at_columns(struct world *world)
         if (row->told == VALUE_UNSEEN)
             row->told = told ? VALUE_TOLD : VALUE_NONE;
     }
-    sqlite3_finalize(query);
+    sqlite3_reset(query);
     for (int i = 0; i < ROWS_MAX; i++)
         if (!here[i])
             world->history.rows[i].told = VALUE_UNSEEN;
@@ -152,17 +149,16 @@ static void look_at_columns(struct world *world)
 static void look_into_county(struct world *world)
 {
     struct county *county = &world->county;
-    sqlite3_stmt *query = NULL;
+    sqlite3_stmt *query = county_query(world, VALUES_SQL);
     forget(&county->sample);
-    sqlite3_prepare_v2(county->look, VALUES_SQL, -1, &query, NULL);
     while (sqlite3_step(query) == SQLITE_ROW)
         note_values(world, &county->sample, text_at(query, 0), text_at(query, 1),
                     text_at(query, 2));
-    sqlite3_finalize(query);
-    sqlite3_prepare_v2(county->look, EVENTS_SQL, -1, &query, NULL);
+    sqlite3_reset(query);
+    query = county_query(world, EVENTS_SQL);
     while (sqlite3_step(query) == SQLITE_ROW)
         note_event(&county->sample, text_at(query, 0));
-    sqlite3_finalize(query);
+    sqlite3_reset(query);
     note_last(world);
     look_at_columns(world);
 }

@@ -7,11 +7,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sync/county/store_parts.h"
 #include "sync/replica/tables.h"
 
-enum { BOOT_PAGE_BYTES = 400 };
+enum { BOOT_PAGE_BYTES = 400, QUERIES_MAX = 32 };
 
 #define TOKEN_HASH "000000000000000000000000000000000000000000000000000000000000000"
+
+/* Open, also while the county is down. */
+static struct kept {
+    struct store *store;
+    struct sqlite3 *look;
+    uint32_t without;
+    struct {
+        const char *sql; /* the literal's address is the key */
+        sqlite3_stmt *query;
+    } queries[QUERIES_MAX];
+} kept;
 
 static int64_t wall_ms(void *ctx)
 {
@@ -23,6 +35,66 @@ static int64_t mono_ms(void *ctx)
     return ((const struct world *)ctx)->now;
 }
 
+/* --- up and down --- */
+
+static void close_kept(void)
+{
+    for (int i = 0; i < QUERIES_MAX; i++)
+        sqlite3_finalize(kept.queries[i].query);
+    sqlite3_close(kept.look);
+    if (kept.store != NULL)
+        kept.store->ops->close(kept.store);
+    kept = (struct kept){0};
+}
+
+static void open_store(struct world *world)
+{
+    struct county *county = &world->county;
+    struct store_options options = {.path = county->path,
+                                    .clock = &county->clock,
+                                    .rnd = &county->rnd,
+                                    .seal = world->seal,
+                                    .without = world->without,
+                                    .page_bytes = world->page_bytes,
+                                    .new_epoch = true};
+    struct err err = {0};
+    close_kept();
+    if (store_open(&options, &kept.store, &err) != ERR_OK)
+        give_up("%s", err.text);
+    if (sqlite3_open_v2(county->path, &kept.look, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK)
+        give_up("cannot look into the county's database");
+    kept.without = world->without;
+}
+
+/* As if it was opened now, by a server that was started now. */
+static void renew_store(const struct world *world)
+{
+    struct db *db = (struct db *)kept.store;
+    struct err err = {0};
+    db->page_bytes = world->page_bytes;
+    db->row_bytes = 0;
+    if (epoch_take(db, true, &err) != ERR_OK)
+        give_up("%s", err.text);
+}
+
+/* The file of a county that was never open, made once by each program. */
+static void write_template(struct world *world)
+{
+    static void *made;
+    static size_t size;
+    struct county *county = &world->county;
+    if (made == NULL) {
+        struct rnd rnd = county->rnd;
+        open_store(world);
+        county->rnd = rnd;
+        if (sqlite3_exec(kept.look, "DELETE FROM epoch; UPDATE ctr SET v = 0", NULL, NULL, NULL) !=
+            SQLITE_OK)
+            give_up("%s", sqlite3_errmsg(kept.look));
+        made = file_copy(county->path, kept.look, &size);
+    }
+    file_write(county->path, made, size);
+}
+
 static void first_open(struct world *world)
 {
     struct county *county = &world->county;
@@ -31,7 +103,9 @@ static void first_open(struct world *world)
     county->clock = (struct clock){world, wall_ms, mono_ms, mono_ms};
     county->rnd = rnd_seeded(world->seed ^ UINT64_C(0x9e3779b97f4a7c15));
     memset(county->sample.value, -1, sizeof county->sample.value);
-    file_remove_db(county->path);
+    if (!stays_open(world))
+        close_kept();
+    write_template(world);
 }
 
 static void add_stations(struct world *world)
@@ -48,18 +122,12 @@ void county_open(struct world *world)
     struct county *county = &world->county;
     if (county->path[0] == '\0')
         first_open(world);
-    struct store_options options = {.path = county->path,
-                                    .clock = &county->clock,
-                                    .rnd = &county->rnd,
-                                    .seal = world->seal,
-                                    .without = world->without,
-                                    .page_bytes = world->page_bytes,
-                                    .new_epoch = true};
-    struct err err = {0};
-    if (store_open(&options, &county->store, &err) != ERR_OK)
-        give_up("%s", err.text);
-    if (sqlite3_open_v2(county->path, &county->look, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK)
-        give_up("cannot look into the county's database");
+    if (kept.store == NULL || kept.without != world->without)
+        open_store(world);
+    else
+        renew_store(world);
+    county->store = kept.store;
+    county->look = kept.look;
     if (world->now == 0)
         add_stations(world);
     if (county->forgot_grants && (world->faults & FAULT_GRANT) != 0) {
@@ -78,10 +146,10 @@ void county_close(struct world *world)
         return;
     history_look(world);
     county_note_conflicts(world);
-    sqlite3_close(county->look);
-    county->store->ops->close(county->store);
     county->store = NULL;
     county->look = NULL;
+    if (!stays_open(world))
+        close_kept();
     say(world, "the county is down");
 }
 
@@ -89,8 +157,7 @@ void county_fini(struct world *world)
 {
     county_close(world);
     for (int i = 0; i < COPIES_MAX; i++)
-        sqlite3_free(world->county.copies[i].bytes);
-    file_remove_db(world->county.path);
+        free(world->county.copies[i].bytes);
 }
 
 /* --- requests --- */
@@ -267,14 +334,12 @@ static int parent_of(const struct world *world, int row, int group)
 /* What the county has beside the value of group 0; 0: nothing. */
 static int beside(struct world *world, const struct row *row)
 {
-    sqlite3_stmt *query = NULL;
-    sqlite3_prepare_v2(world->county.look,
-                       row->assignment ? "SELECT role FROM assignment WHERE id = ?1"
-                                       : "SELECT need FROM shift WHERE id = ?1",
-                       -1, &query, NULL);
+    sqlite3_stmt *query =
+        county_query(world, row->assignment ? "SELECT role FROM assignment WHERE id = ?1"
+                                            : "SELECT need FROM shift WHERE id = ?1");
     sqlite3_bind_text(query, 1, row->id, -1, SQLITE_STATIC);
     int number = sqlite3_step(query) == SQLITE_ROW ? sqlite3_column_int(query, 0) : 0;
-    sqlite3_finalize(query);
+    sqlite3_reset(query);
     return number;
 }
 
@@ -403,8 +468,8 @@ void county_person(struct world *world)
 void county_copy(struct world *world, struct copy *ret)
 {
     history_look(world);
-    sqlite3_free(ret->bytes);
-    ret->bytes = file_serialize(world->county.path, &ret->size);
+    free(ret->bytes);
+    ret->bytes = file_copy(world->county.path, world->county.look, &ret->size);
     ret->sample = world->county.sample;
     ret->taken_at = world->now;
     memcpy(ret->rows, world->history.rows, sizeof ret->rows);
@@ -434,7 +499,6 @@ static void lose_moves(struct world *world, const struct copy *copy)
 void county_put_back(struct world *world, const struct copy *copy)
 {
     county_close(world);
-    file_remove_db(world->county.path);
     file_write(world->county.path, copy->bytes, copy->size);
     world->county.sample = copy->sample;
     world->county.granted = copy->granted;
@@ -453,13 +517,25 @@ void county_put_back(struct world *world, const struct copy *copy)
 
 /* --- what is in it --- */
 
+sqlite3_stmt *county_query(struct world *world, const char *sql)
+{
+    int at = 0;
+    while (at < QUERIES_MAX && kept.queries[at].sql != NULL && kept.queries[at].sql != sql)
+        at++;
+    if (at == QUERIES_MAX)
+        give_up("more than %d queries", QUERIES_MAX);
+    kept.queries[at].sql = sql;
+    if (kept.queries[at].query == NULL &&
+        sqlite3_prepare_v2(world->county.look, sql, -1, &kept.queries[at].query, NULL) != SQLITE_OK)
+        give_up("%s in %s", sqlite3_errmsg(world->county.look), sql);
+    return kept.queries[at].query;
+}
+
 typedef void text_fn(struct world *world, void *ctx, sqlite3_stmt *row);
 
 static void each(struct world *world, const char *sql, const char *bind, text_fn *fn, void *ctx)
 {
-    sqlite3_stmt *query = NULL;
-    if (sqlite3_prepare_v2(world->county.look, sql, -1, &query, NULL) != SQLITE_OK)
-        give_up("%s in %s", sqlite3_errmsg(world->county.look), sql);
+    sqlite3_stmt *query = county_query(world, sql);
     if (bind != NULL) {
         sqlite3_bind_text(query, 1, bind, -1, SQLITE_STATIC);
         sqlite3_bind_int(query, 2, world->county.granted && strcmp(bind, "S2") == 0);
@@ -467,7 +543,7 @@ static void each(struct world *world, const char *sql, const char *bind, text_fn
     int rc;
     while ((rc = sqlite3_step(query)) == SQLITE_ROW)
         fn(world, ctx, query);
-    sqlite3_finalize(query);
+    sqlite3_reset(query);
     if (rc != SQLITE_DONE)
         give_up("%s in %s", sqlite3_errmsg(world->county.look), sql);
 }

@@ -4,10 +4,12 @@
 
 #include <sqlite3.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "gateway/base/text.h"
 #include "sync/machine.h"
+#include "sync/replica/internal.h"
 #include "sync/rules.h"
 
 #define DAYS_MS INT64_C(86400000)
@@ -18,6 +20,9 @@ enum {
     BACKOFF_MAX_MS = 4000,
     TURNS = 6,
 };
+
+/* Open, and of no station at present. */
+static struct replica *kept[STATIONS_MAX];
 
 /* --- its clocks and its hardware --- */
 
@@ -73,9 +78,21 @@ static void open_sync(struct station *station)
         (long long)(station->wall_off / 1000));
 }
 
-void station_switch_on(struct station *station)
+/* As if it was opened now, by a program that was started now. */
+static struct replica *renew(struct station *station)
+{
+    struct replica *replica = kept[station->index];
+    kept[station->index] = NULL;
+    uuid_source_init(&replica->ids, &station->clock, &station->rnd);
+    replica->turn = replica_get_int(replica, 0, "SELECT v FROM kv WHERE k = 'turn'", "");
+    replica->applying = false;
+    return replica;
+}
+
+static struct replica *open_replica(struct station *station)
 {
     struct world *world = station->world;
+    struct replica *replica = NULL;
     struct replica_options options = {.path = station->path,
                                       .clock = &station->clock,
                                       .rnd = &station->rnd,
@@ -83,15 +100,21 @@ void station_switch_on(struct station *station)
                                       .row_bases = (world->without & WITHOUT_ROWBASE) != 0,
                                       .unknown = station->older ? UNKNOWN_COLUMNS : NULL};
     struct err err = {0};
-    if (station->replica == NULL && replica_open(&options, &station->replica, &err) != ERR_OK)
+    if (replica_open(&options, &replica, &err) != ERR_OK)
         give_up("station %d: %s", station->index, err.text);
+    return replica;
+}
+
+void station_switch_on(struct station *station)
+{
+    if (station->replica == NULL)
+        station->replica = kept[station->index] != NULL ? renew(station) : open_replica(station);
     station->on = true;
     open_sync(station);
 }
 
 /* Pulls the plug: what the last turn has committed is there, nothing else. The replica itself has
- * no more than that between two turns, so it stays open: opening it again and preparing all of its
- * statements is half of what a seed would take. */
+ * no more than that between two turns, so it stays open. */
 void station_crash(struct station *station)
 {
     if (!station->on)
@@ -109,16 +132,21 @@ void station_crash(struct station *station)
     net_forget_answers(station);
 }
 
-static void close_replica(struct station *station)
+static void close_replica(struct station *station, bool keep)
 {
+    struct replica *replica = station->replica != NULL ? station->replica : kept[station->index];
     station_crash(station);
-    replica_close(station->replica);
     station->replica = NULL;
+    kept[station->index] = NULL;
+    if (keep && replica != NULL && !replica_in_turn(replica))
+        kept[station->index] = replica;
+    else
+        replica_close(replica);
 }
 
 void station_upgrade(struct station *station)
 {
-    close_replica(station);
+    close_replica(station, false);
     station->older = false;
     say(station->world, "station %d is upgraded", station->index);
 }
@@ -148,6 +176,23 @@ bool station_awaits(const struct station *station, char *ret_id, size_t size)
                             "");
 }
 
+/* A new empty replica's file, made once by each program. */
+static void write_template(struct station *station)
+{
+    static void *made[2];
+    static size_t sizes[2];
+    bool older = station->older;
+    if (made[older] == NULL) {
+        close_replica(station, false);
+        file_remove_db(station->path);
+        struct rnd rnd = station->rnd;
+        replica_close(open_replica(station));
+        station->rnd = rnd;
+        made[older] = file_copy(station->path, NULL, &sizes[older]);
+    }
+    file_write(station->path, made[older], sizes[older]);
+}
+
 /* The next replica of a station of this name; there may be several. */
 void station_make(struct world *world, const char *name, bool older)
 {
@@ -166,15 +211,17 @@ void station_make(struct world *world, const char *name, bool older)
     station->clock = (struct clock){station, wall_ms, boot_ms, boot_ms};
     memset(station->sample.value, -1, sizeof station->sample.value);
     memset(station->known, -1, sizeof station->known);
-    file_write_template(world, station->path, older);
+    close_replica(station, stays_open(world));
+    write_template(station);
 }
 
 void station_fini(struct station *station)
 {
-    close_replica(station);
+    close_replica(station, stays_open(station->world));
     for (int i = 0; i < COPIES_MAX; i++)
-        sqlite3_free(station->copies[i].bytes);
-    file_remove_db(station->path);
+        free(station->copies[i].bytes);
+    if (kept[station->index] == NULL)
+        file_remove_db(station->path);
 }
 
 /* --- somebody edits --- */
@@ -390,8 +437,10 @@ void station_event(struct station *station, bool poison)
 void station_copy(struct station *station, struct copy *ret)
 {
     history_look(station->world);
-    sqlite3_free(ret->bytes);
-    ret->bytes = file_serialize(station->path, &ret->size);
+    free(ret->bytes);
+    ret->bytes = file_copy(station->path, station->replica != NULL ? station->replica->db : NULL,
+                           &ret->size);
+    ret->older = station->older;
     ret->sample = station->sample;
     memcpy(ret->known, station->known, sizeof ret->known);
     ret->taken_at = station->world->now;
@@ -399,8 +448,7 @@ void station_copy(struct station *station, struct copy *ret)
 
 void station_put_back(struct station *station, const struct copy *copy)
 {
-    close_replica(station);
-    file_remove_db(station->path);
+    close_replica(station, stays_open(station->world) && copy->older == station->older);
     file_write(station->path, copy->bytes, copy->size);
     station->sample = copy->sample;
     memcpy(station->known, copy->known, sizeof station->known);

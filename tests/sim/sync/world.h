@@ -90,6 +90,7 @@ struct copy {
     struct sample sample;
     int known[ROWS_MAX][GROUPS];
     int64_t taken_at;
+    bool older; /* made by an older program */
     /* the county's: what its imports have said, and whom it grants what */
     struct row rows[ROWS_MAX];
     int row_count;
@@ -215,6 +216,10 @@ void fail(struct world *world, const char *fmt, ...) __attribute__((format(print
 /* fail() cannot mend a broken test: says why and aborts with the seed. */
 void give_up(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 int below(struct world *world, int bound);
+/* Databases stay open over restarts and from one seed to the next, and get another content: opening
+ * them and preparing all statements is more than half of what a seed would take. One seed in
+ * sixteen opens them as a program does; it tells the same story. */
+bool stays_open(const struct world *world);
 bool chance(struct world *world, int per_mille);
 
 /* loop.c */
@@ -256,6 +261,8 @@ void station_dump(struct station *station, struct buf *out);
 void station_fini(struct station *station);
 
 /* sim_county.c */
+/* Of our own eyes, prepared once; to be reset. */
+struct sqlite3_stmt *county_query(struct world *world, const char *sql);
 void county_open(struct world *world);
 void county_close(struct world *world);
 void county_answer(struct world *world, struct message *request, int *ret_status, char **ret_body,
@@ -299,11 +306,11 @@ void story_between(struct station *station);
 
 /* files.c */
 void files_init(void); /* before SQLite is used */
+/* Makes the file of a database, or gives another content to one that is open. */
 void file_write(const char *path, const void *bytes, size_t size);
 void file_remove_db(const char *path);
-/* The whole database as one file, also what only its WAL has. Freed by sqlite3_free(). */
-void *file_serialize(const char *path, size_t *ret_size);
-/* A new empty replica's file, made once by each program. */
-void file_write_template(struct world *world, const char *path, bool older);
+/* The whole database as one file; with `db`, a connection to it, also what only its WAL has. Freed
+ * by free(). */
+void *file_copy(const char *path, struct sqlite3 *db, size_t *ret_size);
 
 #endif
