@@ -342,7 +342,7 @@ static int read_hashes(struct digest *digest, const struct json *reply, struct e
     bool any = false;
     for (size_t i = 0; i < PROTOCOL_DIGEST_BUCKETS; i++) {
         char ours[17];
-        snprintf(ours, sizeof ours, "%016" PRIx64, digest->sums[i]);
+        text_of_u64(digest->sums[i], ours);
         digest->differs[i] = !text_equal(json_as_text(json_at(sums, i), ""), ours);
         any = any || digest->differs[i];
     }

@@ -379,7 +379,7 @@ static int build_push(struct push *push, struct err *err)
                            LIMIT_SYNC_BODY_BYTES);
     char fp[17] = "";
     if (push->rows > 0)
-        snprintf(fp, sizeof fp, "%016" PRIx64, push->fp);
+        text_of_u64(push->fp, fp);
     buf_printf(push->out, "],\"fp\":\"%s\"}", fp);
     if (push->out->failed)
         return err_set(err, ERR_LIMIT, "sync: the request does not fit");

@@ -222,6 +222,14 @@ void text_to_hex(const void *bytes, size_t size, char *ret)
     ret[2 * size] = '\0';
 }
 
+void text_of_u64(uint64_t number, char ret[17])
+{
+    uint8_t bytes[8];
+    for (int i = 7; i >= 0; i--, number >>= 8)
+        bytes[i] = (uint8_t)number;
+    text_to_hex(bytes, sizeof bytes, ret);
+}
+
 static int hex_digit(char c)
 {
     if (c >= '0' && c <= '9')

@@ -43,6 +43,8 @@ void text_mask_phone(const char *number, char ret[8]);
 
 /* Lower-case hex. ret must hold 2 * size + 1 bytes. */
 void text_to_hex(const void *bytes, size_t size, char *ret);
+/* A number as 16 lower-case hex digits. */
+void text_of_u64(uint64_t number, char ret[17]);
 /* Returns the byte count or -1 (odd length, other characters, more than max). */
 int text_from_hex(const char *hex, size_t hex_size, uint8_t *ret, size_t max);
 

@@ -87,8 +87,12 @@ static int write_hashes(struct db *db, const struct part *part, struct buf *out,
     uint64_t buckets[BUCKETS] = {0};
     int code = each_row(db, part, add_hash, buckets, err);
     buf_add_text(out, ",\"b\":[");
-    for (int i = 0; i < BUCKETS; i++)
-        buf_printf(out, "%s\"%016llx\"", i > 0 ? "," : "", (unsigned long long)buckets[i]);
+    for (int i = 0; i < BUCKETS; i++) {
+        char hex[] = "\"0123456789abcdef\",";
+        text_of_u64(buckets[i], hex + 1);
+        memcpy(hex + 17, "\",", 2);
+        buf_add(out, hex, i < BUCKETS - 1 ? 19 : 18);
+    }
     buf_add_text(out, "]");
     return code;
 }

@@ -34,7 +34,7 @@ static void set_failing(struct replica *replica, const char *why)
 
 static void begin_turn(struct replica *replica)
 {
-    replica->in_turn = exec(replica, "BEGIN IMMEDIATE");
+    replica->in_turn = replica->db != NULL && replica_run(replica, "BEGIN IMMEDIATE", "") >= 0;
     if (!replica->in_turn && replica->failing[0] == '\0')
         set_failing(replica, replica->problem);
 }
@@ -123,7 +123,7 @@ static bool stamp_and_commit(struct replica *replica)
 {
     int64_t stamped =
         replica_run(replica, "UPDATE kv SET v=?1 WHERE k='turn'", "i", replica->turn + 1);
-    return stamped == 1 && exec(replica, "COMMIT");
+    return stamped == 1 && replica_run(replica, "COMMIT", "") >= 0;
 }
 
 /* Opens again what a failed commit or a failed start of a turn left; true when it can be written.
