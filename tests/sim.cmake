@@ -6,7 +6,7 @@ target_link_libraries(sim_sync PRIVATE touyan_sync touyan_county_core touyan_exc
                       PkgConfig::SQLITE Threads::Threads)
 # The functions that would read the machine's own clock and serial numbers.
 target_link_options(sim_sync PRIVATE LINKER:--wrap=clock_mono_us LINKER:--wrap=machine_read
-                    LINKER:--wrap=pace_note)
+                    LINKER:--wrap=pace_note LINKER:--wrap=clock_thread_us)
 set_target_properties(sim_sync PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 # A few seeds with sanitizers; `./run test` simulates more without. 16367: every fault but an older
 # copy put back at the county.

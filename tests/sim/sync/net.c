@@ -23,8 +23,10 @@ enum {
 static struct message *new_message(struct world *world)
 {
     for (int i = 0; i < MESSAGES_MAX; i++)
-        if (world->messages[i].kind == MESSAGE_NONE)
+        if (world->messages[i].kind == MESSAGE_NONE) {
+            world->message_end = i < world->message_end ? world->message_end : i + 1;
             return &world->messages[i];
+        }
     give_up("more than %d messages under way", MESSAGES_MAX);
 }
 
@@ -174,7 +176,7 @@ static void abort_call(void *impl)
 {
     struct station *station = impl;
     struct world *world = station->world;
-    for (int i = 0; i < MESSAGES_MAX; i++)
+    for (int i = 0; i < world->message_end; i++)
         if (world->messages[i].kind == MESSAGE_TIMEOUT && world->messages[i].call == station->call)
             world->messages[i].due = world->now;
 }
@@ -182,7 +184,7 @@ static void abort_call(void *impl)
 /* The patience with a call that has been answered. */
 static void drop_timeout(struct world *world, uint64_t call)
 {
-    for (int i = 0; i < MESSAGES_MAX; i++)
+    for (int i = 0; i < world->message_end; i++)
         if (world->messages[i].kind == MESSAGE_TIMEOUT && world->messages[i].call == call)
             drop(&world->messages[i]);
 }
@@ -279,7 +281,7 @@ static void deliver(struct world *world, struct message *message)
 int64_t net_next(const struct world *world)
 {
     int64_t next = INT64_MAX;
-    for (int i = 0; i < MESSAGES_MAX; i++)
+    for (int i = 0; i < world->message_end; i++)
         if (world->messages[i].kind != MESSAGE_NONE && world->messages[i].due < next)
             next = world->messages[i].due;
     return next;
@@ -287,20 +289,22 @@ int64_t net_next(const struct world *world)
 
 void net_run_due(struct world *world)
 {
-    for (int i = 0; i < MESSAGES_MAX; i++)
+    for (int i = 0; i < world->message_end; i++)
         if (world->messages[i].kind != MESSAGE_NONE && world->messages[i].due <= world->now)
             deliver(world, &world->messages[i]);
+    while (world->message_end > 0 && world->messages[world->message_end - 1].kind == MESSAGE_NONE)
+        world->message_end--;
 }
 
 void net_clear(struct world *world)
 {
-    for (int i = 0; i < MESSAGES_MAX; i++)
+    for (int i = 0; i < world->message_end; i++)
         drop(&world->messages[i]);
 }
 
 bool net_quiet(const struct world *world)
 {
-    for (int i = 0; i < MESSAGES_MAX; i++)
+    for (int i = 0; i < world->message_end; i++)
         if (world->messages[i].kind == MESSAGE_REQUEST)
             return false;
     return true;

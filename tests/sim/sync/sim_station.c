@@ -9,6 +9,7 @@
 
 #include "gateway/base/text.h"
 #include "sync/machine.h"
+#include "sync/replica/columns.h"
 #include "sync/replica/internal.h"
 #include "sync/rules.h"
 
@@ -86,6 +87,10 @@ static struct replica *renew(struct station *station)
     uuid_source_init(&replica->ids, &station->clock, &station->rnd);
     replica->turn = replica_get_int(replica, 0, "SELECT v FROM kv WHERE k = 'turn'", "");
     replica->applying = false;
+    struct err err = {0};
+    if (station->content_older && !station->older &&
+        columns_note(replica->db, NULL, &err) != ERR_OK)
+        give_up("station %d: %s", station->index, err.text);
     return replica;
 }
 
@@ -109,6 +114,7 @@ void station_switch_on(struct station *station)
 {
     if (station->replica == NULL)
         station->replica = kept[station->index] != NULL ? renew(station) : open_replica(station);
+    station->content_older = station->older;
     station->on = true;
     open_sync(station);
 }
@@ -146,7 +152,7 @@ static void close_replica(struct station *station, bool keep)
 
 void station_upgrade(struct station *station)
 {
-    close_replica(station, false);
+    close_replica(station, stays_open(station->world));
     station->older = false;
     say(station->world, "station %d is upgraded", station->index);
 }
@@ -191,6 +197,7 @@ static void write_template(struct station *station)
         made[older] = file_copy(station->path, NULL, &sizes[older]);
     }
     file_write(station->path, made[older], sizes[older]);
+    station->content_older = older;
 }
 
 /* The next replica of a station of this name; there may be several. */
@@ -440,7 +447,7 @@ void station_copy(struct station *station, struct copy *ret)
     free(ret->bytes);
     ret->bytes = file_copy(station->path, station->replica != NULL ? station->replica->db : NULL,
                            &ret->size);
-    ret->older = station->older;
+    ret->older = station->content_older;
     ret->sample = station->sample;
     memcpy(ret->known, station->known, sizeof ret->known);
     ret->taken_at = station->world->now;
@@ -448,8 +455,9 @@ void station_copy(struct station *station, struct copy *ret)
 
 void station_put_back(struct station *station, const struct copy *copy)
 {
-    close_replica(station, stays_open(station->world) && copy->older == station->older);
+    close_replica(station, stays_open(station->world));
     file_write(station->path, copy->bytes, copy->size);
+    station->content_older = copy->older;
     station->sample = copy->sample;
     memcpy(station->known, copy->known, sizeof station->known);
 }

@@ -106,8 +106,9 @@ struct answer {
 struct station {
     struct world *world;
     int index;
-    char name[8]; /* the station's id, shared by several replicas */
-    bool older;   /* its program is of the schema before */
+    char name[8];       /* the station's id, shared by several replicas */
+    bool older;         /* its program is of the schema before */
+    bool content_older; /* the one that wrote its database is */
     char path[PATH_MAX_BYTES];
     bool on;
     int64_t on_again_at; /* off: when somebody switches it on */
@@ -200,6 +201,7 @@ struct world {
     struct station stations[STATIONS_MAX];
     int station_count;
     struct message messages[MESSAGES_MAX];
+    int message_end; /* none behind these */
     uint64_t calls;
     struct history history;
     bool slept, county_was_put_back;
