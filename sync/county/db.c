@@ -168,6 +168,16 @@ int db_run(struct db *db, struct err *err, const char *sql, const char *types, .
     return code;
 }
 
+int db_put(struct db *db, struct err *err, const char *sql, const struct db_value *values,
+           int count)
+{
+    struct db_query *query = prepare(db, sql, "", err);
+    if (query == NULL)
+        return err != NULL ? err->code : ERR_IO;
+    query->driver->start(query, values, count);
+    return db_step(query, err) < 0 ? (err != NULL ? err->code : ERR_IO) : ERR_OK;
+}
+
 int db_int(struct db *db, int64_t *ret, struct err *err, const char *sql, const char *types, ...)
 {
     va_list args;

@@ -1,12 +1,13 @@
-/* The rows of a push on their way into PostgreSQL: read here, once, and copied into in_<tid> in the
- * binary format, because PostgreSQL reads the members of JSON ten times slower. What SQLite's
- * json_rows() (jrows.h) tells by the types of its values is told by bits here: `absent`, a column
- * that the row does not name; `wrong`, a value of another kind than its column's. Text that is no
- * UTF-8 becomes U+FDD1, which text_ok() refuses.
+/* The rows of a push on their way into in_<tid>: read here, once, with an eye for what the checks
+ * ask (store_stage.c), and put in one by one (SQLite) or copied in the binary format (PostgreSQL,
+ * which reads the members of JSON ten times slower). Bits tell what a typed column cannot:
+ * `absent`, a column that the row does not name; `wrong`, a value of another kind than its
+ * column's. Text that is no UTF-8 is refused by text_ok(); PostgreSQL would not even take it, and
+ * gets U+FDD1.
  *
  * A part of a push (copy_part) goes straight from the body. What SQL has laid into raw (rows given
- * back, rows of an import, rows out of quarantine) is fetched from there (copy_raw). Nothing is
- * sent before all of a part has been read, so a part that is no JSON has no effect. */
+ * back, rows of an import, rows out of quarantine) is fetched from there (copy_raw). A part that is
+ * no JSON ends the transaction. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,7 @@
 #include "sync/protocol.h"
 #include "sync/replica/jread.h"
 
-enum { COPY_BYTES_MAX = 2 * LIMIT_SYNC_BODY_BYTES, COPY_KEEP_BYTES = 1 << 20 };
+enum { COPY_BYTES_MAX = 2 * LIMIT_SYNC_BODY_BYTES, COPY_KEEP_BYTES = 1 << 20, FIELDS_MAX = 64 };
 
 /* The members that are read, in this order; then the stamps of the groups, then the columns. */
 enum { M_LSEQ, M_BASE, M_GM, M_H, M_UNFED, M_PART, M_ID, M_DEL, M_STAMPS };
@@ -27,31 +28,46 @@ struct copy {
     struct db *db;
     struct table_sql *sql;
     struct jread rows;
-    struct buf *out, text; /* text: one without its escapes */
+    bool binary;     /* else `values` hold the row */
+    struct buf *out; /* what is sent */
+    struct buf text; /* of the row at hand, without escapes */
+    struct db_value values[FIELDS_MAX];
     int64_t absent, wrong;
-    int16_t fields;
+    int fields;
 };
 
 /* --- the SQL --- */
 
-void sql_make_copy(struct table_sql *out, struct buf *b)
+static void add_placeholders(struct buf *b, int count)
+{
+    buf_add_text(b, ") VALUES(");
+    for (int i = 1; i <= count; i++)
+        buf_printf(b, "%s?%d", i > 1 ? "," : "", i);
+    buf_add_text(b, ")");
+}
+
+void sql_make_copy(struct table_sql *out, enum db_engine engine, struct buf *b)
 {
     const struct table *t = out->table;
     struct buf names;
+    int count = 1;
     buf_init(&names, JREAD_NAMES_BYTES);
     buf_add_text(&names, "lseq,base,gm,h,unfed,part,id,_del");
     for (int g = 0; !is_up(t) && g <= table_group_count(t); g++)
         buf_printf(&names, ",%s", sql_group_at(t, g).stamp);
     EACH_COLUMN(c, t)
     buf_printf(&names, ",%s", c->name);
+    for (const char *at = buf_text(&names); at != NULL; at = strchr(at + 1, ','))
+        count++;
+    assert(count + 3 <= FIELDS_MAX);
+    buf_printf(b, "%s in_%d(k,%s,why,absent,wrong", engine == DB_SQLITE ? "INSERT INTO" : "COPY",
+               t->tid, buf_text(&names));
+    if (engine == DB_SQLITE)
+        add_placeholders(b, count + 3);
+    else
+        buf_add_text(b, ") FROM STDIN (FORMAT binary)");
     out->members = sql_take(&names);
     buf_free(&names);
-    buf_printf(b, "COPY in_%d(k,lseq,base,gm,h,unfed,part,id,_del", t->tid);
-    for (int g = 0; !is_up(t) && g <= table_group_count(t); g++)
-        buf_printf(b, ",%s", sql_group_at(t, g).stamp);
-    EACH_COLUMN(d, t)
-    buf_printf(b, ",\"%s\"", d->name);
-    buf_add_text(b, ",why,absent,wrong) FROM STDIN (FORMAT binary)");
     out->stage = sql_take(b);
 }
 
@@ -65,24 +81,37 @@ static void put_number(struct buf *out, uint64_t value, int size)
     buf_add(out, bytes, (size_t)size);
 }
 
+static void put_value(struct copy *c, const struct db_value *value)
+{
+    if (!c->binary) {
+        c->values[c->fields++] = *value;
+        return;
+    }
+    c->fields++;
+    if (value->type == 'n') {
+        put_number(c->out, UINT32_MAX, 4);
+    } else if (value->type == 'i') {
+        put_number(c->out, 8, 4);
+        put_number(c->out, (uint64_t)value->number, 8);
+    } else {
+        put_number(c->out, value->size, 4);
+        buf_add(c->out, value->text, value->size);
+    }
+}
+
 static void put_null(struct copy *c)
 {
-    put_number(c->out, UINT32_MAX, 4);
-    c->fields++;
+    put_value(c, &(struct db_value){.type = 'n'});
 }
 
 static void put_int(struct copy *c, int64_t value)
 {
-    put_number(c->out, 8, 4);
-    put_number(c->out, (uint64_t)value, 8);
-    c->fields++;
+    put_value(c, &(struct db_value){.type = 'i', .number = value});
 }
 
 static void put_text(struct copy *c, const char *text, size_t size)
 {
-    put_number(c->out, size, 4);
-    buf_add(c->out, text, size);
-    c->fields++;
+    put_value(c, &(struct db_value){.type = 't', .text = text, .size = size});
 }
 
 /* `bit` is wrong when there is a value of another kind. */
@@ -108,12 +137,13 @@ static void put_string(struct copy *c, const struct jread_member *member, int64_
         put_null(c);
         return;
     }
-    if (member->escaped) {
-        buf_clear(&c->text);
-        text = buf_reserve(&c->text, size);
-        size = text != NULL ? jread_text(member, c->text.bytes) : 0;
+    if (member->escaped) { /* there is room for all texts of the row: none moves */
+        char *room = buf_reserve(&c->text, size);
+        text = room;
+        size = room != NULL ? jread_text(member, room) : 0;
+        buf_commit(&c->text, size);
     }
-    if (text != NULL && text_utf8_valid(text, size))
+    if (text != NULL && (!c->binary || text_utf8_valid(text, size)))
         put_text(c, text, size);
     else
         put_text(c, NO_TEXT, sizeof NO_TEXT - 1);
@@ -166,8 +196,8 @@ static void put_columns(struct copy *c)
 
 static void put_verdict(struct copy *c)
 {
-    bool nul = c->rows.nul ||
-               (!c->rows.array && memmem(c->rows.row, c->rows.row_size, SLICE_NUL, 6) != NULL);
+    bool nul = c->rows.nul || (c->binary && !c->rows.array &&
+                               memmem(c->rows.row, c->rows.row_size, SLICE_NUL, 6) != NULL);
     if (c->rows.row_size > LIMIT_ROW_BYTES)
         put_text(c, "size", 4);
     else if (nul)
@@ -179,12 +209,12 @@ static void put_verdict(struct copy *c)
     c->sql->lacking = c->sql->lacking || c->absent != 0;
 }
 
-static void put_row(struct copy *c, int64_t k, const int64_t *lseq)
+static void put_members(struct copy *c, int64_t k, const int64_t *lseq)
 {
     const struct jread_member *m = c->rows.members;
-    size_t start = c->out->size;
     c->absent = c->wrong = c->fields = 0;
-    put_number(c->out, 0, 2);
+    buf_clear(&c->text);
+    buf_reserve(&c->text, c->rows.row_size);
     put_int(c, k);
     if (lseq != NULL)
         put_int(c, *lseq);
@@ -201,14 +231,27 @@ static void put_row(struct copy *c, int64_t k, const int64_t *lseq)
     put_columns(c);
     put_verdict(c);
     note_id(c, &m[M_ID]);
+}
+
+static int put_row(struct copy *c, int64_t k, const int64_t *lseq, struct err *err)
+{
+    size_t start = c->out->size;
+    if (!c->binary) {
+        put_members(c, k, lseq);
+        return db_put(c->db, err, c->sql->stage, c->values, c->fields);
+    }
+    put_number(c->out, 0, 2);
+    put_members(c, k, lseq);
     if (!c->out->failed)
         c->out->bytes[start + 1] = (char)c->fields;
+    return ERR_OK;
 }
 
 static int begin(struct copy *c, struct db *db, struct table_sql *sql, struct err *err)
 {
     static const char HEADER[19] = "PGCOPY\n\377\r\n";
-    *c = (struct copy){.db = db, .sql = sql, .out = &db->copy};
+    *c = (struct copy){
+        .db = db, .sql = sql, .out = &db->copy, .binary = db->link->driver->copy != NULL};
     if (db->copy.bytes == NULL)
         buf_init(&db->copy, COPY_BYTES_MAX);
     buf_init(&c->text, LIMIT_SYNC_BODY_BYTES);
@@ -218,6 +261,7 @@ static int begin(struct copy *c, struct db *db, struct table_sql *sql, struct er
     assert(ok);
     (void)ok;
     sql->staged = true;
+    db->scratch = db->scratch || !c->binary;
     return store_scratch(db, sql, err);
 }
 
@@ -225,9 +269,9 @@ static int send(struct copy *c, int code, struct err *err)
 {
     struct db_link *link = c->db->link;
     put_number(c->out, UINT16_MAX, 2);
-    if (code == ERR_OK && c->out->failed)
+    if (code == ERR_OK && (c->out->failed || c->text.failed))
         code = err_set(err, ERR_LIMIT, "rows of %s are too long", c->sql->table->name);
-    if (code == ERR_OK)
+    if (code == ERR_OK && c->binary)
         code = link->driver->copy(link, c->sql->stage, c->out->bytes, c->out->size, err);
     if (c->out->capacity > COPY_KEEP_BYTES)
         buf_free(c->out);
@@ -253,14 +297,15 @@ static int read_rows(struct copy *c, const char *rows, size_t size, struct pushe
                      struct err *err)
 {
     bool ok = jread_start(&c->rows, rows, size);
-    for (; ok && !c->rows.done && pushed->rows <= LIMIT_SYNC_PUSH_ROWS;
+    int code = ERR_OK;
+    for (; ok && code == ERR_OK && !c->rows.done && pushed->rows <= LIMIT_SYNC_PUSH_ROWS;
          ok = jread_next(&c->rows), pushed->rows++) {
         int64_t lseq, *there = jread_int(&c->rows.members[M_LSEQ], &lseq) ? &lseq : NULL;
         note_lseq(pushed, c->rows.object ? there : NULL);
         if (c->sql != NULL && c->rows.object)
-            put_row(c, pushed->rows, there);
+            code = put_row(c, pushed->rows, there, err);
     }
-    return ok ? ERR_OK : err_set(err, ERR_INVALID, "malformed JSON");
+    return ok || code != ERR_OK ? code : err_set(err, ERR_INVALID, "malformed JSON");
 }
 
 int copy_part(struct db *db, struct table_sql *sql, const char *rows, size_t size,
@@ -284,13 +329,16 @@ static int read_raw(struct copy *c, struct err *err)
     struct db_query *q = db_query(c->db, err, "SELECT k,lseq,row FROM raw WHERE t=?1 ORDER BY k",
                                   "s", c->sql->table->name);
     int rc = -1;
-    while (q != NULL && (rc = db_step(q, err)) > 0) {
+    int code = ERR_OK;
+    while (q != NULL && code == ERR_OK && (rc = db_step(q, err)) > 0) {
         int64_t lseq = db_column_int(q, 1);
         if (!db_column_null(q, 2) &&
             jread_start(&c->rows, db_column_text(q, 2), db_column_size(q, 2)) && c->rows.object)
-            put_row(c, db_column_int(q, 0), db_column_null(q, 1) ? NULL : &lseq);
+            code = put_row(c, db_column_int(q, 0), db_column_null(q, 1) ? NULL : &lseq, err);
     }
-    return rc < 0 ? (err != NULL ? err->code : ERR_IO) : ERR_OK;
+    if (code != ERR_OK)
+        db_reset(q);
+    return rc < 0 ? (err != NULL ? err->code : ERR_IO) : code;
 }
 
 int copy_raw(struct db *db, struct table_sql *sql, struct err *err)

@@ -105,10 +105,13 @@ static struct table_sql *find_table(struct db *db, const char *name)
     return NULL;
 }
 
-static int copy_parts(struct db *db, const struct json *parts, const struct slice *rows,
-                      struct pushed *ret, struct err *err)
+int merge_read_push(struct db *db, const struct json *parts, const struct slice *rows,
+                    struct pushed *ret, struct err *err)
 {
     int code = ERR_OK;
+    *ret = (struct pushed){0};
+    if (rows->count == 0)
+        return ERR_OK;
     db->unknown = false;
     db->parts = parts;
     db->slice = rows;
@@ -119,33 +122,6 @@ static int copy_parts(struct db *db, const struct json *parts, const struct slic
             code = copy_part(db, sql, rows->rows[i].text, rows->rows[i].size, ret, err);
     }
     return code == ERR_OK && db->unknown ? merge_raw(db, err) : code;
-}
-
-static int read_numbers(struct db *db, struct pushed *ret, struct err *err)
-{
-    struct db_query *q = db_query(db, err,
-                                  "SELECT min(lseq),max(lseq),count(*) FILTER (WHERE row IS NULL "
-                                  "OR lseq IS NULL OR lseq<1) FROM raw",
-                                  "");
-    if (q == NULL || db_step(q, err) <= 0)
-        return err != NULL ? err->code : ERR_IO;
-    ret->first_lseq = db_column_int(q, 0);
-    ret->last_lseq = db_column_int(q, 1);
-    ret->strange = db_column_int(q, 2);
-    db_reset(q);
-    return ERR_OK;
-}
-
-int merge_read_push(struct db *db, const struct json *parts, const struct slice *rows,
-                    struct pushed *ret, struct err *err)
-{
-    *ret = (struct pushed){0};
-    if (rows->count == 0)
-        return ERR_OK;
-    if (db->link->driver->copy != NULL)
-        return copy_parts(db, parts, rows, ret, err);
-    int code = merge_read(db, parts, rows, &ret->rows, err);
-    return code == ERR_OK && ret->rows > 0 ? read_numbers(db, ret, err) : code;
 }
 
 /* --- staging --- */
@@ -188,8 +164,6 @@ static int check_table(struct db *db, const struct merge_args *args, const struc
     int code = sql->same_ids ? db_run(db, err, sql->number, "") : ERR_OK;
     if (code == ERR_OK && sql->lacking)
         code = run_step(db, args, sql->fill, err);
-    if (code == ERR_OK && sql->lacking && sql->fill_null != NULL)
-        code = run_step(db, args, sql->fill_null, err);
     if (code == ERR_OK)
         code = run_step(db, args, sql->check, err);
     if (code == ERR_OK && sql->phones != NULL)
@@ -214,41 +188,16 @@ static int find_staged(struct db *db, struct err *err)
     return rc < 0 ? (err != NULL ? err->code : ERR_IO) : ERR_OK;
 }
 
-static int stage_table(struct db *db, const struct merge_args *args, struct table_sql *sql,
-                       struct err *err)
-{
-    if (db->link->driver->copy != NULL)
-        return copy_raw(db, sql, err);
-    int code = store_scratch(db, sql, err);
-    return code != ERR_OK ? code : run_step(db, args, sql->stage, err);
-}
-
-/* For SQLite; store_copy.c has seen it. */
-static int look_at(struct db *db, struct table_sql *sql, struct err *err)
-{
-    struct db_query *q = db_query(db, err, sql->look, "");
-    if (q == NULL || db_step(q, err) <= 0)
-        return err != NULL ? err->code : ERR_IO;
-    sql->same_ids = db_column_int(q, 0) != 0;
-    sql->lacking = db_column_int(q, 1) != 0;
-    db_reset(q);
-    return ERR_OK;
-}
-
 /* From raw, unless the rows are in in_<tid> already. */
-static int stage_tables(struct db *db, const struct merge_args *args, struct err *err)
+static int stage_tables(struct db *db, struct err *err)
 {
     bool staged = false;
     for (int i = 0; i < db->table_count; i++)
         staged = staged || db->tables[i].staged;
     int code = staged ? ERR_OK : find_staged(db, err);
-    for (int i = 0; code == ERR_OK && i < db->table_count; i++) {
-        struct table_sql *sql = &db->tables[i];
-        if (!staged && sql->staged)
-            code = stage_table(db, args, sql, err);
-        if (code == ERR_OK && sql->staged && sql->look != NULL)
-            code = look_at(db, sql, err);
-    }
+    for (int i = 0; code == ERR_OK && !staged && i < db->table_count; i++)
+        if (db->tables[i].staged)
+            code = copy_raw(db, &db->tables[i], err);
     return code;
 }
 
@@ -264,7 +213,7 @@ static int check_tables(struct db *db, const struct merge_args *args, bool lacki
 
 int merge_stage(struct db *db, const struct merge_args *args, struct err *err)
 {
-    int code = stage_tables(db, args, err);
+    int code = stage_tables(db, err);
     if (code == ERR_OK)
         code = check_tables(db, args, false, err);
     if (code == ERR_OK)

@@ -17,21 +17,20 @@ enum {
 /* The SQL for one replicated table; owned. */
 struct table_sql {
     const struct table *table;
-    bool made;              /* in_<tid> is there; it is made when it is needed */
-    bool staged;            /* rows of this push lie in in_<tid> */
-    bool lacking, same_ids; /* some do not name all columns; share their id, perhaps */
-    char *index;            /* by scope and id */
-    char *create;           /* the county's table */
-    char *create_in;        /* in_<tid>: rows of one push */
-    char *members;          /* of a row, as they are copied; or NULL */
-    char *stage;            /* raw -> in_<tid>; or COPY */
-    char *look;             /* is an id repeated, is a column missing? or NULL: it is known */
-    char *number;           /* the rows of the same id, in n */
-    char *fill, *fill_null; /* columns that the row does not name; fill_null or NULL */
-    char *check;            /* sets why */
-    char *phones;           /* k and phone in clear; NULL when the table has none */
-    char *hide;             /* ?1 k, ?2 the sealed phone, ?3 why not */
-    char *known;            /* first: which rows are there already */
+    bool made;                     /* in_<tid> is there; it is made when it is needed */
+    bool staged;                   /* rows of this push lie in in_<tid> */
+    bool lacking, same_ids;        /* some do not name all columns; share their id, perhaps */
+    char *index;                   /* by scope and id */
+    char *create;                  /* the county's table */
+    char *create_in;               /* in_<tid>: rows of one push */
+    char *members;                 /* of a row, as they are copied */
+    char *stage;                   /* a row -> in_<tid>; or COPY of many */
+    char *number;                  /* the rows of the same id, in n */
+    char *fill;                    /* columns that the row does not name */
+    char *check;                   /* sets why */
+    char *phones;                  /* k and phone in clear; NULL when the table has none */
+    char *hide;                    /* ?1 k, ?2 the sealed phone, ?3 why not */
+    char *known;                   /* first: which rows are there already */
     char *steps[DB_STEPS_MAX + 1]; /* the merge, in order; ends with NULL */
     char *old[DB_STEPS_MAX + 1];   /* then, of rows that are there */
     char *fresh[DB_STEPS_MAX + 1]; /* at last, of those that are not */
@@ -85,7 +84,7 @@ struct db {
     char epoch[LIMIT_STATION_BYTES + 1];
     bool scratch; /* something lies in raw or verdict, in SQLite in any in_<tid> */
     bool unknown; /* raw has rows of tables that are not ours */
-    /* The push as it came, when its rows went past raw (store_copy.c); or NULL. */
+    /* The push as it came, whose rows went past raw (store_copy.c); or NULL. */
     const struct json *parts;
     const struct slice *slice;
     struct buf copy;         /* what is being sent */
@@ -126,6 +125,9 @@ const char *column_sql_type(const struct table_column *column);
  * is until the statement ends), 'n' nothing. */
 int db_run(struct db *db, struct err *err, const char *sql, const char *types, ...);
 struct db_query *db_query(struct db *db, struct err *err, const char *sql, const char *types, ...);
+/* A statement without an answer, with as many values as it likes (SQLite). */
+int db_put(struct db *db, struct err *err, const char *sql, const struct db_value *values,
+           int count);
 /* 1 a row, 0 the end (reset), -1 failed (reset). */
 int db_step(struct db_query *query, struct err *err);
 void db_reset(struct db_query *query);
@@ -159,7 +161,7 @@ int merge_stage(struct db *db, const struct merge_args *args, struct err *err);
  * most LIMIT_SYNC_PUSH_ROWS + 1 rows; *ret_rows counts them. */
 int merge_read(struct db *db, const struct json *parts, const struct slice *rows, int64_t *ret_rows,
                struct err *err);
-/* The same for a push. parts and rows stay until the end of the transaction: PostgreSQL gets them
+/* The same for a push, past raw. parts and rows stay until the end of the transaction: they get
  * into raw only when somebody asks (merge_raw). */
 struct pushed {
     int64_t rows, first_lseq, last_lseq;

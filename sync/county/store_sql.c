@@ -68,7 +68,7 @@ static void make_create(struct table_sql *out, struct buf *b)
                         ",del_h INTEGER NOT NULL DEFAULT 0,del_o INTEGER NOT NULL DEFAULT 0");
     /* the id first: with the county first, PostgreSQL reads all rows of the county for each row of
      * a push as long as it does not know how many there are */
-    buf_add_text(b, ",_v INTEGER NOT NULL${|,PRIMARY KEY(id,county)})${ STRICT|}");
+    buf_add_text(b, ",_v INTEGER NOT NULL${|,PRIMARY KEY(id,county)})${ STRICT,WITHOUT ROWID|}");
     out->create = sql_take(b);
     buf_printf(b,
                "CREATE INDEX IF NOT EXISTS \"%s_scope\" ON ${|touyan.}\"%s\"(${|county,}scope,id)",
@@ -723,8 +723,8 @@ void table_sql_fini(struct table_sql *sql)
                    sql->members, sql->verdict,   sql->quarantine, sql->clear,  sql->pull,
                    sql->same,    sql->remember,  sql->skip,       sql->tally,  sql->dangling,
                    sql->count,   sql->list,      sql->boot,       sql->digest, sql->there,
-                   sql->forget,  sql->there_any, sql->taken,      sql->fill,   sql->fill_null,
-                   sql->known,   sql->phones,    sql->hide,       sql->look,   sql->number};
+                   sql->forget,  sql->there_any, sql->taken,      sql->fill,   sql->known,
+                   sql->phones,  sql->hide,      sql->number};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]);
     for (int i = 0; i < DB_STEPS_MAX; i++) {

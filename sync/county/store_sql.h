@@ -82,7 +82,7 @@ void sql_add_untouched(struct buf *b, const struct table *t, const struct sql_gr
 void sql_make_give(struct table_sql *out, struct buf *b);
 
 /* store_copy.c */
-void sql_make_copy(struct table_sql *out, struct buf *b);
+void sql_make_copy(struct table_sql *out, enum db_engine engine, struct buf *b);
 /* The rows of one array, or those of the table that lie in raw, into in_<tid>. ERR_INVALID: no
  * JSON. `sql` NULL: they are only counted. */
 int copy_part(struct db *db, struct table_sql *sql, const char *rows, size_t size,

@@ -17,13 +17,11 @@ enum {
     COL_MEMBERS,
     COL_JSON = COL_MEMBERS + JREAD_MEMBERS, /* hidden */
     COL_NAMES,
-    COL_STRICT,
 };
 
 struct cursor {
     sqlite3_vtab_cursor base; /* first */
     char *json;
-    bool strict;
     struct jread rows;
 };
 
@@ -51,13 +49,10 @@ static void give_integer(sqlite3_context *context, const struct jread_member *me
         sqlite3_result_blob(context, "\0", 1, SQLITE_STATIC);
 }
 
-static void give_member(sqlite3_context *context, const struct jread_member *member, bool strict)
+static void give_member(sqlite3_context *context, const struct jread_member *member)
 {
     switch (member->kind) {
     case JREAD_ABSENT:
-        if (strict)
-            sqlite3_result_blob(context, "\1", 1, SQLITE_STATIC);
-        return;
     case JREAD_NULL:
         return;
     case JREAD_INTEGER:
@@ -89,7 +84,7 @@ static int on_connect(sqlite3 *db, void *aux, int argc, const char *const *argv,
     sqlite3_str_appendall(sql, "CREATE TABLE x(k INT,row TEXT,size INT,nul INT,lack INT");
     for (int i = 0; i < JREAD_MEMBERS; i++)
         sqlite3_str_appendf(sql, ",c%d", i);
-    sqlite3_str_appendall(sql, ",json HIDDEN,names HIDDEN,strict HIDDEN)");
+    sqlite3_str_appendall(sql, ",json HIDDEN,names HIDDEN)");
     char *text = sqlite3_str_finish(sql);
     int rc = text != NULL ? sqlite3_declare_vtab(db, text) : SQLITE_NOMEM;
     sqlite3_free(text);
@@ -178,7 +173,6 @@ static int on_filter(sqlite3_vtab_cursor *base, int plan, const char *plan_text,
     struct cursor *c = cursor_of(base);
     size_t size;
     const char *names = argc < 2 ? NULL : (const char *)sqlite3_value_text(argv[1]);
-    c->strict = argc > 2 && sqlite3_value_int(argv[2]) != 0;
     if (names == NULL || !jread_names(&c->rows, names))
         return broken(c, "json_rows: at most 40 names of members");
     if (!take_json(c, argv[0], &size))
@@ -202,7 +196,7 @@ static int on_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int co
     const struct cursor *cursor = cursor_of(base);
     const struct jread *c = &cursor->rows;
     if (column >= COL_MEMBERS && column < COL_MEMBERS + c->wanted_count)
-        give_member(context, &c->members[column - COL_MEMBERS], cursor->strict);
+        give_member(context, &c->members[column - COL_MEMBERS]);
     else if (column == COL_K)
         sqlite3_result_int64(context, c->k);
     else if (column == COL_ROW && c->object)

@@ -1,4 +1,4 @@
-/* json_rows(json, names [, strict]): the rows of a JSON array of objects (or a single object),
+/* json_rows(json, names): the rows of a JSON array of objects (or a single object),
  * their members as columns.
  *
  * SQLite's json_each and json_extract read a row's text again for each member; this reads it once,
@@ -12,8 +12,7 @@
  *   lack     how many of the members are not there (all, when it is no object)
  *   c0, c1 … the members in the order of `names`: TEXT, INTEGER and NULL as they are; x'00' for
  *            what no column takes (objects, arrays, booleans, numbers that are no 64 bit integers).
- *            A member that is not there is NULL, with `strict` x'01'. Of one that occurs twice the
- *            first counts.
+ *            A member that is not there is NULL. Of one that occurs twice the first counts.
  *
  * A lone surrogate gives bytes that are no UTF-8, for the caller to refuse. A text that is no JSON
  * array or object ends the statement with "malformed JSON". */
