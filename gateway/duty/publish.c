@@ -18,6 +18,7 @@
 enum {
     WEEK_ITEMS = 3,                 /* times that fit one N1 */
     AHEAD_MS = 14 * CALTIME_DAY_MS, /* duties further ahead are told later */
+    QUIET_SLICE = 10 * DUTY_SLICE,
 };
 
 void notice_put(struct duty *duty, const struct slot *slot)
@@ -329,12 +330,26 @@ int64_t publish_horizon(struct duty *duty)
     return caltime_midnight(duty->now_ms, 1);
 }
 
+/* Years of duties may come at once, with a first filling: of those that have begun, and of which
+ * nobody was told, nobody is told anything. */
+static void drop_past(struct duty *duty)
+{
+    replica_run(duty->replica,
+                "DELETE FROM duty_touch WHERE assignment_id IN (SELECT t.assignment_id FROM (SELECT"
+                " assignment_id FROM duty_touch ORDER BY assignment_id LIMIT ?1) t WHERE NOT EXISTS"
+                " (SELECT 1 FROM notice n WHERE n.assignment_id = t.assignment_id) AND NOT EXISTS"
+                " (SELECT 1 FROM assignment a JOIN shift s ON s.id = a.shift_id"
+                " WHERE a.id = t.assignment_id AND s.start_at > ?2))",
+                "ii", (int64_t)QUIET_SLICE, duty->now_ms);
+}
+
 int64_t publish_tick(struct duty *duty, bool *ret_changed)
 {
     *ret_changed =
         replica_get_int(duty->replica, 0, "SELECT EXISTS (SELECT 1 FROM duty_touch)", "") != 0;
     if (!*ret_changed)
         return DUTY_NEVER; /* only the replica's rows make it due */
+    drop_past(duty);
     struct query *q = replica_query(
         duty->replica, "SELECT assignment_id FROM duty_touch ORDER BY assignment_id LIMIT ?1");
     query_int(q, 1, DUTY_SLICE);

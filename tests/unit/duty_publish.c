@@ -245,6 +245,20 @@ static void many_at_once(void **state)
     assert_int_equal(world_int(w, "SELECT count(*) FROM sent WHERE text_id = 'R1_EVE'"), 60);
 }
 
+/* A first filling brings them by the thousand: who is new is told at once all the same. */
+static void the_past_holds_nobody_up(void **state)
+{
+    struct world *w = *state;
+    world_shift(w, "a", "S17-E", "2026-03-02", "am", "07:20", "08:10", 1);
+    world_sql(w, "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 150)"
+                 " INSERT INTO assignment(id, scope, shift_id, person_id, state)"
+                 " SELECT 'a' || i, 'S0117', 'a', 'V2', 'done' FROM n");
+    world_morning(w);
+    ASSERT_SENT(w, "V1", "N1_NEW", 1);
+    ASSERT_SENT(w, "V2", "", 0);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM duty_touch"), 0);
+}
+
 static void without_a_phone(void **state)
 {
     struct world *w = *state;
@@ -276,6 +290,7 @@ int main(void)
         TEST(taken_back_turn),
         TEST(lost_turn),
         TEST(many_at_once),
+        TEST(the_past_holds_nobody_up),
         TEST(without_a_phone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
