@@ -83,6 +83,7 @@ static const struct {
     {"ctr", "purge_v", "INTEGER NOT NULL DEFAULT 0"},
     {"epoch", "first_v", "INTEGER NOT NULL DEFAULT 0"}, /* all versions of it are above this */
     {"epoch", "life", "TEXT"},
+    {"quarantine", "t", "TEXT"}, /* the name, when there was no such table yet */
 };
 
 /* Not ON COMMIT DELETE ROWS: PostgreSQL would truncate all of them in each transaction that touches

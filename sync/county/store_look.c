@@ -108,16 +108,19 @@ struct held {
 
 static int find_held(struct db *db, int64_t n, struct held *ret, struct err *err)
 {
-    struct db_query *q = db_query(db, err,
-                                  "SELECT q.tid,coalesce(i.scope,'') FROM quarantine q LEFT JOIN "
-                                  "incarnation i ON i.o=q.o WHERE q.n=?1",
-                                  "i", n);
+    struct db_query *q =
+        db_query(db, err,
+                 "SELECT q.tid,coalesce(i.scope,''),coalesce(q.t,'') FROM quarantine q LEFT JOIN "
+                 "incarnation i ON i.o=q.o WHERE q.n=?1",
+                 "i", n);
     int rc = q != NULL ? db_step(q, err) : -1;
     if (rc < 0)
         return err != NULL ? err->code : ERR_IO;
     if (rc == 0)
         return err_set(err, ERR_NOT_FOUND, "no row %lld in quarantine", (long long)n);
     ret->table = table_by_tid((int)db_column_int(q, 0));
+    if (ret->table == NULL) /* perhaps since an upgrade */
+        ret->table = table_by_name(db_column_text(q, 2));
     text_copy(ret->scope, sizeof ret->scope, db_column_text(q, 1));
     db_reset(q);
     return ERR_OK;

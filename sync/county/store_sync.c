@@ -125,7 +125,7 @@ static int judge_unknown(struct db *db, const struct merge_args *args, struct er
     if (code == ERR_OK && db_changes(db) > 0)
         code =
             db_run(db, err,
-                   "INSERT INTO quarantine(o,lseq,tid,row,why,at) SELECT ?1,lseq,0,"
+                   "INSERT INTO quarantine(o,lseq,tid,t,row,why,at) SELECT ?1,lseq,0,t,"
                    "substr(" WITHOUT_PHONE("row") ",1,65536),'table',?2 FROM raw WHERE NOT "
                                                   "EXISTS(SELECT 1 FROM known n WHERE n.t=raw.t)",
                    "ii", args->origin, args->now_ms);
