@@ -13,7 +13,7 @@ enum { BUCKETS = 256 };
 /* The scope and table that a request names. */
 struct part {
     const struct store_station *station;
-    const struct table_sql *sql;
+    const struct table_sql *sql; /* NULL: of a newer schema */
     const char *scope;
     struct json *head;             /* of a digest */
     const struct store_boot *boot; /* of a page */
@@ -35,7 +35,7 @@ static int find_part(struct db *db, struct part *part, const char *scope, const 
     for (int i = 0; i < db->table_count; i++)
         if (strcmp(db->tables[i].table->name, table) == 0)
             part->sql = &db->tables[i];
-    return part->sql != NULL ? ERR_OK : answer_refuse(answer, 400, "there is no such table");
+    return ERR_OK;
 }
 
 static int write_begin(struct db *db, const struct part *part, struct buf *out, struct err *err)
@@ -184,7 +184,9 @@ static int run_digest(struct db *db, void *ctx, struct store_answer *answer, str
         code = write_begin(db, part, &answer->body, err);
     if (code != ERR_OK)
         return code;
-    if (ids != NULL)
+    if (part->sql == NULL)
+        buf_add_text(&answer->body, ",\"unknown\":1");
+    else if (ids != NULL)
         code = write_rows(db, part, ids, answer, err);
     else if (buckets != NULL)
         code = write_listing(db, part, buckets, answer, err);
@@ -243,6 +245,7 @@ static int write_page(struct db *db, const struct part *part, struct buf *out, s
 {
     int64_t count = 0;
     size_t start = out->size;
+    buf_printf(out, "{\"t\":\"%s\",\"s\":\"%s\",\"r\":[", part->sql->table->name, part->scope);
     struct db_query *q = db_query(db, err, part->sql->boot, "ss", part->scope, part->boot->after);
     int rc = -1;
     while (q != NULL && (rc = db_step(q, err)) > 0) {
@@ -250,7 +253,8 @@ static int write_page(struct db *db, const struct part *part, struct buf *out, s
             (out->size - start >= (size_t)part->boot->max_bytes || count == LIMIT_PAGE_ROWS)) {
             *ret_more = true;
             db_reset(q);
-            return ERR_OK;
+            rc = 0;
+            break;
         }
         if (count++ > 0)
             buf_add_text(out, ",");
@@ -258,6 +262,7 @@ static int write_page(struct db *db, const struct part *part, struct buf *out, s
         buf_clear(next);
         buf_add(next, db_column_text(q, 0), db_column_size(q, 0));
     }
+    buf_add_text(out, "]}");
     return rc < 0 ? (err != NULL ? err->code : ERR_IO) : ERR_OK;
 }
 
@@ -293,15 +298,13 @@ static int run_boot(struct db *db, void *ctx, struct store_answer *answer, struc
         return code;
     buf_init(&next, 4 * LIMIT_ROW_ID_BYTES);
     buf_init(&quoted, 64 * LIMIT_ROW_ID_BYTES);
-    buf_printf(out,
-               "{\"now\":%lld,\"ep\":\"%s\",\"v\":%lld,\"v0\":%lld,\"pull\":[{\"t\":\"%s\",\"s\":"
-               "\"%s\",\"r\":[",
-               (long long)part->now_ms, db->epoch, (long long)v, (long long)v0,
-               part->sql->table->name, part->scope);
-    code = write_page(db, part, out, &next, &more, err);
+    buf_printf(out, "{\"now\":%lld,\"ep\":\"%s\",\"v\":%lld,\"v0\":%lld,\"pull\":[",
+               (long long)part->now_ms, db->epoch, (long long)v, (long long)v0);
+    if (part->sql != NULL)
+        code = write_page(db, part, out, &next, &more, err);
     if (code == ERR_OK)
         code = quote(buf_text(&next), &quoted);
-    buf_printf(out, "]}],\"next\":%s,\"more\":%d}", buf_text(&quoted), more);
+    buf_printf(out, "],\"next\":%s,\"more\":%d}", buf_text(&quoted), more);
     buf_free(&next);
     buf_free(&quoted);
     return code != ERR_OK ? code : note_filling(db, part, v0, err);

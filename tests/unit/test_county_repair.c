@@ -236,12 +236,34 @@ static void a_digest_leaves_tombstones_out_and_refuses_nonsense(void **state)
                             "0000000000000000");
     digest(f, "S0118", "assignment", "");
     assert_int_equal(f->status, 403);
-    digest(f, "S0117", "nothing", "");
-    assert_int_equal(f->status, 400);
     digest(f, "S0117", "assignment", ",\"buckets\":[256]");
     assert_int_equal(f->status, 400);
     digest(f, "S0117", "assignment", ",\"ids\":[7]");
     assert_int_equal(f->status, 400);
+}
+
+/* The station is a schema further. */
+static void a_table_that_is_not_known_has_no_rows(void **state)
+{
+    struct county_fixture *f = *state;
+    static const char *const MORE[] = {"", ",\"buckets\":[3]", ",\"ids\":[\"a\"]"};
+    for (size_t i = 0; i < sizeof MORE / sizeof *MORE; i++) {
+        digest(f, "S0117", "weather", MORE[i]);
+        assert_int_equal(f->status, 200);
+        assert_int_equal(json_int(f->reply, "unknown", 0), 1);
+        assert_null(json_get(f->reply, "b"));
+    }
+    struct store_boot boot = {.inc = 1,
+                              .scope = "S0117",
+                              .table = "weather",
+                              .after = "",
+                              .epoch = "",
+                              .max_bytes = 4096};
+    county_boot(f, &boot);
+    assert_int_equal(f->status, 200);
+    assert_int_equal(json_count(json_get(f->reply, "pull")), 0);
+    assert_int_equal(json_int(f->reply, "more", 1), 0);
+    assert_true(json_int(f->reply, "v0", -1) >= 0);
 }
 
 /* --- first filling --- */
@@ -483,6 +505,7 @@ int main(void)
         TEST(who_stays_away_too_long_is_expired),
         TEST(a_digest_finds_what_differs),
         TEST(a_digest_leaves_tombstones_out_and_refuses_nonsense),
+        TEST(a_table_that_is_not_known_has_no_rows),
         TEST(a_first_filling_under_change_converges),
         TEST(a_filling_of_another_life_begins_again),
         TEST(grants_come_and_go),

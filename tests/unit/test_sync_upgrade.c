@@ -199,6 +199,24 @@ static void rows_that_lack_something_are_fetched(void **state)
     digest_fini(&digest);
 }
 
+/* A county of the schema before says that it does not know the table: our rows stay. */
+static void a_table_that_the_county_does_not_know_is_not_compared(void **state)
+{
+    struct wire_fixture *f = *state;
+    struct digest digest;
+    upgrade(f);
+    digest_init(&digest, &f->wire);
+    for (int i = 0; i < 2; i++) { /* scopes */
+        assert_string_equal(json_text(next_request(f, &digest), "t", ""), "shift");
+        read_answer(&digest, "{\"ep\":\"e1\",\"v\":900,\"unknown\":1}");
+    }
+    work_until_request(f, &digest);
+    assert_false(digest_pending(&digest));
+    assert_int_equal(fx_ask(f, "SELECT count(*) FROM shift"), 3);
+    assert_int_equal(fx_ask(f, "SELECT count(*) FROM sync_refill"), 0);
+    digest_fini(&digest);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fx_set_up, fx_tear_down)
@@ -211,6 +229,7 @@ int main(void)
         TEST(marks_that_keep_their_row_are_mended),
         TEST(what_a_county_does_not_tell_of_stays),
         TEST(rows_that_lack_something_are_fetched),
+        TEST(a_table_that_the_county_does_not_know_is_not_compared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
