@@ -28,3 +28,32 @@ set_tests_properties(enrol PROPERTIES LABELS e2e TIMEOUT 300)
 touyan_recorded(restores 100 "python3 -B ${CMAKE_CURRENT_SOURCE_DIR}/e2e/restores.py ${tapped}/bin")
 set_tests_properties(restores PROPERTIES LABELS e2e TIMEOUT 240)
 touyan_fuzz(wire touyan_sync MUTATIONS 3000)
+
+# Programs of the schema one step before: one column less in a table `down` and in one `both`, and
+# a table less. Their list of tables takes the place of the library's.
+file(READ ${CMAKE_SOURCE_DIR}/sync/replica/tables.c tables)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
+             ${CMAKE_SOURCE_DIR}/sync/replica/tables.c)
+foreach(newer ", TEXT_\\(\"name\"\\)(}},\n    {10,)" ",\n +{\"common_id\", COLUMN_TEXT, 1, false}()"
+        "    {21,\n     \"visit\".*(    {0, NULL)")
+    string(REGEX REPLACE "${newer}" "\\1" shorter "${tables}")
+    if(shorter STREQUAL tables)
+        message(FATAL_ERROR "tables.c has no ${newer}")
+    endif()
+    set(tables "${shorter}")
+endforeach()
+file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/generated/tables_older.c CONTENT "${tables}")
+set(older ${CMAKE_BINARY_DIR}/older/bin)
+file(MAKE_DIRECTORY ${older})
+file(CREATE_LINK ${CMAKE_BINARY_DIR}/bin/touyan ${older}/touyan SYMBOLIC)
+foreach(program gateway county)
+    get_target_property(libraries touyan-${program} LINK_LIBRARIES)
+    add_executable(older_${program} $<TARGET_OBJECTS:touyan-${program}>
+                   ${CMAKE_BINARY_DIR}/generated/tables_older.c)
+    target_link_libraries(older_${program} PRIVATE ${libraries})
+    set_target_properties(older_${program} PROPERTIES OUTPUT_NAME touyan-${program}
+                          RUNTIME_OUTPUT_DIRECTORY ${older})
+endforeach()
+target_link_libraries(older_gateway PRIVATE touyan_tapped)
+touyan_recorded(upgrade 50 "python3 -B ${CMAKE_CURRENT_SOURCE_DIR}/e2e/upgrade.py ${tapped}/bin ${older}")
+set_tests_properties(upgrade PROPERTIES LABELS e2e TIMEOUT 240)

@@ -39,11 +39,12 @@ def same_rows(world):
 
 
 def books(station_db, county_db, station, without=()):
-    """(table, rows at the station, rows at the county) of all that the station sees. Not by version:
+    """(table, rows at the station, rows at the county) of all that the station sees, `without` some
+    columns or tables. Not by version:
     a push of what the county has already is given one, and leaves the county's row as it is."""
     names = rows(station_db, "SELECT DISTINCT m.name FROM sqlite_master m, "
                  "pragma_table_info(m.name) c WHERE m.type = 'table' AND c.name = '_v'")
-    for name in (n["name"] for n in names):
+    for name in (n["name"] for n in names if n["name"] not in without):
         columns = ", ".join(c["name"] for c in rows(
             station_db, "SELECT name FROM pragma_table_info(?)", name)
             if c["name"] not in ("_v", "_g", *without))

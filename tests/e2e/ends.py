@@ -43,14 +43,14 @@ def copy_database(source, target):
 
 
 class County:
-    def __init__(self, folder, bin_dir, start=START):
+    def __init__(self, folder, bin_dir, start=START, data=DATA / "county"):
         folder.mkdir()
         self.folder, self.bin, self.port = folder, bin_dir, free_port()
         self.db = folder / "county.db"
         self.clock = Clock(folder / "clock", ms_of(*start.split(" ")))
         self.part = Part("county", folder)
         self.pin = self.tool("ca", "init", "--host", "localhost").split()[1]
-        self.tool("import", DATA / "county")
+        self.tool("import", data)
 
     def tool(self, *words, code=0):
         return run(self.bin / "touyan-county", *words, "--db", self.db, "--clock", self.clock.path,
@@ -90,10 +90,10 @@ class Station:
     """start: its own clock begins there; None: it has the county's."""
 
     def __init__(self, folder, county, name="S0117", start=START, pin=None, host="localhost",
-                 port=None):
+                 port=None, bin_dir=None):
         folder.mkdir(exist_ok=True)
         self.folder, self.pem, self.db = folder, folder / "county.pem", folder / "replica.db"
-        self.name, self.county = name, county
+        self.name, self.county, self.bin = name, county, bin_dir or county.bin
         self.clock = Clock(folder / "clock", ms_of(*start.split(" "))) if start else county.clock
         self.part = Part("gateway", folder)
         if not (folder / "machine").exists():
@@ -102,7 +102,7 @@ class Station:
             folder=folder, port=port or county.port, pin=pin or county.pin, host=host, name=name))
 
     def start(self):
-        self.part.spawn([self.county.bin / "touyan-gateway", "--config",
+        self.part.spawn([self.bin / "touyan-gateway", "--config",
                          self.folder / "touyan.conf", "--clock", self.clock.path])
         wait_for("the gateway", self.answers)
 
