@@ -581,12 +581,13 @@ static void make_repair(struct table_sql *out, struct buf *b)
 static void make_answers(struct table_sql *out, struct buf *b)
 {
     const struct table *t = out->table;
-    buf_printf(b,
-               "INSERT INTO verdict(k,lseq,kind,why) SELECT k,lseq,CASE WHEN why IS NOT NULL"
-               " THEN 'bad' WHEN lose<>0 THEN 'lost' ELSE 'keep' END,CASE WHEN why IS NOT NULL"
-               " THEN why WHEN lose<>0 AND (gm&~lose)<>0 THEN CAST(gm&~lose AS TEXT) END FROM in_%d"
-               " WHERE why IS NOT NULL OR lose<>0 OR unseen<>0",
-               t->tid);
+    buf_printf(
+        b,
+        "INSERT INTO verdict(k,lseq,kind,why) SELECT k,lseq,CASE WHEN why IS NOT NULL"
+        " THEN 'bad' WHEN lose<>0 THEN 'lost' ELSE 'keep' END,CASE WHEN why IS NOT NULL"
+        " THEN why WHEN lose<>0 AND (gm & ~lose)<>0 THEN CAST(gm & ~lose AS TEXT) END FROM in_%d"
+        " WHERE why IS NOT NULL OR lose<>0 OR unseen<>0",
+        t->tid);
     out->verdict = sql_take(b);
     buf_printf(b,
                "INSERT INTO quarantine(o,lseq,tid,row,why,at) SELECT ?3,m.lseq,%d,"
