@@ -43,8 +43,10 @@ foreach(play two failover)
     set_tests_properties(county_postgresql_${play} PROPERTIES LABELS e2e TIMEOUT 240)
 endforeach()
 
-foreach(standby synchronous asynchronous)
-    add_test(NAME county_failover_${standby} COMMAND python3 -B
-        ${CMAKE_CURRENT_SOURCE_DIR}/e2e/county_failover.py ${standby} --build ${CMAKE_BINARY_DIR})
-    set_tests_properties(county_failover_${standby} PROPERTIES LABELS e2e TIMEOUT 240)
+foreach(play synchronous asynchronous "asynchronous --gateways")
+    string(REPLACE " --" "_" name ${play})
+    separate_arguments(play)
+    add_test(NAME county_failover_${name} COMMAND python3 -B
+        ${CMAKE_CURRENT_SOURCE_DIR}/e2e/county_failover.py ${play} --build ${CMAKE_BINARY_DIR})
+    set_tests_properties(county_failover_${name} PROPERTIES LABELS e2e TIMEOUT 240)
 endforeach()

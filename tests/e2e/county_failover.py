@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""PostgreSQL's primary is killed while real stations (the sync module on its own database, over TLS)
-write without a pause; its standby becomes the primary, and the county goes on with it.
+"""PostgreSQL's primary is killed while real stations write without a pause; its standby becomes the
+primary, and the county goes on with it. The stations are the sync module on its own database, over
+TLS; or, with --gateways, whole gateways that were enrolled, in whose ledgers people write.
 
   synchronous   the standby has all that was ever answered: nothing has to come back.
   asynchronous  the standby lacks the last of it: the stations give back what the county lost.
@@ -8,7 +9,7 @@ write without a pause; its standby becomes the primary, and the county goes on w
 At the end every table is the same at both ends, whatever was answered is there, nobody lost to
 anybody and nothing lies in quarantine.
 
-county_failover.py synchronous|asynchronous --build BUILD_DIR
+county_failover.py synchronous|asynchronous [--gateways] --build BUILD_DIR
 """
 import argparse
 import json
@@ -16,100 +17,140 @@ import pathlib
 import shutil
 import signal
 import sys
-import tempfile
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "sim"))
-from parts import DATA, Failed, Part, free_port, rows, wait_for  # noqa: E402
-from sync_real import STATIONS, Station  # noqa: E402
-from world import World, quietly  # noqa: E402
+import ends  # noqa: E402
+from parts import Failed, judge, rows, wait_for  # noqa: E402
+from sync_real import CALM_S, STATIONS, Run, broken_word, end_all  # noqa: E402
 import postgres  # noqa: E402
 
-WRITTEN = 60  # rows of each station in each part of the play
-CALM_S = 90
+LEDGERS = {"S0117": ("S13", "王建国"), "S0118": ("S20", "赵勇")}
+MORNING = "2026-09-08 07:05"
 
 
 class Straight:
     """The line between them: nothing wrong with it."""
     host, write_s = "localhost", (0.0, 0.01)
 
-    def __init__(self, port):
-        self.county_port = port
+    def __init__(self, run):
+        self.run = run
 
     def near(self, argv):
         return argv
 
+    far = near
+
     def port(self, _name, _seed):
-        return self.county_port
+        return self.run.county_port
+
+    def begin(self):
+        pass
+
+    def calm(self):
+        return 0
+
+    close = begin
 
 
-class Play:
-    """What sync_real's stations want to know of a run, and the county."""
+class Syncs(Run):
+    """sync_real's stations, which write check-ins and change shifts."""
+    written, count = "checkin", 60
 
-    def __init__(self, build, folder, url):
-        self.build, self.folder, self.disk = pathlib.Path(build).resolve(), folder, {}
-        self.bin = self.build / "bin"
-        self.store = ["--store", url, "--seal-key", folder / "county.db.key"]
-        self.county, self.county_port = Part("county", folder), free_port()
-        self.line, self.stations = Straight(self.county_port), []
+    def __init__(self, folder, build, url):
+        super().__init__(folder, build, 1, Straight,
+                         ["--store", url, "--seal-key", folder / "county.db.key"])
 
-    def tool(self, *words):
-        return quietly(self.bin / "touyan-county", *words, *self.store)
+    def account_of(self, server, station):
+        there, states = (dict(line.split("|") for line in server.sql(sql, "touyan").splitlines())
+                         for sql in (f"SELECT id,scope FROM touyan_0.checkin WHERE scope='{station.name_}'",
+                                     "SELECT id,state FROM touyan_0.shift"))
+        return differences(server, station) + broken_word(station, set(there), states)
+
+
+class Gateway(threading.Thread):
+    """A whole station, and somebody who writes into its ledger."""
+
+    def __init__(self, folder, office, name):
+        super().__init__(daemon=True)
+        self.name_, self.station = name, ends.Station(folder / name, office, name, start=None)
+        self.db, self.asked, self.acked, self.states = self.station.db, set(), set(), {}
+        self.over, self.problem = False, None
+
+    def status(self):
+        return self.station.api("/v1/sync")
+
+    def run(self):
+        school, leader = LEDGERS[self.name_]
+        try:
+            while not self.over:
+                title = f"{self.name_}-{len(self.asked)}"
+                self.asked.add(title)
+                self.station.touyan("ledger", "add", school, title, leader)
+                self.acked.add(title)
+        except Exception as problem:  # told by the run
+            self.problem = repr(problem)
+
+
+class Gateways:
+    """What a county runs: touyan-county with its own authority, and gateways that it has enrolled."""
+    written, count = "issue", 15
+
+    def __init__(self, folder, build, url):
+        self.folder, self.bin, self.url = folder, pathlib.Path(build).resolve() / "bin", url
+        self.office, self.stations = None, []
+
+    @property
+    def county(self):
+        return self.office.part
 
     def up(self):
-        World.make_certificate(self)
-        self.tool("import", DATA / "county", DATA / "holiday-cn" / "2026.json")
+        self.office = ends.County(self.folder / "county", self.bin, MORNING, url=self.url)
+        self.office.start()
         for name in STATIONS:
-            self.tool("station", "add", name, "--scope", name, "--token-file",
-                      self.folder / f"{name}.token")
-        self.county.spawn([self.bin / "touyan-county", "serve", *self.store, "--listen",
-                           f"127.0.0.1:{self.county_port}", "--cert", self.folder / "county.crt",
-                           "--key", self.folder / "county.key"])
-        wait_for("the county", World.port_open(self.county_port), 60)
-        for number, name in enumerate(STATIONS):
-            self.stations.append(Station(self, name, number))
-            self.stations[-1].begin()
-        for station in self.stations:
-            wait_for(f"{station.name_} to be filled", lambda s=station: s.status()["caught_up"], 60)
-            station.shifts = [r["id"] for r in rows(
-                station.db, "SELECT id FROM shift WHERE scope = ?", station.name_)]
+            self.stations.append(Gateway(self.folder, self.office, name))
+            # phones are compared, too
+            shutil.copy(self.office.folder / "seal.key", self.stations[-1].station.folder)
+            self.stations[-1].station.start()
+            self.stations[-1].station.enrol()
 
-    def write_on(self, server, count=WRITTEN):
-        """Until so many more check-ins of each station are at the county."""
-        goal = {s.name_: self.count(server, s.name_) + count for s in self.stations}
-        for station in self.stations:
-            def there(s=station):
-                if s.problem or not self.county.alive():
-                    raise Failed(s.problem or self.county.log_text()[-2000:])
-                return self.count(server, s.name_) >= goal[s.name_]
-            wait_for(f"{count} more rows of {station.name_}", there, CALM_S)
+    def calm_down(self):
+        for gateway in self.stations:
+            gateway.station.touyan("sync", "now")
+            wait_for(f"{gateway.name_} to come to rest ({gateway.status()})",
+                     lambda g=gateway: g.station.is_up() and not g.status()["pending"], CALM_S)
 
-    @staticmethod
-    def count(server, name):
-        return int(server.sql(f"SELECT count(*) FROM touyan_0.checkin WHERE scope='{name}'", "touyan"))
+    def account_of(self, server, station):
+        there = set(server.sql(f"SELECT title FROM touyan_0.issue WHERE scope='{station.name_}'",
+                               "touyan").splitlines())
+        return differences(server, station) + broken_word(station, there, {})
 
-    def rest(self):
-        for station in self.stations:
-            station.over = True
-        for station in self.stations:
-            station.join(60)
-            if station.problem or station.is_alive():
-                raise Failed(f"{station.name_}: {station.problem or 'it hangs'}")
-        for station in self.stations:
-            station.process.say("now")
-            wait_for(f"{station.name_} to come to rest ({station.status()})", station.at_rest, CALM_S)
+    def down(self):
+        for gateway in self.stations:
+            gateway.station.part.stop()
+        self.office.part.stop()
 
-    def stop(self):
-        for station in self.stations:
-            station.process.stop()
-        self.county.stop()
+    def kill_all(self):
+        for gateway in self.stations:
+            gateway.station.close()
+        if self.office is not None:
+            self.office.close()
 
-    def kill(self):
-        for station in self.stations:
-            if station.process is not None:
-                station.process.kill()
-        self.county.kill()
+
+def write_on(play, server):
+    """Until some more rows of each station are at the county."""
+    def there(station):
+        return number(server, f"SELECT count(*) FROM touyan_0.{play.written} WHERE "
+                      f"scope='{station.name_}'")
+    goal = {s.name_: there(s) + play.count for s in play.stations}
+    for station in play.stations:
+        def enough(s=station):
+            if s.problem or not play.county.alive():
+                raise Failed(s.problem or play.county.log_text()[-2000:])
+            return there(s) >= goal[s.name_]
+        wait_for(f"{play.count} more rows of {station.name_}", enough, CALM_S)
 
 
 def tables_of(server, station):
@@ -129,22 +170,10 @@ def tables_of(server, station):
                {tuple(json.loads(line)) for line in theirs.splitlines()})
 
 
-def account_of(server, station):
-    problems = [f"{name}: {len(ours - theirs)} rows are only at the station, {len(theirs - ours)} only "
-                f"at the county: {sorted(map(str, ours ^ theirs))[:2]}"
-                for name, ours, theirs in tables_of(server, station) if ours != theirs]
-    name = station.name_
-    there = set(server.sql(f"SELECT id FROM touyan_0.checkin WHERE scope='{name}'",
-                           "touyan").splitlines())
-    problems += [f"{key} was answered and is not there" for key in station.acked - there]
-    problems += [f"{key} was never asked for" for key in there - station.asked]
-    states = dict(line.split("|") for line in server.sql(
-        "SELECT id,state FROM touyan_0.shift", "touyan").splitlines())
-    problems += [f"shift {key} is {states[key]!r}, not one of {may}"
-                 for key, may in station.states.items() if states[key] not in may]
-    status = station.status()
-    problems += [f"{what}: {status[what]}" for what in ("quarantined", "lost_open") if status[what]]
-    return [f"{name}: {problem}" for problem in problems]
+def differences(server, station):
+    return [f"{name}: {len(ours - theirs)} rows are only at the station, {len(theirs - ours)} only "
+            f"at the county: {sorted(map(str, ours ^ theirs))[:2]}"
+            for name, ours, theirs in tables_of(server, station) if ours != theirs]
 
 
 def number(server, sql):
@@ -170,24 +199,26 @@ def run(play, first, second, synchronous):
     play.up()
     for station in play.stations:
         station.start()
-    play.write_on(first)
+    write_on(play, first)
     if not synchronous:
         fall_behind(first, second)
-        play.write_on(first)
-    lost = number(first, "SELECT count(*) FROM touyan.checkin")
+        write_on(play, first)
+    written = f"SELECT count(*) FROM touyan.{play.written}"
+    lost = number(first, written)
     first.stop(signal.SIGQUIT)
     time.sleep(1)
-    lost -= number(second, "SELECT count(*) FROM touyan.checkin")
+    lost -= number(second, written)
     second.promote()
-    play.write_on(second)
-    play.rest()
-    problems = [p for station in play.stations for p in account_of(second, station)]
+    write_on(play, second)
+    end_all(play.stations)
+    play.calm_down()
+    problems = [f"{s.name_}: {p}" for s in play.stations for p in play.account_of(second, s)]
     lives = number(second, "SELECT count(DISTINCT life) FROM touyan.epoch")
     given = number(second, "SELECT count(*) FROM touyan.giveback")
     fights = number(second, "SELECT count(*) FROM touyan.conflict")
-    print(f"failover: {sum(len(s.acked) for s in play.stations)} check-ins answered, "
+    print(f"failover: {sum(len(s.acked) for s in play.stations)} rows answered, "
           f"{sum(len(s.states) for s in play.stations)} shifts changed; the standby lacked {lost} rows "
-          f"of check-ins, {given} rows were given back; {fights} conflicts", flush=True)
+          f"of them, {given} rows were given back; {fights} conflicts", flush=True)
     if lives < 2:
         problems.append("the county did not see that its database is another one")
     if fights:
@@ -200,31 +231,27 @@ def run(play, first, second, synchronous):
 def main():
     words = argparse.ArgumentParser()
     words.add_argument("standby", choices=["synchronous", "asynchronous"])
+    words.add_argument("--gateways", action="store_true")
     words.add_argument("--build", required=True)
     args = words.parse_args()
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="touyan-failover-"))
-    with postgres.Server(durable=False) as first:
-        first.sql("CREATE DATABASE touyan")
-        with postgres.Server(durable=False, primary=first) as second:
-            if args.standby == "synchronous":
-                be_synchronous(first)
-            play = Play(args.build, folder,
-                        f"postgresql://touyan@127.0.0.1:{first.port},127.0.0.1:{second.port}/touyan"
-                        "?connect_timeout=2")
-            try:
-                problems = run(play, first, second, args.standby == "synchronous")
-                play.stop()
-            except Failed as problem:
-                problems = [str(problem)]
-            finally:
-                play.kill()
-    for problem in problems[:40]:
-        print(f"failover: {problem}", file=sys.stderr)
-    if problems:
-        print(f"failover: logs in {folder}", file=sys.stderr)
-        return 1
-    shutil.rmtree(folder)
-    return 0
+
+    def act(folder):
+        with postgres.Server(durable=False) as first:
+            first.sql("CREATE DATABASE touyan")
+            with postgres.Server(durable=False, primary=first) as second:
+                if args.standby == "synchronous":
+                    be_synchronous(first)
+                play = (Gateways if args.gateways else Syncs)(
+                    folder, args.build, f"postgresql://touyan@127.0.0.1:{first.port},"
+                    f"127.0.0.1:{second.port}/touyan?connect_timeout=2")
+                try:
+                    problems = run(play, first, second, args.standby == "synchronous")
+                    play.down()
+                    return problems
+                finally:
+                    play.kill_all()
+
+    return judge("failover", act)
 
 
 if __name__ == "__main__":

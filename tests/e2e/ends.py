@@ -43,21 +43,25 @@ def copy_database(source, target):
 
 
 class County:
-    def __init__(self, folder, bin_dir, start=START, data=DATA / "county"):
+    """url: of a PostgreSQL database; else it has a file."""
+
+    def __init__(self, folder, bin_dir, start=START, data=DATA / "county", url=None):
         folder.mkdir()
         self.folder, self.bin, self.port = folder, bin_dir, free_port()
         self.db = folder / "county.db"
+        self.store = ["--store", url, "--seal-key", folder / "seal.key", "--ca", folder / "ca"] \
+            if url else ["--db", self.db]
         self.clock = Clock(folder / "clock", ms_of(*start.split(" ")))
         self.part = Part("county", folder)
         self.pin = self.tool("ca", "init", "--host", "localhost").split()[1]
         self.tool("import", data)
 
     def tool(self, *words, code=0):
-        return run(self.bin / "touyan-county", *words, "--db", self.db, "--clock", self.clock.path,
-                   code=code)
+        return run(self.bin / "touyan-county", *words, *self.store, "--clock",
+                   self.clock.path, code=code)
 
     def start(self):
-        self.part.spawn([self.bin / "touyan-county", "serve", "--db", self.db, "--listen",
+        self.part.spawn([self.bin / "touyan-county", "serve", *self.store, "--listen",
                          f"127.0.0.1:{self.port}", "--clock", self.clock.path])
         wait_for("the county", World.port_open(self.port))
 

@@ -19,6 +19,8 @@ import socket
 import sqlite3
 import struct
 import subprocess
+import sys
+import tempfile
 import threading
 import time
 import uuid
@@ -70,6 +72,22 @@ def wait_for(what, condition, seconds=20.0):
         if time.monotonic() > end:
             raise Failed(f"waited {seconds:.0f} s in vain for: {what}")
         time.sleep(0.01)
+
+
+def judge(name, play):
+    """The exit code of play(folder), which returns its problems; with any, the folder stays."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix=f"touyan-{name}-"))
+    try:
+        problems = play(folder)
+    except Failed as problem:
+        problems = [str(problem)]
+    for problem in problems[:40]:
+        print(f"{name}: {problem}", file=sys.stderr)
+    if problems:
+        print(f"{name}: logs in {folder}", file=sys.stderr)
+        return 1
+    shutil.rmtree(folder)
+    return 0
 
 
 class Clock:

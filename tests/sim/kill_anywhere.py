@@ -20,17 +20,15 @@ import collections
 import os
 import pathlib
 import random
-import shutil
 import signal
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 import exact  # noqa: E402
 from account import same_rows  # noqa: E402
 from demo import table  # noqa: E402
-from parts import Failed, wait_for  # noqa: E402
+from parts import Failed, judge, wait_for  # noqa: E402
 from traffic import Gate, Officers, Parents  # noqa: E402
 from world import World  # noqa: E402
 
@@ -236,23 +234,17 @@ def main():
     words.add_argument("--make", default="", help="of the modem: quectel, simcom, huawei (driver at)")
     args = words.parse_args()
     bin_dir = pathlib.Path(args.build).resolve() / "bin"
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="touyan-kill-"))
-    world = World(folder, bin_dir, START, devices=[g[0] for g in GATES],
-                  make=args.make)
-    try:
-        problems = run(world, args)
-        world.down()
-    except Failed as problem:
-        problems = [str(problem)]
-    finally:
-        world.kill_all()
-    for problem in problems:
-        print(f"kill_anywhere: {problem}", file=sys.stderr)
-    if problems:
-        print(f"kill_anywhere: logs in {folder}", file=sys.stderr)
-        return 1
-    shutil.rmtree(folder)
-    return 0
+
+    def play(folder):
+        world = World(folder, bin_dir, START, devices=[g[0] for g in GATES], make=args.make)
+        try:
+            problems = run(world, args)
+            world.down()
+            return problems
+        finally:
+            world.kill_all()
+
+    return judge("kill_anywhere", play)
 
 
 if __name__ == "__main__":

@@ -23,10 +23,8 @@ import os
 import pathlib
 import queue
 import random
-import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
@@ -35,7 +33,7 @@ for part in ("e2e", "lib"):
     sys.path.insert(0, str(ROOT / "tests" / part))
 from account import books, differences  # noqa: E402
 from badlink import BadLink  # noqa: E402
-from parts import DATA, Failed, Part, die_with_parent, free_port, rows, wait_for  # noqa: E402
+from parts import DATA, Failed, Part, die_with_parent, free_port, judge, rows, wait_for  # noqa: E402
 from world import World, quietly  # noqa: E402
 
 STATIONS = ("S0117", "S0118")
@@ -144,7 +142,7 @@ class Bad:
     pause_s, write_s, import_s = 4, (0.02, 0.2), (4, 8)
 
     def __init__(self, run):
-        self.link = BadLink(run.args.seed)
+        self.link = BadLink(run.seed)
         self.link.good()
         self.run, self.host = run, self.link.far_address
         self.near, self.far = self.link.near, self.link.far
@@ -301,41 +299,64 @@ class County(threading.Thread):
             self.problem = repr(problem)
 
 
+def end_all(actors):
+    """What they are at they finish."""
+    for actor in actors:
+        actor.over = True
+    for actor in actors:
+        actor.join(60)
+        if actor.problem or actor.is_alive():
+            raise Failed(f"an actor failed: {actor.problem or 'it hangs'}")
+
+
+def broken_word(station, there, states):
+    """Whatever was answered is there: `there` are the county's check-ins, `states` its shifts."""
+    problems = [f"{key} was answered and is not there" for key in station.acked - there]
+    problems += [f"{key} was never asked for" for key in there - station.asked]
+    problems += [f"shift {key} is {states[key]!r}, not one of {may}"
+                 for key, may in station.states.items() if states[key] not in may]
+    status = station.status()
+    return problems + [f"{what}: {status[what]}" for what in ("quarantined", "lost_open") if status[what]]
+
+
 class Run:
-    def __init__(self, folder, args):
-        self.folder, self.args = folder, args
-        self.build = pathlib.Path(args.build).resolve()
+    """store: where the county keeps it, as words of its command line; None: a file."""
+
+    def __init__(self, folder, build, seed, line, store=None):
+        self.folder, self.seed = folder, seed
+        self.build = pathlib.Path(build).resolve()
         self.bin = self.build / "bin"
-        self.rnd = random.Random(args.seed)
+        self.rnd = random.Random(seed)
         self.count, self.disk = collections.Counter(), {}
         self.county, self.county_port = Part("county", folder), free_port()
+        self.store = store or ["--db", folder / "county.db"]
         self.stations, self.people = [], None
-        self.line = LINES[args.line](self)
+        self.line = line(self)
 
     def county_tool(self, *words):
-        return quietly(self.bin / "touyan-county", *words, "--db", self.folder / "county.db")
+        return quietly(self.bin / "touyan-county", *words, *self.store)
 
     def start_county(self):
         ready = self.folder / "ready"
         ready.unlink(missing_ok=True)
         address = "127.0.0.1" if self.line.host == "localhost" else self.line.host
         self.county.spawn(self.line.far([
-            self.bin / "touyan-county", "serve", "--db", self.folder / "county.db", "--listen",
-            f"{address}:{self.county_port}", "--cert", self.folder / "county.crt", "--key",
+            self.bin / "touyan-county", "serve", *self.store, "--listen", f"{address}:{self.county_port}", "--cert", self.folder / "county.crt", "--key",
             self.folder / "county.key", "--ready-file", ready]), self.disk)
-        wait_for("the county", ready.exists)
+        wait_for("the county", ready.exists, 60)
 
-    def up(self):
+    def up(self, disk_us=0):
         host = self.line.host
         World.make_certificate(self, f"{'DNS' if host == 'localhost' else 'IP'}:{host}")
         self.county_tool("import", DATA / "county", DATA / "holiday-cn" / "2026.json")
         for name in STATIONS:
             self.county_tool("station", "add", name, "--scope", name, "--token-file",
                              self.folder / f"{name}.token")
-        World.slow_disk(self, DISK_US)
+        if disk_us > 0:
+            World.slow_disk(self, disk_us)
         self.start_county()
         for number, name in enumerate(STATIONS):
-            self.stations.append(Station(self, name, self.args.seed * 100 + number))
+            self.stations.append(Station(self, name, self.seed * 100 + number))
             self.stations[-1].begin()
         for station in self.stations:
             wait_for(f"{station.name_} to be filled", lambda s=station: s.status()["caught_up"], 60)
@@ -357,22 +378,17 @@ class Run:
         if what in ("county", "both"):
             self.start_county()
 
-    def traffic(self):
-        self.people = County(self, self.args.seed)
+    def traffic(self, kills):
+        self.people = County(self, self.seed)
         actors = self.stations + [self.people]
         for actor in actors:
             actor.start()
-        for _ in range(self.args.kills):
+        for _ in range(kills):
             time.sleep(self.rnd.uniform(0, self.line.pause_s))
             what = self.rnd.choices(list(KILLS), list(KILLS.values()))[0]
             self.hit(what, self.rnd.uniform(0, AWAY_S))
             self.count[what] += 1
-        for actor in actors:
-            actor.over = True
-        for actor in actors:
-            actor.join(60)
-            if actor.problem or actor.is_alive():
-                raise Failed(f"an actor failed: {actor.problem or 'it hangs'}")
+        end_all(actors)
 
     def calm_down(self):
         self.count["struck"] = self.line.calm()
@@ -385,7 +401,7 @@ class Run:
 
     # --- the account ---
 
-    def account_of(self, station):
+    def account_of(self, station, kills):
         which = (station.db, self.folder / "county.db", station.name_)
         count = sum(len(ours) for _, ours, _ in books(*which))
         problems = differences(*which)
@@ -393,28 +409,24 @@ class Run:
                                        "SELECT id FROM checkin WHERE scope = ?", station.name_)}
         states = {r["id"]: r["state"] for r in rows(self.folder / "county.db",
                                                     "SELECT id, state FROM shift")}
-        problems += [f"{key} was answered and is not there" for key in station.acked - there]
-        problems += [f"{key} was never asked for" for key in there - station.asked]
-        problems += [f"shift {key} is {states[key]!r}, not one of {may}"
-                     for key, may in station.states.items() if states[key] not in may]
-        status = station.status()
-        problems += [f"{what}: {status[what]}" for what in ("quarantined", "lost_open",
-                                                            "reincarnations") if status[what]]
-        if count < 100 or len(station.acked) < 3 * self.args.kills:
+        problems += broken_word(station, there, states)
+        if station.status()["reincarnations"]:
+            problems.append("it was taken for a copy")
+        if count < 100 or len(station.acked) < 3 * kills:
             problems.append(f"too little traffic ({count} rows, {len(station.acked)} answered): "
                             "this run proves nothing")
         return [f"{station.name_}: {problem}" for problem in problems]
 
-    def account(self, took):
-        problems = [p for station in self.stations for p in self.account_of(station)]
+    def account(self, took, kills):
+        problems = [p for station in self.stations for p in self.account_of(station, kills)]
         lost = rows(self.folder / "county.db", "SELECT count(*) n FROM conflict")[0]["n"]
         if lost:
             problems.append(f"{lost} conflicts, and nobody writes what another writes")
         acked = sum(len(s.acked) for s in self.stations)
-        if self.count["struck"] < self.args.kills // 2:
+        if self.count["struck"] < kills // 2:
             problems.append("the links were hardly ever broken: this run proves nothing")
-        print(f"sync_real: {self.args.line} line, seed {self.args.seed}, kills {dict(self.count)}; {acked} check-ins "
-              f"answered, {sum(len(s.states) for s in self.stations)} shifts changed, "
+        print(f"sync_real: {type(self.line).__name__} line, seed {self.seed}, kills {dict(self.count)}; "
+              f"{acked} check-ins answered, {sum(len(s.states) for s in self.stations)} shifts changed, "
               f"{self.people.imports} imports; at rest after {took:.1f} s; {len(problems)} problems")
         return problems
 
@@ -439,24 +451,19 @@ def main():
     words.add_argument("--seed", type=int, default=1)
     words.add_argument("--line", choices=LINES, default="faults")
     args = words.parse_args()
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="touyan-real-"))
-    run = Run(folder, args)
-    try:
-        run.up()
-        run.traffic()
-        problems = run.account(run.calm_down())
-        run.down()
-    except Failed as problem:
-        problems = [str(problem)]
-    finally:
-        run.kill_all()
-    for problem in problems[:40]:
-        print(f"sync_real: {problem}", file=sys.stderr)
-    if problems:
-        print(f"sync_real: logs in {folder}", file=sys.stderr)
-        return 1
-    shutil.rmtree(folder)
-    return 0
+
+    def play(folder):
+        run = Run(folder, args.build, args.seed, LINES[args.line])
+        try:
+            run.up(DISK_US)
+            run.traffic(args.kills)
+            problems = run.account(run.calm_down(), args.kills)
+            run.down()
+            return problems
+        finally:
+            run.kill_all()
+
+    return judge("sync_real", play)
 
 
 if __name__ == "__main__":
