@@ -310,6 +310,14 @@ static void fork_county(struct county_fixture *f, struct fork *fork)
     county_restore(f);
 }
 
+/* Under a new incarnation, standing on version `base`. */
+static int64_t decline(struct county_fixture *f, int64_t base, int64_t h)
+{
+    county_sync(f, 0, "[]", "{}");
+    return county_push(f, (int)json_int(f->reply, "inc", 0), "assignment", base, 2, h,
+                       "\"id\":\"a1\",\"state\":\"declined\"");
+}
+
 static void give(struct county_fixture *f, const struct fork *fork, const char *rows)
 {
     char body[1024];
@@ -406,10 +414,7 @@ static void what_has_happened_since_is_not_overwritten(void **state)
     struct fork fork;
     fork_county(f, &fork);
     f->cells.wall_ms += 1000;
-    county_sync(f, 0, "[]", "{}");
-    int inc = (int)json_int(f->reply, "inc", 0);
-    county_push(f, inc, "assignment", fork.f, 2, NOW + 1000,
-                "\"id\":\"a1\",\"state\":\"declined\"");
+    decline(f, fork.f, NOW + 1000);
     give_duty(f, &fork, "confirmed", fork.lost_v);
     assert_int_equal(json_int(f->reply, "kept", 0), 1);
     assert_string_equal(county_text(f, "SELECT state FROM assignment"), "declined");
@@ -426,9 +431,7 @@ static void the_value_of_the_backup_is_no_news(void **state)
     struct county_fixture *f = *state;
     struct fork fork;
     fork_county(f, &fork);
-    county_sync(f, 0, "[]", "{}");
-    int inc = (int)json_int(f->reply, "inc", 0);
-    county_push(f, inc, "assignment", fork.f, 2, 1000, "\"id\":\"a1\",\"state\":\"declined\"");
+    decline(f, fork.f, 1000);
     give_duty(f, &fork, "planned", fork.lost_v);
     assert_string_equal(county_text(f, "SELECT state FROM assignment"), "declined");
     assert_int_equal(county_int(f, "SELECT count(*) FROM conflict"), 0);
@@ -467,10 +470,7 @@ static void an_edit_on_top_of_a_forgotten_version_survives(void **state)
     struct fork fork;
     fork_county(f, &fork);
     give_duty(f, &fork, "confirmed", fork.lost_v);
-    county_sync(f, 0, "[]", "{}");
-    int inc = (int)json_int(f->reply, "inc", 0);
-    int64_t lseq = county_push(f, inc, "assignment", fork.lost_v, 2, 1000,
-                               "\"id\":\"a1\",\"state\":\"declined\"");
+    int64_t lseq = decline(f, fork.lost_v, 1000);
     /* whatever of the lost life it has in the other groups: the row comes down whole */
     assert_string_equal(county_verdict(f, lseq), "keep");
     assert_string_equal(county_text(f, "SELECT state FROM assignment"), "declined");
@@ -489,9 +489,7 @@ static void a_change_that_knew_the_forgotten_version_comes_first(void **state)
     struct county_fixture *f = *state;
     struct fork fork;
     fork_county(f, &fork);
-    county_sync(f, 0, "[]", "{}");
-    int inc = (int)json_int(f->reply, "inc", 0);
-    county_push(f, inc, "assignment", fork.lost_v, 2, 1000, "\"id\":\"a1\",\"state\":\"declined\"");
+    decline(f, fork.lost_v, 1000);
     give_duty(f, &fork, "confirmed", fork.lost_v);
     assert_string_equal(county_text(f, "SELECT state FROM assignment"), "declined");
     assert_int_equal(county_int(f, "SELECT count(*) FROM conflict"), 0);
@@ -505,9 +503,7 @@ static void a_change_on_the_earlier_version_of_a_value_knows_it(void **state)
     fork_county(f, &fork);
     give_duty(f, &fork, "confirmed", fork.event_v);
     give_duty(f, &fork, "confirmed", fork.lost_v);
-    county_sync(f, 0, "[]", "{}");
-    int inc = (int)json_int(f->reply, "inc", 0);
-    county_push(f, inc, "assignment", fork.lost_v, 2, 1000, "\"id\":\"a1\",\"state\":\"declined\"");
+    decline(f, fork.lost_v, 1000);
     assert_string_equal(county_text(f, "SELECT state FROM assignment"), "declined");
     assert_int_equal(county_int(f, "SELECT count(*) FROM conflict"), 0);
 }
@@ -519,9 +515,8 @@ static void a_value_is_as_old_as_its_group_and_not_as_its_row(void **state)
     struct fork fork;
     char rows[512];
     fork_county(f, &fork);
-    county_sync(f, 0, "[]", "{}");
+    decline(f, fork.lost_v, 1000);
     int inc = (int)json_int(f->reply, "inc", 0);
-    county_push(f, inc, "assignment", fork.lost_v, 2, 1000, "\"id\":\"a1\",\"state\":\"declined\"");
     snprintf(rows, sizeof rows,
              "[{\"t\":\"assignment\",\"r\":[{\"_v\":%lld,\"h0\":%lld,\"h1\":%lld,\"h7\":%lld,"
              "\"id\":\"a1\",\"scope\":\"S0117\",\"shift_id\":\"s1\",\"person_id\":\"p2\","

@@ -290,6 +290,17 @@ static void fill_some_of_another(struct fixture *f)
     assert_int_equal(rx_ask(f, "SELECT count(*) FROM person WHERE scope='S7'"), 1);
 }
 
+static void the_grant_has_ended(struct fixture *f)
+{
+    rx_answer(f, 403, "{\"error\":\"this scope is not granted to the station\"}");
+    rx_wait_request(f, "/v1/sync");
+    answer_sync(f, BOTH("700"), ",\"grant\":[\"*\",\"S1\"]");
+    sync_retry_now(f->sync);
+    rx_wait_request(f, "/v1/sync");
+    assert_int_equal(rx_ask(f, "SELECT count(*) FROM person WHERE scope='S7'"), 0);
+    assert_int_equal(rx_ask(f, "SELECT count(*) FROM sync_state WHERE k GLOB '*:S7'"), 0);
+}
+
 /* The county came back from a backup, the filling is to begin anew, and the program starts. */
 static void a_grant_that_ends_before_its_second_filling_is_noticed(void **state)
 {
@@ -302,13 +313,7 @@ static void a_grant_that_ends_before_its_second_filling_is_noticed(void **state)
     rx_open(f);
     sync_start(f->sync);
     rx_wait_request(f, "/v1/boot?");
-    rx_answer(f, 403, "{\"error\":\"this scope is not granted to the station\"}");
-    rx_wait_request(f, "/v1/sync");
-    answer_sync(f, BOTH("700"), ",\"grant\":[\"*\",\"S1\"]");
-    sync_retry_now(f->sync);
-    rx_wait_request(f, "/v1/sync");
-    assert_int_equal(rx_ask(f, "SELECT count(*) FROM person WHERE scope='S7'"), 0);
-    assert_int_equal(rx_ask(f, "SELECT count(*) FROM sync_state WHERE k GLOB '*:S7'"), 0);
+    the_grant_has_ended(f);
 }
 
 static void a_grant_that_ends_in_the_middle_of_its_filling_is_noticed(void **state)
@@ -320,13 +325,7 @@ static void a_grant_that_ends_in_the_middle_of_its_filling_is_noticed(void **sta
     sync_start(f->sync);
     rx_wait_request(f, "/v1/boot?");
     assert_non_null(strstr(f->path, "&s=S7&"));
-    rx_answer(f, 403, "{\"error\":\"this scope is not granted to the station\"}");
-    rx_wait_request(f, "/v1/sync");
-    answer_sync(f, BOTH("700"), ",\"grant\":[\"*\",\"S1\"]");
-    sync_retry_now(f->sync);
-    rx_wait_request(f, "/v1/sync");
-    assert_int_equal(rx_ask(f, "SELECT count(*) FROM person WHERE scope='S7'"), 0);
-    assert_int_equal(rx_ask(f, "SELECT count(*) FROM sync_state WHERE k GLOB '*:S7'"), 0);
+    the_grant_has_ended(f);
 }
 
 static void what_is_not_granted_any_more_is_taken_away_without_marks(void **state)

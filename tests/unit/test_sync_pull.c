@@ -111,8 +111,7 @@ static void what_only_the_database_refuses_is_found_by_halving(void **state)
 static void a_marked_group_keeps_our_value_and_the_others_take_theirs(void **state)
 {
     struct wire_fixture *f = *state;
-    fx_meet(f);
-    fx_get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "10", "1", "planned")));
+    fx_meet_shift(f);
     fx_run(f, "UPDATE shift SET state='published' WHERE id='a'");
     fx_get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "20", "5", "cancelled")));
     ASSERT_TEXT(f, "SELECT need||state||_v FROM shift", "5published20");
@@ -140,14 +139,14 @@ static void the_version_of_each_group_is_remembered(void **state)
     ASSERT_TEXT(f, "SELECT _g FROM shift", "10,7,3");
     fx_run(f, "UPDATE shift SET need=9");
     fx_build(f, 100);
-    fx_get(f, "\"ack\":9,\"v0\":20,\"lost\":[],\"keep\":[],\"bad\":[]", "[]");
+    fx_accept(f, 9, 20);
     ASSERT_TEXT(f, "SELECT _v||':'||_g FROM shift", "20:20,7,3");
     f->rows = 0;
     fx_get(f, NO_VERDICTS, SINCE("30", "null"));
     ASSERT_TEXT(f, "SELECT _v||':'||coalesce(_g,'-') FROM shift", "30:-");
     fx_run(f, "UPDATE shift SET state='published'");
     fx_build(f, 100);
-    fx_get(f, "\"ack\":9,\"v0\":40,\"lost\":[],\"keep\":[],\"bad\":[]", "[]");
+    fx_accept(f, 9, 40);
     ASSERT_TEXT(f, "SELECT _v||':'||_g FROM shift", "40:30,40,30");
     f->rows = 0;
     fx_get(f, NO_VERDICTS, SINCE("50", "\"1,,2\"")); /* nonsense is not told */
@@ -180,8 +179,7 @@ static void an_exit_deletes_only_what_is_still_in_that_scope(void **state)
 static void our_changes_to_a_row_that_is_taken_away_are_kept_for_a_person(void **state)
 {
     struct wire_fixture *f = *state;
-    fx_meet(f);
-    fx_get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "10", "1", "planned")));
+    fx_meet_shift(f);
     fx_run(f, "UPDATE shift SET state='published' WHERE id='a'");
     fx_get(f, NO_VERDICTS, GROUP("shift", "{\"_v\":20,\"_op\":\"D\",\"id\":\"a\"}"));
     assert_int_equal(fx_ask(f, "SELECT count(*) FROM shift"), 0);
@@ -245,8 +243,7 @@ static void a_crash_between_slices_loses_and_doubles_nothing(void **state)
 static void a_row_that_is_anothers_by_now_goes_and_our_change_is_kept(void **state)
 {
     struct wire_fixture *f = *state;
-    fx_meet(f);
-    fx_get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "10", "1", "planned")));
+    fx_meet_shift(f);
     replica_set_applying(f->replica, true);
     fx_run(f, "INSERT INTO shift(id,scope,post_id,date,peak,state,_v) VALUES "
               "('all','*','p','d','am','planned',9)");

@@ -76,7 +76,7 @@ static void after_a_crash_the_same_marks_are_sent_and_no_others(void **state)
     assert_int_equal(f->rows, 2);
     assert_string_equal(json_text(f->sent, "fp", ""), first);
     free(first);
-    fx_get(f, "\"ack\":9,\"v0\":500,\"lost\":[],\"keep\":[],\"bad\":[]", "[]");
+    fx_accept(f, 9, 500);
     assert_int_equal(fx_ask(f, "SELECT _v FROM shift WHERE id='s1'"), 501);
     fx_build(f, 100); /* the edit made meanwhile has a mark of its own */
     assert_int_equal(f->rows, 2);
@@ -95,7 +95,7 @@ static void a_row_is_in_a_push_once_and_numbers_only_grow(void **state)
     fx_run(f, "INSERT INTO checkin(id,scope,kind,channel) VALUES ('c','S1','in','sms')");
     fx_build(f, 100);
     assert_int_equal(f->rows, 2);
-    fx_get(f, "\"ack\":9,\"v0\":500,\"lost\":[],\"keep\":[],\"bad\":[]", "[]");
+    fx_accept(f, 9, 500);
     fx_build(f, 100);
     assert_int_equal(f->rows, 2);
     assert_int_equal(fx_ask(f, "SELECT min(lseq) FROM sync_out WHERE st=1"), 5);
@@ -171,7 +171,7 @@ static void poison_is_set_aside_before_it_is_sent(void **state)
     assert_string_equal(json_text(fx_sent_row(f, 1, 0), "id", ""), "ok");
     assert_int_equal(fx_ask(f, "SELECT count(*) FROM sync_quarantine WHERE way='out'"), 4);
     assert_int_equal(fx_ask(f, "SELECT count(*) FROM sync_out WHERE st=4"), 4);
-    fx_get(f, "\"ack\":9,\"v0\":500,\"lost\":[],\"keep\":[],\"bad\":[]", "[]");
+    fx_accept(f, 9, 500);
     assert_int_equal(fx_ask(f, "SELECT _v FROM checkin WHERE id='ok'"), 501);
 }
 
@@ -185,8 +185,7 @@ static void what_is_sent_again_is_what_was_sent(void **state)
         "INSERT INTO shift(id,scope,post_id,date,peak,state) VALUES ('a','S1','p','d','am','x')",
     };
     struct wire_fixture *f = *state;
-    fx_meet(f);
-    fx_get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "10", "1", "planned")));
+    fx_meet_shift(f);
     fx_run(f, "UPDATE shift SET need=7");
     fx_build(f, 100);
     char *first = strdup(buf_text(&f->request));
@@ -196,7 +195,7 @@ static void what_is_sent_again_is_what_was_sent(void **state)
         assert_string_equal(buf_text(&f->request), first);
     }
     free(first);
-    fx_get(f, "\"ack\":1,\"v0\":500,\"lost\":[],\"keep\":[],\"bad\":[]", "[]");
+    fx_accept(f, 1, 500);
     ASSERT_TEXT(f, "SELECT group_concat(coalesce(was,'-')) FROM sync_out", "-,-");
 }
 
@@ -224,8 +223,7 @@ static void what_is_sent_again_takes_nothing_away(void **state)
 static void a_deletion_that_is_sent_again_is_a_deletion(void **state)
 {
     struct wire_fixture *f = *state;
-    fx_meet(f);
-    fx_get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "10", "1", "planned")));
+    fx_meet_shift(f);
     fx_run(f, "DELETE FROM shift");
     fx_build(f, 100);
     char *first = strdup(buf_text(&f->request));
@@ -235,7 +233,7 @@ static void a_deletion_that_is_sent_again_is_a_deletion(void **state)
     fx_build(f, 100);
     assert_string_equal(buf_text(&f->request), first);
     free(first);
-    fx_get(f, "\"ack\":1,\"v0\":500,\"lost\":[],\"keep\":[],\"bad\":[]", "[]");
+    fx_accept(f, 1, 500);
     fx_build(f, 100); /* all of the row that came back in one push */
     assert_int_equal(f->rows, 1);
     assert_int_equal(json_int(fx_sent_row(f, 0, 0), "gm", 0), 131);
@@ -246,8 +244,7 @@ static void the_fingerprint_is_that_of_the_rows(void **state)
 {
     struct wire_fixture *f = *state;
     char fp[2][17];
-    fx_meet(f);
-    fx_get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "10", "1", "planned")));
+    fx_meet_shift(f);
     fx_run(f, "UPDATE shift SET need=7");
     for (int i = 0; i < 2; i++) { /* the same number, row and stamp with another value */
         fx_run(f, i == 0 ? "UPDATE shift SET need=8" : "UPDATE shift SET need=9");
@@ -266,8 +263,7 @@ static void the_fingerprint_is_that_of_the_rows(void **state)
 static void a_new_incarnation_sends_first_what_was_in_flight(void **state)
 {
     struct wire_fixture *f = *state;
-    fx_meet(f);
-    fx_get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "10", "1", "planned")));
+    fx_meet_shift(f);
     fx_run(f, "UPDATE shift SET need=7");
     fx_build(f, 100);
     fx_run(f, "UPDATE shift SET need=8");
@@ -293,8 +289,7 @@ static void a_new_incarnation_sends_first_what_was_in_flight(void **state)
 static void an_accepted_change_is_not_undone_by_an_older_row(void **state)
 {
     struct wire_fixture *f = *state;
-    fx_meet(f);
-    fx_get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "10", "1", "planned")));
+    fx_meet_shift(f);
     fx_run(f, "UPDATE shift SET need=7");
     fx_build(f, 100);
     fx_get(f, "\"ack\":1,\"v0\":500,\"lost\":[],\"keep\":[1],\"bad\":[]",
@@ -309,12 +304,11 @@ static void an_accepted_change_is_not_undone_by_an_older_row(void **state)
 static void what_stands_on_an_accepted_change_has_its_version_for_base(void **state)
 {
     struct wire_fixture *f = *state;
-    fx_meet(f);
-    fx_get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "10", "1", "planned")));
+    fx_meet_shift(f);
     fx_run(f, "UPDATE shift SET need=7");
     fx_build(f, 100);
     fx_run(f, "UPDATE shift SET need=8,state='published'"); /* the state stands on 10 */
-    fx_get(f, "\"ack\":1,\"v0\":500,\"lost\":[],\"keep\":[],\"bad\":[]", "[]");
+    fx_accept(f, 1, 500);
     ASSERT_TEXT(f,
                 "SELECT group_concat(base||':'||gm,' ') FROM (SELECT base,gm FROM sync_out WHERE "
                 "st=0 ORDER BY base)",
@@ -331,8 +325,7 @@ static void what_stands_on_an_accepted_change_has_its_version_for_base(void **st
 static void what_stands_on_a_group_that_did_not_lose_has_its_version_for_base(void **state)
 {
     struct wire_fixture *f = *state;
-    fx_meet(f);
-    fx_get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "10", "1", "planned")));
+    fx_meet_shift(f);
     fx_run(f, "UPDATE shift SET need=7,state='published'");
     fx_build(f, 100);
     fx_run(f, "UPDATE shift SET need=8,state='cancelled'");
@@ -392,8 +385,7 @@ static void a_refused_push_is_unclaimed_and_the_first_row_set_aside(void **state
 static void a_deletion_is_pushed_as_a_group_of_its_own(void **state)
 {
     struct wire_fixture *f = *state;
-    fx_meet(f);
-    fx_get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "10", "1", "planned")));
+    fx_meet_shift(f);
     fx_run(f, "DELETE FROM shift WHERE id='a'");
     fx_build(f, 100);
     assert_int_equal(f->rows, 1);
@@ -401,7 +393,7 @@ static void a_deletion_is_pushed_as_a_group_of_its_own(void **state)
     assert_int_equal(json_int(fx_sent_row(f, 0, 0), "base", 0), 10);
     assert_int_equal(json_int(fx_sent_row(f, 0, 0), "_del", 0), 1);
     assert_string_equal(json_text(fx_sent_row(f, 0, 0), "scope", ""), "S1");
-    fx_get(f, "\"ack\":1,\"v0\":500,\"lost\":[],\"keep\":[],\"bad\":[]", "[]");
+    fx_accept(f, 1, 500);
     assert_int_equal(fx_ask(f, "SELECT count(*) FROM shift"), 0);
 }
 
@@ -428,8 +420,7 @@ static void what_is_deleted_after_an_edit_stands_for_no_group(void **state)
 static void an_edit_of_another_does_not_raise_what_was_deleted_here(void **state)
 {
     struct wire_fixture *f = *state;
-    fx_meet(f);
-    fx_get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "10", "1", "planned")));
+    fx_meet_shift(f);
     fx_run(f, "DELETE FROM shift WHERE id='a'");
     fx_get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "20", "2", "planned")));
     assert_int_equal(fx_ask(f, "SELECT count(*) FROM shift"), 0);
@@ -443,8 +434,7 @@ static void an_edit_of_another_does_not_raise_what_was_deleted_here(void **state
 static void a_row_that_comes_back_says_so(void **state)
 {
     struct wire_fixture *f = *state;
-    fx_meet(f);
-    fx_get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "10", "1", "planned")));
+    fx_meet_shift(f);
     fx_run(f, "DELETE FROM shift WHERE id='a'");
     fx_run(f, "INSERT INTO shift(id,scope,post_id,date,peak,need,state) VALUES "
               "('a','S1','p','2026-09-01','am',5,'planned')");
@@ -458,8 +448,7 @@ static void a_row_that_comes_back_says_so(void **state)
 static void a_mark_that_lost_waits_for_a_row_that_is_not_older(void **state)
 {
     struct wire_fixture *f = *state;
-    fx_meet(f);
-    fx_get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "10", "1", "planned")));
+    fx_meet_shift(f);
     fx_run(f, "UPDATE shift SET need=7 WHERE id='a'");
     fx_build(f, 100);
     fx_get(f, "\"ack\":1,\"v0\":500,\"lost\":[1],\"keep\":[],\"bad\":[]", "[]");
@@ -514,15 +503,14 @@ static void set_offset(struct wire_fixture *f, int64_t off_ms)
 static void a_stamp_by_the_countys_clock_is_final(void **state)
 {
     struct wire_fixture *f = *state;
-    fx_meet(f);
-    fx_get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "10", "1", "planned")));
+    fx_meet_shift(f);
     set_offset(f, 1700000500000);
     fx_run(f, "UPDATE shift SET need=7");
     int64_t h = fx_ask(f, "SELECT h FROM sync_out");
     set_offset(f, 1700000500040); /* the next estimate */
     fx_build(f, 100);
     assert_int_equal(json_int(fx_sent_row(f, 0, 0), "h", 0), h);
-    fx_get(f, "\"ack\":1,\"v0\":500,\"lost\":[],\"keep\":[],\"bad\":[]", "[]");
+    fx_accept(f, 1, 500);
     set_offset(f, 1700000500000);
     fx_run(f, "UPDATE shift SET need=8");
     h = fx_ask(f, "SELECT h FROM sync_out WHERE st=0");
@@ -535,8 +523,7 @@ static void a_stamp_by_the_countys_clock_is_final(void **state)
 static void what_stands_on_an_edit_is_later_than_it(void **state)
 {
     struct wire_fixture *f = *state;
-    fx_meet(f);
-    fx_get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "10", "1", "planned")));
+    fx_meet_shift(f);
     set_offset(f, 1700000500000);
     fx_run(f, "UPDATE shift SET need=7");
     int64_t h = fx_ask(f, "SELECT h FROM sync_out");
@@ -555,8 +542,7 @@ static void what_stands_on_an_edit_is_later_than_it(void **state)
 static void a_push_tells_when_each_group_was_changed(void **state)
 {
     struct wire_fixture *f = *state;
-    fx_meet(f);
-    fx_get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "10", "1", "planned")));
+    fx_meet_shift(f);
     int64_t now = f->cells.wall_ms;
     fx_run(f, "UPDATE shift SET need=7");
     f->cells = (struct clock_cells){f->cells.wall_ms + 1000, f->cells.mono_ms + 1000};
@@ -584,8 +570,7 @@ static void a_push_tells_when_each_group_was_changed(void **state)
 static void a_push_tells_which_groups_lost_and_are_awaited(void **state)
 {
     struct wire_fixture *f = *state;
-    fx_meet(f);
-    fx_get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "10", "1", "planned")));
+    fx_meet_shift(f);
     fx_run(f, "UPDATE shift SET state='published'");
     fx_build(f, 100);
     assert_true(json_get(fx_sent_row(f, 0, 0), "unfed") == NULL);
@@ -606,8 +591,7 @@ static void a_push_tells_which_groups_lost_and_are_awaited(void **state)
 static int64_t base_after_an_older_row(struct wire_fixture *f, uint32_t without)
 {
     f->wire.without = without;
-    fx_meet(f);
-    fx_get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "10", "1", "planned")));
+    fx_meet_shift(f);
     fx_run(f, "UPDATE shift SET need=7 WHERE id='a'");
     fx_build(f, 100);
     fx_get(f, "\"ack\":1,\"v0\":500,\"lost\":[1],\"keep\":[],\"bad\":[]",

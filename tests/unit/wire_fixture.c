@@ -159,6 +159,21 @@ void fx_meet(struct wire_fixture *f)
     fx_get(f, NO_VERDICTS, "[]");
 }
 
+void fx_meet_shift(struct wire_fixture *f)
+{
+    fx_meet(f);
+    fx_get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "10", "1", "planned")));
+}
+
+void fx_accept(struct wire_fixture *f, int64_t ack, int64_t v0)
+{
+    char verdicts[128];
+    snprintf(verdicts, sizeof verdicts,
+             "\"ack\":%lld,\"v0\":%lld,\"lost\":[],\"keep\":[],\"bad\":[]", (long long)ack,
+             (long long)v0);
+    fx_get(f, verdicts, "[]");
+}
+
 void fx_insert_shifts(struct wire_fixture *f, int64_t count)
 {
     for (int64_t i = 0; i < count; i++) {

@@ -45,6 +45,10 @@ void fx_apply_rows(struct wire_fixture *f, const struct page *page, size_t from,
 void fx_get(struct wire_fixture *f, const char *verdicts, const char *pull);
 /* First contact: the incarnation is known afterwards. */
 void fx_meet(struct wire_fixture *f);
+/* And then the shift "a" has come, at version 10. */
+void fx_meet_shift(struct wire_fixture *f);
+/* The push up to this lseq is accepted whole. */
+void fx_accept(struct wire_fixture *f, int64_t ack, int64_t v0);
 void fx_insert_shifts(struct wire_fixture *f, int64_t count);
 
 #define ASSERT_TEXT(f, sql, wanted)                                                                \
