@@ -119,38 +119,14 @@ static bool next_member(struct cursor *c, bool first, struct span *ret_key, stru
     return *ret_ok;
 }
 
-static int hex_value(char ch)
-{
-    if (ch >= '0' && ch <= '9')
-        return ch - '0';
-    if (ch >= 'a' && ch <= 'f')
-        return ch - 'a' + 10;
-    return ch >= 'A' && ch <= 'F' ? ch - 'A' + 10 : -1;
-}
-
-/* The unit of "\uXXXX" at `at`, -1 when there is none. */
-static int escaped_unit(const char *at, const char *end)
-{
-    if (end - at < 6 || at[0] != '\\' || at[1] != 'u')
-        return -1;
-    int unit = 0;
-    for (int i = 2; i < 6; i++) {
-        int digit = hex_value(at[i]);
-        if (digit < 0)
-            return -1;
-        unit = unit * 16 + digit;
-    }
-    return unit;
-}
-
 /* Steps over one escape; false when it stands for no character. */
 static bool step_escape(const char **at, const char *end)
 {
-    int unit = escaped_unit(*at, end);
+    int unit = text_escaped_unit(*at, end);
     if (unit == 0 || (unit >= 0xdc00 && unit <= 0xdfff))
         return false;
     if (unit >= 0xd800 && unit <= 0xdbff) {
-        int low = escaped_unit(*at + 6, end);
+        int low = text_escaped_unit(*at + 6, end);
         if (low < 0xdc00 || low > 0xdfff)
             return false;
         *at += 12;

@@ -255,6 +255,14 @@ int text_from_hex(const char *hex, size_t hex_size, uint8_t *ret, size_t max)
     return (int)(hex_size / 2);
 }
 
+int text_escaped_unit(const char *at, const char *end)
+{
+    uint8_t unit[2];
+    bool is_one = end - at >= 6 && at[0] == '\\' && at[1] == 'u' &&
+                  text_from_hex(at + 2, 4, unit, sizeof unit) == 2;
+    return is_one ? unit[0] << 8 | unit[1] : -1;
+}
+
 bool text_equal(const char *a, const char *b)
 {
     return a != NULL && b != NULL && strcmp(a, b) == 0;

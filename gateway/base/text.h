@@ -48,6 +48,9 @@ void text_of_u64(uint64_t number, char ret[17]);
 /* Returns the byte count or -1 (odd length, other characters, more than max). */
 int text_from_hex(const char *hex, size_t hex_size, uint8_t *ret, size_t max);
 
+/* The UTF-16 unit of JSON's escape \uXXXX that begins at `at`; -1: none begins there. */
+int text_escaped_unit(const char *at, const char *end);
+
 /* True when both are the same string; NULL equals nothing. */
 bool text_equal(const char *a, const char *b);
 

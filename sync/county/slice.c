@@ -150,25 +150,11 @@ bool slice_body(const char *body, size_t size, const char *member, struct slice 
 
 /* --- what no text of PostgreSQL holds --- */
 
-static int32_t hex4(const char *at, const char *end)
-{
-    int32_t value = 0;
-    if (end - at < 6 || at[0] != '\\' || at[1] != 'u')
-        return -1;
-    for (int i = 2; i < 6; i++) {
-        const char *digits = "0123456789abcdef0123456789ABCDEF";
-        const char *digit = at[i] != '\0' ? strchr(digits, at[i]) : NULL;
-        if (digit == NULL)
-            return -1;
-        value = value * 16 + (int32_t)(digit - digits) % 16;
-    }
-    return value;
-}
-
 /* An escape: its size; *ret_instead: what comes in its place, NULL when it may stay. */
 static size_t judge_escape(const char *at, const char *end, const char **ret_instead)
 {
-    int32_t unit = hex4(at, end), next = unit >= 0 ? hex4(at + 6, end) : -1;
+    int unit = text_escaped_unit(at, end);
+    int next = unit >= 0 ? text_escaped_unit(at + 6, end) : -1;
     if (unit < 0)
         return 2;
     if (unit >= 0xd800 && unit < 0xdc00 && next >= 0xdc00 && next < 0xe000)

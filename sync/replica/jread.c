@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "gateway/base/text.h"
+
 enum { DEPTH_MAX = 1000 }; /* of what is nested in a member */
 
 /* --- reading JSON --- */
@@ -30,36 +32,13 @@ static bool is_digit(char ch)
     return ch >= '0' && ch <= '9';
 }
 
-static int hex_value(char ch)
-{
-    if (is_digit(ch))
-        return ch - '0';
-    char low = (char)(ch | 0x20);
-    return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
-}
-
-/* The four digits of \uXXXX; -1: there are none. */
-static int unit_at(const char *at, const char *end)
-{
-    int unit = 0;
-    if (end - at < 4)
-        return -1;
-    for (int i = 0; i < 4; i++) {
-        int digit = hex_value(at[i]);
-        if (digit < 0)
-            return -1;
-        unit = unit * 16 + digit;
-    }
-    return unit;
-}
-
 /* Behind the backslash. */
 static bool skip_escape(struct jread *c)
 {
     char ch = c->at < c->end ? *c->at++ : '\0';
     if (ch != 'u')
         return ch != '\0' && strchr("\"\\/bfnrt", ch) != NULL;
-    int unit = unit_at(c->at, c->end);
+    int unit = text_escaped_unit(c->at - 2, c->end);
     c->nul = c->nul || unit == 0;
     c->at += 4;
     return unit >= 0;
@@ -300,10 +279,10 @@ static size_t put_utf8(int code, char *ret)
 /* At the digits of a \uXXXX; a pair of surrogates is one character. */
 static size_t put_unit(const char **at, const char *end, char *ret)
 {
-    int code = unit_at(*at, end);
+    int code = text_escaped_unit(*at - 2, end);
     *at += 4;
-    if (code >= 0xd800 && code < 0xdc00 && end - *at >= 6 && (*at)[0] == '\\' && (*at)[1] == 'u') {
-        int low = unit_at(*at + 2, end);
+    if (code >= 0xd800 && code < 0xdc00) {
+        int low = text_escaped_unit(*at, end);
         if (low >= 0xdc00 && low < 0xe000) {
             *at += 6;
             code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);

@@ -228,6 +228,19 @@ static void test_hex(void **state)
     assert_int_equal(text_from_hex("00000000", 8, bytes, 3), -1);
 }
 
+static void test_escaped_units(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int unit;
+    } rows[] = {{"\\u4e2D", 0x4e2d}, {"\\u0000", 0},  {"\\uffff ", 0xffff}, {"\\u4e2", -1},
+                {"\\u4e2g", -1},     {"\\n4e2d", -1}, {"u4e2d ", -1},       {"", -1}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_int_equal(text_escaped_unit(rows[i].text, rows[i].text + strlen(rows[i].text)),
+                         rows[i].unit);
+}
+
 static void test_equal(void **state)
 {
     (void)state;
@@ -251,6 +264,7 @@ int main(void)
         cmocka_unit_test(test_no_phone),
         cmocka_unit_test(test_mask),
         cmocka_unit_test(test_hex),
+        cmocka_unit_test(test_escaped_units),
         cmocka_unit_test(test_equal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
