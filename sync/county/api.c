@@ -28,16 +28,6 @@ static const struct route {
     {"GET", "/v1/health", METER_OTHER, true},    {"GET", "/metrics", METER_OTHER, true},
 };
 
-static void fail(struct http_answer *answer, int status, const char *sentence)
-{
-    struct json *body = json_new_object();
-    json_set_text(body, "error", sentence);
-    buf_clear(&answer->body);
-    json_write(body, &answer->body);
-    json_free(body);
-    answer->status = status;
-}
-
 static int spread_s(const char *who)
 {
     unsigned hash = 2166136261U;
@@ -49,9 +39,9 @@ static int spread_s(const char *who)
 static void fail_store(struct http_answer *answer, const struct err *err, const char *who)
 {
     log_warn("county.store", "station=%s error=\"%s\"", who, err->text);
-    fail(answer, 503,
-         err->code == ERR_BUSY ? "the county is busy: try again later"
-                               : "the county cannot write now: try again later");
+    http_refuse(answer, 503,
+                err->code == ERR_BUSY ? "the county is busy: try again later"
+                                      : "the county cannot write now: try again later");
     answer->retry_after_s = RETRY_LEAST_S + spread_s(who);
 }
 
@@ -76,7 +66,7 @@ static bool within_quota(const struct api *api, const struct http_request *reque
     int64_t wait_ms = meter_admit(api->meter, who, clock_mono_ms(api->clock));
     if (wait_ms == 0)
         return true;
-    fail(answer, 503, "the station is over its quota of this minute: try again later");
+    http_refuse(answer, 503, "the station is over its quota of this minute: try again later");
     answer->retry_after_s = 1 + (int)(wait_ms / 1000) + spread_s(who);
     return false;
 }
@@ -128,12 +118,13 @@ bool api_admit(const struct api *api, struct store *store, struct http_request *
     const struct route *route = find_route(request, &path);
     bool hidden = strcmp(request->path, "/metrics") == 0 && !request->local;
     if (!path || hidden) {
-        fail(answer, 404,
-             "there is no such path: see /v1/sync, /v1/boot, /v1/digest, /v1/giveback, /v1/enroll");
+        http_refuse(
+            answer, 404,
+            "there is no such path: see /v1/sync, /v1/boot, /v1/digest, /v1/giveback, /v1/enroll");
         return false;
     }
     if (route == NULL) {
-        fail(answer, 405, "this method does not fit this path");
+        http_refuse(answer, 405, "this method does not fit this path");
         return false;
     }
     if (route->meter == METER_ENROLL || route->meter == METER_RENEW)
@@ -142,7 +133,7 @@ bool api_admit(const struct api *api, struct store *store, struct http_request *
         return true;
     int code = authenticate(api, store, request, route->meter, answer, &err);
     if (code == ERR_DENIED && answer->status == 0)
-        fail(answer, 401, err.text);
+        http_refuse(answer, 401, err.text);
     else if (code != ERR_OK && code != ERR_DENIED)
         fail_store(answer, &err, "");
     return code == ERR_OK && within_quota(api, request, answer);
@@ -183,14 +174,14 @@ static bool read_boot(const struct http_request *request, struct store_boot *ret
                    query_int(request, "v0", 0, &ret->v0) &&
                    query_int(request, "max", LIMIT_SYNC_PAGE_MIN_BYTES, &ret->max_bytes);
     if (!numbers)
-        fail(answer, 400, "p, sv, inc, v0 and max are whole numbers");
+        http_refuse(answer, 400, "p, sv, inc, v0 and max are whole numbers");
     else if (p != PROTOCOL_VERSION || sv < PROTOCOL_SCHEMA_OLDEST || sv > PROTOCOL_SCHEMA)
-        fail(answer, 426, "this county does not serve this protocol or schema");
+        http_refuse(answer, 426, "this county does not serve this protocol or schema");
     else if (!text_equal(query(request, "station"), request->station.scope))
-        fail(answer, 401, "the token belongs to another station");
+        http_refuse(answer, 401, "the token belongs to another station");
     else if (strlen(ret->after) > LIMIT_ROW_ID_BYTES ||
              !text_utf8_valid(ret->after, strlen(ret->after)))
-        fail(answer, 400, "after is an id");
+        http_refuse(answer, 400, "after is an id");
     else
         return true;
     return false;

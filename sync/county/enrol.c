@@ -32,17 +32,6 @@ struct asked {
     char digits[SLIP_DIGITS + 1];
 };
 
-static int refuse(struct http_answer *answer, int status, const char *sentence)
-{
-    struct json *body = json_new_object();
-    json_set_text(body, "error", sentence);
-    buf_clear(&answer->body);
-    json_write(body, &answer->body);
-    json_free(body);
-    answer->status = status;
-    return ERR_OK;
-}
-
 /* --- codes --- */
 
 static void hash_code(const uint8_t code[SLIP_CODE_BYTES], char ret[SEAL_HASH_DIGITS + 1])
@@ -193,7 +182,7 @@ static int issue_and_answer(const struct enrol *enrol, struct store *store,
                                                                             : METER_ENROL_ISSUED);
     if (code == ERR_LIMIT) {
         answer->retry_after_s = 3600;
-        return refuse(answer, 503, err->text);
+        return http_refuse(answer, 503, err->text);
     }
     return code;
 }
@@ -204,7 +193,7 @@ static int deny(const struct enrol *enrol, const struct asked *asked,
     meter_enrolment(enrol->meter, METER_ENROL_DENIED);
     log_warn("county.enrol_denied", "station=%s address=%s digits=%s why=\"%s\"",
              asked->enrol.station, request->address, asked->digits, why);
-    return refuse(answer, 403, why);
+    return http_refuse(answer, 403, why);
 }
 
 static int deny_code(const struct enrol *enrol, struct store *store, const struct asked *asked,
@@ -231,7 +220,7 @@ static int answer_asked(const struct enrol *enrol, struct store *store, const st
         return deny(enrol, asked, request, found->why, answer);
     case STORE_ENROL_FULL:
         answer->retry_after_s = ENROL_RETRY_S;
-        return refuse(answer, 503, found->why);
+        return http_refuse(answer, 503, found->why);
     default:
         return issue_and_answer(enrol, store, asked, found, answer, err);
     }
@@ -259,7 +248,7 @@ static int tell_wait(const struct enrol *enrol, int64_t wait_ms, const char *why
 {
     meter_enrolment(enrol->meter, METER_ENROL_LOCKED);
     answer->retry_after_s = 1 + (int)(wait_ms / 1000);
-    return refuse(answer, 503, why);
+    return http_refuse(answer, 503, why);
 }
 
 static int judge_first(const struct enrol *enrol, struct store *store, struct asked *asked,
@@ -288,7 +277,7 @@ int enrol_handle_first(const struct enrol *enrol, struct store *store,
     struct asked asked;
     struct err why = {0};
     if (enrol->ca == NULL)
-        return refuse(answer, 404, "this county does not enrol: `touyan-county ca init`");
+        return http_refuse(answer, 404, "this county does not enrol: `touyan-county ca init`");
     int64_t wait_ms =
         meter_admit_stranger(enrol->meter, request->address, clock_mono_ms(enrol->clock));
     if (wait_ms > 0)
@@ -297,7 +286,7 @@ int enrol_handle_first(const struct enrol *enrol, struct store *store,
     int code = json_parse(request->body, request->size, &body, &why);
     if (code == ERR_OK)
         code = read_asked(enrol, body, &asked, &why);
-    code = code != ERR_OK ? refuse(answer, code == ERR_LIMIT ? 413 : 400, why.text)
+    code = code != ERR_OK ? http_refuse(answer, code == ERR_LIMIT ? 413 : 400, why.text)
                           : judge_first(enrol, store, &asked, request, answer, err);
     json_free(body);
     return code;
@@ -330,14 +319,15 @@ int enrol_handle_renewal(const struct enrol *enrol, struct store *store,
     struct asked asked;
     struct err why = {0};
     if (enrol->ca == NULL || !request->by_cert)
-        return refuse(answer, 403, "only the holder of a certificate of this county renews it");
+        return http_refuse(answer, 403,
+                           "only the holder of a certificate of this county renews it");
     int code = json_parse(request->body, request->size, &body, &why);
     if (code == ERR_OK)
         code = read_asked(enrol, body, &asked, &why);
     if (code != ERR_OK) {
-        code = refuse(answer, code == ERR_LIMIT ? 413 : 400, why.text);
+        code = http_refuse(answer, code == ERR_LIMIT ? 413 : 400, why.text);
     } else if (!text_equal(asked.enrol.station, request->station.scope)) {
-        code = refuse(answer, 401, "the certificate belongs to another station");
+        code = http_refuse(answer, 401, "the certificate belongs to another station");
     } else {
         asked.enrol.address = request->address;
         code = renew(enrol, store, &asked, request, answer, err);

@@ -18,6 +18,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include "gateway/base/json.h"
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
 #include "sync/zip.h"
@@ -191,11 +192,15 @@ static void read_client_cert(struct MHD_Connection *connection, struct http_requ
     ret->cert_size = chain[0].size;
 }
 
-static void answer_error(struct http_answer *answer, int status, const char *sentence)
+int http_refuse(struct http_answer *answer, int status, const char *sentence)
 {
-    answer->status = status;
+    struct json *body = json_new_object();
+    json_set_text(body, "error", sentence);
     buf_clear(&answer->body);
-    buf_printf(&answer->body, "{\"error\":\"%s\"}", sentence);
+    json_write(body, &answer->body);
+    json_free(body);
+    answer->status = status;
+    return ERR_OK;
 }
 
 static void *on_uri(void *ctx, const char *uri, struct MHD_Connection *connection)
@@ -271,12 +276,12 @@ static bool admit(struct http *http, struct MHD_Connection *connection, struct t
     int64_t size = 0;
     if (length != NULL &&
         (!text_to_int64(length, 0, INT64_MAX, &size) || size > LIMIT_SYNC_BODY_BYTES)) {
-        answer_error(&transfer->answer, 413, "the body is larger than 8 MiB: send it in parts");
+        http_refuse(&transfer->answer, 413, "the body is larger than 8 MiB: send it in parts");
         return false;
     }
     transfer->zstd = encoding != NULL && strcasecmp(encoding, "zstd") == 0;
     if (encoding != NULL && !transfer->zstd && strcasecmp(encoding, "identity") != 0) {
-        answer_error(&transfer->answer, 415, "Content-Encoding is zstd or identity");
+        http_refuse(&transfer->answer, 415, "Content-Encoding is zstd or identity");
         return false;
     }
     return http->handler.admit(http->handler.ctx, &transfer->request, &transfer->answer);
@@ -315,7 +320,7 @@ static void take_chunk(struct http *http, struct MHD_Connection *connection,
 {
     if (!buf_add(&transfer->raw, bytes, size)) {
         transfer->refused = true;
-        answer_error(&transfer->answer, 413, "the body is larger than this path takes");
+        http_refuse(&transfer->answer, 413, "the body is larger than this path takes");
     }
     set_deadline(http, connection, transfer->start_ms + time_for(transfer->raw.size));
 }
@@ -329,7 +334,7 @@ static void finish(struct http *http, struct transfer *transfer)
     if (transfer->zstd) {
         int code = zip_open(request->body, request->size, &transfer->body, &err);
         if (code != ERR_OK) {
-            answer_error(&transfer->answer, code == ERR_LIMIT ? 413 : 400, err.text);
+            http_refuse(&transfer->answer, code == ERR_LIMIT ? 413 : 400, err.text);
             return;
         }
         request->body = buf_text(&transfer->body);

@@ -52,6 +52,9 @@ struct http_answer {
     struct buf body;   /* JSON; packed on its way out if the client takes that */
 };
 
+/* The answer is {"error": sentence} and nothing else; ERR_OK. */
+int http_refuse(struct http_answer *answer, int status, const char *sentence);
+
 struct http_handler {
     void *ctx;
     /* Called with the headers only, on any thread. False: the answer is final, no body is read. */

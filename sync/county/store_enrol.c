@@ -108,19 +108,6 @@ static int add_code(struct db *db, const char *name, const char *code_hash, stru
     return code != ERR_OK ? code : audit(db, "station.code", name, "", err);
 }
 
-int store_enrol_code(struct store *store, const char *name, const char *scope,
-                     const char *code_hash, struct err *err)
-{
-    struct db *db = db_of(store);
-    int code = db_begin(db, false, err);
-    if (code != ERR_OK)
-        return code;
-    code = want_station(db, name, scope, err);
-    if (code == ERR_OK)
-        code = add_code(db, name, code_hash, err);
-    return db_end(db, code, err);
-}
-
 static int add_serial(struct db *db, const char *name, const char *serial, struct err *err)
 {
     int code = db_run(
@@ -132,8 +119,10 @@ static int add_serial(struct db *db, const char *name, const char *serial, struc
     return code != ERR_OK ? code : audit(db, "station.serial", name, serial, err);
 }
 
-int store_enrol_serial(struct store *store, const char *name, const char *scope, const char *serial,
-                       struct err *err)
+typedef int add_promise(struct db *db, const char *name, const char *what, struct err *err);
+
+static int promise(struct store *store, const char *name, const char *scope, add_promise *add,
+                   const char *what, struct err *err)
 {
     struct db *db = db_of(store);
     int code = db_begin(db, false, err);
@@ -141,8 +130,20 @@ int store_enrol_serial(struct store *store, const char *name, const char *scope,
         return code;
     code = want_station(db, name, scope, err);
     if (code == ERR_OK)
-        code = add_serial(db, name, serial, err);
+        code = add(db, name, what, err);
     return db_end(db, code, err);
+}
+
+int store_enrol_code(struct store *store, const char *name, const char *scope,
+                     const char *code_hash, struct err *err)
+{
+    return promise(store, name, scope, add_code, code_hash, err);
+}
+
+int store_enrol_serial(struct store *store, const char *name, const char *scope, const char *serial,
+                       struct err *err)
+{
+    return promise(store, name, scope, add_serial, serial, err);
 }
 
 int store_enrol_revoke(struct db *db, const char *name, struct err *err)
