@@ -2,6 +2,8 @@
 #include "sync/wire_sql.h"
 
 #include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "gateway/base/buf.h"
@@ -14,6 +16,17 @@ static const char *finish(struct buf *sql)
 {
     assert(!sql->failed);
     return sql->bytes; /* kept for ever */
+}
+
+__attribute__((format(printf, 1, 2))) static const char *print_sql(const char *format, ...)
+{
+    char *sql = NULL;
+    va_list args;
+    va_start(args, format);
+    if (vasprintf(&sql, format, args) < 0)
+        abort();
+    va_end(args);
+    return sql;
 }
 
 /* Column list of json_object: "'name', t.name, …". */
@@ -291,21 +304,14 @@ static const char *make_store(const struct table *table, bool some)
 
 static const char *make_learn(const struct table *table)
 {
-    struct buf sql;
-    buf_init(&sql, SQL_BYTES_MAX);
-    buf_printf(&sql,
-               "DELETE FROM sync_lacks WHERE tid = %d AND pk IN (SELECT t.id FROM "
-               "json_rows(?1, '_v,id') JOIN %s t ON t.id = c1 AND t._v = c0)",
-               table->tid, table->name);
-    return finish(&sql);
+    return print_sql("DELETE FROM sync_lacks WHERE tid = %d AND pk IN (SELECT t.id FROM "
+                     "json_rows(?1, '_v,id') JOIN %s t ON t.id = c1 AND t._v = c0)",
+                     table->tid, table->name);
 }
 
 static const char *make_drop(const struct table *table)
 {
-    struct buf sql;
-    buf_init(&sql, SQL_BYTES_MAX);
-    buf_printf(&sql, "DELETE FROM %s WHERE id = ?1 AND (?2 IS NULL OR scope = ?2)", table->name);
-    return finish(&sql);
+    return print_sql("DELETE FROM %s WHERE id = ?1 AND (?2 IS NULL OR scope = ?2)", table->name);
 }
 
 static const char *make_show(const struct table *table)
@@ -321,24 +327,18 @@ static const char *make_show(const struct table *table)
 /* What the county knew of the row when the earliest of its changes here was made. */
 static const char *make_known(const struct table *table)
 {
-    struct buf sql;
-    buf_init(&sql, SQL_BYTES_MAX);
-    buf_printf(&sql,
-               "SELECT min(_v, coalesce((SELECT min(base) FROM sync_out WHERE tid = %d AND tid <> "
-               "18 AND pk = ?1 AND st <> 2 AND st <> 4), _v)) FROM %s WHERE id = ?1",
-               table->tid, table->name);
-    return finish(&sql);
+    return print_sql(
+        "SELECT min(_v, coalesce((SELECT min(base) FROM sync_out WHERE tid = %d AND tid <> "
+        "18 AND pk = ?1 AND st <> 2 AND st <> 4), _v)) FROM %s WHERE id = ?1",
+        table->tid, table->name);
 }
 
 static const char *make_scan(const struct table *table)
 {
-    struct buf sql;
-    buf_init(&sql, SQL_BYTES_MAX);
-    buf_printf(&sql,
-               "SELECT id, scope, _v, EXISTS (SELECT 1 FROM sync_lacks WHERE tid = %d AND pk = id) "
-               "FROM %s WHERE id > ?1 ORDER BY id LIMIT ?2",
-               table->tid, table->name);
-    return finish(&sql);
+    return print_sql(
+        "SELECT id, scope, _v, EXISTS (SELECT 1 FROM sync_lacks WHERE tid = %d AND pk = id) "
+        "FROM %s WHERE id > ?1 ORDER BY id LIMIT ?2",
+        table->tid, table->name);
 }
 
 /* Marks that are not settled; not those that only wait for a row with their own change. */
