@@ -50,6 +50,7 @@ struct transport_curl_options {
     /* The county's own authority, instead of ca_file; NULL: none. Copied. */
     const struct x509_pin *ca_pin;
     const char *identity_file; /* our key and certificate, read before each request; NULL: none */
+    int silent_s;              /* it gives up when no byte came or went for so long; 0: 90 */
 };
 
 /* Texts are copied. ERR_INVALID: says which option is wrong. */

@@ -69,6 +69,7 @@ struct curl_transport {
     char identity_file[LIMIT_PATH_BYTES];
     struct x509_pin ca_pin;
     bool has_ca_pin;
+    int silent_s;
 
     enum phase phase;
     bool aborted;
@@ -585,6 +586,7 @@ static int copy_options(struct curl_transport *self, const struct transport_curl
     if (code != ERR_OK)
         return code;
     self->has_ca_pin = options->ca_pin != NULL;
+    self->silent_s = options->silent_s;
     if (self->has_ca_pin)
         self->ca_pin = *options->ca_pin;
     bool fits =
@@ -633,7 +635,8 @@ static void set_easy(struct curl_transport *self)
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_S);
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, (long)LOW_SPEED_BYTES_PER_S);
-    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)LOW_SPEED_S);
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME,
+                     self->silent_s > 0 ? (long)self->silent_s : (long)LOW_SPEED_S);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, self);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, self->curl_error);

@@ -695,6 +695,79 @@ static void a_token_is_the_second_way_unless_certificates_are_required(void **st
     box_fini(&box);
 }
 
+/* --- sent away for a while --- */
+
+static int say_hello(struct world *w, const char *name, char header[AUTH_TOKEN_DIGITS + 16])
+{
+    char token[AUTH_TOKEN_DIGITS + 1], body[200];
+    if (header[0] == '\0') {
+        assert_int_equal(auth_add_station(w->f->store, &w->f->rnd, name, name, token, NULL),
+                         ERR_OK);
+        snprintf(header, AUTH_TOKEN_DIGITS + 16, "Bearer %s", token);
+    }
+    snprintf(body, sizeof body,
+             "{\"p\":1,\"sv\":1,\"station\":\"%s\",\"inc\":0,\"tok\":\"\",\"acked\":0,\"fp\":\"\","
+             "\"push\":[],\"pull\":{},\"max\":4096}",
+             name);
+    call(w, "/v1/sync", NULL, header, body);
+    return w->status;
+}
+
+static void who_is_over_its_quota_waits_alone_and_comes_back_apart(void **state)
+{
+    struct world *w = *state;
+    static const char *const NAMES[] = {"S0201", "S0202", "S0203", "S0204"};
+    char headers[4][AUTH_TOKEN_DIGITS + 16] = {"", "", "", ""};
+    int after[4], different = 0;
+    int64_t now_ms = clock_mono_ms(w->api.clock);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(say_hello(w, NAMES[i], headers[i]), 200);
+        for (int n = 0; n < LIMIT_QUOTA_REQUESTS; n++)
+            meter_admit(w->api.meter, NAMES[i], now_ms);
+        assert_int_equal(say_hello(w, NAMES[i], headers[i]), 503);
+        says(w, "quota");
+        after[i] = w->retry_after_s;
+        assert_in_range(after[i], 1, QUOTA_WINDOW_MS / 1000 + 21);
+        assert_int_equal(say_hello(w, NAMES[i], headers[i]), 503);
+        assert_int_equal(w->retry_after_s, after[i]); /* by its name, not by chance */
+        different += i > 0 && after[i] != after[0];
+    }
+    assert_true(different > 0);
+    char other[AUTH_TOKEN_DIGITS + 16] = "";
+    assert_int_equal(say_hello(w, "S0205", other), 200);
+    w->f->cells.mono_ms += QUOTA_WINDOW_MS;
+    assert_int_equal(say_hello(w, NAMES[0], headers[0]), 200);
+}
+
+static int be_busy(struct store *store, const struct store_station *station, const char *body,
+                   size_t size, struct store_answer *answer, struct err *err)
+{
+    (void)store, (void)station, (void)body, (void)size, (void)answer;
+    return err_set(err, ERR_BUSY, "somebody else writes");
+}
+
+static void a_busy_county_says_when_to_come_back(void **state)
+{
+    struct world *w = *state;
+    struct store *store = w->f->store;
+    const struct store_ops *real = store->ops;
+    struct store_ops busy = *real;
+    char one[AUTH_TOKEN_DIGITS + 16] = "", two[AUTH_TOKEN_DIGITS + 16] = "";
+    assert_int_equal(say_hello(w, "S0201", one), 200);
+    assert_int_equal(say_hello(w, "S0202", two), 200);
+    busy.sync = be_busy;
+    store->ops = &busy;
+    assert_int_equal(say_hello(w, "S0201", one), 503);
+    says(w, "busy");
+    int after = w->retry_after_s;
+    assert_in_range(after, 5, 25);
+    assert_int_equal(say_hello(w, "S0202", two), 503);
+    assert_in_range(w->retry_after_s, 5, 25);
+    assert_int_not_equal(w->retry_after_s, after);
+    store->ops = real;
+    assert_int_equal(say_hello(w, "S0201", one), 200);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -720,6 +793,8 @@ int main(void)
         TEST(what_is_used_up_stays_so_in_a_restored_county),
         TEST(anothers_certificate_is_nobodys),
         TEST(a_token_is_the_second_way_unless_certificates_are_required),
+        TEST(who_is_over_its_quota_waits_alone_and_comes_back_apart),
+        TEST(a_busy_county_says_when_to_come_back),
     };
     return cmocka_run_group_tests(all, NULL, NULL);
 }

@@ -197,6 +197,28 @@ static void problems_are_told_by_line_and_nothing_is_imported(void **state)
     assert_int_equal(county_int(f, "SELECT count(*) FROM person"), 2);
 }
 
+static void a_preview_says_what_would_be_and_changes_nothing(void **state)
+{
+    struct county_fixture *f = *state;
+    char path[300], *paths[] = {path};
+    char report[4096] = "";
+    struct store_import_result result = {0};
+    struct err err = {0};
+    county_file(f, "person.csv", PEOPLE, sizeof PEOPLE - 1);
+    snprintf(path, sizeof path, "%s/person.csv", f->folder);
+    FILE *out = fmemopen(report, sizeof report, "w");
+    struct import_options preview = {.dry_run = true, .out = out};
+    assert_int_equal(import_paths(f->store, &preview, paths, 1, &result, &err), ERR_OK);
+    fclose(out);
+    assert_true(result.added > 0);
+    assert_int_equal(county_int(f, "SELECT count(*) FROM person"), 0);
+    assert_int_equal(county_int(f, "SELECT count(*) FROM feed"), 0);
+    assert_int_equal(county_int(f, "SELECT count(*) FROM audit WHERE what='import'"), 0);
+    assert_int_equal(county_import(f, "person.csv", NULL, false), ERR_OK);
+    assert_int_equal(f->result.added, result.added);
+    assert_int_equal(county_int(f, "SELECT count(*) FROM person"), result.added);
+}
+
 static void wrong_files_are_told(void **state)
 {
     struct county_fixture *f = *state;
@@ -336,6 +358,27 @@ static void tokens_are_kept_as_hashes_and_revoked(void **state)
     assert_int_equal(f->store->ops->station_revoke(f->store, "east", &err), ERR_NOT_FOUND);
 }
 
+static void what_people_do_is_audited(void **state)
+{
+    struct county_fixture *f = *state;
+    const struct store_ops *ops = f->store->ops;
+    char token[AUTH_TOKEN_DIGITS + 1];
+    assert_int_equal(auth_add_station(f->store, &f->rnd, "east", "S0117", token, NULL), ERR_OK);
+    assert_int_equal(ops->station_grant(f->store, "east", "T03", true, NULL), ERR_OK);
+    assert_int_equal(ops->station_grant(f->store, "east", "T03", false, NULL), ERR_OK);
+    assert_int_equal(ops->station_revoke(f->store, "east", NULL), ERR_OK);
+    assert_int_equal(county_import(f, "person.csv", PEOPLE, false), ERR_OK);
+    static const char *const WHAT[] = {"station.add", "station.grant", "station.ungrant",
+                                       "station.revoke", "import"};
+    for (size_t i = 0; i < sizeof WHAT / sizeof *WHAT; i++) {
+        char sql[96];
+        snprintf(sql, sizeof sql, "SELECT count(*) FROM audit WHERE at=%lld AND what='%s'",
+                 (long long)f->cells.wall_ms, WHAT[i]);
+        assert_int_equal(county_int(f, sql), 1);
+    }
+    assert_int_equal(county_int(f, "SELECT count(*) FROM audit WHERE detail LIKE '%1001001%'"), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, county_setup, county_teardown)
 
 int main(void)
@@ -350,6 +393,7 @@ int main(void)
         TEST(a_row_that_moves_leaves_its_old_scope),
         TEST(a_forgotten_row_does_not_come_back_by_the_same_import),
         TEST(problems_are_told_by_line_and_nothing_is_imported),
+        TEST(a_preview_says_what_would_be_and_changes_nothing),
         TEST(wrong_files_are_told),
         TEST(spreadsheets_of_windows_are_read),
         TEST(holidays_are_read_and_an_unknown_year_is_told),
@@ -357,6 +401,7 @@ int main(void)
         TEST(its_own_echo_is_left_out_and_passed),
         TEST(a_cursor_of_another_database_is_refused),
         TEST(tokens_are_kept_as_hashes_and_revoked),
+        TEST(what_people_do_is_audited),
     };
     return cmocka_run_group_tests(all, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* PostgreSQL only: transactions that wait for each other. with_postgres.py runs it. */
+/* PostgreSQL only: transactions that wait for each other, several counties. with_postgres.py runs
+ * it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -89,6 +90,44 @@ static void what_is_ended_each_time_is_busy(void **state)
     buf_free(&answer.body);
 }
 
+/* A counter each: what one does moves nothing of the other's. */
+static void counties_of_one_database_do_not_meet(void **state)
+{
+    struct county_fixture *f = *state;
+    struct store *mine = f->store, *other = NULL;
+    struct err err = {0};
+    struct store_options options = {.path = f->path,
+                                    .county = "152224",
+                                    .clock = &f->clock,
+                                    .rnd = &f->rnd,
+                                    .seal = f->seal,
+                                    .new_epoch = true};
+    static const char TOKEN[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    if (store_open(&options, &other, &err) != ERR_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(mine->ops->station_add(mine, "east", "S0117", TOKEN, &err), ERR_OK);
+    struct store_station who;
+    assert_int_equal(other->ops->station_by_token(other, TOKEN, &who, &err), ERR_NOT_FOUND);
+    assert_int_equal(other->ops->station_add(other, "east", "S0117", TOKEN, &err), ERR_OK);
+    int64_t lseq = county_push(f, 1, "checkin", 0, 1, 1, ROW);
+    assert_string_equal(county_verdict(f, lseq), "ok");
+    int64_t v = county_int(f, "SELECT v FROM touyan.ctr WHERE county='0'");
+    assert_true(county_int(f, "SELECT v FROM touyan.ctr WHERE county='152224'") < v);
+    f->store = other;
+    county_sync(f, 0, "[]", "{}");
+    int inc = (int)json_int(f->reply, "inc", 0);
+    county_sync(f, inc, "[]", "{\"S0117\":[\"\",0]}");
+    assert_null(county_pulled(f, "c1"));
+    lseq = county_push(f, inc, "checkin", 0, 1, 1, ROW);
+    assert_string_equal(county_verdict(f, lseq), "ok");
+    f->store = mine;
+    other->ops->close(other);
+    assert_int_equal(county_int(f, "SELECT count(*) FROM touyan.checkin WHERE id='c1'"), 2);
+    assert_int_equal(county_int(f, "SELECT count(*) FROM touyan_152224.checkin"), 1);
+    assert_int_equal(county_int(f, "SELECT count(*) FROM touyan_0.checkin"), 1);
+    assert_int_equal(county_int(f, "SELECT v FROM touyan.ctr WHERE county='0'"), v);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, county_setup, county_teardown)
 
 int main(void)
@@ -96,6 +135,7 @@ int main(void)
     const struct CMUnitTest all[] = {
         TEST(one_that_is_ended_by_a_deadlock_is_repeated),
         TEST(what_is_ended_each_time_is_busy),
+        TEST(counties_of_one_database_do_not_meet),
     };
     if (getenv("TOUYAN_TEST_POSTGRESQL") == NULL) {
         fputs("no PostgreSQL: see with_postgres.py\n", stderr);

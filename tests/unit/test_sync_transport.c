@@ -112,6 +112,17 @@ static void write_token(struct fixture *f, const char *token)
     fclose(file);
 }
 
+static void open_transport(struct fixture *f, int silent_s)
+{
+    char url[64];
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/", f->server.port);
+    struct transport_curl_options options = {
+        .url = url, .token_file = f->token_file, .silent_s = silent_s};
+    struct err err = {0};
+    if (transport_curl_init(&f->transport, &f->loop, &options, &err) != ERR_OK)
+        fail_msg("%s", err.text);
+}
+
 static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
@@ -120,12 +131,7 @@ static int set_up(void **state)
     write_token(f, TOKEN "\n");
     start_server(&f->server);
     uv_loop_init(&f->loop);
-    char url[64];
-    snprintf(url, sizeof url, "http://127.0.0.1:%d/", f->server.port);
-    struct transport_curl_options options = {.url = url, .token_file = f->token_file};
-    struct err err = {0};
-    if (transport_curl_init(&f->transport, &f->loop, &options, &err) != ERR_OK)
-        fail_msg("%s", err.text);
+    open_transport(f, 0);
     *state = f;
     return 0;
 }
@@ -257,6 +263,19 @@ static void a_running_request_can_be_aborted_or_closed(void **state)
                       f); /* closed by tear_down */
 }
 
+/* A line that carries a byte now and then is a line; one that carries none is given up. */
+static void silence_ends_a_request(void **state)
+{
+    struct fixture *f = *state;
+    f->transport.close(f->transport.impl, on_closed, f);
+    uv_run(&f->loop, UV_RUN_DEFAULT);
+    open_transport(f, 2);
+    buf_clear(&f->server.answer);
+    exchange(f, "{}");
+    assert_int_equal(f->reply.code, ERR_TIMEOUT);
+    assert_non_null(strstr(f->reply.err.text, "too slow"));
+}
+
 static void a_dead_server_and_a_bad_token_are_said(void **state)
 {
     struct fixture *f = *state;
@@ -297,6 +316,7 @@ int main(void)
         TEST(a_bomb_is_refused),
         TEST(an_endless_body_is_cut),
         TEST(a_running_request_can_be_aborted_or_closed),
+        TEST(silence_ends_a_request),
         TEST(a_dead_server_and_a_bad_token_are_said),
         TEST(only_encrypted_or_loopback_urls_are_taken),
     };
