@@ -51,12 +51,30 @@ static void add_known(struct buf *b, const struct table *t, const struct sql_gro
     buf_add_text(b, "${|)::text})");
 }
 
+/* The same value of the same version, first given back by a station whose older schema lacked some
+ * of its columns: they are NULL here, and nothing else differs. */
+static void add_fills(struct buf *b, const struct table *t, const struct sql_group *group)
+{
+    sql_add_differ(b, t, group, 0);
+    EACH_COLUMN(c, t)
+    if (c->group == group->index)
+        buf_printf(b, " AND (t.\"%s\" IS NULL OR m.\"%s\" IS NOT DISTINCT FROM t.\"%s\")", c->name,
+                   c->name, c->name);
+    buf_add_text(b, " AND EXISTS(SELECT 1 ");
+    sql_add_regained(b, t, group);
+    buf_printf(b, " AND r.v=t.%s_v AND r.hv=" SINCE ")", group->name, group->stamp);
+}
+
 enum judgement { ACC, LOSE, UNSEEN, LOST, JUDGEMENTS };
 
 static void add_judgement(struct buf *b, const struct table *t, const struct sql_group *group,
                           enum judgement i)
 {
     buf_add_text(b, "+iif(");
+    if (i == ACC && group->index >= 0) {
+        add_fills(b, t, group);
+        buf_add_text(b, " OR ");
+    }
     add_news(b, t, group);
     buf_add_text(b, i == UNSEEN ? " AND NOT " : " AND ");
     sql_add_differ(b, t, group, 0);
@@ -108,8 +126,9 @@ static char *make_remember(const struct table *t, const struct sql_group *group,
         "END,?10,?7 FROM in_%d m LEFT JOIN \"%s\" t ON t.id=m.id WHERE (m.gm&%d)<>0 AND "
         "(m._new<>0 OR ((m.acc|m.lose|m.unseen|m.lost)&%d)<>0 OR (%s AND m._del<>0 AND t.id "
         "IS NULL)) AND %s ON CONFLICT(${|county,}tid,pk,grp) DO UPDATE SET hv=excluded.hv,"
-        "lv=iif(excluded.v<>0 AND excluded.v=regained.v,regained.lv,excluded.lv),v=excluded.v,"
-        "upto=excluded.upto,at=excluded.at WHERE excluded.hv>regained.hv",
+        "lv=iif(excluded.hv=regained.hv OR (excluded.v<>0 AND excluded.v=regained.v),regained.lv,"
+        "excluded.lv),v=excluded.v,upto=excluded.upto,at=excluded.at WHERE "
+        "excluded.hv>=regained.hv",
         t->tid, sql_group_number(group), group->stamp, group->stamp, bit, bit, group->name, t->tid,
         t->name, bit, bit, bit == BIT_DEL ? "TRUE" : "FALSE", COND);
     return sql_take(b);

@@ -394,6 +394,37 @@ static void giving_back_takes_no_column_away(void **state)
     assert_int_equal(county_int(f, "SELECT role FROM assignment"), 4);
 }
 
+/* A station of the older schema was the first to give a row back that the backup did not have. */
+static void what_the_first_giver_did_not_know_the_next_one_tells(void **state)
+{
+    struct county_fixture *f = *state;
+    struct fork fork;
+    char rows[512];
+    static const char *const ROLES[] = {"", "\"role\":4,", "\"role\":5,"};
+    fork_county(f, &fork);
+    for (int i = 0; i < 3; i++) {
+        snprintf(rows, sizeof rows,
+                 "[{\"t\":\"assignment\",\"r\":[{\"_v\":%lld,\"id\":\"a9\",\"scope\":\"S0117\","
+                 "\"shift_id\":\"s2\",\"person_id\":\"p1\",%s\"state\":\"confirmed\"}]}]",
+                 (long long)fork.lost_v, ROLES[i]);
+        give(f, &fork, rows);
+        assert_int_equal(json_int(f->reply, "taken", -1), i < 2);
+    }
+    assert_int_equal(county_int(f, "SELECT role FROM assignment WHERE id='a9'"), 4);
+    assert_int_equal(county_int(f, "SELECT count(*) FROM conflict"), 0);
+    /* those who have it without are told, and what is news later is news still */
+    county_sync(f, 0, "[]", "{}");
+    pull_from(f, (int)json_int(f->reply, "inc", 0), fork.common, fork.f);
+    assert_int_equal(json_int(county_pulled(f, "a9"), "role", 0), 4);
+    snprintf(rows, sizeof rows,
+             "[{\"t\":\"assignment\",\"r\":[{\"_v\":%lld,\"id\":\"a9\",\"scope\":\"S0117\","
+             "\"shift_id\":\"s3\",\"person_id\":\"p1\",\"role\":6,\"state\":\"confirmed\"}]}]",
+             (long long)fork.event_v);
+    give(f, &fork, rows);
+    assert_string_equal(county_text(f, "SELECT shift_id FROM assignment WHERE id='a9'"), "s3");
+    assert_int_equal(county_int(f, "SELECT count(*) FROM conflict"), 0);
+}
+
 static void of_two_givers_the_newer_wins(void **state)
 {
     struct county_fixture *f = *state;
@@ -691,6 +722,7 @@ int main(void)
         TEST(what_a_station_was_told_is_checked_like_a_cursor),
         TEST(a_restored_county_gets_its_rows_back),
         TEST(giving_back_takes_no_column_away),
+        TEST(what_the_first_giver_did_not_know_the_next_one_tells),
         TEST(of_two_givers_the_newer_wins),
         TEST(what_has_happened_since_is_not_overwritten),
         TEST(giving_back_is_for_ones_own_scope_and_for_a_time),
