@@ -30,6 +30,14 @@ touyan_with_at(sms_calls huawei)
 touyan_fuzz(atline touyan_modemline)
 touyan_fuzz(frame touyan_sms)
 
+# A day in fast time, a part of its messages; `./run sim sms_day` plays all of it.
+add_executable(sms_day sim/sms_day.c)
+target_link_libraries(sms_day PRIVATE touyan_smsstation)
+set_target_properties(sms_day PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+add_test(NAME sms_day COMMAND sms_day --share 10)
+add_test(NAME sms_day_huawei COMMAND sms_day --share 15 --driver at --make huawei --seed 3)
+set_tests_properties(sms_day sms_day_huawei PROPERTIES LABELS sim TIMEOUT 240)
+
 # The programs of bench/sms_queue.py: a station that only sends and receives, and libgammu alone.
 add_executable(bench_sms_station bench/sms/station.c)
 target_link_libraries(bench_sms_station PRIVATE touyan_sms)

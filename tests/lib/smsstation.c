@@ -28,17 +28,6 @@ static void die(const char *what, const char *why)
     abort();
 }
 
-static int64_t wall_ms(void *ctx)
-{
-    return clock_wall_ms(clock_real()) + ((struct smsstation *)ctx)->wall_offset_ms;
-}
-
-static int64_t mono_ms(void *ctx)
-{
-    (void)ctx;
-    return clock_mono_ms(clock_real());
-}
-
 /* --- the modem's process --- */
 
 static void start_sim(struct smsstation *station)
@@ -51,6 +40,8 @@ static void start_sim(struct smsstation *station)
                     station->control,
                     "--log",
                     station->book,
+                    "--clock",
+                    station->clock_path,
                     "--profile",
                     (char *)(uintptr_t)station->profile,
                     NULL};
@@ -130,6 +121,10 @@ int64_t smsstation_stat(struct smsstation *station, const char *name)
 static void on_text(void *ctx, const struct inbox_text *text)
 {
     struct smsstation *station = ctx;
+    if (station->on_text != NULL) {
+        station->on_text(ctx, text);
+        return;
+    }
     assert(station->text_count < STATION_TEXTS);
     struct smsstation_text *kept = &station->texts[station->text_count++];
     text_copy(kept->number, sizeof kept->number, text->number);
@@ -169,6 +164,7 @@ static const char *setting(const char *name, const char *preset)
 
 void smsstation_open(struct smsstation *station)
 {
+    struct err err = {0};
     *station = (struct smsstation){.driver = setting("TOUYAN_TEST_DRIVER", "gammu"),
                                    .profile = setting("TOUYAN_TEST_PROFILE", "")};
     snprintf(station->dir, sizeof station->dir, "/tmp/touyan-sms-XXXXXX");
@@ -177,6 +173,7 @@ void smsstation_open(struct smsstation *station)
     snprintf(station->link, sizeof station->link, "%s/tty", station->dir);
     snprintf(station->control, sizeof station->control, "%s/control", station->dir);
     snprintf(station->book, sizeof station->book, "%s/book", station->dir);
+    snprintf(station->clock_path, sizeof station->clock_path, "%s/clock", station->dir);
     snprintf(station->db, sizeof station->db, "%s/r.db", station->dir);
     station->modem = (struct sms_modem_options){.name = "gsm0",
                                                 .device = station->link,
@@ -185,7 +182,8 @@ void smsstation_open(struct smsstation *station)
                                                 .prompt_ms = PROMPT_MS,
                                                 .send_ms = SEND_MS,
                                                 .backoff_ms = BACKOFF_MS};
-    station->clock = (struct clock){station, wall_ms, mono_ms, mono_ms};
+    if (clock_open_fast(station->clock_path, &station->clock, &err) != ERR_OK)
+        die("clock", err.text);
     station->rnd = rnd_system();
     station->seal = seal_for_test();
     signal(SIGPIPE, SIG_IGN); /* a worker may be killed while it is written to */
@@ -195,6 +193,7 @@ void smsstation_open(struct smsstation *station)
 static void start_loop(struct smsstation *station)
 {
     uv_loop_init(&station->loop);
+    uv_loop_configure(&station->loop, UV_METRICS_IDLE_TIME);
     uv_check_init(&station->loop, &station->check);
     uv_prepare_init(&station->loop, &station->prepare);
     uv_timer_init(&station->loop, &station->beat);
@@ -221,6 +220,7 @@ void smsstation_start(struct smsstation *station)
         .modems = {station->modem, station->second},
         .modem_count = station->second.name != NULL ? 2 : 1,
         .read_secret = read_secret,
+        .limits = station->limits,
         .callbacks = {station, on_text, NULL},
     };
     if (sms_init(&options, &station->sms, &err) != ERR_OK ||
@@ -245,6 +245,7 @@ void smsstation_stop(struct smsstation *station)
     sms_close(station->sms, on_sms_closed, station);
     if (!smsstation_until(station, is_closed, NULL, 15000))
         die("sms_close", "does not end");
+    station->sms = NULL;
     uv_close((uv_handle_t *)&station->check, NULL);
     uv_close((uv_handle_t *)&station->prepare, NULL);
     uv_close((uv_handle_t *)&station->beat, NULL);
@@ -258,11 +259,12 @@ void smsstation_stop(struct smsstation *station)
 void smsstation_close(struct smsstation *station)
 {
     static const char *const names[] = {
-        "book",  "r.db",      "r.db-wal", "r.db-shm", "tty",         "control",   "pin",
-        "power", "power.out", "ports/a",  "ports/b",  "ports/decoy", "ports/null"};
+        "clock", "book",  "r.db",      "r.db-wal", "r.db-shm", "tty",         "control",
+        "pin",   "power", "power.out", "ports/a",  "ports/b",  "ports/decoy", "ports/null"};
     kill(station->sim, SIGTERM);
     waitpid(station->sim, NULL, 0);
     seal_close(station->seal);
+    clock_close_fast(&station->clock);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char path[128];
         snprintf(path, sizeof path, "%s/%s", station->dir, names[i]);
@@ -299,8 +301,14 @@ void smsstation_turn(struct smsstation *station, int ms)
 
 void smsstation_jump(struct smsstation *station, int64_t ms)
 {
-    station->wall_offset_ms += ms;
-    sms_wake(station->sms);
+    __atomic_add_fetch((int64_t *)station->clock.ctx, ms, __ATOMIC_ACQ_REL);
+    if (station->sms != NULL)
+        sms_wake(station->sms);
+}
+
+void smsstation_set_wall(struct smsstation *station, int64_t wall_ms)
+{
+    smsstation_jump(station, wall_ms - clock_wall_ms(&station->clock));
 }
 
 /* --- books --- */

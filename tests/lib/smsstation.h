@@ -31,8 +31,8 @@ struct smsstation {
     uv_check_t check;
     uv_prepare_t prepare;
     uv_timer_t beat;
-    int64_t wall_offset_ms; /* the station's wall clock is ahead by this */
-    struct clock clock;
+    char clock_path[96];
+    struct clock clock; /* fast time, also the modem's */
     struct rnd rnd;
     struct seal *seal;
     struct replica *replica;
@@ -44,6 +44,8 @@ struct smsstation {
     struct sms_modem_options second; /* without a name: there is none */
     struct smsstation_text texts[STATION_TEXTS];
     size_t text_count;
+    inbox_text_fn *on_text;    /* instead of keeping it in texts; ctx is the station */
+    struct pace_limits limits; /* to be changed before smsstation_start() */
 };
 
 /* Makes the directory, starts the modem. The station itself starts with smsstation_start(). */
@@ -58,6 +60,7 @@ bool smsstation_until(struct smsstation *station, smsstation_condition *conditio
                       int timeout_ms);
 void smsstation_turn(struct smsstation *station, int ms);
 void smsstation_jump(struct smsstation *station, int64_t ms); /* the wall clock */
+void smsstation_set_wall(struct smsstation *station, int64_t wall_ms);
 
 /* One order to the simulated modem (JSON); the answer is to be freed. */
 struct json *smsstation_order(struct smsstation *station, const char *order);
