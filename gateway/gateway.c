@@ -265,6 +265,7 @@ static int start_http(struct gateway *gateway, struct err *err)
                                                   .push = hand_push,
                                                   .expect = hand_expect,
                                                   .balance = hand_balance,
+                                                  .quiet = hand_quiet,
                                                   .suggest = hand_suggest,
                                                   .answer = hand_answer,
                                                   .accounts = view_accounts,

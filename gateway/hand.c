@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gateway/base/caltime.h"
 #include "gateway/base/json.h"
 #include "gateway/base/text.h"
 
@@ -64,6 +65,37 @@ void hand_balance(void *ctx)
     struct gateway *gateway = ctx;
     for (size_t i = 0; i < sms_modem_count(gateway->sms); i++)
         sms_ask_balance(gateway->sms, i);
+}
+
+static bool parse_hours(const char *hours, int *ret_from, int *ret_to)
+{
+    char from[CALTIME_CLOCK_SIZE] = "";
+    *ret_from = *ret_to = 0;
+    if (text_equal(hours, "none"))
+        return true;
+    *ret_from = -1;
+    if (text_equal(hours, "default"))
+        return true;
+    size_t size = strcspn(hours, "-");
+    return size == CALTIME_CLOCK_SIZE - 1 && hours[size] == '-' &&
+           text_copy_utf8(from, sizeof from, hours, size) && caltime_parse_clock(from, ret_from) &&
+           caltime_parse_clock(hours + size + 1, ret_to) && *ret_from != *ret_to;
+}
+
+int hand_quiet(void *ctx, const char *number, const char *hours, struct err *err)
+{
+    struct gateway *gateway = ctx;
+    char normal[LIMIT_PHONE_DIGITS + 4], phone[LIMIT_SEALED_PHONE_BYTES];
+    int from, to;
+    if (!parse_hours(hours, &from, &to))
+        return err_set(err, ERR_INVALID, "hours are \"20:00-07:30\", \"none\" or \"default\"");
+    if (!text_normalise_phone(number, gateway->config->station.country, normal, sizeof normal))
+        return err_set(err, ERR_INVALID, "\"%.24s\" is no telephone number", number);
+    if (!replica_get_text(gateway->replica, phone, sizeof phone, "SELECT seal_phone(?1)", "s",
+                          normal))
+        return err_set(err, ERR_IO, "%s", replica_problem(gateway->replica));
+    outbox_set_quiet(sms_outbox(gateway->sms), phone, from, to);
+    return ERR_OK;
 }
 
 struct letter {

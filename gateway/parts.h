@@ -119,6 +119,8 @@ void hand_pause(void *gateway, bool paused);
 int hand_push(void *gateway, const char *id, struct err *err);
 void hand_expect(void *gateway, const char *id, struct json *json);
 void hand_balance(void *gateway);
+/* hours: "20:00-07:30", "none", or "default": as the station's. */
+int hand_quiet(void *gateway, const char *number, const char *hours, struct err *err);
 void hand_suggest(void *gateway, const char *desk_id, struct json *json);
 int hand_answer(void *gateway, const char *desk_id, const char *text,
                 char ret_id[LIMIT_ID_BYTES + 1], struct err *err);

@@ -355,6 +355,7 @@ void outbox_forget_phone(struct outbox *outbox, const char *phone)
     replica_run(replica, "DELETE FROM outbox_report WHERE phone = ?1", "s", phone);
     replica_run(replica, "DELETE FROM outbox_next_ref WHERE phone = ?1", "s", phone);
     replica_run(replica, "DELETE FROM outbox_pause WHERE phone = ?1", "s", phone);
+    replica_run(replica, "DELETE FROM quiet_phone WHERE phone = ?1", "s", phone);
 }
 
 /* Messages past their not-after time never go out. */

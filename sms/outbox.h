@@ -60,6 +60,10 @@ int outbox_retry(struct outbox *outbox, const char *id);
 void outbox_set_paused(struct outbox *outbox, bool paused);
 int64_t outbox_paused_since(struct outbox *outbox); /* 0: it is not */
 
+/* Quiet hours of one (sealed) phone in place of the station's, minutes after local midnight; equal:
+ * none; from_min -1: as the station's again. From the next message on. Inside a handler. */
+void outbox_set_quiet(struct outbox *outbox, const char *phone, int from_min, int to_min);
+
 /* Why a queued message has not gone and when it probably will. */
 struct outbox_expectation {
     const char *reason; /* not_before, quiet, cap, refused, retry, pace, queue, paused, no_modem */

@@ -7,6 +7,7 @@
  * that claims the part; a handler that fails leaves it a little too empty. */
 #include "sms/outbox_internal.h"
 
+#include "gateway/base/caltime.h"
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
 
@@ -95,25 +96,50 @@ static int64_t after_caps(struct outbox *outbox, const struct outbox_message *me
     return pace_recipient_ms(&outbox->limits, times, count, message->prio, due);
 }
 
-static int64_t after_quiet(struct outbox *outbox, const struct outbox_hold *hold, int prio,
-                           int64_t due)
+/* The limits of this phone; true when it has quiet hours of its own. */
+static bool limits_of(struct outbox *outbox, const char *phone, struct pace_limits *ret)
 {
-    bool may = prio == SMS_PRIO_DUTY && hold->any_hour;
-    return may ? due : pace_after_quiet(&outbox->limits, due);
+    *ret = outbox->limits;
+    struct query *query =
+        replica_query(outbox->replica, "SELECT from_min, to_min FROM quiet_phone WHERE phone = ?1");
+    query_text(query, 1, phone);
+    bool own = query_row(query);
+    if (own) {
+        ret->quiet_from = (int)query_get_int(query, 0);
+        ret->quiet_to = (int)query_get_int(query, 1);
+    }
+    query_done(query);
+    return own;
 }
 
-/* What is urgent and put within the quiet hours was put by somebody who knows the hour. */
+void outbox_set_quiet(struct outbox *outbox, const char *phone, int from_min, int to_min)
+{
+    if (from_min < 0)
+        replica_run(outbox->replica, "DELETE FROM quiet_phone WHERE phone = ?1", "s", phone);
+    else
+        replica_run(outbox->replica,
+                    "INSERT INTO quiet_phone(phone, from_min, to_min) VALUES (?1, ?2, ?3)"
+                    " ON CONFLICT(phone) DO UPDATE SET from_min = excluded.from_min,"
+                    " to_min = excluded.to_min",
+                    "sii", phone, (int64_t)from_min, (int64_t)to_min);
+}
+
+/* What is urgent and put within the station's quiet hours was put by somebody who knows the hour.
+ */
 struct outbox_hold outbox_hold_put(struct outbox *outbox, const struct outbox_message *message,
                                    int64_t due)
 {
     struct outbox_hold hold = {.due_ms = due, .any_hour = message->any_hour};
     if (message->prio == SMS_PRIO_PANIC)
         return hold;
-    hold.any_hour = hold.any_hour || pace_is_quiet(&outbox->limits, due);
+    struct pace_limits limits;
+    bool own = limits_of(outbox, message->phone, &limits);
+    hold.any_hour = hold.any_hour || (!own && pace_is_quiet(&limits, due));
     hold.due_ms = after_caps(outbox, message, due);
     if (hold.due_ms > due)
         hold.why = "cap";
-    int64_t awake = after_quiet(outbox, &hold, message->prio, hold.due_ms);
+    bool may = message->prio == SMS_PRIO_DUTY && hold.any_hour;
+    int64_t awake = may ? hold.due_ms : pace_after_quiet(&limits, hold.due_ms);
     if (awake > hold.due_ms)
         hold.why = "quiet";
     hold.due_ms = awake;
@@ -142,23 +168,63 @@ bool outbox_is_repeated(struct outbox *outbox, const struct outbox_message *mess
     "state = 'queued' AND prio > 0 AND due_at <= ?1 AND (prio > 1 OR NOT"                          \
     " (SELECT o.any_hour FROM outbox o WHERE o.seq = outbox_part.message_seq))"
 
-void outbox_hold_quiet(struct outbox *outbox)
+/* Numbers with quiet hours of their own. */
+#define OWN                                                                                        \
+    " AND EXISTS (SELECT 1 FROM outbox o JOIN quiet_phone q ON q.phone = o.phone"                  \
+    " WHERE o.seq = outbox_part.message_seq"
+
+static void hold_station(struct outbox *outbox, int64_t now)
 {
-    int64_t now = outbox_now(outbox);
     if (!pace_is_quiet(&outbox->limits, now) ||
-        replica_get_int(outbox->replica, 0, "SELECT 1 FROM outbox_part WHERE " LOUD " LIMIT 1", "i",
+        replica_get_int(outbox->replica, 0,
+                        "SELECT 1 FROM outbox_part WHERE " LOUD " AND NOT (1" OWN ")) LIMIT 1", "i",
                         now) == 0)
         return;
     int64_t end = pace_after_quiet(&outbox->limits, now);
     replica_enter(outbox->replica);
     replica_run(outbox->replica,
                 "UPDATE outbox SET wait = 'quiet' WHERE seq IN"
-                " (SELECT message_seq FROM outbox_part WHERE " LOUD ")",
+                " (SELECT message_seq FROM outbox_part WHERE " LOUD " AND NOT (1" OWN ")))",
                 "i", now);
-    int64_t held = replica_run(outbox->replica, "UPDATE outbox_part SET due_at = ?2 WHERE " LOUD,
-                               "ii", now, end);
+    int64_t held = replica_run(
+        outbox->replica, "UPDATE outbox_part SET due_at = ?2 WHERE " LOUD " AND NOT (1" OWN "))",
+        "ii", now, end);
     log_info("sms.quiet", "parts=%lld", (long long)held);
     replica_leave(outbox->replica, true);
+}
+
+/* One message of somebody who has quiet hours of his own now: false when there is none. */
+static bool hold_own(struct outbox *outbox, int64_t now)
+{
+    char phone[LIMIT_SEALED_PHONE_BYTES];
+    struct pace_limits limits;
+    int64_t minute = (now - caltime_midnight(now, 0)) / CALTIME_MINUTE_MS;
+    int64_t seq = replica_get_int(
+        outbox->replica, 0,
+        "SELECT message_seq FROM outbox_part WHERE " LOUD OWN
+        " AND CASE WHEN q.from_min <= q.to_min THEN ?2 >= q.from_min AND ?2 < q.to_min"
+        " ELSE ?2 >= q.from_min OR ?2 < q.to_min END) LIMIT 1",
+        "ii", now, minute);
+    if (seq == 0 || !replica_get_text(outbox->replica, phone, sizeof phone,
+                                      "SELECT phone FROM outbox WHERE seq = ?1", "i", seq))
+        return false;
+    limits_of(outbox, phone, &limits);
+    replica_enter(outbox->replica);
+    replica_run(outbox->replica, "UPDATE outbox SET wait = 'quiet' WHERE seq = ?1", "i", seq);
+    replica_run(outbox->replica,
+                "UPDATE outbox_part SET due_at = ?2 WHERE message_seq = ?3 AND " LOUD, "iii", now,
+                pace_after_quiet(&limits, now), seq);
+    return replica_leave(outbox->replica, true);
+}
+
+void outbox_hold_quiet(struct outbox *outbox)
+{
+    int64_t now = outbox_now(outbox);
+    hold_station(outbox, now);
+    if (replica_get_int(outbox->replica, 0, "SELECT 1 FROM quiet_phone LIMIT 1", "") == 0)
+        return;
+    while (hold_own(outbox, now))
+        continue;
 }
 
 /* --- the operator --- */

@@ -71,6 +71,7 @@ static const struct {
      "  touyan sms inbox                 没看懂的来信和建议的答复\n"
      "  touyan sms answer 编号 内容      答复来信（内容写 1、2、3 即用建议的）\n"
      "  touyan sms push 编号             确认给家长群发（编号见 touyan desk list）\n"
+     "  touyan sms quiet 号码 20:00-07:30|none|default   该号码自己的安静时段；不写号码就列出\n"
      "  touyan sms balance               查话费余额\n"
      "  touyan sms simulate 号码 内容    当作该号码发来一条短信（演练用）\n",
      "  touyan sms list [in|out]            messages, newest at the bottom (--state S, --limit N)\n"
@@ -81,6 +82,7 @@ static const struct {
      "  touyan sms inbox                    texts that nobody understood, with suggested answers\n"
      "  touyan sms answer ID TEXT           answer one (1, 2 or 3: as suggested)\n"
      "  touyan sms push ID                  let a notice to parents go (ID: touyan desk list)\n"
+     "  touyan sms quiet NUMBER HH:MM-HH:MM|none|default   quiet hours of one number; alone: list\n"
      "  touyan sms balance                  ask the network for the balance\n"
      "  touyan sms simulate NUMBER TEXT     as if that number had sent one (for drills)\n"},
     {"desk",
@@ -169,6 +171,7 @@ static const struct command commands[] = {
     {"sms", "inbox", 0, 0, "sms inbox", command_sms_inbox},
     {"sms", "answer", 2, 2, "sms answer ID TEXT|1|2|3", command_sms_answer},
     {"sms", "push", 1, 1, "sms push ID", command_sms_push},
+    {"sms", "quiet", 0, 2, "sms quiet [NUMBER HH:MM-HH:MM|none|default]", command_sms_quiet},
     {"sms", "balance", 0, 0, "sms balance", command_sms_balance},
     {"desk", "list", 0, 0, "desk list", command_desk_list},
     {"desk", "done", 1, 1, "desk done ID", command_desk_done},

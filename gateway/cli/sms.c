@@ -257,6 +257,33 @@ int command_sms_balance(const struct cli *cli)
     return code;
 }
 
+static int list_quiet(const struct cli *cli)
+{
+    struct json *json = NULL;
+    int code = cli_get(cli, "/v1/sms/quiet", &json);
+    const struct json *list = json_get(json, "quiet");
+    for (size_t i = 0; code == EXIT_OK && !cli->json && i < json_count(list); i++)
+        printf("%s  %s\n", json_text(json_at(list, i), "number", ""),
+               json_text(json_at(list, i), "hours", ""));
+    json_free(json);
+    return code;
+}
+
+int command_sms_quiet(const struct cli *cli)
+{
+    struct json *json = NULL, *body;
+    if (cli->word_count == 2)
+        return list_quiet(cli);
+    if (cli->word_count == 3)
+        return cli_usage(cli, "sms quiet NUMBER HH:MM-HH:MM|none|default");
+    body = json_new_object();
+    json_set_text(body, "number", cli->words[2]);
+    json_set_text(body, "hours", cli->words[3]);
+    int code = cli_post(cli, "/v1/sms/quiet", body, &json);
+    json_free(json);
+    return code;
+}
+
 /* --- what nobody understood --- */
 
 static void print_letter(const struct cli *cli, const struct json *item)

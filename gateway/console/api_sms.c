@@ -59,6 +59,19 @@ struct json *console_sms_list(struct replica *replica, const struct http_request
     return list;
 }
 
+struct json *console_sms_quiet(struct replica *replica)
+{
+    struct json *list = json_new_array();
+    struct query *query = replica_query(
+        replica, "SELECT unseal(phone) AS number, CASE WHEN from_min = to_min THEN 'none' ELSE"
+                 " printf('%02d:%02d-%02d:%02d', from_min / 60, from_min % 60, to_min / 60,"
+                 " to_min % 60) END AS hours FROM quiet_phone ORDER BY phone");
+    while (query_row(query))
+        json_add(list, row_of(query));
+    query_done(query);
+    return list;
+}
+
 static struct json *history_of(struct replica *replica, const char *id)
 {
     struct query *query = replica_query(

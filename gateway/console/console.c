@@ -369,6 +369,26 @@ static void post_balance(struct console *console, const struct http_request *req
     reply(ret, OK, json_new_object());
 }
 
+static void get_quiet(struct console *console, const struct http_request *request,
+                      struct http_answer *ret)
+{
+    (void)request;
+    reply_list(ret, "quiet", console_sms_quiet(console->replica));
+}
+
+static void post_quiet(struct console *console, const struct http_request *request,
+                       struct http_answer *ret)
+{
+    struct json *body = parse_body(request, ret);
+    if (body == NULL)
+        return;
+    struct err err = {0};
+    int code = console->ports.quiet(console->ports.ctx, json_text(body, "number", ""),
+                                    json_text(body, "hours", ""), &err);
+    json_free(body);
+    reply_done(ret, code, &err, json_new_object());
+}
+
 static void post_answer(struct console *console, const struct http_request *request,
                         struct http_answer *ret)
 {
@@ -481,6 +501,8 @@ static const struct route routes[] = {
     {"POST", "/v1/sms/pause", post_pause},
     {"POST", "/v1/sms/resume", post_pause},
     {"POST", "/v1/sms/balance", post_balance},
+    {"GET", "/v1/sms/quiet", get_quiet},
+    {"POST", "/v1/sms/quiet", post_quiet},
     {"GET", "/v1/inbox", get_inbox},
     {"POST", "/v1/desk/push", post_push},
     {"GET", "/v1/sms/", get_one_sms},

@@ -13,6 +13,8 @@
  *   POST /v1/sms/answer         {"id","text"}          to who wrote the item of the desk -> {"id"}
  *   POST /v1/sms/pause          POST /v1/sms/resume    all but alarms
  *   POST /v1/sms/balance        asks the networks; the answers are in /v1/status
+ *   GET  /v1/sms/quiet          numbers with quiet hours of their own
+ *   POST /v1/sms/quiet          {"number","hours"}: "20:00-07:30", "none", "default"
  *   POST /v1/desk/push          {"id"}                 the parents are told
  *   GET  /v1/inbox              texts that nobody understood, each with suggested answers
  *   GET  /v1/desk             what waits for a person, newest first
@@ -78,6 +80,7 @@ struct console_ports {
     /* Adds "waits_for" and "expected" of a message that has not gone. */
     void (*expect)(void *ctx, const char *id, struct json *json);
     void (*balance)(void *ctx);
+    int (*quiet)(void *ctx, const char *number, const char *hours, struct err *err);
     /* Adds "suggest": texts that may answer what this item of the desk says. */
     void (*suggest)(void *ctx, const char *desk_id, struct json *json);
     int (*answer)(void *ctx, const char *desk_id, const char *text, char ret_id[LIMIT_ID_BYTES + 1],
@@ -99,6 +102,7 @@ void console_respond(void *ctx, const struct http_request *request, struct http_
 /* api_sms.c, api_device.c and api_desk.c: rows as JSON arrays. */
 struct json *console_sms_list(struct replica *replica, const struct http_request *request);
 struct json *console_sms_one(struct replica *replica, const char *id); /* NULL: no such message */
+struct json *console_sms_quiet(struct replica *replica);
 struct json *console_device_list(struct replica *replica);
 struct json *console_sync_pending(struct replica *replica, const struct http_request *request);
 struct json *console_sync_conflicts(struct replica *replica, const struct http_request *request);

@@ -15,6 +15,7 @@
 #include "tests/lib/smsworld.h"
 
 #define PERSON "+8613800000001"
+#define OTHER "+8613800000002"
 #define MINUTE INT64_C(60000)
 #define HOUR (60 * MINUTE)
 
@@ -277,6 +278,61 @@ static void test_same_text_once(void **state)
     assert_int_equal(send_all(world), 2);
 }
 
+static void set_quiet(struct smsworld *world, const char *number, int from, int to)
+{
+    char phone[LIMIT_SEALED_PHONE_BYTES];
+    replica_get_text(world->replica, phone, sizeof phone, "SELECT seal_phone(?1)", "s", number);
+    replica_enter(world->replica);
+    outbox_set_quiet(world->outbox, phone, from, to);
+    replica_leave(world->replica, true);
+    smsworld_pass(world, 0);
+}
+
+/* It is noon. One person sleeps until twenty to one, another one has no quiet hours at all. */
+static void test_quiet_hours_of_one_phone(void **state)
+{
+    struct smsworld *world = *state;
+    char waits[LIMIT_ID_BYTES + 1];
+    world->limits = (struct pace_limits){.quiet_from = 21 * 60, .quiet_to = 390};
+    smsworld_restart(world);
+    set_quiet(world, PERSON, 9 * 60, 12 * 60 + 40);
+    set_quiet(world, OTHER, 0, 0);
+    text_copy(waits, sizeof waits, put(world, 1, PERSON, SMS_PRIO_DUTY));
+    put(world, 2, OTHER, SMS_PRIO_DUTY);
+    put(world, 3, PERSON, SMS_PRIO_PANIC);
+    assert_int_equal(send_all(world), 2); /* an alarm wakes everybody */
+    assert_string_equal(expect(world, waits).reason, "quiet");
+    assert_int_equal(expect(world, waits).at_ms, at(12, 40));
+    smsworld_pass(world, 40 * MINUTE);
+    assert_int_equal(send_all(world), 1);
+    smsworld_pass(world, 9 * HOUR); /* twenty to ten in the evening */
+    put(world, 4, OTHER, SMS_PRIO_REMINDER);
+    assert_int_equal(send_all(world), 1);
+    set_quiet(world, OTHER, -1, 0); /* as everybody */
+    put(world, 5, OTHER, SMS_PRIO_REMINDER);
+    assert_int_equal(send_all(world), 0);
+}
+
+/* They begin under what waits. */
+static void test_own_quiet_hours_begin(void **state)
+{
+    struct smsworld *world = *state;
+    char waits[LIMIT_ID_BYTES + 1];
+    world->limits = (struct pace_limits){.quiet_from = 21 * 60, .quiet_to = 390};
+    smsworld_restart(world);
+    set_quiet(world, PERSON, 12 * 60 + 30, 13 * 60);
+    world->ready[0] = false;
+    text_copy(waits, sizeof waits, put(world, 1, PERSON, SMS_PRIO_REMINDER));
+    put(world, 2, OTHER, SMS_PRIO_REMINDER);
+    smsworld_pass(world, 40 * MINUTE);
+    world->ready[0] = true;
+    smsworld_pass(world, 0);
+    assert_int_equal(send_all(world), 1);
+    assert_string_equal(expect(world, waits).reason, "quiet");
+    smsworld_pass(world, 20 * MINUTE);
+    assert_int_equal(send_all(world), 1);
+}
+
 static void set_paused(struct smsworld *world, bool paused)
 {
     replica_enter(world->replica);
@@ -373,6 +429,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_quiet_hours_hold, setup, teardown),
         cmocka_unit_test_setup_teardown(test_recipient_cap, setup, teardown),
         cmocka_unit_test_setup_teardown(test_same_text_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_quiet_hours_of_one_phone, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_own_quiet_hours_begin, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pause, setup, teardown),
         cmocka_unit_test_setup_teardown(test_retry_by_hand, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cancel_one, setup, teardown),
