@@ -263,6 +263,11 @@ void panic_list(struct duty *duty, const struct incoming *in);
 bool panic_told(struct duty *duty, const char *phone); /* an open alarm was sent to this phone */
 int64_t panic_tick(struct duty *duty);
 
+/* --- storm.c: many alarms at once --- */
+/* True: this phone has had enough of them; it is told of this alarm with others in a while. */
+bool storm_holds(struct duty *duty, const char *phone, const char *alarm_id, bool first_word);
+int64_t storm_tick(struct duty *duty);
+
 /* --- parents.c --- */
 void parents_query(struct duty *duty, const struct incoming *in);
 void parents_dismissal(struct duty *duty, const struct incoming *in);

@@ -7,7 +7,8 @@
  * told again every ten minutes. 解除 needs the code, and only a phone that got the code may send
  * it. An alarm never ends by itself. A second press at the same place counts up the open alarm.
  *
- * With each copy the telephone rings too (ring.c).
+ * With each copy the telephone rings too (ring.c). Who is told of many alarms at once gets
+ * what is not the first word of one in a single text (storm.c).
  *
  * Nobody can be told: the duty room is told at once; without even that up to five of the
  * station; without anybody the one who calls is sent to 110 and the alarm stands on the desk. Newer
@@ -133,6 +134,9 @@ static struct text_fields alarm_fields(const struct alarm *alarm, char clock[CAL
 static void say_alarm(struct duty *duty, const struct alarm *alarm, const struct person *to,
                       enum text_id text, struct text_fields *fields, const char *ref)
 {
+    bool first = text == text_of(alarm, 1) && text != TEXT_O2_INTRUDER;
+    if (storm_holds(duty, to->phone, alarm->id, first))
+        return;
     struct say what = {
         .text = text,
         .phone = to->phone,
@@ -761,6 +765,9 @@ int64_t panic_tick(struct duty *duty)
     query_int(q, 1, duty->now_ms);
     query_int(q, 2, DUTY_SLICE);
     rows_each(duty, q, step);
-    return replica_get_int(duty->replica, DUTY_NEVER,
-                           "SELECT min(next_at) FROM alarm_run WHERE next_at IS NOT NULL", "");
+    int64_t later = storm_tick(duty);
+    return times_min(later, replica_get_int(duty->replica, DUTY_NEVER,
+                                            "SELECT min(next_at) FROM alarm_run"
+                                            " WHERE next_at IS NOT NULL",
+                                            ""));
 }

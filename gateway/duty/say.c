@@ -28,6 +28,7 @@ static enum last_sent sort_of(enum text_id text, bool has_prompt)
     case TEXT_O2_PANIC_AGAIN:
     case TEXT_O2_BUTTON:
     case TEXT_O2_BUTTON_AGAIN:
+    case TEXT_O2_BUNDLE:
     case TEXT_O3_TO_LEADER:
     case TEXT_E1_LEADER:
     case TEXT_E2_SENIOR:

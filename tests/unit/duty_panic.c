@@ -437,6 +437,41 @@ static void a_question_is_no_panic(void **state)
     assert_int_equal(world_int(w, "SELECT count(*) FROM issue"), 1); /* the alarm that is broken */
 }
 
+/* Five places press within a minute: every first word goes at once, of the rest each telephone gets
+ * six texts and then one for all, which says how things stand. */
+static void many_alarms_become_one_text(void **state)
+{
+    struct world *w = *state;
+    on_post(w);
+    for (int i = 0; i < 5; i++) {
+        char device[16];
+        snprintf(device, sizeof device, "SOS9%d", i);
+        world_event(w, device, "sos", NULL, w->cells.wall_ms);
+    }
+    ASSERT_SENT(w, "L", "O2_BUTTON", 5);
+    ASSERT_SENT(w, "L", "O2_BUNDLE", 0);
+    char code[5];
+    snprintf(code, sizeof code, "%s", world_code(w, "L", "O2_BUTTON"));
+    pass(w, 2); /* the second copy of five alarms: one more text, then the bundle */
+    ASSERT_SENT(w, "L", "O2_BUTTON_AGAIN", 1);
+    ASSERT_SENT(w, "L", "O2_BUNDLE", 0);
+    text_code(w, "L", "出警", code);
+    ASSERT_SENT(w, "L", "O2_YOURS", 1); /* an answer is no storm */
+    world_event(w, "SOS17", "sos", NULL, w->cells.wall_ms);
+    ASSERT_SENT(w, "L", "O2_BUTTON", 6); /* nor is another place */
+    pass(w, 2);
+    ASSERT_SENT(w, "L", "O2_BUNDLE", 1);
+    const char *bundle = world_last(w, "L", "O2_BUNDLE");
+    assert_non_null(strstr(bundle, "报警6起"));
+    assert_non_null(strstr(bundle, "待接手"));
+    pass(w, 10);
+    int texts = world_count(w, "L", "O2_BUTTON_AGAIN") + world_count(w, "L", "O2_BUNDLE");
+    assert_in_range(texts, 3, 12);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM alarm WHERE state = 'open'"), 5);
+    pass(w, 30);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM alarm_later"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -465,6 +500,7 @@ int main(void)
         TEST(the_handler_fails),
         TEST(volunteer_calls),
         TEST(a_question_is_no_panic),
+        TEST(many_alarms_become_one_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
