@@ -252,6 +252,7 @@ static int start_http(struct gateway *gateway, struct err *err)
                                         .ports = {.ctx = gateway,
                                                   .status = view_status,
                                                   .check = view_check,
+                                                  .support = view_support,
                                                   .sync = view_sync,
                                                   .idle = view_idle,
                                                   .sync_now = desk_sync_now,

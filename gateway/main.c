@@ -155,6 +155,7 @@ static int run(const struct arguments *arguments, struct config *config, struct 
         options.fast_time = true;
     }
     log_set_level((enum log_level)config->log.level);
+    log_keep();
     umask(077); /* names of people; the socket's mode is set by hand */
     return gateway_run(&options, err);
 }

@@ -143,6 +143,7 @@ struct json *view_check(void *gateway);
 struct json *view_sync(void *gateway);
 struct json *view_idle(void *gateway);
 struct json *view_enrolment(void *gateway);
+struct json *view_support(void *gateway); /* support.c */
 int view_accounts(void *gateway, const char *device_id, struct json **ret, struct err *err);
 
 /* upkeep.c: nightly backup, checkpoint, the watchdog of the service manager */

@@ -2,6 +2,7 @@
  * one standard error do not mix. Control characters become '?': a payload cannot forge a line. */
 #include "gateway/base/log.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -55,6 +56,37 @@ static void write_stderr(enum log_level level, const char *line)
     (void)written; /* nowhere left to complain */
 }
 
+/* --- the last lines --- */
+
+static struct {
+    pthread_mutex_t lock;
+    bool on;
+    size_t next, count;
+    char lines[LOG_KEPT][LIMIT_LOG_LINE];
+} kept = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+void log_keep(void)
+{
+    kept.on = true;
+}
+
+static void keep(const char *line)
+{
+    pthread_mutex_lock(&kept.lock);
+    text_copy(kept.lines[kept.next], sizeof kept.lines[0], line);
+    kept.next = (kept.next + 1) % LOG_KEPT;
+    kept.count += kept.count < LOG_KEPT;
+    pthread_mutex_unlock(&kept.lock);
+}
+
+void log_each_kept(void (*each)(void *ctx, const char *line), void *ctx)
+{
+    pthread_mutex_lock(&kept.lock);
+    for (size_t i = 0; i < kept.count; i++)
+        each(ctx, kept.lines[(kept.next + LOG_KEPT - kept.count + i) % LOG_KEPT]);
+    pthread_mutex_unlock(&kept.lock);
+}
+
 void log_line(enum log_level level, const char *event, const char *fmt, ...)
 {
     if (level > max_level)
@@ -68,6 +100,8 @@ void log_line(enum log_level level, const char *event, const char *fmt, ...)
     snprintf(line, sizeof line, "%.63s %.940s", event, detail);
     tame(line);
     mend_end(line);
+    if (kept.on)
+        keep(line);
     if (user_sink != NULL)
         user_sink(user_ctx, level, line);
     else

@@ -14,6 +14,12 @@ void log_set_level(enum log_level level);
 /* Tests take the lines for themselves; NULL restores standard error. The line has no newline. */
 void log_set_sink(void (*sink)(void *ctx, enum log_level level, const char *line), void *ctx);
 
+/* Keeps the last LOG_KEPT lines in memory from now on, for a support bundle; oldest first. May be
+ * called while other threads log. */
+enum { LOG_KEPT = 200 };
+void log_keep(void);
+void log_each_kept(void (*each)(void *ctx, const char *line), void *ctx);
+
 void log_line(enum log_level level, const char *event, const char *fmt, ...) ERR_PRINTF(3, 4);
 
 #define log_error(...) log_line(LOG_LEVEL_ERROR, __VA_ARGS__)

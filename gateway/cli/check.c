@@ -225,6 +225,17 @@ int check_print_problems(const struct cli *cli, const struct json *findings)
     return print_level(cli, findings, false);
 }
 
+/* For whoever helps from afar: one JSON object, for a file. */
+int command_support(const struct cli *cli)
+{
+    struct cli as_json = *cli;
+    struct json *json = NULL;
+    as_json.json = true;
+    int code = cli_get(&as_json, "/v1/support", &json);
+    json_free(json);
+    return code;
+}
+
 int command_check(const struct cli *cli)
 {
     struct json *json = NULL;

@@ -90,7 +90,7 @@ cli_command_fn command_status, command_check, command_sms_list, command_sms_show
     command_roster_publish, command_roster_export, command_roster_import, command_roster_print,
     command_ledger_list, command_ledger_print, command_ledger_show, command_ledger_add,
     command_ledger_assign, command_ledger_merge, command_ledger_act;
-cli_command_fn command_sms_quiet;
+cli_command_fn command_sms_quiet, command_support;
 
 /* The findings that are not good, each with what to do next; returns their number. Printed last. */
 int check_print_problems(const struct cli *cli, const struct json *findings);

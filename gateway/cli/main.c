@@ -88,6 +88,15 @@ static const struct {
     {"desk",
      "  touyan desk list | done 编号     待人工处理的事项：没看懂的短信、要打的电话、缺岗、报警\n",
      "  touyan desk list | done ID          what waits for a person | it is seen to\n"},
+    {"check",
+     "  touyan check                     逐项检查；退出码 0 正常 1 警告 2 严重 3 未知\n"
+     "  touyan support-bundle > 文件     "
+     "给远程协助的人：状态、检查、配置、最近日志；没有短信内容和号码\n",
+     "  touyan check                        every check; exits 0 ok, 1 warning, 2 critical, 3 "
+     "unknown\n"
+     "  touyan support-bundle > FILE        for who helps from afar: state, checks, configuration, "
+     "last\n"
+     "                                      lines of the log; no texts, no numbers\n"},
     {"roster",
      "  touyan roster plan [日期] [afresh]   排那一周的班（不写日期是下周），只成草案，不通知人\n"
      "  touyan roster show | diff        看草案 | 与已公布的差别\n"
@@ -160,6 +169,7 @@ struct command {
 static const struct command commands[] = {
     {"status", NULL, 0, 0, "status", command_status},
     {"check", NULL, 0, 0, "check", command_check},
+    {"support-bundle", NULL, 0, 0, "support-bundle > FILE", command_support},
     {"sms", "list", 0, 1, "sms list [in|out] [--state S] [--limit N]", command_sms_list},
     {"sms", "show", 1, 1, "sms show ID", command_sms_show},
     {"sms", "send", 2, 2, "sms send NUMBER TEXT", command_sms_send},

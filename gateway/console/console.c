@@ -154,6 +154,13 @@ static void get_sync_quarantine(struct console *console, const struct http_reque
     reply_list(ret, "quarantine", console_sync_quarantine(console->replica, request));
 }
 
+static void get_support(struct console *console, const struct http_request *request,
+                        struct http_answer *ret)
+{
+    (void)request;
+    reply(ret, OK, console->ports.support(console->ports.ctx));
+}
+
 static void get_sms(struct console *console, const struct http_request *request,
                     struct http_answer *ret)
 {
@@ -492,6 +499,7 @@ struct route {
 static const struct route routes[] = {
     {"GET", "/v1/status", get_status},
     {"GET", "/v1/check", get_check},
+    {"GET", "/v1/support", get_support},
     {"GET", "/v1/sms", get_sms},
     {"POST", "/v1/sms/send", post_send},
     {"POST", "/v1/sms/simulate", post_simulate},

@@ -4,6 +4,7 @@
  *
  *   GET  /v1/status             the station at a glance
  *   GET  /v1/check              findings, each {code, level 0 to 3 as Nagios plugins, text, next}
+ *   GET  /v1/support            all of it for somebody who helps from afar: no texts, no numbers
  *   GET  /v1/sms                ?dir=out|in|all &state= &limit= &after=   newest first
  *   GET  /v1/sms/ID             one message with its history
  *   POST /v1/sms/send           {"number","text"}      -> {"id"}
@@ -57,6 +58,7 @@ struct console_ports {
     struct json *(*status)(void *ctx);
     struct json *(*check)(void *ctx);
     struct json *(*sync)(void *ctx);
+    struct json *(*support)(void *ctx);
     struct json *(*idle)(void *ctx);
     void (*sync_now)(void *ctx);
     struct json *(*enrolment)(void *ctx);

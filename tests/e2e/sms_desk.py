@@ -2,12 +2,14 @@
 """The operator's side of messages, on a whole station: what nobody understood is answered, sending
 is paused, a message cancelled, the modem is away for two hours while an alarm is open, people ring.
 At the end the numbers and texts that were planted are looked for, in every form that they take on
-the way, in all that the station left behind: log, database with its free pages, backups.
+the way, in all that the station left behind: log, database with its free pages, backups, and the
+bundle for whoever helps from afar.
 
 sms_desk.py --build BUILD_DIR [--make quectel]
 """
 
 import argparse
+import json
 import pathlib
 import shutil
 import subprocess
@@ -153,9 +155,28 @@ def search(world):
     return seen
 
 
+def bundle(world):
+    """For whoever helps from afar: into the folder that is searched at the end."""
+    text = world.touyan("support-bundle")
+    (world.folder / "bundle.json").write_text(text)
+    got = json.loads(text)
+    must(got["status"]["modems"] and got["check"]["findings"] and got["log"] and got["config"],
+         "the bundle lacks something")
+    must(got["tables"]["inbox"] > 0 and got["schema"] > 0, "the bundle counts nothing")
+
+
+def quiet_hours(world):
+    """One number sleeps in the afternoon; everybody else does not."""
+    world.touyan("sms", "quiet", OTHER, "12:00-18:00")
+    must("12:00-18:00" in world.touyan("sms", "quiet"), "it is not listed")
+    world.touyan("sms", "quiet", OTHER, "default")
+    must("12:00" not in world.touyan("sms", "quiet"), "it is still listed")
+
+
 def play(world):
     world.up()
     button = world.device("SOS1701")
+    quiet_hours(world)
     answer_a_letter(world)
     pause_and_cancel(world)
     ring(world)
@@ -164,6 +185,7 @@ def play(world):
     world.modem.inbound(STRANGER, "退订")  # its pages are free now
     until_told(world, STRANGER, "已退订")
     world.run_until(world.clock.now() + 14 * HOUR_MS)  # over the nightly backup
+    bundle(world)
     wait_for("the backup", lambda: list((world.folder / "backup").iterdir()) or None)
 
 
