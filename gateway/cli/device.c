@@ -17,11 +17,47 @@ static const char *state_name(const struct cli *cli, const char *state)
     return strcmp(state, "offline") == 0 ? "离线" : "未知";
 }
 
+enum { BATTERY_LOW = 15, CLOCK_OFF_MS = 10000, NOTE_BYTES = 160 };
+
+static void add_note(char note[NOTE_BYTES], const char *text)
+{
+    size_t used = strlen(note);
+    snprintf(note + used, NOTE_BYTES - used, "%s%s", used > 0 ? "; " : "", text);
+}
+
+static void add_number(const struct cli *cli, char note[NOTE_BYTES], const char *zh, const char *en,
+                       int64_t number, const char *unit)
+{
+    char text[64];
+    snprintf(text, sizeof text, "%s %lld%s", cli_say(cli, zh, en), (long long)number, unit);
+    add_note(note, text);
+}
+
+/* What is wrong with it first, its firmware last: "电量低 12%; 缺记录 3; 1.4.2" */
+static void describe(const struct cli *cli, const struct json *device, char note[NOTE_BYTES])
+{
+    int64_t battery = json_int(device, "battery", -1), missing = json_int(device, "missing", 0);
+    int64_t over = json_int(device, "over", 0), off_ms = json_int(device, "offset_ms", 0);
+    note[0] = '\0';
+    if (missing > 0)
+        add_number(cli, note, "缺记录", "missing", missing, "");
+    if (over > 0)
+        add_number(cli, note, "超额", "over quota", over, "");
+    if (off_ms > CLOCK_OFF_MS || off_ms < -CLOCK_OFF_MS)
+        add_number(cli, note, "时钟偏", "clock off", -off_ms / 1000, " s");
+    if (battery >= 0)
+        add_number(cli, note, battery <= BATTERY_LOW ? "电量低" : "电量",
+                   battery <= BATTERY_LOW ? "BATTERY" : "battery", battery, "%");
+    if (json_text(device, "firmware", NULL) != NULL)
+        add_note(note, json_text(device, "firmware", ""));
+}
+
 static void add_device(const struct cli *cli, struct table *table, const struct json *device)
 {
-    char since[16], heard[16];
+    char since[16], heard[16], note[NOTE_BYTES + 1];
     cli_format_time(json_int(device, "since", 0), since);
     cli_format_time(json_int(device, "heard", 0), heard);
+    describe(cli, device, note);
     const char *cells[] = {json_text(device, "school", ""),
                            json_text(device, "post", ""),
                            json_bool(device, "registered", false)
@@ -30,7 +66,8 @@ static void add_device(const struct cli *cli, struct table *table, const struct 
                            state_name(cli, json_text(device, "state", "unknown")),
                            since,
                            heard,
-                           json_text(device, "id", "")};
+                           json_text(device, "id", ""),
+                           note};
     table_add(table, cells);
 }
 
@@ -64,12 +101,12 @@ int command_device_list(const struct cli *cli)
     struct json *json = NULL;
     int code = cli_get(cli, "/v1/devices", &json);
     if (code == EXIT_OK && !cli->json) {
-        static const char *const heads[2][7] = {
-            {"学校", "岗位", "类型", "状态", "自", "最近消息", "编号"},
-            {"school", "post", "kind", "state", "since", "heard", "id"}};
+        static const char *const heads[2][8] = {
+            {"学校", "岗位", "类型", "状态", "自", "最近消息", "编号", "说明"},
+            {"school", "post", "kind", "state", "since", "heard", "id", "notes"}};
         const struct json *devices = json_get(json, "devices");
         struct table table;
-        table_init(&table, 7);
+        table_init(&table, 8);
         table_add(&table, heads[cli->english]);
         for (int good = 1; good >= 0; good--)
             for (size_t i = 0; i < json_count(devices); i++)

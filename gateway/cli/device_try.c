@@ -83,6 +83,8 @@ static struct json *event_json(const struct mapped *mapped, const char *topic)
         json_set_int(json, "battery", mapped->battery);
     if (mapped->replay)
         json_set_bool(json, "replay", true);
+    if (mapped->flaw != NULL)
+        json_set_text(json, "flaw", mapped->flaw);
     if (mapped->kind == MQTT_REPLY)
         json_set_bool(json, "ok", mapped->ok);
     struct buf to, answer;
@@ -99,8 +101,8 @@ static struct json *event_json(const struct mapped *mapped, const char *topic)
 
 static void print_event(const struct json *event)
 {
-    static const char *const texts[] = {"rule", "kind", "device",   "code",      "subject",
-                                        "id",   "boot", "firmware", "answer_to", "answer"};
+    static const char *const texts[] = {"rule", "kind", "device",   "code",      "subject", "id",
+                                        "boot", "flaw", "firmware", "answer_to", "answer"};
     static const char *const numbers[] = {"seq", "count", "battery"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         if (json_text(event, texts[i], NULL) != NULL)
