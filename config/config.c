@@ -162,6 +162,9 @@ static int check_duty(const struct config *config, struct err *err)
         return err_set(err, ERR_INVALID,
                        "%.200s: duty.panic_room_min (%d) comes before the last of panic_min (%d)",
                        config->path, duty->panic_room_min, last);
+    if (duty->flow_heavy <= duty->flow_peak)
+        return err_set(err, ERR_INVALID, "%.200s: duty.flow_heavy (%d) is not above flow_peak (%d)",
+                       config->path, duty->flow_heavy, duty->flow_peak);
     return ERR_OK;
 }
 

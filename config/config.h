@@ -121,6 +121,7 @@ struct config_duty {
     struct config_minutes panic_min; /* after the alarm: it goes out again */
     int panic_ring_s;                /* those told are rung for so long; 0: not */
     int panic_room_min;              /* after the alarm: the duty room */
+    int flow_peak, flow_heavy;       /* people at a school's gates */
 };
 
 struct config_log {

@@ -300,6 +300,15 @@ const struct option option_table[] = {
      .offset = IN_CONFIG(duty.panic_room_min),
      .help_zh = "再无人出警，几分钟后报值班室",
      .help_en = "and, when still nobody did, to the duty room"},
+    {.section = "duty", .name = "flow_peak", .type = OPTION_INT, .preset = "60",
+     .min = 2, .max = 10000, .reloadable = true, .offset = IN_CONFIG(duty.flow_peak),
+     .help_zh = "一校门口有多少人算高峰（由摄像机数）；少于三分之二才算平峰",
+     .help_en = "people at a school's gates, as its cameras count them, from which on it is peak; "
+                "it ends below two thirds of that"},
+    {.section = "duty", .name = "flow_heavy", .type = OPTION_INT, .preset = "150",
+     .min = 3, .max = 20000, .reloadable = true, .offset = IN_CONFIG(duty.flow_heavy),
+     .help_zh = "多少人算拥堵，报带岗负责人",
+     .help_en = "and from which on it is heavy, and the leader is told"},
 
     {.section = "log", .name = "level", .type = OPTION_CHOICE, .preset = "info", .choices = levels,
      .reloadable = true, .offset = IN_CONFIG(log.level),

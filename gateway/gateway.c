@@ -101,8 +101,11 @@ static void on_reload_signal(uv_signal_t *handle, int signum)
     }
     log_set_level((enum log_level)gateway->config->log.level);
     desk_reload(gateway);
-    if (gateway->mqtt != NULL)
+    if (gateway->mqtt != NULL) {
+        mqtt_set_flow(gateway->mqtt, gateway->config->duty.flow_peak,
+                      gateway->config->duty.flow_heavy);
         mqtt_reload_rules(gateway->mqtt);
+    }
     log_info("config.reloaded", "adopted=[%s] at_next_start=[%s]", changes.adopted,
              changes.refused);
 }
@@ -192,6 +195,11 @@ static int init_sms(struct gateway *gateway, struct err *err)
     return sms_init(&options, &gateway->sms, err);
 }
 
+static void on_gates(void *ctx)
+{
+    desk_look(ctx);
+}
+
 static int init_mqtt(struct gateway *gateway, struct err *err)
 {
     const struct config_mqtt *config = &gateway->config->mqtt;
@@ -212,8 +220,11 @@ static int init_mqtt(struct gateway *gateway, struct err *err)
         .client_id = config->client_id,
         .keepalive_s = config->keepalive_s,
         .rules_dir = config->rules_dir,
+        .flow_peak = gateway->config->duty.flow_peak,
+        .flow_heavy = gateway->config->duty.flow_heavy,
     };
-    struct mqtt_callbacks callbacks = {.ctx = gateway, .on_event = desk_on_event};
+    struct mqtt_callbacks callbacks = {
+        .ctx = gateway, .on_event = desk_on_event, .on_gates = on_gates};
     return mqtt_init(&options, &callbacks, &gateway->mqtt, err);
 }
 

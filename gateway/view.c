@@ -10,7 +10,7 @@
 #include "gateway/base/json.h"
 #include "gateway/base/text.h"
 
-enum { MODEM_CLOCK_OFF_S = 120, REPAIRS_SHOWN = 20 };
+enum { MODEM_CLOCK_OFF_S = 120, REPAIRS_SHOWN = 20, FLOW_SHOWN = 50 };
 
 static int64_t count(struct gateway *gateway, const char *sql)
 {
@@ -179,6 +179,21 @@ static struct json *posts_json(struct gateway *gateway, int64_t now)
     return json;
 }
 
+/* Schools at whose gates somebody is; what an officer said counts for its two hours. */
+static struct json *flow_json(struct gateway *gateway, int64_t now)
+{
+    struct query *query = replica_query(
+        gateway->replica,
+        "SELECT coalesce(nullif(s.short, ''), s.name) AS school, f.people AS people,"
+        " CASE WHEN f.manual_until > ?1 THEN f.manual ELSE f.level END AS level,"
+        " f.counted_at AS counted_at, f.manual_until > ?1 AS by_hand FROM school_flow f"
+        " JOIN school s ON s.id = f.school_id WHERE f.level <> 'flat' OR f.people > 0"
+        " OR f.manual_until > ?1 ORDER BY f.people DESC, s.id LIMIT ?2");
+    query_int(query, 1, now);
+    query_int(query, 2, FLOW_SHOWN);
+    return query_list(query);
+}
+
 struct json *view_status(void *ctx)
 {
     struct gateway *gateway = ctx;
@@ -206,6 +221,9 @@ struct json *view_status(void *ctx)
                  count(gateway, "SELECT count(*) FROM device_list WHERE registered"));
     json_set_int(json, "devices_offline",
                  count(gateway, "SELECT count(*) FROM device_list WHERE state = 'offline'"));
+    json_set_int(json, "repairs_open",
+                 count(gateway, "SELECT count(*) FROM device_repair WHERE closed_at IS NULL"));
+    json_set(json, "flow", flow_json(gateway, now));
     return json;
 }
 

@@ -13,29 +13,27 @@ enum {
     SCHOOLS_MAX = 1000,    /* more of one station there are not */
 };
 
-/* People at all gates of a school at which a level begins, and below which it ends. */
-static const struct {
-    const char *name;
-    int64_t from, until;
-} levels[FLOW_LEVELS] = {
-    [FLOW_FLAT] = {"flat", 0, 0},
-    [FLOW_PEAK] = {"peak", 60, 40},
-    [FLOW_HEAVY] = {"heavy", 150, 110},
-};
+static const char *const names[FLOW_LEVELS] = {"flat", "peak", "heavy"};
 
 const char *flow_level_name(enum flow_level level)
 {
-    return levels[level].name;
+    return names[level];
 }
 
-enum flow_level flow_next(enum flow_level level, int64_t level_ms, int64_t people)
+static int64_t begins(const struct flow_limits *limits, enum flow_level level)
+{
+    return level == FLOW_HEAVY ? limits->heavy : level == FLOW_PEAK ? limits->peak : 0;
+}
+
+enum flow_level flow_next(const struct flow_limits *limits, enum flow_level level, int64_t level_ms,
+                          int64_t people)
 {
     enum flow_level up = FLOW_HEAVY;
-    while (up > FLOW_FLAT && people < levels[up].from)
+    while (up > FLOW_FLAT && people < begins(limits, up))
         up--;
     if (up > level)
         return up;
-    if (level == FLOW_FLAT || people >= levels[level].until ||
+    if (level == FLOW_FLAT || people * 3 >= begins(limits, level) * 2 ||
         (level_ms >= 0 && level_ms < DWELL_MS)) /* less than nothing: the clock went back */
         return level;
     return level - 1; /* a step at a time */
@@ -44,7 +42,7 @@ enum flow_level flow_next(enum flow_level level, int64_t level_ms, int64_t peopl
 static enum flow_level level_from_name(const char *name)
 {
     for (int i = FLOW_HEAVY; i > FLOW_FLAT; i--)
-        if (name != NULL && strcmp(levels[i].name, name) == 0)
+        if (name != NULL && strcmp(names[i], name) == 0)
             return (enum flow_level)i;
     return FLOW_FLAT;
 }
@@ -56,8 +54,8 @@ struct flow {
 };
 
 /* The schools in the order of their ids, one at a time, because writing changes what is walked. */
-static bool next_school(struct replica *replica, int64_t now_ms, const char *after,
-                        struct flow *ret, bool *ret_changed)
+static bool next_school(struct replica *replica, const struct flow_limits *limits, int64_t now_ms,
+                        const char *after, struct flow *ret, bool *ret_changed)
 {
     struct query *query = replica_query(
         replica,
@@ -77,7 +75,7 @@ static bool next_school(struct replica *replica, int64_t now_ms, const char *aft
         ret->counted_at = query_get_int(query, 2);
         enum flow_level old = level_from_name(query_get_text(query, 3));
         ret->level_at = query_get_int(query, 4);
-        ret->level = flow_next(old, now_ms - ret->level_at, ret->people);
+        ret->level = flow_next(limits, old, now_ms - ret->level_at, ret->people);
         if (ret->level != old || query_is_null(query, 3))
             ret->level_at = now_ms;
         *ret_changed = ret->level != old || query_get_int(query, 5) != ret->people;
@@ -86,25 +84,34 @@ static bool next_school(struct replica *replica, int64_t now_ms, const char *aft
     return found;
 }
 
-void flow_look(struct replica *replica, int64_t now_ms)
+static void write_level(struct replica *replica, const struct flow *flow)
+{
+    replica_enter(replica);
+    replica_run(replica,
+                "INSERT INTO school_flow(school_id, level, level_at, people, counted_at)"
+                " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT(school_id) DO UPDATE SET"
+                " level = excluded.level, level_at = excluded.level_at,"
+                " people = excluded.people, counted_at = excluded.counted_at",
+                "ssiii", flow->school_id, flow_level_name(flow->level), flow->level_at,
+                flow->people, flow->counted_at);
+    replica_leave(replica, true);
+}
+
+bool flow_look(struct replica *replica, const struct flow_limits *limits, int64_t now_ms)
 {
     struct flow flow = {.school_id = ""};
-    bool changed;
+    bool changed, any = false;
     for (int i = 0;
-         i < SCHOOLS_MAX && next_school(replica, now_ms, flow.school_id, &flow, &changed); i++) {
+         i < SCHOOLS_MAX && next_school(replica, limits, now_ms, flow.school_id, &flow, &changed);
+         i++) {
         if (!changed)
             continue;
-        replica_enter(replica);
-        replica_run(replica,
-                    "INSERT INTO school_flow(school_id, level, level_at, people, counted_at)"
-                    " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT(school_id) DO UPDATE SET"
-                    " level = excluded.level, level_at = excluded.level_at,"
-                    " people = excluded.people, counted_at = excluded.counted_at",
-                    "ssiii", flow.school_id, flow_level_name(flow.level), flow.level_at,
-                    flow.people, flow.counted_at);
-        replica_leave(replica, true);
-        if (flow.level_at == now_ms)
-            log_info("mqtt.flow", "school=%s level=%s people=%lld", flow.school_id,
-                     flow_level_name(flow.level), (long long)flow.people);
+        write_level(replica, &flow);
+        if (flow.level_at != now_ms)
+            continue;
+        any = true;
+        log_info("mqtt.flow", "school=%s level=%s people=%lld", flow.school_id,
+                 flow_level_name(flow.level), (long long)flow.people);
     }
+    return any;
 }

@@ -4,18 +4,26 @@
 #ifndef TOUYAN_MQTT_FLOW_H
 #define TOUYAN_MQTT_FLOW_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "sync/replica/replica.h"
 
 enum flow_level { FLOW_FLAT, FLOW_PEAK, FLOW_HEAVY, FLOW_LEVELS };
 
+/* People at all gates of a school at which a level begins; it ends below two thirds of that. */
+struct flow_limits {
+    int peak, heavy;
+};
+enum { FLOW_PEAK_DEFAULT = 60, FLOW_HEAVY_DEFAULT = 150 };
+
 const char *flow_level_name(enum flow_level level); /* "flat", "peak", "heavy" */
 /* level_ms: for how long it has been `level`. Pure. */
-enum flow_level flow_next(enum flow_level level, int64_t level_ms, int64_t people);
+enum flow_level flow_next(const struct flow_limits *limits, enum flow_level level, int64_t level_ms,
+                          int64_t people);
 
 /* Table school_flow by what the devices of each school counted in the last ten minutes, of each its
- * last word. A handler of its own when anything changes. */
-void flow_look(struct replica *replica, int64_t now_ms);
+ * last word. A handler of its own when anything changes. True: a level has changed. */
+bool flow_look(struct replica *replica, const struct flow_limits *limits, int64_t now_ms);
 
 #endif

@@ -54,6 +54,7 @@ struct mqtt {
     uv_timer_t tick;
     int64_t heard_mono_ms; /* the broker was there */
     int64_t repairs_mono_ms;
+    struct flow_limits flow;
     bool holding;      /* the client, until the turn ends */
     struct buf wanted; /* filters asked for on this connection, newline after each */
     int closing;       /* handles still open */
@@ -183,6 +184,12 @@ static void on_subscribed(void *ctx, bool granted)
     replica_leave(mqtt->replica, true);
 }
 
+void mqtt_set_flow(struct mqtt *mqtt, int peak, int heavy)
+{
+    mqtt->flow = (struct flow_limits){peak > 0 ? peak : FLOW_PEAK_DEFAULT,
+                                      heavy > 0 ? heavy : FLOW_HEAVY_DEFAULT};
+}
+
 void mqtt_reload_rules(struct mqtt *mqtt)
 {
     struct err err;
@@ -286,8 +293,10 @@ static void look_around(struct mqtt *mqtt)
         return;
     mqtt->repairs_mono_ms = mono_ms + REPAIRS_EVERY_MS;
     int64_t now_ms = clock_wall_ms(mqtt->clock);
-    repairs_look(mqtt->replica, now_ms, mono_ms - mqtt->heard_mono_ms);
-    flow_look(mqtt->replica, now_ms);
+    bool changed = repairs_look(mqtt->replica, now_ms, mono_ms - mqtt->heard_mono_ms);
+    changed = flow_look(mqtt->replica, &mqtt->flow, now_ms) || changed;
+    if (changed && mqtt->callbacks.on_gates != NULL)
+        mqtt->callbacks.on_gates(mqtt->callbacks.ctx);
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -378,6 +387,7 @@ int mqtt_init(const struct mqtt_options *options, const struct mqtt_callbacks *c
     if (callbacks != NULL)
         mqtt->callbacks = *callbacks;
     mqtt->tick.data = mqtt;
+    mqtt_set_flow(mqtt, options->flow_peak, options->flow_heavy);
     buf_init(&mqtt->wanted, FILTERS_BYTES);
     text_copy(mqtt->status.problem, sizeof mqtt->status.problem, "not connected yet");
     mqtt->status.reconnects = -1; /* the first connection is none */

@@ -43,6 +43,7 @@ struct mqtt_options {
     const char *client_id;     /* NULL: "touyan-<station>"; must stay the same for the session */
     int keepalive_s;           /* 0: 15 */
     const char *rules_dir;     /* rule files over the shipped ones; NULL: none */
+    int flow_peak, flow_heavy; /* see flow.h; 0: its defaults */
 };
 
 struct mqtt_callbacks {
@@ -52,6 +53,8 @@ struct mqtt_callbacks {
     /* The broker answered CONNACK, or the connection is lost (why: a text for a person).
      * since_ms: wall clock of the change. May be NULL. */
     void (*on_state)(void *ctx, bool connected, int64_t since_ms, const char *why);
+    /* A repair was opened or closed, or a school's level of flow changed. May be NULL. */
+    void (*on_gates)(void *ctx);
 };
 
 struct mqtt_status {
@@ -92,6 +95,9 @@ int mqtt_publish(struct mqtt *mqtt, const char *topic, const void *payload, size
 struct command_wish;
 int mqtt_command(struct mqtt *mqtt, const struct command_wish *wish,
                  char ret_id[LIMIT_ID_BYTES + 1], struct err *err);
+
+/* People at a school's gates from which on it is peak, and heavy. */
+void mqtt_set_flow(struct mqtt *mqtt, int peak, int heavy);
 
 /* Reads the rule files again and subscribes to their topics. */
 void mqtt_reload_rules(struct mqtt *mqtt);

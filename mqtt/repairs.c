@@ -174,18 +174,19 @@ static bool differs(struct replica *replica, struct causes *causes)
     return rows != causes->count;
 }
 
-void repairs_look(struct replica *replica, int64_t now_ms, int64_t broker_down_ms)
+bool repairs_look(struct replica *replica, int64_t now_ms, int64_t broker_down_ms)
 {
     if (broker_down_ms > 0 && broker_down_ms < BROKER_MS)
-        return; /* it may be a restart; nothing can be judged meanwhile */
+        return false; /* it may be a restart; nothing can be judged meanwhile */
     struct causes causes = {calloc(CAUSES_MAX, sizeof(struct cause)), 0};
     if (causes.at == NULL)
-        return; /* looked at again in ten seconds */
+        return false; /* looked at again in ten seconds */
     if (broker_down_ms > 0)
         keep_causes(replica, now_ms - broker_down_ms, &causes);
     else
         find_causes(replica, now_ms, &causes);
-    if (differs(replica, &causes)) {
+    bool changes = differs(replica, &causes);
+    if (changes) {
         replica_enter(replica);
         close_gone(replica, &causes, now_ms);
         open_new(replica, &causes);
@@ -194,4 +195,5 @@ void repairs_look(struct replica *replica, int64_t now_ms, int64_t broker_down_m
         replica_leave(replica, true);
     }
     free(causes.at);
+    return changes;
 }

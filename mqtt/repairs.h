@@ -23,6 +23,7 @@ enum { REPAIRS_EVERY_MS = 10000 };
 
 /* Every REPAIRS_EVERY_MS of the monotonic clock. broker_down_ms: how long the broker has been away;
  * 0: it is there. A handler of its own, which writes only what changes. */
-void repairs_look(struct replica *replica, int64_t now_ms, int64_t broker_down_ms);
+/* True: something is broken that was not, or mended. */
+bool repairs_look(struct replica *replica, int64_t now_ms, int64_t broker_down_ms);
 
 #endif

@@ -11,6 +11,7 @@ touyan_test(duty_ring SOURCES unit/duty_ring.c LIBS duty_world)
 touyan_test(duty_parents SOURCES unit/duty_parents.c LIBS duty_world)
 touyan_test(duty_day SOURCES unit/duty_day.c LIBS duty_world)
 touyan_test(duty_ledger SOURCES unit/duty_ledger.c LIBS duty_world)
+touyan_test(duty_gates SOURCES unit/duty_gates.c LIBS duty_world)
 
 add_executable(bench_understand bench/understand.c)
 target_link_libraries(bench_understand PRIVATE touyan_words)

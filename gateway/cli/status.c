@@ -100,6 +100,25 @@ static void print_links(const struct cli *cli, const struct json *json)
                                                  : cli_say(cli, "断开", "not connected"));
 }
 
+static void print_flow(const struct cli *cli, const struct json *flow)
+{
+    static const struct {
+        const char *level, *zh;
+    } names[] = {{"flat", "平峰"}, {"peak", "高峰"}, {"heavy", "拥堵"}};
+    for (size_t i = 0; i < json_count(flow); i++) {
+        const struct json *one = json_at(flow, i);
+        const char *level = json_text(one, "level", "flat"), *zh = level;
+        for (size_t n = 0; n < sizeof names / sizeof names[0]; n++)
+            zh = strcmp(names[n].level, level) == 0 ? names[n].zh : zh;
+        printf(cli->english ? "%s%s %s, about %lld people%s\n" : "%s%s %s，约 %lld 人%s\n",
+               i == 0 ? cli_say(cli, "客流    ", "flow      ")
+                      : cli_say(cli, "        ", "          "),
+               json_text(one, "school", ""), cli_say(cli, zh, level),
+               (long long)json_int(one, "people", 0),
+               json_int(one, "by_hand", 0) != 0 ? cli_say(cli, "（人工）", " (by hand)") : "");
+    }
+}
+
 static void print_status(const struct cli *cli, const struct json *json)
 {
     char now[16];
@@ -113,9 +132,11 @@ static void print_status(const struct cli *cli, const struct json *json)
            (long long)json_int(json, "inbox_open", 0));
     print_messages(cli, json_get(json, "sms"));
     print_modems(cli, json_get(json, "modems"));
-    printf(cli->english ? "devices   %lld, offline %lld\n" : "设备    %lld 台，离线 %lld 台\n",
-           (long long)json_int(json, "devices", 0),
-           (long long)json_int(json, "devices_offline", 0));
+    print_flow(cli, json_get(json, "flow"));
+    printf(cli->english ? "devices   %lld, offline %lld, repairs %lld\n"
+                        : "设备    %lld 台，离线 %lld 台，待修 %lld 项\n",
+           (long long)json_int(json, "devices", 0), (long long)json_int(json, "devices_offline", 0),
+           (long long)json_int(json, "repairs_open", 0));
     print_links(cli, json);
 }
 

@@ -135,6 +135,7 @@ static void (*const handlers[COMMAND_COUNT])(struct duty *, const struct incomin
     [COMMAND_CLOSE_ISSUE] = ledger_close,
     [COMMAND_REOPEN_ISSUE] = ledger_reopen,
     [COMMAND_WHO] = desk_who,
+    [COMMAND_FLOW] = flow_command,
     [COMMAND_VISIT] = visit_begin,
     [COMMAND_VISIT_END] = visit_end,
 };
@@ -203,7 +204,8 @@ static void take_event(struct duty *duty, const struct duty_event *event)
              text_equal(event->kind, "intrusion"))
         panic_event(duty, event);
     else if (text_equal(event->kind, "tamper") && event->fresh)
-        desk_put(duty, "event", NULL, NULL, event->id, "a device is being opened");
+        desk_put(duty, "event", NULL, NULL, event->id,
+                 say_lang(duty, NULL) == TEXT_EN ? "a device is being opened" : "有人在拆设备");
 }
 
 bool duty_take_event(struct duty *duty, const struct duty_event *event)
@@ -296,6 +298,8 @@ int64_t duty_tick(struct duty *duty)
     }
     next = times_min(next, offer_tick(duty));
     next = times_min(next, dismissal_tick(duty));
+    next = times_min(next, repair_tick(duty));
+    flow_tick(duty);
     run_parts(duty);
     for (int i = 0; i < DUTY_PARTS; i++)
         next = times_min(next, duty->part_due_ms[i]);

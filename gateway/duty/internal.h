@@ -288,6 +288,21 @@ void ledger_close(struct duty *duty, const struct incoming *in);
 void ledger_reopen(struct duty *duty, const struct incoming *in);
 int64_t ledger_tick(struct duty *duty);
 
+/* A broken device: opens an issue without a reporter. ret_id: of the issue. */
+void ledger_found(struct duty *duty, const char *school_id, const char *title, int severity,
+                  char ret_id[DUTY_ID_SIZE]);
+/* It works: mended, for somebody to look at; its item leaves the desk. */
+void ledger_works_again(struct duty *duty, const char *issue_id);
+/* It does not: open again when it was mended. */
+void ledger_broken_again(struct duty *duty, const char *issue_id);
+
+/* --- repair.c --- */
+int64_t repair_tick(struct duty *duty);
+
+/* --- flow.c --- */
+void flow_command(struct duty *duty, const struct incoming *in);
+void flow_tick(struct duty *duty);
+
 /* --- visit.c --- */
 void visit_begin(struct duty *duty, const struct incoming *in);
 void visit_end(struct duty *duty, const struct incoming *in);

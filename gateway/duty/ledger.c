@@ -518,6 +518,42 @@ int ledger_add(struct duty *duty, const struct ledger_entry *entry,
     return ERR_OK;
 }
 
+/* --- devices --- */
+
+void ledger_found(struct duty *duty, const char *school_id, const char *title, int severity,
+                  char ret_id[DUTY_ID_SIZE])
+{
+    struct found found = {.school_id = school_id,
+                          .title = title,
+                          .category = "device",
+                          .source = "device",
+                          .severity = severity};
+    struct issue issue;
+    open_issue(duty, &found, &issue);
+    text_copy(ret_id, DUTY_ID_SIZE, issue.id);
+}
+
+void ledger_works_again(struct duty *duty, const char *issue_id)
+{
+    struct issue issue;
+    if (issue_load(duty, issue_id, &issue) && issue_next_state(issue.state, ISSUE_FIX) != NULL)
+        move(duty, &issue, ISSUE_FIX, NULL, "works again");
+    replica_run(duty->replica,
+                "UPDATE desk_item SET state = 'done' WHERE ref_id = ?1 AND state = 'open'", "s",
+                issue_id);
+}
+
+void ledger_broken_again(struct duty *duty, const char *issue_id)
+{
+    struct issue issue;
+    char body[DUTY_LIST_SIZE];
+    if (!issue_load(duty, issue_id, &issue) || !text_equal(issue.state, "fixed"))
+        return;
+    move(duty, &issue, ISSUE_REOPEN, NULL, "broken again");
+    snprintf(body, sizeof body, "%s %s：%s", issue.code, issue.school, issue.title);
+    desk_put(duty, "issue", NULL, NULL, issue.id, body);
+}
+
 /* --- overdue --- */
 
 /* Days after which each level hears of it. */

@@ -86,6 +86,9 @@ class Cli(unittest.TestCase):
         self.assertIn("城东派出所 S0117", text)
         self.assertIn("应到 14，到岗 12，已确认 1，缺 1", text)
         self.assertIn("待发 3，送达 118", text)
+        self.assertIn("客流    实验小学 拥堵，约 180 人\n", text)
+        self.assertIn("        二中 高峰，约 0 人（人工）\n", text)
+        self.assertIn("设备    12 台，离线 1 台，待修 3 项", text)
         lines = text.splitlines()
         self.assertIn("县平台链路：HTTP 503", lines[-2])
         self.assertIn("下一步：", lines[-1])
@@ -133,6 +136,12 @@ class Cli(unittest.TestCase):
             self.assertEqual(self.out("sync", what).strip(), "没有")
             self.assertEqual(json.loads(self.out("sync", what, "--json"))[what], [])
         self.assertIn("编号", self.out("device", "list"))
+
+    def test_device_list_says_what_is_wrong(self):
+        row = self.out("device", "list").splitlines()[1]
+        self.assertTrue(row.endswith("FT1401  缺记录 3; 超额 5; 时钟偏 95 s; 电量低 12%; 1.4.2"), row)
+        row = self.out("device", "list", "--lang", "en").splitlines()[1]
+        self.assertIn("missing 3; over quota 5; clock off 95 s; BATTERY 12%; 1.4.2", row)
 
     def test_enrolment(self):
         text = self.out("enrol")

@@ -35,7 +35,10 @@ static struct json *port_status(void *ctx)
                  "\"state\":\"ready\",\"model\":\"EC20\",\"csq\":21}],\"posts\":{\"peak\":\"am\","
                  "\"start_at\":1788736800000,\"assigned\":14,\"on_post\":12,\"confirmed\":1,"
                  "\"absent\":1},\"sms\":{\"queued\":3,\"delivered\":118},\"alarms_open\":1,"
-                 "\"inbox_open\":2,\"devices\":12,\"devices_offline\":1}");
+                 "\"inbox_open\":2,\"devices\":12,\"devices_offline\":1,\"repairs_open\":3,"
+                 "\"flow\":[{\"school\":\"实验小学\",\"people\":180,\"level\":\"heavy\","
+                 "\"by_hand\":0},{\"school\":\"二中\",\"people\":0,\"level\":\"peak\","
+                 "\"by_hand\":1}]}");
 }
 
 static struct json *port_check(void *ctx)
@@ -165,6 +168,27 @@ static int serve(uv_loop_t *loop, const char *socket_path, const char *group, st
     return http_start(&options, &http, err);
 }
 
+/* A terminal that needs somebody to look at it. */
+static void add_device(void)
+{
+    replica_enter(replica);
+    replica_run(replica,
+                "INSERT INTO device(id, scope, product, kind)"
+                " VALUES ('FT1401', 'S0117', 'mqtt_face', 'face')",
+                "");
+    replica_run(replica,
+                "INSERT INTO device_state(device_id, product, state, state_at, first_at, heard_at,"
+                " event_at, silent_s, offset_ms, messages, firmware, battery, over) VALUES"
+                " ('FT1401', 'mqtt_face', 'online', 1, 1, 1, 0, 100, -95000, 7, '1.4.2', 12, 5)",
+                "");
+    replica_run(replica,
+                "INSERT INTO device_gap(device_id, boot, seq_from, seq_to, at_from, at_to,"
+                " noticed_at, next_at) VALUES ('FT1401', '', 4, 6, 0, 0, 1, 0)",
+                "");
+    replica_leave(replica, true);
+    replica_commit(replica);
+}
+
 int main(int argc, char **argv)
 {
     struct err err = {0};
@@ -182,6 +206,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "console_server: %s\n", err.text);
         return 1;
     }
+    add_device();
     uv_prepare_start(&prepare, on_prepare);
     uv_check_start(&check, on_check);
     uv_signal_start(&on_term, on_signal, SIGTERM);

@@ -209,6 +209,7 @@ static const struct {
     {"duty { panic_min = { 1,2,3,4,5,6,7,8,9 } }", {":2: duty.panic_min", "1 to 8"}},
     {"duty { no_show_min = { 1, 2 } }", {"no_show_min", "needs 4"}},
     {"duty { panic_min = { 2, 9 } }", {"panic_room_min"}},
+    {"duty { flow_peak = 200 }", {"flow_heavy (150) is not above"}},
     {"log { level = loud }", {":2: log.level", "error, warn, info, debug"}},
     {"modem gsm0 { fast_sleeps = maybe device = /x }", {":2: modem.fast_sleeps", "true or false"}},
     {"modem gsm0 { }", {"modem gsm0 needs a device or an imei"}},

@@ -408,6 +408,8 @@ static const struct quoted quotes[] = {
     {"ACK", COMMAND_HANDLE, ""},
     {"缺", COMMAND_GAPS, ""},
     {"GAPS", COMMAND_GAPS, ""},
+    {"谁在岗S17", COMMAND_WHO, "S17"},
+    {"WHO S17", COMMAND_WHO, "S17"},
     {"我的班", COMMAND_MY_DUTIES, ""},
     {"MY", COMMAND_MY_DUTIES, ""},
     {"帮助", COMMAND_HELP, ""},

@@ -53,11 +53,13 @@ static void count(struct mqtt_world *w, const char *device, int people)
     hear(w, device, payload);
 }
 
+static const struct flow_limits limits = {60, 150};
+
 static void assert_flow(struct mqtt_world *w, int64_t after_ms, const char *level, int people)
 {
     char text[20] = "";
     w->cells.wall_ms += after_ms;
-    flow_look(w->replica, w->cells.wall_ms);
+    flow_look(w->replica, &limits, w->cells.wall_ms);
     assert_true(replica_commit(w->replica));
     replica_get_text(w->replica, text, sizeof text,
                      "SELECT level FROM school_flow WHERE school_id = 'S14'", "");
@@ -72,16 +74,16 @@ static void test_levels(void **state)
         int64_t level_ms, people;
         enum flow_level next;
     } cases[] = {
-        {FLOW_FLAT, 0, 59, FLOW_FLAT},        {FLOW_FLAT, 0, 60, FLOW_PEAK},
-        {FLOW_FLAT, 0, 150, FLOW_HEAVY},      {FLOW_PEAK, 0, 149, FLOW_PEAK},
-        {FLOW_PEAK, 999999, 40, FLOW_PEAK},   {FLOW_PEAK, 119999, 39, FLOW_PEAK},
-        {FLOW_PEAK, 120000, 39, FLOW_FLAT},   {FLOW_HEAVY, 120000, 110, FLOW_HEAVY},
-        {FLOW_HEAVY, 120000, 109, FLOW_PEAK}, {FLOW_HEAVY, 120000, 0, FLOW_PEAK},
+        {FLOW_FLAT, 0, 59, FLOW_FLAT},       {FLOW_FLAT, 0, 60, FLOW_PEAK},
+        {FLOW_FLAT, 0, 150, FLOW_HEAVY},     {FLOW_PEAK, 0, 149, FLOW_PEAK},
+        {FLOW_PEAK, 999999, 40, FLOW_PEAK},  {FLOW_PEAK, 119999, 39, FLOW_PEAK},
+        {FLOW_PEAK, 120000, 39, FLOW_FLAT},  {FLOW_HEAVY, 120000, 100, FLOW_HEAVY},
+        {FLOW_HEAVY, 120000, 99, FLOW_PEAK}, {FLOW_HEAVY, 120000, 0, FLOW_PEAK},
         {FLOW_HEAVY, -5, 0, FLOW_PEAK},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        assert_int_equal(flow_next(cases[i].level, cases[i].level_ms, cases[i].people),
+        assert_int_equal(flow_next(&limits, cases[i].level, cases[i].level_ms, cases[i].people),
                          cases[i].next);
 }
 
