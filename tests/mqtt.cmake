@@ -22,16 +22,12 @@ add_library(test_broker STATIC lib/broker.c lib/mini_station.c)
 target_link_libraries(test_broker PUBLIC touyan_mqtt PkgConfig::MOSQUITTO)
 touyan_test(test_mqtt_broker SOURCES e2e/test_mqtt_broker.c LIBS test_broker LABEL e2e TIMEOUT 180)
 
-# The benchmark and the programs that it starts.
+# The programs that bench mqtt_ingest starts.
 foreach(part publish bare station)
     add_executable(bench_mqtt_${part} bench/mqtt/${part}.c)
     target_link_libraries(bench_mqtt_${part} PRIVATE test_broker PkgConfig::SQLITE)
+    set_target_properties(bench_mqtt_${part} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
 endforeach()
-add_executable(mqtt_ingest bench/mqtt_ingest.c)
-target_link_libraries(mqtt_ingest PRIVATE test_broker)
-add_dependencies(mqtt_ingest bench_mqtt_publish bench_mqtt_bare bench_mqtt_station)
-set_target_properties(mqtt_ingest bench_mqtt_publish bench_mqtt_bare bench_mqtt_station
-                      PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
 
 foreach(name mapping devices)
     add_executable(bench_${name} bench/${name}.c)
