@@ -27,7 +27,8 @@ enum {
     FRESH_MS = 120 * 1000,
     ALARM_LATE_MS = 30 * 60 * 1000,
     CLOCK_JUMP_MS = 10 * 1000, /* between two ticks of a second */
-    EVENT_ID_BYTES = LIMIT_DEVICE_ID_BYTES + 1 + LIMIT_DEDUPE_BYTES + 24, /* "~" and a time */
+    EVENT_ID_BYTES =
+        LIMIT_DEVICE_ID_BYTES + 1 + LIMIT_DEDUPE_BYTES + 40, /* "~", a kind and a time */
     UNDATED_SAME_MS = 24 * 3600 * 1000,
     ACK_BYTES = 2 * LIMIT_TOPIC_BYTES,
     RAW_TRIM_EVERY = 100,
@@ -285,18 +286,19 @@ static int store_event(struct work *work, const struct mqtt_event *event, const 
 }
 
 /* A button that forgets its counter when its battery is changed says "1-1" again: another time is
- * another press. What is sent again has the time of the first. */
+ * another press, and so is another kind. What is sent again is as the first. */
 static bool is_another_press(const struct work *work, const struct mqtt_event *event)
 {
     struct query *query =
-        replica_query(work->ingest->replica, "SELECT device_at, heard_at FROM device_event"
+        replica_query(work->ingest->replica, "SELECT device_at, heard_at, kind FROM device_event"
                                              " WHERE id = ?1");
     query_text(query, 1, event->id);
     bool dated = event->device_at_ms != 0, another = false;
     if (query_row(query)) {
         int64_t apart = dated ? event->device_at_ms - query_get_int(query, 0)
                               : event->heard_at_ms - query_get_int(query, 1);
-        another = llabs(apart) > (dated ? FRESH_MS : UNDATED_SAME_MS);
+        another = llabs(apart) > (dated ? FRESH_MS : UNDATED_SAME_MS) ||
+                  !text_equal(query_get_text(query, 2), mqtt_kind_name(event->kind));
     }
     query_done(query);
     return another;
@@ -306,12 +308,14 @@ static bool is_another_press(const struct work *work, const struct mqtt_event *e
 static int store_again(struct work *work, const struct mqtt_event *event, char *id,
                        const char **ret_reason)
 {
-    if (!event->alarm || !is_another_press(work, event))
+    bool live = !event->retained && !event->replay;
+    if (!live || !mqtt_kind_alarms(event->kind) || !is_another_press(work, event))
         return WAS_THERE;
     size_t used = strlen(id);
     int64_t at_ms =
         event->device_at_ms != 0 ? event->device_at_ms : event->heard_at_ms / UNDATED_SAME_MS;
-    snprintf(id + used, EVENT_ID_BYTES + 1 - used, "~%lld", (long long)at_ms);
+    snprintf(id + used, EVENT_ID_BYTES + 1 - used, "~%s%lld", mqtt_kind_name(event->kind),
+             (long long)at_ms);
     return store_event(work, event, ret_reason);
 }
 

@@ -21,6 +21,8 @@ target_compile_definitions(test_mqtt_ingest
 add_library(test_broker STATIC lib/broker.c lib/mini_station.c)
 target_link_libraries(test_broker PUBLIC touyan_mqtt PkgConfig::MOSQUITTO)
 touyan_test(test_mqtt_broker SOURCES e2e/test_mqtt_broker.c LIBS test_broker LABEL e2e TIMEOUT 180)
+touyan_test(test_mqtt_gates SOURCES e2e/test_mqtt_gates.c LIBS test_broker LABEL e2e TIMEOUT 300)
+target_compile_definitions(test_mqtt_gates PRIVATE MQTT_DATA="${CMAKE_CURRENT_SOURCE_DIR}/data/mqtt")
 
 # The programs that bench mqtt_ingest starts.
 foreach(part publish bare station)

@@ -351,6 +351,16 @@ static void test_unreadable_button_is_pressed(void **state)
     assert_int_equal(w->events, before);
 }
 
+static void test_number_of_another_kind(void **state)
+{
+    struct world *w = *state;
+    send_string(w, SC "SOS1/evt", "{\"id\":\"9-1\",\"k\":\"door\"}", false);
+    for (int i = 0; i < 2; i++)
+        send_string(w, SC "SOS1/evt", "{\"id\":\"9-1\",\"k\":\"tamper\"}", false);
+    assert_int_equal(last(w)->kind, MQTT_TAMPER);
+    assert_int_equal(count(w, "SELECT count(*) FROM device_event WHERE kind = 'tamper'"), 1);
+}
+
 /* Its counter begins anew with each battery. */
 static void test_number_used_again(void **state)
 {
@@ -663,6 +673,7 @@ int main(void)
         T(test_sos_of_a_device_without_a_usable_id),
         T(test_unreadable_button_is_pressed),
         T(test_number_used_again),
+        T(test_number_of_another_kind),
         T(test_late_sos_still_alarms),
         T(test_old_sos_does_not),
         T(test_retained_sos_does_not),
