@@ -14,6 +14,7 @@ touyan_play(sms_desk_at e2e/sms_desk.py 5 240 --make quectel)
 touyan_play(manners e2e/manners.py 5 120)
 touyan_play(roster e2e/roster.py 10 120)
 touyan_play(ledger e2e/ledger.py 10 120)
+touyan_play(gates e2e/gates.py 5 240)
 touyan_play(outage e2e/outage.py 20 240)
 
 # no county: nothing is recorded

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """A station with a real broker: the accounts that it makes hold, a terminal is answered after the
 commit, a command goes out and its answer comes back, a product that nobody knew needs a file only,
-and a file that is wrong is told with its line.
+and a file that is wrong is told with its line. Then broker, gateway and county are restarted in turn
+while a device goes on: nothing is lost or there twice, at the station or in the county.
 
 gates.py --build BUILD_DIR
 """
@@ -15,6 +16,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from parts import Failed, Mqtt, wait_for  # noqa: E402
@@ -123,6 +126,77 @@ def check_rules(world):
     need(json.loads(tried.stdout)["events"][0]["kind"] == "sos", f"try: {tried.stdout}")
 
 
+class Sender(threading.Thread):
+    """A device as they are: an event now and then; what the gateway has not answered is sent
+    again after two seconds or a new connection."""
+
+    def __init__(self, world, passwords, device):
+        super().__init__(daemon=True)
+        self.world, self.passwords, self.device = world, passwords, device
+        self.base = f"sc/S0117/S14/M/{device}"
+        self.made, self.open, self.stopping, self.connections = 0, [], False, 0
+
+    def run(self):
+        while self.open or not self.stopping:
+            try:
+                self.talk()
+            except (OSError, Failed):
+                time.sleep(0.1)
+
+    def talk(self):
+        mqtt = Mqtt(self.world.mqtt_port, self.device, self.device, self.passwords[self.device])
+        self.connections += 1
+        mqtt.subscribe(f"{self.base}/cmd")
+        again = 0
+        while self.open or not self.stopping:
+            if not self.stopping:
+                self.made += 1
+                self.open.append(self.made)
+                self.send(mqtt, self.made)
+            if time.monotonic() > again:
+                again = time.monotonic() + 2
+                for number in list(self.open):
+                    self.send(mqtt, number)
+            mqtt.ping()  # takes what has come meanwhile
+            for _, payload in mqtt.received:
+                answered = json.loads(payload).get("ack", "-0").split("-")[1]
+                if int(answered) in self.open:
+                    self.open.remove(int(answered))
+            mqtt.received.clear()
+            time.sleep(0.05)
+        mqtt.close()
+
+    def send(self, mqtt, number):
+        mqtt.publish(f"{self.base}/evt", {"id": f"5-{number}", "k": "door", "c": "open",
+                                          "ts": self.world.clock.now()})
+
+
+def check_restarts(world, passwords):
+    sender = Sender(world, passwords, BUTTON)
+    sender.start()
+    for part, start in ((world.gateway, world.start_gateway), (world.broker, world.start_broker),
+                        (world.county, lambda: world.start_county(fill=False))) * 2:
+        time.sleep(0.7)
+        code = part.stop()
+        need(code in (0, -15), f"{part.name} ended with {code}")
+        time.sleep(0.3)
+        start()
+    sender.stopping = True
+    sender.join(60)
+    need(not sender.is_alive(), f"{len(sender.open)} of {sender.made} are not answered")
+    wanted = {f"{BUTTON}:5-{n + 1}" for n in range(sender.made)}
+    query = f"SELECT id FROM device_event WHERE device_id = '{BUTTON}' AND kind = 'door'"
+    station = [row["id"] for row in world.replica(query)]
+    need(len(station) == len(wanted) and set(station) == wanted,
+         f"{sender.made} sent, {len(station)} at the station")
+    county = wait_for("the county to have them", lambda: (
+        lambda ids: ids if len(ids) >= len(wanted) else None)(
+            [row["id"] for row in world.county_rows(query)]), 60)
+    need(len(county) == len(wanted) and set(county) == wanted,
+         f"{sender.made} sent, {len(county)} in the county")
+    need(sender.connections >= 3, "the broker was never away")
+
+
 def play(world):
     world.up()
     wait_for("the county's devices", lambda: any(
@@ -134,6 +208,7 @@ def play(world):
     check_command(world, face)
     check_impostor(world, passwords)
     check_private(world)
+    check_restarts(world, passwords)
     check_rules(world)
 
 

@@ -29,6 +29,8 @@ static void check_mapped(const struct mapped *mapped, const char *topic)
     check_plain(mapped->code);
     check_plain(mapped->subject);
     check_plain(mapped->dedupe);
+    /* only of an alarm are words left out */
+    assert(mapped->flaw == NULL || mqtt_kind_alarms(mapped->kind));
     buf_init(&to, LIMIT_TOPIC_BYTES);
     buf_init(&answer, LIMIT_MQTT_OUT_BYTES);
     if (mapping_answer(mapped, topic, &to, &answer)) {
@@ -48,7 +50,11 @@ static void map(struct mapping *mapping, const char *topic, const char *text, si
     struct mapped mapped;
     int got;
     if (!mapping_begin(mapping, topic, text, size, &reason)) {
+        const struct product *product;
+        char device[LIMIT_DEVICE_ID_BYTES + 1];
         assert(reason != NULL);
+        if (mapping_alarm_device(mapping, topic, &product, device))
+            assert(product != NULL && device[0] != '\0' && strpbrk(device, "+#/:") == NULL);
         return;
     }
     while ((got = mapping_next(mapping, &mapped, &reason)) != 0) {
