@@ -472,6 +472,15 @@ static void note_device(struct work *work)
 
 /* --- one message --- */
 
+static int unpack(struct ingest *ingest, const struct ingest_message *message)
+{
+    const struct ingest_callbacks *callbacks = &ingest->callbacks;
+    return callbacks->unpack == NULL
+               ? 0
+               : callbacks->unpack(callbacks->ctx, message->topic, message->payload, message->size,
+                                   &ingest->text);
+}
+
 /* The payload as text that the rules can read, in ingest->text. */
 static const char *take_text(struct ingest *ingest, const struct ingest_message *message)
 {
@@ -480,6 +489,9 @@ static const char *take_text(struct ingest *ingest, const struct ingest_message 
         return "topic too long";
     if (message->size > LIMIT_MQTT_PAYLOAD_BYTES)
         return "payload too large";
+    int unpacked = unpack(ingest, message);
+    if (unpacked != 0)
+        return unpacked > 0 ? NULL : "cannot be unpacked";
     if (!text_utf8_valid(message->payload, message->size))
         return "not UTF-8";
     bool fits = message->size <= LIMIT_MQTT_CUT_BYTES
@@ -502,6 +514,37 @@ static bool settle_product(struct work *work)
     text_copy(device->product, sizeof device->product, product);
     device->dirty = true;
     return true;
+}
+
+/* NULL, or why it is dropped. */
+static const char *take_talk(struct work *work)
+{
+    struct ingest *ingest = work->ingest;
+    const struct mapped *mapped = &work->mapped;
+    const struct mqtt_talk talk = {
+        .kind = mapped->kind,
+        .product = mapped->product->name,
+        .node = mapped->device_id,
+        .id = mapped->dedupe,
+        .to = mapped->subject,
+        .channel = mapped->code,
+        .text = mapped->text,
+        .ok = mapped->ok,
+        .sent_at_ms = corrected_time(work),
+        .heard_at_ms = work->heard_at_ms,
+        .retained = work->message->retained,
+    };
+    if (mapped->kind == MQTT_TEXT && !within_quota(work))
+        return beyond_quota;
+    ingest->counts.states++;
+    if (ingest->callbacks.on_talk != NULL)
+        ingest->callbacks.on_talk(ingest->callbacks.ctx, &talk);
+    return NULL;
+}
+
+static bool is_talk(enum mqtt_kind kind)
+{
+    return kind == MQTT_TEXT || kind == MQTT_DELIVERED;
 }
 
 static bool is_state_only(enum mqtt_kind kind)
@@ -574,7 +617,9 @@ static const char *handle_item(struct work *work)
     if (mapped->kind == MQTT_REPLY && ingest->callbacks.on_reply != NULL)
         ingest->callbacks.on_reply(ingest->callbacks.ctx, mapped->device_id, mapped->dedupe,
                                    mapped->ok);
-    if (is_state_only(mapped->kind))
+    if (is_talk(mapped->kind))
+        reason = take_talk(work);
+    else if (is_state_only(mapped->kind))
         ingest->counts.states++;
     else
         reason = take_event(work);
@@ -627,6 +672,8 @@ static const char *handle(struct work *work)
 {
     struct ingest *ingest = work->ingest;
     const char *reason = take_text(ingest, work->message), *problem = NULL;
+    if (reason == NULL && ingest->text.size == 0)
+        return NULL; /* unpacked to nothing */
     bool whole = reason == NULL;
     if (!whole || !mapping_begin(ingest->mapping, work->message->topic, buf_text(&ingest->text),
                                  ingest->text.size, &reason)) {

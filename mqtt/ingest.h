@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "gateway/base/buf.h"
 #include "gateway/base/err.h"
 #include "mqtt/kind.h"
 #include "sync/replica/replica.h"
@@ -33,6 +34,21 @@ struct mqtt_event {
     /* Somebody must be told now: a kind that alarms, fresh or without a date; an sos also up to 30
      * min old; never retained or replayed. */
     bool alarm;
+};
+
+/* What came by radio; texts as in struct mqtt_event. */
+struct mqtt_talk {
+    enum mqtt_kind kind; /* MQTT_TEXT or MQTT_DELIVERED */
+    const char *product;
+    const char *node; /* who wrote, or who acknowledges */
+    const char *id; /* of the text, by its writer; or of ours that is delivered. "": it has none */
+    const char *to; /* "": everybody */
+    const char *channel; /* "": there are none */
+    const char *text;
+    bool ok;            /* it is delivered; false: it is known not to be */
+    int64_t sent_at_ms; /* 0: not known */
+    int64_t heard_at_ms;
+    bool retained;
 };
 
 struct ingest;
@@ -57,6 +73,11 @@ struct ingest_callbacks {
     /* A device answers a command, inside the handler of its message; false: nobody asked. NULL: as
      * if nobody had. */
     bool (*on_reply)(void *ctx, const char *device_id, const char *id, bool ok);
+    /* A radio was heard, inside the handler of its message. NULL: nobody listens. */
+    void (*on_talk)(void *ctx, const struct mqtt_talk *talk);
+    /* Payloads that are no text: appends what the rules can read. 1: done, 0: not of this sort,
+     * -1: it cannot be read. What it makes nothing of is dropped. NULL: there are none. */
+    int (*unpack)(void *ctx, const char *topic, const void *payload, size_t size, struct buf *ret);
 };
 
 struct ingest_message {

@@ -4,8 +4,9 @@
 #include <string.h>
 
 static const char *const names[MQTT_KIND_COUNT] = {
-    "check_in", "leave_post", "sos",         "intrusion",    "fire",      "tamper",    "door",
-    "count",    "power",      "presence_on", "presence_off", "heartbeat", "telemetry", "reply",
+    "check_in",  "leave_post", "sos",   "intrusion",   "fire",         "tamper",
+    "door",      "count",      "power", "presence_on", "presence_off", "heartbeat",
+    "telemetry", "reply",      "text",  "delivered",
 };
 
 const char *mqtt_kind_name(enum mqtt_kind kind)

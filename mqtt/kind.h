@@ -20,6 +20,8 @@ enum mqtt_kind {
     MQTT_HEARTBEAT,    /* "heartbeat": moves the state of the device, is no event */
     MQTT_TELEMETRY,    /* "telemetry": the same */
     MQTT_REPLY,        /* "reply": a device answers a command */
+    MQTT_TEXT,         /* "text": somebody wrote by radio; see struct mqtt_talk */
+    MQTT_DELIVERED,    /* "delivered": what went to a radio is there, or is known not to be */
     MQTT_KIND_COUNT,
 };
 

@@ -364,7 +364,7 @@ static void take_state(const struct mapping *m, int element, struct mapped *ret)
 /* What is said around the event. An alarm counts without it. */
 static const char *take_words(const struct mapping *m, int element, struct mapped *ret)
 {
-    static const char reason[] = "code, subject or id too long or no plain value";
+    static const char reason[] = "code, subject, text or id too long or no plain value";
     const struct rule *rule = m->rule;
     bool unnamed = ret->flaw != NULL;
     bool good = get(m, &rule->answer_id, element, ret->ack_id, sizeof ret->ack_id) != BAD;
@@ -372,6 +372,7 @@ static const char *take_words(const struct mapping *m, int element, struct mappe
     if (unnamed)
         ret->ack_id[0] = '\0';
     good = take_code(m, element, ret) && good;
+    good = get(m, &rule->text, element, ret->text, sizeof ret->text) != BAD && good;
     if (!take_dedupe(m, element, ret)) {
         ret->dedupe[0] = '\0';
         good = false;
@@ -396,7 +397,7 @@ static const char *take_all(const struct mapping *m, int element, struct mapped 
     take_state(m, element, ret);
     if (ret->kind == MQTT_COUNT && ret->count < 0)
         return "count is no number";
-    if (ret->kind == MQTT_REPLY && ret->dedupe[0] == '\0')
+    if ((ret->kind == MQTT_REPLY || ret->kind == MQTT_DELIVERED) && ret->dedupe[0] == '\0')
         return "reply without an id";
     return NULL;
 }

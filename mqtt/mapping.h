@@ -25,7 +25,8 @@ struct mapped {
     char device_id[LIMIT_DEVICE_ID_BYTES + 1];
     char code[LIMIT_EVENT_TEXT_BYTES + 1];
     char subject[LIMIT_EVENT_TEXT_BYTES + 1];
-    char dedupe[LIMIT_DEDUPE_BYTES + 1]; /* "": none */
+    char text[LIMIT_RADIO_TEXT_BYTES + 1]; /* kind text only */
+    char dedupe[LIMIT_DEDUPE_BYTES + 1];   /* "": none */
     char time_text[LIMIT_EVENT_TEXT_BYTES + 1];
     int64_t device_at_ms; /* by the device's clock; 0: none, or not plausible */
     int64_t count;        /* of people; -1: none */

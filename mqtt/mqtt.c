@@ -264,6 +264,18 @@ static void on_event(void *ctx, const struct mqtt_event *event)
     mqtt->callbacks.on_event(mqtt->callbacks.ctx, event);
 }
 
+static void on_talk(void *ctx, const struct mqtt_talk *talk)
+{
+    struct mqtt *mqtt = ctx;
+    mqtt->callbacks.on_talk(mqtt->callbacks.ctx, talk);
+}
+
+static int unpack(void *ctx, const char *topic, const void *payload, size_t size, struct buf *ret)
+{
+    struct mqtt *mqtt = ctx;
+    return mqtt->callbacks.unpack(mqtt->callbacks.ctx, topic, payload, size, ret);
+}
+
 /* A device that is not answered asks again, so an answer without a connection is left out. */
 static void on_ack(void *ctx, const char *topic, const char *payload, int qos)
 {
@@ -371,7 +383,13 @@ static int make_ingest(struct mqtt *mqtt, const struct mqtt_options *options, st
     const struct ingest_options made = {options->replica, options->clock, options->station,
                                         options->rules_dir};
     const struct ingest_callbacks callbacks = {
-        mqtt, mqtt->callbacks.on_event != NULL ? on_event : NULL, on_ack, on_reply};
+        .ctx = mqtt,
+        .on_event = mqtt->callbacks.on_event != NULL ? on_event : NULL,
+        .on_ack = on_ack,
+        .on_reply = on_reply,
+        .on_talk = mqtt->callbacks.on_talk != NULL ? on_talk : NULL,
+        .unpack = mqtt->callbacks.unpack != NULL ? unpack : NULL,
+    };
     return ingest_open(&made, &callbacks, &mqtt->ingest, err);
 }
 

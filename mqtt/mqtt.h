@@ -50,6 +50,9 @@ struct mqtt_callbacks {
     void *ctx;
     /* See struct ingest_callbacks. May be NULL. */
     void (*on_event)(void *ctx, const struct mqtt_event *event);
+    void (*on_talk)(void *ctx, const struct mqtt_talk *talk); /* the same; may be NULL */
+    /* See struct ingest_callbacks; may be NULL. */
+    int (*unpack)(void *ctx, const char *topic, const void *payload, size_t size, struct buf *ret);
     /* The broker answered CONNACK, or the connection is lost (why: a text for a person).
      * since_ms: wall clock of the change. May be NULL. */
     void (*on_state)(void *ctx, bool connected, int64_t since_ms, const char *why);

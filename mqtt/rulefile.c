@@ -229,8 +229,9 @@ static bool set_kind(struct parser *p)
         return read_path(p, p->value, &p->rule->kind_value);
     p->rule->kind = mqtt_kind_from_name(p->value);
     return p->rule->kind >= 0 ||
-           no(p, "no such kind: check_in, leave_post, sos, intrusion, fire, tamper, door, count, "
-                 "power, presence_on, presence_off, heartbeat, telemetry or reply");
+           no(p,
+              "no such kind: check_in, leave_post, sos, intrusion, fire, tamper, door, count, "
+              "power, presence_on, presence_off, heartbeat, telemetry, reply, text or delivered");
 }
 
 static bool set_kinds(struct parser *p)
@@ -265,6 +266,11 @@ static bool set_codes(struct parser *p)
 static bool set_subject(struct parser *p)
 {
     return read_path(p, p->value, &p->rule->subject);
+}
+
+static bool set_text(struct parser *p)
+{
+    return read_path(p, p->value, &p->rule->text);
 }
 
 static bool set_time(struct parser *p)
@@ -418,6 +424,7 @@ static const struct key {
     {IN_RULE, "code", set_code},
     {IN_RULE, "codes", set_codes},
     {IN_RULE, "subject", set_subject},
+    {IN_RULE, "text", set_text},
     {IN_RULE, "time", set_time},
     {IN_RULE, "id", set_id},
     {IN_RULE, "seq", set_seq},
@@ -480,6 +487,19 @@ static const char *answer_problem(const struct rule *rule)
     return NULL;
 }
 
+static const char *kind_problem(const struct rule *rule)
+{
+    if (rule->kind == MQTT_COUNT && rule->count.from == VALUE_NONE)
+        return "of kind count needs count = PATH";
+    if (rule->kind == MQTT_REPLY && rule->id_count == 0)
+        return "of kind reply needs id = PATH of the command's id";
+    if (rule->kind == MQTT_DELIVERED && rule->id_count == 0)
+        return "of kind delivered needs id = PATH of the message's id";
+    if ((rule->kind == MQTT_TEXT) != (rule->text.from != VALUE_NONE))
+        return "of kind text needs text = PATH, and no other does";
+    return NULL;
+}
+
 static const char *rule_problem(const struct rule *rule)
 {
     if (rule->topic == NULL)
@@ -492,11 +512,8 @@ static const char *rule_problem(const struct rule *rule)
         return "uses @ but has no each = PATH of an array";
     if (rule->as_text && rule->each != NULL)
         return "is of text and has no elements";
-    if (rule->kind == MQTT_COUNT && rule->count.from == VALUE_NONE)
-        return "of kind count needs count = PATH";
-    if (rule->kind == MQTT_REPLY && rule->id_count == 0)
-        return "of kind reply needs id = PATH of the command's id";
-    return answer_problem(rule);
+    const char *problem = kind_problem(rule);
+    return problem != NULL ? problem : answer_problem(rule);
 }
 
 static const char *command_problem(const struct rule_command *command)

@@ -74,8 +74,9 @@ struct rule {
     struct rule_value device;
     struct rule_value same_device; /* when it has a value it must be the device */
     struct rule_value code;
-    const char *codes; /* as kinds */
-    struct rule_value subject;
+    const char *codes;         /* as kinds */
+    struct rule_value subject; /* of a text: to whom */
+    struct rule_value text;    /* what somebody wrote by radio; `code` is then the channel */
     struct rule_value time;
     const char *time_format; /* see mapping_parse_time */
     struct rule_value ids[RULE_IDS];

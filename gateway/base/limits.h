@@ -50,6 +50,13 @@ enum {
     LIMIT_EVENT_TEXT_BYTES = 64, /* code and subject */
     LIMIT_DEDUPE_BYTES = 128,
 
+    /* radio */
+    LIMIT_RADIO_TEXT_BYTES = 240, /* one text heard; Meshtastic has room for 233 */
+    LIMIT_RADIO_OUT_BYTES = 600,  /* one text to a radio, in all its parts */
+    LIMIT_RADIO_PARTS = 9,
+    LIMIT_RADIO_NODES = 1000, /* known: heard to write, or registered */
+    LIMIT_RADIO_QUEUE = 500,
+
     /* one loop turn */
     LIMIT_TURN_ACKS = 8192,
     LIMIT_TURN_MQTT_MESSAGES = 1000,

@@ -60,7 +60,7 @@ static void on_state(void *ctx, bool connected, int64_t since_ms, const char *wh
 
 static void open_station(struct world *w)
 {
-    const struct mqtt_callbacks callbacks = {w, on_event, on_state, NULL};
+    const struct mqtt_callbacks callbacks = {.ctx = w, .on_event = on_event, .on_state = on_state};
     const struct mqtt_options options = {.socket_path = w->broker.socket_path};
     assert_true(mini_station_open(&w->station, w->db_path, options, &callbacks));
     mini_station_add_device(&w->station, "SOS1", "touyan");
@@ -369,7 +369,7 @@ static void test_nobody_there(void **state)
     close_station(w);
     broker_signal(&w->broker, SIGKILL);
     w->offline = 0;
-    const struct mqtt_callbacks callbacks = {w, on_event, on_state, NULL};
+    const struct mqtt_callbacks callbacks = {.ctx = w, .on_event = on_event, .on_state = on_state};
     const struct mqtt_options options = {.host = "localhost", .port = w->broker.port};
     assert_true(mini_station_open(&w->station, w->db_path, options, &callbacks));
     w->open = true;
@@ -389,7 +389,7 @@ static void test_wrong_password(void **state)
     FILE *file = fopen(path, "we");
     fputs("nonsense\n", file);
     fclose(file);
-    const struct mqtt_callbacks callbacks = {w, on_event, on_state, NULL};
+    const struct mqtt_callbacks callbacks = {.ctx = w, .on_event = on_event, .on_state = on_state};
     const struct mqtt_options options = {
         .host = "127.0.0.1", .port = w->broker.port, .username = "SOS1", .password_file = path};
     assert_true(mini_station_open(&w->station, w->db_path, options, &callbacks));
@@ -426,7 +426,7 @@ static void start_tls_broker(struct world *w, char *certificate, size_t size)
 
 static void open_tls_station(struct world *w, const char *host, const char *ca_file)
 {
-    const struct mqtt_callbacks callbacks = {w, on_event, on_state, NULL};
+    const struct mqtt_callbacks callbacks = {.ctx = w, .on_event = on_event, .on_state = on_state};
     char password[128];
     snprintf(password, sizeof password, "%s/pw", w->broker.dir);
     FILE *file = fopen(password, "we");

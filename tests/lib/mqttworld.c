@@ -66,7 +66,8 @@ static void open_parts(struct mqtt_world *world)
 {
     const struct ingest_options options = {
         .replica = world->replica, .clock = &world->clock, .station = "S0117"};
-    const struct ingest_callbacks callbacks = {world, on_event, on_ack, on_reply};
+    const struct ingest_callbacks callbacks = {
+        .ctx = world, .on_event = on_event, .on_ack = on_ack, .on_reply = on_reply};
     struct err err;
     if (ingest_open(&options, &callbacks, &world->ingest, &err) != ERR_OK)
         fail_msg("%s", err.text);

@@ -102,7 +102,7 @@ int main(int argc, char **argv)
         return 64;
     log_set_sink(swallow, NULL);
     const struct mqtt_options options = {.socket_path = argv[1], .rules_dir = rules_dir};
-    const struct mqtt_callbacks callbacks = {&bench, on_event, NULL, NULL};
+    const struct mqtt_callbacks callbacks = {.ctx = &bench, .on_event = on_event};
     if (!mini_station_open(&bench.station, argv[2], options, &callbacks))
         return 1;
     prepare_tables(&bench);
