@@ -124,6 +124,30 @@ struct config_duty {
     int flow_peak, flow_heavy;       /* people at a school's gates */
 };
 
+enum config_preset { /* as enum lora_preset_id of mqtt/radio/lora.h */
+                     CONFIG_SHORT_TURBO,
+                     CONFIG_SHORT_FAST,
+                     CONFIG_SHORT_SLOW,
+                     CONFIG_MEDIUM_FAST,
+                     CONFIG_MEDIUM_SLOW,
+                     CONFIG_LONG_FAST,
+                     CONFIG_LONG_MODERATE,
+                     CONFIG_LONG_SLOW
+};
+
+struct config_radio {
+    char *root;     /* of the mesh's topics: "msh/CN" */
+    char *channel;  /* "": no mesh */
+    char *key_file; /* of the channel; "": packets are in clear at the broker */
+    char *node;     /* our own number in the mesh, "!7d0a0001"; "": made of the station's id */
+    int preset;     /* enum config_preset */
+    int emission_ms;
+    int air_percent;
+    int hops;
+    int text_bytes; /* of other radios */
+    int text_gap_s;
+};
+
 struct config_log {
     int level; /* enum log_level of base/log.h */
 };
@@ -138,6 +162,7 @@ struct config {
     struct config_sync sync;
     struct config_http http;
     struct config_duty duty;
+    struct config_radio radio;
     struct config_log log;
 };
 

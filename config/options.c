@@ -23,6 +23,16 @@ static const struct option_choice levels[] = {{"error", LOG_LEVEL_ERROR},
 static const struct option_choice drivers[] = {
     {"gammu", CONFIG_DRIVER_GAMMU}, {"at", CONFIG_DRIVER_AT}, {NULL, 0}};
 
+static const struct option_choice presets[] = {{"short_turbo", CONFIG_SHORT_TURBO},
+                                               {"short_fast", CONFIG_SHORT_FAST},
+                                               {"short_slow", CONFIG_SHORT_SLOW},
+                                               {"medium_fast", CONFIG_MEDIUM_FAST},
+                                               {"medium_slow", CONFIG_MEDIUM_SLOW},
+                                               {"long_fast", CONFIG_LONG_FAST},
+                                               {"long_moderate", CONFIG_LONG_MODERATE},
+                                               {"long_slow", CONFIG_LONG_SLOW},
+                                               {NULL, 0}};
+
 const struct option_section option_sections[] = {
     {"station", false, "本站", "this station"},
     {"replica", false, "本站数据库", "the station's database"},
@@ -32,6 +42,8 @@ const struct option_section option_sections[] = {
     {"sync", false, "与县里服务器的同步", "sync with the county's server"},
     {"http", false, "本站页面与 touyan 命令的接口", "the station's page and the touyan command"},
     {"duty", false, "执勤与告警的时间", "times of duty and alarm"},
+    {"radio", false, "电台：Meshtastic 组网，其他电台的短文本",
+     "radios: a Meshtastic mesh, and the short texts of others"},
     {"log", false, "日志", "the log"},
 };
 const size_t option_section_count = sizeof option_sections / sizeof option_sections[0];
@@ -309,6 +321,50 @@ const struct option option_table[] = {
      .min = 3, .max = 20000, .reloadable = true, .offset = IN_CONFIG(duty.flow_heavy),
      .help_zh = "多少人算拥堵，报带岗负责人",
      .help_en = "and from which on it is heavy, and the leader is told"},
+
+    {.section = "radio", .name = "channel", .type = OPTION_TEXT, .preset = "",
+     .max = 11, .offset = IN_CONFIG(radio.channel),
+     .help_zh = "Meshtastic 信道名，须打开 Uplink 和 Downlink；只听从这个信道上的命令，留空则不用",
+     .help_en = "the channel of the Meshtastic mesh, with uplink and downlink on; only commands on it "
+                "are obeyed, empty: no mesh"},
+    {.section = "radio", .name = "key_file", .type = OPTION_PATH, .preset = "",
+     .max = LIMIT_PATH_BYTES, .secret = true, .offset = IN_CONFIG(radio.key_file),
+     .help_zh = "存放信道密钥（Base64）的文件；电台关了 MQTT 加密（encryption_enabled 为 false）则留空",
+     .help_en = "the file with the channel's key (Base64); empty when the nodes' MQTT encryption is off"},
+    {.section = "radio", .name = "root", .type = OPTION_TEXT, .preset = "msh/CN",
+     .min = 5, .max = 32, .offset = IN_CONFIG(radio.root),
+     .help_zh = "电台 MQTT 的根主题：msh/ 加地区",
+     .help_en = "the root topic of the nodes: msh/ and their region"},
+    {.section = "radio", .name = "node", .type = OPTION_TEXT, .preset = "",
+     .max = 9, .offset = IN_CONFIG(radio.node),
+     .help_zh = "本站在组网里的编号，例如 !7d0a0001，不能与真的电台相同；留空则由站号生成",
+     .help_en = "our own number in the mesh, such as !7d0a0001, which no real node may have; empty: "
+                "made of the station's id"},
+    {.section = "radio", .name = "preset", .type = OPTION_CHOICE, .preset = "medium_fast",
+     .choices = presets, .offset = IN_CONFIG(radio.preset),
+     .help_zh = "电台的调制预设，决定一条能发多长；long_fast 一秒只够 24 个汉字",
+     .help_en = "the modem preset of the nodes, which decides how long a text may be; a second of "
+                "long_fast is 73 bytes"},
+    {.section = "radio", .name = "emission_ms", .type = OPTION_INT, .preset = "1000",
+     .min = 50, .max = 5000, .unit = "ms", .offset = IN_CONFIG(radio.emission_ms),
+     .help_zh = "一次发射最长多少毫秒（470-510 MHz 规定不超过一秒）",
+     .help_en = "the longest single emission (a second at 470-510 MHz in China)"},
+    {.section = "radio", .name = "air_percent", .type = OPTION_INT, .preset = "5",
+     .min = 1, .max = 100, .unit = "%", .offset = IN_CONFIG(radio.air_percent),
+     .help_zh = "一小时里最多占用多少空中时间；其中一半留给报警",
+     .help_en = "how much of an hour we may be on the air; half of it is kept for alarms"},
+    {.section = "radio", .name = "hops", .type = OPTION_INT, .preset = "3",
+     .min = 1, .max = 7, .offset = IN_CONFIG(radio.hops),
+     .help_zh = "最多转发几跳",
+     .help_en = "how many times a packet is passed on"},
+    {.section = "radio", .name = "text_bytes", .type = OPTION_INT, .preset = "140",
+     .min = 40, .max = 200, .unit = "bytes", .offset = IN_CONFIG(radio.text_bytes),
+     .help_zh = "其他电台（DMR、公网对讲）一条文本最长多少字节，一个汉字三个字节",
+     .help_en = "the longest text of other radios (DMR, push-to-talk)"},
+    {.section = "radio", .name = "text_gap_s", .type = OPTION_SECONDS, .preset = "2s",
+     .min = 1, .max = 60, .offset = IN_CONFIG(radio.text_gap_s),
+     .help_zh = "其他电台发一条占用多少秒",
+     .help_en = "how long other radios are busy with one text"},
 
     {.section = "log", .name = "level", .type = OPTION_CHOICE, .preset = "info", .choices = levels,
      .reloadable = true, .offset = IN_CONFIG(log.level),

@@ -58,7 +58,7 @@ static void on_event(void *ctx, const struct mqtt_event *event)
 
 static void open_station(struct world *w)
 {
-    const struct mqtt_callbacks callbacks = {w, on_event, NULL, NULL};
+    const struct mqtt_callbacks callbacks = {.ctx = w, .on_event = on_event};
     const struct mqtt_options options = {.socket_path = w->broker.socket_path};
     assert_true(mini_station_open(&w->station, w->db_path, options, &callbacks));
 }
