@@ -44,6 +44,8 @@ static bool is_for_any_hour(const struct duty_message *message)
 static void port_send(void *ctx, const struct duty_message *message)
 {
     struct gateway *gateway = ctx;
+    if (radio_take_message(gateway, message))
+        return;
     struct outbox_message out = {.idem = message->idem,
                                  .phone = message->phone,
                                  .text = message->text,
@@ -64,6 +66,7 @@ static void port_cancel(void *ctx, const char *ref_kind, const char *ref_id, con
 {
     struct gateway *gateway = ctx;
     outbox_cancel(sms_outbox(gateway->sms), ref_kind, ref_id, reason);
+    radio_cancel(gateway->radio, ref_kind, ref_id);
 }
 
 static void port_cancel_phone(void *ctx, const char *phone, const char *reason)
@@ -213,7 +216,7 @@ void desk_on_time(void *ctx, const char *modem, int64_t utc_ms)
     sms_wake(gateway->sms);
 }
 
-void desk_before_commit(struct gateway *gateway)
+static void look(struct gateway *gateway)
 {
     int64_t now = clock_wall_ms(&gateway->clock);
     bool due = now >= gateway->duty_due_ms || now < gateway->duty_seen_ms - CLOCK_BACK_MS;
@@ -231,6 +234,12 @@ void desk_before_commit(struct gateway *gateway)
     gateway->duty_due_ms = stands ? next : now + LOOK_MS;
     if (!stands)
         log_error("desk.tick_failed", "%s", replica_problem(gateway->replica));
+}
+
+void desk_before_commit(struct gateway *gateway)
+{
+    look(gateway);
+    radio_before_commit(gateway);
 }
 
 int desk_send(void *ctx, const char *number, const char *text, char ret_id[LIMIT_ID_BYTES + 1],

@@ -223,9 +223,14 @@ static int init_mqtt(struct gateway *gateway, struct err *err)
         .flow_peak = gateway->config->duty.flow_peak,
         .flow_heavy = gateway->config->duty.flow_heavy,
     };
-    struct mqtt_callbacks callbacks = {
-        .ctx = gateway, .on_event = desk_on_event, .on_gates = on_gates};
-    return mqtt_init(&options, &callbacks, &gateway->mqtt, err);
+    struct mqtt_callbacks callbacks = {.ctx = gateway,
+                                       .on_event = desk_on_event,
+                                       .on_gates = on_gates,
+                                       .on_talk = radio_talk,
+                                       .unpack = radio_open_payload,
+                                       .on_state = radio_on_state};
+    int code = radio_init(gateway, err);
+    return code == ERR_OK ? mqtt_init(&options, &callbacks, &gateway->mqtt, err) : code;
 }
 
 static void on_rows_applied(void *ctx, int64_t rows)
@@ -282,6 +287,7 @@ static int start_http(struct gateway *gateway, struct err *err)
                                                   .answer = hand_answer,
                                                   .accounts = view_accounts,
                                                   .command = desk_command,
+                                                  .radio = radio_act,
                                                   .ledger = ledger_command,
                                                   .roster_plan = roster_begin,
                                                   .roster_state = roster_state,
@@ -325,6 +331,7 @@ static int start_parts(struct gateway *gateway, struct err *err)
 static void release(struct gateway *gateway)
 {
     mqtt_fini(gateway->mqtt);
+    radio_close(gateway->radio);
     sync_free(gateway->sync);
     replica_close(gateway->replica);
     seal_close(gateway->seal);

@@ -18,4 +18,7 @@ struct gateway_options {
  * is for the person who started it. */
 int gateway_run(const struct gateway_options *options, struct err *err);
 
+/* Whether radios can be used so; for --check-config. ERR_INVALID: names the option. */
+int radio_settings_check(const struct config *config, struct err *err);
+
 #endif

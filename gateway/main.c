@@ -160,6 +160,12 @@ static int run(const struct arguments *arguments, struct config *config, struct 
     return gateway_run(&options, err);
 }
 
+static int check_parts(const struct config *config, struct err *err)
+{
+    int code = mqtt_check_rules(config->mqtt.rules_dir, err);
+    return code == ERR_OK ? radio_settings_check(config, err) : code;
+}
+
 static bool needs_no_config(enum verb verb)
 {
     return verb == PRINT_SAMPLE || verb == PRINT_MAN || verb == PRINT_ACL;
@@ -180,7 +186,7 @@ static int obey(const struct arguments *arguments, struct err *err)
     if (arguments->verb == RUN)
         code = run(arguments, config, err);
     else if (arguments->verb == CHECK_CONFIG)
-        code = mqtt_check_rules(config->mqtt.rules_dir, err);
+        code = check_parts(config, err);
     else
         code = print_of(arguments->verb, config, err);
     config_free(config);

@@ -10,6 +10,7 @@
 #include "gateway/duty/recognise.h"
 #include "gateway/gateway.h"
 #include "mqtt/mqtt.h"
+#include "mqtt/radio/radio.h"
 #include "sms/sms.h"
 #include "sync/replica/replica.h"
 #include "sync/replica/seal.h"
@@ -31,6 +32,7 @@ struct gateway {
 
     struct sms *sms;
     struct mqtt *mqtt;
+    struct radio *radio;
     struct sync *sync;
     struct http *http;
     struct console console;
@@ -111,6 +113,19 @@ int desk_command(void *gateway, const struct json *body, char ret_id[LIMIT_ID_BY
                  struct err *err);
 void desk_sync_now(void *gateway);
 int desk_enrol(void *gateway, const char *code, struct err *err);
+
+/* radio.c: commands by radio, and what goes to radios */
+int radio_init(struct gateway *gateway, struct err *err);
+void radio_on_state(void *gateway, bool connected, int64_t since_ms, const char *why);
+void radio_talk(void *gateway, const struct mqtt_talk *talk);
+int radio_open_payload(void *gateway, const char *topic, const void *payload, size_t size,
+                       struct buf *ret);
+/* An alarm goes by radio besides; an answer to a radio instead. True: nothing is left to be sent.
+ */
+bool radio_take_message(struct gateway *gateway, const struct duty_message *message);
+void radio_before_commit(struct gateway *gateway);
+/* For the console: {"act":"add|remove","product","node","person"} and {"product","node","text"}. */
+int radio_act(void *gateway, const struct json *body, struct err *err);
 
 /* hand.c: the same for messages that are there already; see struct console_ports */
 int hand_retry(void *gateway, const char *id, struct err *err);

@@ -10,7 +10,7 @@
 #include "gateway/base/json.h"
 #include "gateway/base/text.h"
 
-enum { MODEM_CLOCK_OFF_S = 120, REPAIRS_SHOWN = 20, FLOW_SHOWN = 50 };
+enum { MODEM_CLOCK_OFF_S = 120, REPAIRS_SHOWN = 20, FLOW_SHOWN = 50, RADIO_SILENT_DAYS = 7 };
 
 static int64_t count(struct gateway *gateway, const char *sql)
 {
@@ -140,6 +140,20 @@ struct json *view_enrolment(void *ctx)
     return json;
 }
 
+static struct json *radio_json(const struct radio_status *status)
+{
+    struct json *json = json_new_object();
+    json_set_bool(json, "mesh", status->mesh);
+    json_set_text(json, "node", status->node);
+    json_set_int(json, "nodes", status->nodes);
+    json_set_int(json, "strangers", status->strangers);
+    json_set_int(json, "heard", status->heard_at_ms);
+    json_set_int(json, "queued", status->queued);
+    json_set_int(json, "air_permille", status->air_permille);
+    json_set_int(json, "text_bytes", (int64_t)status->text_bytes);
+    return json;
+}
+
 static struct json *queue_json(struct gateway *gateway)
 {
     struct query *query = replica_query(
@@ -210,6 +224,9 @@ struct json *view_status(void *ctx)
     json_set_int(json, "backup_at", gateway->backup_done_ms);
     json_set(json, "county", view_sync(gateway));
     json_set(json, "broker", broker_json(&mqtt));
+    struct radio_status radio;
+    radio_get_status(gateway->radio, &radio);
+    json_set(json, "radio", radio_json(&radio));
     json_set(json, "modems", modems_json(gateway));
     json_set(json, "posts", posts_json(gateway, now));
     json_set(json, "sms", queue_json(gateway));
@@ -373,6 +390,21 @@ static void check_repairs(struct gateway *gateway, struct json *list)
     query_done(query);
 }
 
+/* Nothing is said of radios where there are none. */
+static void check_radio(struct gateway *gateway, struct json *list)
+{
+    struct radio_status radio;
+    radio_get_status(gateway->radio, &radio);
+    int64_t share = (int64_t)gateway->config->radio.air_percent * 10;
+    if (radio.unconfirmed_alarms > 0)
+        find(list, "radio_unconfirmed", 1, "", 0);
+    if (radio.nodes > 0 && radio.air_permille * 2 >= share)
+        find(list, "radio_air", 1, "", 0);
+    if (radio.nodes > 0 && radio.heard_at_ms < clock_wall_ms(&gateway->clock) -
+                                                   RADIO_SILENT_DAYS * (int64_t)CALTIME_DAY_MS)
+        find(list, "radio_silent", 1, "", radio.heard_at_ms);
+}
+
 struct json *view_check(void *ctx)
 {
     struct gateway *gateway = ctx;
@@ -391,6 +423,7 @@ struct json *view_check(void *ctx)
     if (count(gateway, "SELECT (SELECT count(*) FROM duty_again) +"
                        " (SELECT count(*) FROM inbox WHERE state = 'unhandled')") > 0)
         find(list, "unhandled", 2, "", 0);
+    check_radio(gateway, list);
     check_repairs(gateway, list);
     struct json *json = json_new_object();
     json_set(json, "findings", list);
@@ -415,13 +448,14 @@ struct json *view_idle(void *ctx)
     struct gateway *gateway = ctx;
     int64_t now = clock_wall_ms(&gateway->clock);
     int64_t sms_due = sms_next_due_ms(gateway->sms);
-    bool idle = !gateway->roster.running && !gateway->duty_look && !gateway->duty_rows &&
-                now < gateway->duty_due_ms && sms_idle(gateway->sms) && mqtt_idle(gateway) &&
-                sync_idle(gateway);
+    int64_t radio_due = radio_next_due_ms(gateway->radio);
+    bool idle = now < radio_due && !gateway->roster.running && !gateway->duty_look &&
+                !gateway->duty_rows && now < gateway->duty_due_ms && sms_idle(gateway->sms) &&
+                mqtt_idle(gateway) && sync_idle(gateway);
     struct json *json = json_new_object();
     json_set_bool(json, "idle", idle);
-    json_set_int(json, "next_due_ms",
-                 sms_due < gateway->duty_due_ms ? sms_due : gateway->duty_due_ms);
+    int64_t due = sms_due < gateway->duty_due_ms ? sms_due : gateway->duty_due_ms;
+    json_set_int(json, "next_due_ms", radio_due < due ? radio_due : due);
     return json;
 }
 

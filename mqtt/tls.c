@@ -4,10 +4,10 @@
 #include "mqtt/tls.h"
 
 #include <arpa/inet.h>
-#include <stdbool.h>
 
 #define ERR_STATE OPENSSL_ERR_STATE /* a type of theirs and a code of ours */
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #undef ERR_STATE
@@ -66,4 +66,20 @@ int tls_open(const char *host, const char *ca_file, const char *cert_file, const
 void tls_close(void *tls)
 {
     SSL_CTX_free(tls);
+}
+
+bool tls_aes_ctr(const uint8_t *key, size_t key_size, const uint8_t counter[16], const void *bytes,
+                 size_t size, uint8_t *ret)
+{
+    const EVP_CIPHER *cipher = key_size == 32   ? EVP_aes_256_ctr()
+                               : key_size == 16 ? EVP_aes_128_ctr()
+                                                : NULL;
+    EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
+    int written = 0;
+    bool good = cipher != NULL && context != NULL &&
+                EVP_EncryptInit_ex(context, cipher, NULL, key, counter) == 1 &&
+                EVP_EncryptUpdate(context, ret, &written, bytes, (int)size) == 1 &&
+                (size_t)written == size;
+    EVP_CIPHER_CTX_free(context);
+    return good;
 }

@@ -85,6 +85,7 @@ cli_command_fn command_status, command_check, command_sms_list, command_sms_show
     command_sms_resume, command_sms_inbox, command_sms_answer, command_sms_push,
     command_sms_balance, command_sync_status, command_sync_now, command_sync_pending,
     command_sync_conflicts, command_sync_quarantine, command_device_list, command_device_try,
+    command_radio_list, command_radio_add, command_radio_remove, command_radio_send,
     command_device_command, command_device_accounts, command_desk_list, command_desk_done,
     command_enrol, command_roster_plan, command_roster_show, command_roster_diff,
     command_roster_publish, command_roster_export, command_roster_import, command_roster_print,

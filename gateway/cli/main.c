@@ -21,7 +21,7 @@ static const char help_zh[] =
     "  touyan desk list | done 编号     待人工处理的事项：没看懂的短信、要打的电话、缺岗、报警\n"
     "  touyan roster plan | diff | publish ...   排班：草案、差别、公布\n"
     "  touyan ledger list | add | assign | verify ...   各校问题台账\n"
-    "  touyan device list | command | try ...   校门设备\n"
+    "  touyan device list | command | try ...   校门设备；touyan radio list | add ...   电台\n"
     "  touyan sync status | now | conflicts ...   与县平台的同步\n"
     "  touyan enrol [代码|again]        本站的证书；用县里的一次性代码登记，或请县里核对批准\n"
     "  touyan help 词                   该命令的各种用法，如 touyan help sms\n"
@@ -45,7 +45,7 @@ static const char help_en[] =
     "  touyan roster plan | diff | publish ...   the roster: a draft, what it changes, out with "
     "it\n"
     "  touyan ledger list | add | assign | verify ...   the schools' issues\n"
-    "  touyan device list | command | try ...   devices at the gates\n"
+    "  touyan device list | command | try ...   devices at the gates; touyan radio ...   radios\n"
     "  touyan sync status | now | conflicts ...   sync with the county\n"
     "  touyan enrol [CODE|again]           the station's certificate; get one by code or approval\n"
     "  touyan help WORD                    all of one command, such as touyan help sms\n"
@@ -130,6 +130,21 @@ static const struct {
      "条数）\n",
      "  touyan sync status | now            sync with the county | ask it at once\n"
      "  touyan sync pending | conflicts | quarantine   rows to send, that lost, put aside\n"},
+    {"radio",
+     "  touyan radio list                谁的电台、最近听到的时间、没听从的条数、发出的文本\n"
+     "  touyan radio add 电台 人员 [产品]   登记：这台电台的文本等于这个人的短信命令\n"
+     "  touyan radio remove 电台 [产品]  取消登记\n"
+     "  touyan radio send 电台 内容 [产品]   发一条文本\n"
+     "  电台如 !7efeee00（Meshtastic）或 1042；产品即规则文件，默认 meshtastic 或 radio_text\n"
+     "  电台上也可用编号回报警：“48217 1”出警，“48217 0”解除（末位是校验位）\n",
+     "  touyan radio list                   whose radios, when heard, what was not obeyed, what "
+     "went out\n"
+     "  touyan radio add NODE PERSON [PRODUCT]   its texts are that person's commands from now on\n"
+     "  touyan radio remove NODE [PRODUCT]  not any more\n"
+     "  touyan radio send NODE TEXT [PRODUCT]   send a text\n"
+     "  NODE: !7efeee00 (Meshtastic) or 1042; PRODUCT: a rule file, meshtastic or radio_text\n"
+     "  An alarm is also answered by code: \"48217 1\" I go, \"48217 0\" all clear (last digit "
+     "checks)\n"},
     {"device",
      "  touyan device list | command 编号 命令 | accounts passwd | try 规则文件 < 内容   "
      "校门设备\n",
@@ -208,6 +223,10 @@ static const struct command commands[] = {
     {"sync", "conflicts", 0, 0, "sync conflicts [--limit N]", command_sync_conflicts},
     {"sync", "quarantine", 0, 0, "sync quarantine [--limit N]", command_sync_quarantine},
     {"enrol", NULL, 0, 1, "enrol [CODE|again]", command_enrol},
+    {"radio", "list", 0, 0, "radio list", command_radio_list},
+    {"radio", "add", 2, 3, "radio add NODE PERSON [PRODUCT]", command_radio_add},
+    {"radio", "remove", 1, 2, "radio remove NODE [PRODUCT]", command_radio_remove},
+    {"radio", "send", 2, 3, "radio send NODE TEXT [PRODUCT]", command_radio_send},
     {"device", "list", 0, 0, "device list", command_device_list},
     {"device", "accounts", 1, 2, "device accounts passwd | acl | list | key ID",
      command_device_accounts},
@@ -242,8 +261,8 @@ static int run(const struct cli *cli)
     }
     if (cli->word_count > 0)
         cli_fail(cli, EXIT_USAGE, "没有这个命令", "no such command");
-    return cli_usage(cli,
-                     near != NULL ? near : "status | check | sms | sync | enrol | device | help");
+    return cli_usage(
+        cli, near != NULL ? near : "status | check | sms | sync | enrol | device | radio | help");
 }
 
 /* --- options --- */

@@ -119,6 +119,22 @@ static void print_flow(const struct cli *cli, const struct json *flow)
     }
 }
 
+static void print_radio(const struct cli *cli, const struct json *radio)
+{
+    char heard[16];
+    if (json_int(radio, "nodes", 0) == 0 && !json_bool(radio, "mesh", false))
+        return;
+    cli_format_time(json_int(radio, "heard", 0), heard);
+    printf(cli->english ? "radio     %lld registered, %lld not, last heard %s, %lld waiting, air "
+                          "%lld.%lld %%\n"
+                        : "电台    登记 %lld，未登记 %lld，最近听到 %s，待发 %lld，空中时间 "
+                          "%lld.%lld %%\n",
+           (long long)json_int(radio, "nodes", 0), (long long)json_int(radio, "strangers", 0),
+           heard, (long long)json_int(radio, "queued", 0),
+           (long long)json_int(radio, "air_permille", 0) / 10,
+           (long long)json_int(radio, "air_permille", 0) % 10);
+}
+
 static void print_status(const struct cli *cli, const struct json *json)
 {
     char now[16];
@@ -132,6 +148,7 @@ static void print_status(const struct cli *cli, const struct json *json)
            (long long)json_int(json, "inbox_open", 0));
     print_messages(cli, json_get(json, "sms"));
     print_modems(cli, json_get(json, "modems"));
+    print_radio(cli, json_get(json, "radio"));
     print_flow(cli, json_get(json, "flow"));
     printf(cli->english ? "devices   %lld, offline %lld, repairs %lld\n"
                         : "设备    %lld 台，离线 %lld 台，待修 %lld 项\n",

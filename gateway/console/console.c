@@ -436,6 +436,29 @@ static void post_accounts(struct console *console, const struct http_request *re
     reply_done(ret, code, &err, json);
 }
 
+static void get_radio(struct console *console, const struct http_request *request,
+                      struct http_answer *ret)
+{
+    (void)request;
+    reply(ret, OK, console_radio(console->replica));
+}
+
+static void post_radio(struct console *console, const struct http_request *request,
+                       struct http_answer *ret)
+{
+    struct json *body = parse_body(request, ret);
+    if (body == NULL)
+        return;
+    struct err err = {0};
+    int code = console->ports.radio(console->ports.ctx, body, &err);
+    json_free(body);
+    ret->wrote = code == ERR_OK;
+    if (code == ERR_OK)
+        reply(ret, OK, json_new_object());
+    else
+        reply_error(ret, status_of(code), err.text);
+}
+
 static void get_one_command(struct console *console, const struct http_request *request,
                             struct http_answer *ret)
 {
@@ -530,6 +553,8 @@ static const struct route routes[] = {
     {"POST", "/v1/devices/accounts", post_accounts},
     {"POST", "/v1/devices/command", post_command},
     {"GET", "/v1/devices/command/", get_one_command},
+    {"GET", "/v1/radio", get_radio},
+    {"POST", "/v1/radio", post_radio},
     {"GET", "/v1/enrol", get_enrolment},
     {"POST", "/v1/enrol", post_enrol},
     {"GET", "/v1/sync", get_sync},

@@ -25,6 +25,10 @@
  *   POST /v1/devices/accounts   {"device"}: accounts at the broker {"passwd","acl","accounts"};
  *                             with a device its {"key"} for signatures as well
  *   GET  /v1/devices/command/ID {"state","problem",...}
+ *   GET  /v1/radio              nodes, whose they are, and the last texts to them
+ *   POST /v1/radio              {"act":"add","node","person"[,"product"]},
+ *                             {"act":"remove","node"[,"product"]},
+ *                             {"act":"send","node","text"[,"product"]}
  *   GET  /v1/enrol              the station's certificate: {state, digits, until, ...}
  *   POST /v1/enrol              {"code"}               asks the county for one; without: to approve
  *   GET  /v1/sync               POST /v1/sync/now
@@ -88,6 +92,7 @@ struct console_ports {
     int (*answer)(void *ctx, const char *desk_id, const char *text, char ret_id[LIMIT_ID_BYTES + 1],
                   struct err *err);
     int (*simulate)(void *ctx, const char *number, const char *text, struct err *err);
+    int (*radio)(void *ctx, const struct json *body, struct err *err); /* add, remove, send */
     int (*accounts)(void *ctx, const char *device_id, struct json **ret, struct err *err);
     int (*command)(void *ctx, const struct json *body, char ret_id[LIMIT_ID_BYTES + 1],
                    struct err *err);
@@ -106,6 +111,7 @@ struct json *console_sms_list(struct replica *replica, const struct http_request
 struct json *console_sms_one(struct replica *replica, const char *id); /* NULL: no such message */
 struct json *console_sms_quiet(struct replica *replica);
 struct json *console_device_list(struct replica *replica);
+struct json *console_radio(struct replica *replica); /* api_radio.c */
 struct json *console_sync_pending(struct replica *replica, const struct http_request *request);
 struct json *console_sync_conflicts(struct replica *replica, const struct http_request *request);
 struct json *console_sync_quarantine(struct replica *replica, const struct http_request *request);

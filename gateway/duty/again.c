@@ -90,8 +90,8 @@ static bool again_load(struct duty *duty, const char *id, struct again *ret)
 static bool take(struct duty *duty, const struct again *again)
 {
     if (again->is_text) {
-        struct duty_text_in text = {again->id,      again->phone,    again->number,    again->body,
-                                    again->sent_at, again->heard_at, again->can_answer};
+        struct duty_text_in text = {again->id,      again->phone,    again->number,     again->body,
+                                    again->sent_at, again->heard_at, again->can_answer, NULL};
         return duty_take_text(duty, &text);
     }
     struct duty_event event = {

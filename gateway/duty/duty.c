@@ -164,7 +164,8 @@ static void take_text(struct duty *duty, const struct duty_text_in *text)
     if (!step_once(duty, duty->now_ms + DUTY_KEEP_MS, "text:%s", text->id))
         return;
     struct incoming in = {.text = text};
-    in.known = person_by_phone(duty, text->phone, &in.person);
+    in.known = text->person_id != NULL ? person_load(duty, text->person_id, &in.person)
+                                       : person_by_phone(duty, text->phone, &in.person);
     in.role = in.known ? person_role(duty, &in.person) : stranger_role(duty, text->phone);
     in.lang = say_lang(duty, in.known ? in.person.lang : NULL);
     struct recognise_context context = context_of(duty, &in);

@@ -32,6 +32,7 @@ struct duty_message {
     const char *ref_kind;  /* "remind", "offer", "alarm" ...: what cancel() names */
     const char *ref_id;
     const char *text_id; /* template, e.g. "R1" */
+    const char *air; /* the same where everybody can listen (air.h); NULL: not to be said there */
 };
 
 /* One call to one phone, which only rings. */
@@ -130,7 +131,8 @@ struct duty_text_in {
     const char *body;   /* UTF-8, complete */
     int64_t sent_at_ms; /* SMSC's time stamp; 0: unknown */
     int64_t heard_at_ms;
-    bool can_answer; /* false for short codes and names, which cannot be answered */
+    bool can_answer;       /* false for short codes and names, which cannot be answered */
+    const char *person_id; /* who wrote it, when that is known otherwise; NULL: by the phone */
 };
 void duty_on_text(struct duty *duty, const struct duty_text_in *text);
 

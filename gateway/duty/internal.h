@@ -136,7 +136,8 @@ struct say {
     int prio;
     int64_t not_before, not_after;
     const char *ref_kind, *ref_id;
-    int64_t prompt; /* the question it puts; 0: none */
+    int64_t prompt;  /* the question it puts; 0: none */
+    const char *air; /* NULL: the text itself without names and numbers */
 };
 /* fields.signature is filled in here. idem: printf. */
 void say(struct duty *duty, const struct say *what, struct text_fields *fields, const char *idem,

@@ -21,6 +21,7 @@
 
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
+#include "gateway/duty/air.h"
 
 enum {
     OF_USE_MS = 60 * CALTIME_MINUTE_MS, /* a copy that could not go out is dropped after this */
@@ -45,6 +46,7 @@ struct alarm {
     char person[DUTY_NAME_SIZE];
     char station_id[DUTY_ID_SIZE];
     char scope[DUTY_ID_SIZE];
+    char school_code[16]; /* "" when it has none */
     int64_t raised_at, acked_at;
 };
 
@@ -61,7 +63,7 @@ static bool alarm_load(struct duty *duty, const char *id, struct alarm *ret)
         "SELECT a.kind, a.code, a.state, a.school_id, a.post_id, a.person_id, a.device_id,"
         " a.acked_by, coalesce(nullif(s.short, ''), s.name, nullif(d.name, ''), a.device_id),"
         " coalesce(nullif(po.short, ''), po.name), p.name, s.station_id, a.scope, a.raised_at, "
-        "a.acked_at FROM alarm a"
+        "a.acked_at, s.code FROM alarm a"
         " LEFT JOIN school s ON s.id = a.school_id LEFT JOIN post po ON po.id = a.post_id"
         " LEFT JOIN person p ON p.id = a.person_id LEFT JOIN device d ON d.id = a.device_id"
         " WHERE a.id = ?1");
@@ -84,6 +86,7 @@ static bool alarm_load(struct duty *duty, const char *id, struct alarm *ret)
         get(q, 12, ret->scope, sizeof ret->scope);
         ret->raised_at = query_get_int(q, 13);
         ret->acked_at = query_get_int(q, 14);
+        get(q, 15, ret->school_code, sizeof ret->school_code);
         if (ret->station_id[0] == '\0')
             text_copy(ret->station_id, sizeof ret->station_id, duty->options.station_id);
     }
@@ -131,14 +134,39 @@ static struct text_fields alarm_fields(const struct alarm *alarm, char clock[CAL
     return fields;
 }
 
+/* The one line that goes by radio. */
+static void make_air(const struct duty *duty, const struct alarm *alarm, const struct person *to,
+                     const struct text_fields *fields, char ret[AIR_LINE_SIZE])
+{
+    static const struct {
+        const char *kind, *words[TEXT_LANG_COUNT];
+    } kinds[] = {{"fire", {"火警", "FIRE"}},
+                 {"intrusion", {"入侵", "INTRUDER"}},
+                 {"call", {"求助", "HELP"}},
+                 {"panic", {"报警", "ALARM"}}};
+    enum text_lang lang = say_lang(duty, to->lang);
+    struct text_fields line = *fields;
+    size_t i = 0;
+    while (i < 3 && !text_equal(alarm->kind, kinds[i].kind))
+        i++;
+    line.reason = kinds[i].words[lang];
+    line.school_code = alarm->school_code;
+    air_line(lang, &line, ret);
+}
+
 static void say_alarm(struct duty *duty, const struct alarm *alarm, const struct person *to,
                       enum text_id text, struct text_fields *fields, const char *ref)
 {
     bool first = text == text_of(alarm, 1) && text != TEXT_O2_INTRUDER;
     if (storm_holds(duty, to->phone, alarm->id, first))
         return;
+    char air[AIR_LINE_SIZE];
+    bool is_copy = text == text_of(alarm, 1) || text == text_of(alarm, 2);
+    if (is_copy)
+        make_air(duty, alarm, to, fields, air);
     struct say what = {
         .text = text,
+        .air = is_copy ? air : NULL,
         .phone = to->phone,
         .lang = to->lang,
         .prio = DUTY_PRIO_PANIC,

@@ -10,6 +10,7 @@
 
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
+#include "gateway/duty/air.h"
 
 enum text_lang say_lang(const struct duty *duty, const char *lang)
 {
@@ -71,7 +72,7 @@ void say(struct duty *duty, const struct say *what, struct text_fields *fields, 
     }
     if (!is_wanted(duty, what))
         return;
-    char key[DUTY_KEY_SIZE], text[TEXT_SIZE];
+    char key[DUTY_KEY_SIZE], text[TEXT_SIZE], air[TEXT_SIZE];
     va_list args;
     va_start(args, idem);
     vsnprintf(key, sizeof key, idem, args);
@@ -79,6 +80,9 @@ void say(struct duty *duty, const struct say *what, struct text_fields *fields, 
     fields->signature = duty->options.signature;
     if (text_render(what->text, say_lang(duty, what->lang), fields, text, sizeof text) != ERR_OK)
         log_error("duty.say", "text=%s is longer than one segment: cut", text_name(what->text));
+    bool on_air = what->prio == DUTY_PRIO_PANIC || text_equal(what->ref_kind, "answer");
+    bool has_air = on_air && what->air == NULL &&
+                   air_render(what->text, say_lang(duty, what->lang), fields, air, sizeof air);
     struct duty_message message = {
         .idem = key,
         .phone = what->phone,
@@ -89,6 +93,9 @@ void say(struct duty *duty, const struct say *what, struct text_fields *fields, 
         .ref_kind = what->ref_kind,
         .ref_id = what->ref_id,
         .text_id = text_name(what->text),
+        .air = what->air != NULL ? what->air
+               : has_air         ? air
+                                 : NULL,
     };
     duty->ports.send(duty->ports.ctx, &message);
     remember(duty, what);
