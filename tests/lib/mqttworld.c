@@ -56,6 +56,21 @@ static bool on_reply(void *ctx, const char *device_id, const char *id, bool ok)
     return commands_on_reply(&world->commands, device_id, id, ok);
 }
 
+static void on_talk(void *ctx, const struct mqtt_talk *talk)
+{
+    struct mqtt_world *world = ctx;
+    if (world->callbacks.on_talk != NULL)
+        world->callbacks.on_talk(world->callbacks.ctx, talk);
+}
+
+static int unpack(void *ctx, const char *topic, const void *payload, size_t size, struct buf *ret)
+{
+    struct mqtt_world *world = ctx;
+    return world->callbacks.unpack == NULL
+               ? 0
+               : world->callbacks.unpack(world->callbacks.ctx, topic, payload, size, ret);
+}
+
 static void on_gone(void *ctx, const char *command_id, bool sent)
 {
     struct mqtt_world *world = ctx;
@@ -66,8 +81,12 @@ static void open_parts(struct mqtt_world *world)
 {
     const struct ingest_options options = {
         .replica = world->replica, .clock = &world->clock, .station = "S0117"};
-    const struct ingest_callbacks callbacks = {
-        .ctx = world, .on_event = on_event, .on_ack = on_ack, .on_reply = on_reply};
+    const struct ingest_callbacks callbacks = {.ctx = world,
+                                               .on_event = on_event,
+                                               .on_ack = on_ack,
+                                               .on_reply = on_reply,
+                                               .on_talk = on_talk,
+                                               .unpack = unpack};
     struct err err;
     if (ingest_open(&options, &callbacks, &world->ingest, &err) != ERR_OK)
         fail_msg("%s", err.text);

@@ -34,7 +34,7 @@ struct mqtt_world {
     struct mqtt_outbox outbox;
     struct commands commands;
     struct client broker;
-    struct ingest_callbacks callbacks; /* on_event and on_ack, when the test wants them */
+    struct ingest_callbacks callbacks; /* all but on_reply, when the test wants them */
 };
 
 struct mqtt_world_device {
