@@ -1,4 +1,6 @@
-/* Accounts; see accounts.h. A name that cannot stand in either file (a space, ':', '#') has none.
+/* Accounts; see accounts.h. The nodes of a mesh have one each, because any of them may be the one
+ * that has a network, and the broker goes by the account's name. A name that cannot stand in either
+ * file (a space, ':', '#') has none.
  */
 #include "mqtt/accounts.h"
 
@@ -51,15 +53,26 @@ static bool next_device(struct replica *replica, const char *after, char *ret_id
     return found;
 }
 
+static bool next_radio(struct replica *replica, const char *after, char *ret_user, size_t size)
+{
+    return replica_get_text(replica, ret_user, size,
+                            "SELECT user FROM radio_user WHERE user > ?1 ORDER BY user LIMIT 1",
+                            "s", after);
+}
+
 void accounts_update(struct replica *replica, const struct mapping *rules, int64_t now_ms)
 {
     char id[LIMIT_NAME_BYTES] = "", product[LIMIT_NAME_BYTES];
     replica_run(replica,
                 "DELETE FROM device_key WHERE device_id NOT IN (SELECT id FROM device)"
-                " AND device_id NOT IN (SELECT product FROM device)",
+                " AND device_id NOT IN (SELECT product FROM device)"
+                " AND device_id NOT IN (SELECT user FROM radio_user)",
                 "");
     for (int i = 0; i < LIMIT_DEVICES && next_device(replica, id, id, product, sizeof id); i++)
         make(replica, uses_bridge(rules, product) ? product : id, now_ms);
+    id[0] = '\0';
+    for (int i = 0; i < LIMIT_RADIO_NODES && next_radio(replica, id, id, sizeof id); i++)
+        make(replica, id, now_ms);
 }
 
 bool accounts_write_passwords(struct replica *replica, struct buf *out)
@@ -99,9 +112,10 @@ static void add_user(struct buf *out, const char *user, const struct product *pr
 
 bool accounts_write_acl(struct replica *replica, const struct mapping *rules, struct buf *out)
 {
-    struct query *query = replica_query(
-        replica, "SELECT k.device_id, coalesce(d.product, k.device_id) FROM device_key k"
-                 " LEFT JOIN device d ON d.id = k.device_id ORDER BY 1");
+    struct query *query =
+        replica_query(replica, "SELECT k.device_id, coalesce(d.product, r.product, k.device_id)"
+                               " FROM device_key k LEFT JOIN device d ON d.id = k.device_id"
+                               " LEFT JOIN radio_user r ON r.user = k.device_id ORDER BY 1");
     buf_add_text(out, "# Each device its own topics; made by touyan device accounts acl\n");
     while (query_row(query)) {
         const struct product *product = mapping_product(rules, query_get_text(query, 1));

@@ -18,14 +18,13 @@
 #include "gateway/base/text.h"
 #include "mqtt/devices.h"
 #include "mqtt/gaps.h"
+#include "mqtt/judge.h"
 #include "mqtt/mapping.h"
 #include "mqtt/payload.h"
 #include "mqtt/presence.h"
 #include "sync/replica/seal.h"
 
 enum {
-    FRESH_MS = 120 * 1000,
-    ALARM_LATE_MS = 30 * 60 * 1000,
     CLOCK_JUMP_MS = 10 * 1000, /* between two ticks of a second */
     EVENT_ID_BYTES =
         LIMIT_DEVICE_ID_BYTES + 1 + LIMIT_DEDUPE_BYTES + 40, /* "~", a kind and a time */
@@ -181,26 +180,6 @@ static int64_t corrected_time(const struct work *work)
     return at_ms + offset_ms;
 }
 
-static void judge_age(struct mqtt_event *event)
-{
-    int64_t age_ms = event->heard_at_ms - event->device_at_ms;
-    bool dated = event->device_at_ms != 0;
-    bool live = !event->retained && !event->replay;
-    int64_t late_ms = event->kind == MQTT_SOS ? ALARM_LATE_MS : FRESH_MS;
-    event->fresh = live && dated && age_ms < FRESH_MS && age_ms > -FRESH_MS;
-    event->alarm = live && mqtt_kind_alarms(event->kind) && (!dated || age_ms <= late_ms);
-}
-
-/* FNV-1a, 64 bits: tells payloads of one device apart within seconds, no more. */
-static uint64_t payload_hash(const struct ingest_message *message)
-{
-    uint64_t h = UINT64_C(14695981039346656037);
-    const unsigned char *bytes = message->payload;
-    for (size_t i = 0; i < message->size; i++)
-        h = (h ^ bytes[i]) * UINT64_C(1099511628211);
-    return h;
-}
-
 static void make_id(struct work *work, char ret[EVENT_ID_BYTES + 1])
 {
     const struct mapped *mapped = &work->mapped;
@@ -208,11 +187,13 @@ static void make_id(struct work *work, char ret[EVENT_ID_BYTES + 1])
         snprintf(ret, EVENT_ID_BYTES + 1, "%s:%s", mapped->device_id, mapped->dedupe);
     else if (mapped->flaw != NULL) /* it has a key that cannot be read: the whole stands for it */
         snprintf(ret, EVENT_ID_BYTES + 1, "%s:x%016llx-%d", mapped->device_id,
-                 (unsigned long long)payload_hash(work->message), work->item);
+                 (unsigned long long)payload_hash(work->message->payload, work->message->size),
+                 work->item);
     else if (mapped->rule != NULL && mapped->rule->window_s > 0)
         snprintf(ret, EVENT_ID_BYTES + 1, "%s:w%lld-%016llx", mapped->device_id,
                  (long long)(work->heard_at_ms / (mapped->rule->window_s * INT64_C(1000))),
-                 (unsigned long long)payload_hash(work->message) + (unsigned long long)work->item);
+                 (unsigned long long)payload_hash(work->message->payload, work->message->size) +
+                     (unsigned long long)work->item);
     else
         snprintf(ret, EVENT_ID_BYTES + 1, "%s:h%lld-%lld", mapped->device_id,
                  (long long)work->heard_at_ms, (long long)work->ingest->undated++);
@@ -297,7 +278,7 @@ static bool is_another_press(const struct work *work, const struct mqtt_event *e
     if (query_row(query)) {
         int64_t apart = dated ? event->device_at_ms - query_get_int(query, 0)
                               : event->heard_at_ms - query_get_int(query, 1);
-        another = llabs(apart) > (dated ? FRESH_MS : UNDATED_SAME_MS) ||
+        another = llabs(apart) > (dated ? JUDGE_FRESH_MS : UNDATED_SAME_MS) ||
                   !text_equal(query_get_text(query, 2), mqtt_kind_name(event->kind));
     }
     query_done(query);
@@ -492,12 +473,7 @@ static const char *take_text(struct ingest *ingest, const struct ingest_message 
     int unpacked = unpack(ingest, message);
     if (unpacked != 0)
         return unpacked > 0 ? NULL : "cannot be unpacked";
-    if (!text_utf8_valid(message->payload, message->size))
-        return "not UTF-8";
-    bool fits = message->size <= LIMIT_MQTT_CUT_BYTES
-                    ? buf_add(&ingest->text, message->payload, message->size)
-                    : payload_cut(message->payload, message->size, &ingest->text);
-    return fits ? NULL : "too large without its photos";
+    return payload_take(message->payload, message->size, &ingest->text);
 }
 
 /* An id that two products use is that of the registered one. */
@@ -520,23 +496,11 @@ static bool settle_product(struct work *work)
 static const char *take_talk(struct work *work)
 {
     struct ingest *ingest = work->ingest;
-    const struct mapped *mapped = &work->mapped;
-    const struct mqtt_talk talk = {
-        .kind = mapped->kind,
-        .product = mapped->product->name,
-        .node = mapped->device_id,
-        .id = mapped->dedupe,
-        .to = mapped->subject,
-        .channel = mapped->code,
-        .text = mapped->text,
-        .ok = mapped->ok,
-        .sent_at_ms = corrected_time(work),
-        .heard_at_ms = work->heard_at_ms,
-        .retained = work->message->retained,
-    };
-    if (mapped->kind == MQTT_TEXT && !within_quota(work))
+    if (work->mapped.kind == MQTT_TEXT && !within_quota(work))
         return beyond_quota;
     ingest->counts.states++;
+    struct mqtt_talk talk = judge_talk(&work->mapped, corrected_time(work), work->heard_at_ms);
+    talk.retained = work->message->retained;
     if (ingest->callbacks.on_talk != NULL)
         ingest->callbacks.on_talk(ingest->callbacks.ctx, &talk);
     return NULL;
@@ -668,21 +632,11 @@ static void alarm_unreadable(struct work *work, const char *reason)
 }
 
 /* NULL, or why the message is kept raw; the events that can be read are stored all the same. */
-static const char *handle(struct work *work)
+static const char *handle_items(struct work *work)
 {
-    struct ingest *ingest = work->ingest;
-    const char *reason = take_text(ingest, work->message), *problem = NULL;
-    if (reason == NULL && ingest->text.size == 0)
-        return NULL; /* unpacked to nothing */
-    bool whole = reason == NULL;
-    if (!whole || !mapping_begin(ingest->mapping, work->message->topic, buf_text(&ingest->text),
-                                 ingest->text.size, &reason)) {
-        if (!whole || reason == mapping_malformed)
-            alarm_unreadable(work, reason);
-        return reason;
-    }
+    const char *reason = NULL, *problem = NULL;
     bool answer = true;
-    for (int got; (got = mapping_next(ingest->mapping, &work->mapped, &problem)) != 0;
+    for (int got; (got = mapping_next(work->ingest->mapping, &work->mapped, &problem)) != 0;
          work->item++) {
         const char *why = got > 0 ? handle_item(work) : problem;
         if (why != NULL && (got > 0 || !is_final(work)))
@@ -692,6 +646,21 @@ static const char *handle(struct work *work)
     }
     if (answer)
         promise_ack(work);
+    return reason;
+}
+
+static const char *handle(struct work *work)
+{
+    struct ingest *ingest = work->ingest;
+    const char *reason = take_text(ingest, work->message);
+    bool whole = reason == NULL;
+    if (whole && ingest->text.size == 0)
+        return NULL; /* unpacked to nothing */
+    if (whole && mapping_begin(ingest->mapping, work->message->topic, buf_text(&ingest->text),
+                               ingest->text.size, &reason))
+        return handle_items(work);
+    if (!whole || reason == mapping_malformed)
+        alarm_unreadable(work, reason);
     return reason;
 }
 

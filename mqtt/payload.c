@@ -118,3 +118,20 @@ bool payload_blank(const char *text, size_t size, struct buf *out)
     buf_free(&blanked);
     return buf_add_text(out, kept);
 }
+
+const char *payload_take(const char *text, size_t size, struct buf *out)
+{
+    if (!text_utf8_valid(text, size))
+        return "not UTF-8";
+    bool fits =
+        size <= LIMIT_MQTT_CUT_BYTES ? buf_add(out, text, size) : payload_cut(text, size, out);
+    return fits ? NULL : "too large without its photos";
+}
+
+uint64_t payload_hash(const void *bytes, size_t size)
+{
+    uint64_t h = UINT64_C(14695981039346656037);
+    for (size_t i = 0; i < size; i++)
+        h = (h ^ ((const unsigned char *)bytes)[i]) * UINT64_C(1099511628211);
+    return h;
+}

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "gateway/base/buf.h"
 
@@ -15,5 +16,11 @@ bool payload_cut(const char *text, size_t size, struct buf *out);
 /* Appends at most LIMIT_RAW_KEPT_BYTES of the payload as valid UTF-8, long strings cut, and the
  * values of members whose key sounds like a name, number, address, password or key as "*". */
 bool payload_blank(const char *text, size_t size, struct buf *out);
+
+/* Appends what the rules can read: UTF-8, without photos. NULL, or why it cannot be. */
+const char *payload_take(const char *text, size_t size, struct buf *out);
+
+/* FNV-1a, 64 bits: tells payloads of one device apart within seconds, no more. */
+uint64_t payload_hash(const void *bytes, size_t size);
 
 #endif

@@ -16,6 +16,7 @@ touyan_play(roster e2e/roster.py 10 120)
 touyan_play(ledger e2e/ledger.py 10 120)
 touyan_play(gates e2e/gates.py 5 240)
 touyan_play(outage e2e/outage.py 20 240)
+touyan_play(radio e2e/radio.py 5 240)
 
 # no county: nothing is recorded
 add_test(NAME clock_1970 COMMAND python3 -B ${CMAKE_CURRENT_SOURCE_DIR}/e2e/clock_1970.py --build

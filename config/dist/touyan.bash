@@ -11,13 +11,14 @@ _touyan() {
         esac
     done
     case "$verb $sub" in
-    ' ') words='status check sms desk roster sync enrol device version help' ;;
+    ' ') words='status check sms desk roster sync enrol device radio version help' ;;
     'sms ') words='list show send retry cancel pause resume inbox answer push balance simulate' ;;
     'sms list') words='in out' ;;
     'desk ') words='list done' ;;
     'roster ') words='plan show diff publish' ;;
     'roster plan') words='afresh' ;;
     'sync ') words='status now pending conflicts quarantine' ;;
+    'radio ') words='list add remove send' ;;
     'device ') words='list command accounts try' ;;
     esac
     case $cur in

@@ -17,7 +17,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from parts import Failed, Mqtt, wait_for  # noqa: E402
+from parts import Failed, Mqtt, table, wait_for  # noqa: E402
 from world import World, quietly  # noqa: E402
 
 OFFICER, LEADER, STRANGER = 0x7EFEEE00, 0x0A0B0C0D, 0x01020304
@@ -143,7 +143,7 @@ class Mesh:
 
 def one(world, sql, *args):
     found = world.replica(sql, *args)
-    return tuple(found[0])[0] if found else None
+    return next(iter(found[0].values())) if found else None
 
 
 def alarm(world, state, seconds=20):
@@ -181,7 +181,7 @@ def check_alarm_by_radio(world, mesh):
 
 def check_alarm_by_sms(world, mesh):
     """Taken by SMS: the radio ends."""
-    phone = next(p for p in LEADERS if p["id"] == P_LEADER)["phone"]
+    phone = next(p for p in PEOPLE if p["id"] == P_LEADER)["phone"]
     mesh.text(OFFICER, "报警")
     code = alarm(world, "open")
     mesh.until_said(LEADER, rf"^S13#{code}\d ", acknowledge=False)
@@ -243,7 +243,7 @@ def check_killed(world, mesh):
 
 def check_private(mesh):
     for to, text in mesh.said:
-        for one_ in LEADERS:
+        for one_ in PEOPLE:
             need(one_["name"] not in text and one_["phone"][3:] not in text,
                  f"!{to:08x} heard {text}")
 
@@ -263,12 +263,11 @@ def check_config(world):
     quietly(world.bin / "touyan-gateway", "--config", world.config_path, "--check-config")
 
 
-LEADERS = []
+PEOPLE = []
 
 
 def play(world):
-    from parts import table
-    LEADERS.extend(table("person"))
+    PEOPLE.extend(p for p in table("person") if p["kind"] != "desk")
     (world.folder / "conf.d").mkdir()
     (world.folder / "conf.d" / "radio.conf").write_text(CONFIG)
     world.up()

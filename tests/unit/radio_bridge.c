@@ -11,6 +11,7 @@
 
 #include "gateway/base/file.h"
 #include "gateway/base/text.h"
+#include "mqtt/accounts.h"
 #include "mqtt/radio/pbuf.h"
 #include "mqtt/radio/radio.h"
 #include "tests/lib/mqttworld.h"
@@ -564,6 +565,26 @@ static void text_radio(void **state)
     (void)err;
 }
 
+/* Each node of the mesh may be the one with a network; the program beside the others has one user.
+ */
+static void accounts(void **state)
+{
+    struct bridge *w = *state;
+    struct buf acl;
+    add(w, "radio_text", "1042", "O1");
+    add(w, "radio_text", "1043", "O1");
+    replica_enter(w->mqtt.replica);
+    accounts_update(w->mqtt.replica, rules(w), MQTT_WORLD_T0);
+    accounts_update(w->mqtt.replica, rules(w), MQTT_WORLD_T0);
+    assert_true(replica_leave(w->mqtt.replica, true));
+    assert_int_equal(mqtt_world_count(&w->mqtt, "SELECT count(*) FROM device_key"), 3);
+    buf_init(&acl, 65536);
+    assert_true(accounts_write_acl(w->mqtt.replica, rules(w), &acl));
+    assert_non_null(strstr(buf_text(&acl), "user " OFFICER "\ntopic write msh/#\n"));
+    assert_non_null(strstr(buf_text(&acl), "user radio_text\ntopic write radio/+/heard\n"));
+    buf_free(&acl);
+}
+
 /* Rows of legacy.tsv: topic, JSON, what must come of it. */
 static void legacy(void **state)
 {
@@ -615,6 +636,7 @@ int main(void)
         TEST(air_is_shared),
         TEST(too_much),
         TEST(text_radio),
+        TEST(accounts),
         TEST(legacy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,7 +48,7 @@ static void text_in_a_second(void **state)
 
 static void join(const char *text, size_t max, char *ret, size_t size)
 {
-    char part[LIMIT_RADIO_OUT_BYTES + 1], mark[8];
+    char part[LIMIT_RADIO_OUT_BYTES + 1], mark[32];
     int count = split_count(text, max);
     ret[0] = '\0';
     for (int i = 0; i < count; i++) {
@@ -64,7 +64,8 @@ static void join(const char *text, size_t max, char *ret, size_t size)
 
 static void parts(void **state)
 {
-    static const char text[] = "您07:32的报警已收到，正在通知所长和值班室。结束请回“解除4821” 🙂 "
+    static const char text[] = "您07:32的报警已收到，正在通知所长和值班室。结束请回“解除4821” "
+                               "🙂 "
                                "end";
     char whole[512];
     (void)state;
@@ -376,10 +377,10 @@ static void wire(void **state)
 
 static void check_digit(void **state)
 {
-    char five[AIR_CODE_SIZE], four[COMMAND_CODE_SIZE], code[COMMAND_CODE_SIZE];
+    char five[AIR_CODE_SIZE], code[COMMAND_CODE_SIZE];
     (void)state;
     air_code("5724", five);
-    assert_string_equal(five, "57241"); /* 572 has the digit 4 in Damm's own example */
+    assert_string_equal(five, "57240"); /* 572 has the digit 4, and then 0 is left */
     for (int i = 0; i < 10000; i += 7) {
         snprintf(code, sizeof code, "%04d", i);
         air_code(code, five);
@@ -404,7 +405,6 @@ static void check_digit(void **state)
             assert_false(air_read(text, said, sizeof said));
         }
     }
-    (void)four;
 }
 
 static void read_as(const char *text, const char *command)

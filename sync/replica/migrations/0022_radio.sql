@@ -56,3 +56,8 @@ CREATE TABLE radio_air (
     air_ms INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX radio_air_at ON radio_air(product, at);
+
+-- Accounts at the broker: of each node of a mesh, and one of the program beside another radio.
+CREATE VIEW radio_user AS
+    SELECT DISTINCT CASE product WHEN 'meshtastic' THEN node ELSE product END AS user, product
+    FROM radio_node WHERE person_id IS NOT NULL;

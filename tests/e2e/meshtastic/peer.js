@@ -109,7 +109,7 @@ function check(codec, count) {
         const key = [null, DEFAULT_KEY, LONG_KEY][roll(3)];
         const id = 1 + roll(0xfffffffe), from = 4 + roll(0xfffffff0), to = roll(2) ? EVERYBODY : OWN;
         up.push({ words, key, id, from, to });
-        down.push({ words: words.slice(0, 30), key, id, to: from });
+        down.push({ words: [...words].slice(0, 30).join(""), key, id, to: from });
     }
     const name = (key) => (key ? key.toString("base64") : "-");
     const heard = through(codec, up.map((m) => `decode ${UP} ${name(m.key)} ` +
