@@ -289,6 +289,7 @@ static int start_http(struct gateway *gateway, struct err *err)
                                                   .command = desk_command,
                                                   .radio = radio_act,
                                                   .ledger = ledger_command,
+                                                  .card = card_command,
                                                   .roster_plan = roster_begin,
                                                   .roster_state = roster_state,
                                                   .roster_publish = roster_publish,

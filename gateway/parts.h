@@ -144,6 +144,9 @@ int hand_answer(void *gateway, const char *desk_id, const char *text,
 int ledger_command(void *gateway, const struct json *body, char ret_code[COMMAND_CODE_SIZE],
                    struct err *err);
 
+/* card.c: the same for cards and volunteers; see struct console_ports */
+int card_command(void *gateway, const struct json *body, struct json **ret, struct err *err);
+
 /* roster.c: the draft of a week; see struct console_ports */
 int roster_begin(void *gateway, const char *date, bool afresh, struct err *err);
 struct json *roster_state(void *gateway);

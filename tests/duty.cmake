@@ -12,6 +12,8 @@ touyan_test(duty_parents SOURCES unit/duty_parents.c LIBS duty_world)
 touyan_test(duty_day SOURCES unit/duty_day.c LIBS duty_world)
 touyan_test(duty_ledger SOURCES unit/duty_ledger.c LIBS duty_world)
 touyan_test(duty_gates SOURCES unit/duty_gates.c LIBS duty_world)
+touyan_test(duty_cards SOURCES unit/duty_cards.c LIBS duty_world TIMEOUT 180)
+touyan_test(duty_chain SOURCES unit/duty_chain.c LIBS duty_world TIMEOUT 180)
 
 add_executable(bench_understand bench/understand.c)
 target_link_libraries(bench_understand PRIVATE touyan_words)

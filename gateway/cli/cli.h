@@ -53,6 +53,13 @@ int cli_post(const struct cli *cli, const char *path, struct json *body, struct 
 /* The same as cli_get without printing anything. */
 int cli_peek(const struct cli *cli, const char *path, struct json **ret_json);
 
+/* Percent-encoding (RFC 3986 2.1) of everything but the unreserved characters; cut where ret ends.
+ */
+void cli_encode(const char *text, char *ret, size_t size);
+
+/* One line of CSV on standard output (RFC 4180). */
+void cli_csv_line(const char *const *cells, size_t count);
+
 /* --- words in columns --- */
 
 enum { TABLE_COLUMNS = 8, TABLE_CELL = 1024 };
@@ -90,7 +97,11 @@ cli_command_fn command_status, command_check, command_sms_list, command_sms_show
     command_enrol, command_roster_plan, command_roster_show, command_roster_diff,
     command_roster_publish, command_roster_export, command_roster_import, command_roster_print,
     command_ledger_list, command_ledger_print, command_ledger_show, command_ledger_add,
-    command_ledger_assign, command_ledger_merge, command_ledger_act;
+    command_ledger_assign, command_ledger_merge, command_ledger_act, command_card_list,
+    command_card_kinds, command_card_show, command_card_put, command_card_do, command_card_draw,
+    command_school_copy, command_volunteer_add, command_volunteer_decide, command_volunteer_list,
+    command_volunteer_export, command_privacy, command_account_month, command_account_people,
+    command_account_hours, command_account_sheet, command_account_export;
 cli_command_fn command_sms_quiet, command_support;
 
 /* The findings that are not good, each with what to do next; returns their number. Printed last. */

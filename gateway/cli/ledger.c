@@ -45,29 +45,11 @@ static void print_table(const struct cli *cli, const struct json *issues)
     table_free(&table);
 }
 
-/* Percent-encoding (RFC 3986 2.1) of everything but the unreserved characters. */
-static void encode(const char *text, char *ret, size_t size)
-{
-    static const char hex[] = "0123456789ABCDEF";
-    size_t used = 0;
-    for (; *text != '\0' && used + 4 < size; text++) {
-        unsigned char c = (unsigned char)*text;
-        if ((c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z')) {
-            ret[used++] = (char)c;
-        } else {
-            ret[used++] = '%';
-            ret[used++] = hex[c >> 4];
-            ret[used++] = hex[c & 15];
-        }
-    }
-    ret[used] = '\0';
-}
-
 static int get_list(const struct cli *cli, bool all, struct json **ret)
 {
     char path[PATH_BYTES] = "/v1/ledger", school[PATH_BYTES - 64] = "";
     if (cli->word_count > 2)
-        encode(cli->words[2], school, sizeof school);
+        cli_encode(cli->words[2], school, sizeof school);
     snprintf(path, sizeof path, "/v1/ledger?%s%s%s", all ? "all=1" : "open=1",
              school[0] != '\0' ? "&school=" : "", school);
     return cli_get(cli, path, ret);
@@ -107,7 +89,7 @@ int command_ledger_show(const struct cli *cli)
 {
     struct json *json = NULL;
     char path[PATH_BYTES] = "/v1/ledger/";
-    encode(cli->words[2], path + strlen(path), sizeof path - strlen(path));
+    cli_encode(cli->words[2], path + strlen(path), sizeof path - strlen(path));
     int code = cli_get(cli, path, &json);
     if (code == EXIT_OK && !cli->json) {
         printf("%s  %s  %s  %s\n", json_text(json, "code", ""), json_text(json, "school", ""),

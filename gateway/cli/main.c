@@ -21,6 +21,8 @@ static const char help_zh[] =
     "  touyan desk list | done 编号     待人工处理的事项：没看懂的短信、要打的电话、缺岗、报警\n"
     "  touyan roster plan | diff | publish ...   排班：草案、差别、公布\n"
     "  touyan ledger list | add | assign | verify ...   各校问题台账\n"
+    "  touyan card list | put | do ...  方案、检查表、装备、证书、活动等卡片\n"
+    "  touyan account month | hours ... 出动人次等月度台账，志愿时长\n"
     "  touyan device list | command | try ...   校门设备；touyan radio list | add ...   电台\n"
     "  touyan sync status | now | conflicts ...   与县平台的同步\n"
     "  touyan enrol [代码|again]        本站的证书；用县里的一次性代码登记，或请县里核对批准\n"
@@ -45,6 +47,8 @@ static const char help_en[] =
     "  touyan roster plan | diff | publish ...   the roster: a draft, what it changes, out with "
     "it\n"
     "  touyan ledger list | add | assign | verify ...   the schools' issues\n"
+    "  touyan card list | put | do ...     plans, checklists, gear, certificates, activities\n"
+    "  touyan account month | hours ...    the month's figures, volunteers' hours\n"
     "  touyan device list | command | try ...   devices at the gates; touyan radio ...   radios\n"
     "  touyan sync status | now | conflicts ...   sync with the county\n"
     "  touyan enrol [CODE|again]           the station's certificate; get one by code or approval\n"
@@ -124,6 +128,47 @@ static const struct {
      "  touyan ledger assign CODE DEPARTMENT DATE BY; merge CODE INTO BY\n"
      "  touyan ledger start | fix | verify | reopen CODE BY   a second person verifies\n"
      "  touyan ledger print SCHOOL          a sheet to sign\n"},
+    {"card",
+     "  touyan card kinds                有哪些种类，各有什么字段（[] 可不填）\n"
+     "  touyan card list [种类] [school=S17] [words=词] | show 编号\n"
+     "  touyan card put 种类 名称 by=经办人 [字段=值 ...]   新建；加 code=编号 为修改\n"
+     "  touyan card do 动作 编号 经办人 [字段=值 ...]   sign签 check检 issue发 return还 lost丢 "
+     "read阅\n"
+     "      inspect查（school=S17 failed=2,5，不合格项进台账） attend签到 done办完 off停 on用\n"
+     "  touyan card draw                 随机抽一个岗去查\n",
+     "  touyan card kinds                   the kinds and their fields ([]: may be left out)\n"
+     "  touyan card list [KIND] [school=S17] [words=TEXT] | show CODE\n"
+     "  touyan card put KIND NAME by=NAME [FIELD=VALUE ...]   a new one; code=CODE changes one\n"
+     "  touyan card do ACT CODE BY [FIELD=VALUE ...]   sign check issue return lost read attend "
+     "done\n"
+     "      inspect (school=S17 failed=2,5: what fails goes to the ledger) off on\n"
+     "  touyan card draw                    a post to inspect, by chance\n"},
+    {"school", "  touyan school copy 从校 到校     把方案、检查表、工作方法复制给另一所学校\n",
+     "  touyan school copy FROM TO          plans, checklists and method cards for another "
+     "school\n"},
+    {"volunteer",
+     "  touyan volunteer add 学校 parent|teacher|yijing|grid 姓名 号码 登记人   学校登记志愿者\n"
+     "  touyan volunteer list | approve | refuse 编号 民警   所里批准后才问本人是否同意\n"
+     "  touyan volunteer export          已同意的，作县平台名册导入用（含号码）\n",
+     "  touyan volunteer add SCHOOL parent|teacher|yijing|grid NAME NUMBER BY   as a school enters "
+     "them\n"
+     "  touyan volunteer list | approve | refuse ID OFFICER   asked for consent once approved\n"
+     "  touyan volunteer export             who consented, for the county's import (with "
+     "numbers)\n"},
+    {"account",
+     "  touyan account month [2026-09]   出动人次、各时段到岗、迟到缺岗、隐患、活动\n"
+     "  touyan account people [2026-09]  民辅警执勤月表，供签字\n"
+     "  touyan account sheet 2026-09 姓名   一个人的执勤明细（CSV）\n"
+     "  touyan account hours 2026-09     志愿服务时长（CSV，可用于证明）\n"
+     "  touyan account export 2026-09    月度数字（CSV）\n",
+     "  touyan account month [2026-09]      person-times, posts covered, late, gaps, issues, "
+     "activities\n"
+     "  touyan account people [2026-09]     each officer's month, to be signed\n"
+     "  touyan account sheet 2026-09 NAME   one person's duties (CSV)\n"
+     "  touyan account hours 2026-09        volunteers' hours (CSV, for certificates)\n"
+     "  touyan account export 2026-09       the month's figures (CSV)\n"},
+    {"privacy", "  touyan privacy                   各类数据保存多久、上次清理时间\n",
+     "  touyan privacy                      how long what is kept, when it was last removed\n"},
     {"sync",
      "  touyan sync status | now         与县平台的同步 | 马上联系\n"
      "  touyan sync pending | conflicts | quarantine   待上传、与县里冲突、搁置的（--limit "
@@ -217,6 +262,24 @@ static const struct command commands[] = {
     {"ledger", "verify", 2, 2, "ledger verify CODE BY", command_ledger_act},
     {"ledger", "reopen", 2, 2, "ledger reopen CODE BY", command_ledger_act},
     {"ledger", "merge", 3, 3, "ledger merge CODE INTO BY", command_ledger_merge},
+    {"card", "list", 0, 3, "card list [KIND] [school=S17] [words=TEXT]", command_card_list},
+    {"card", "kinds", 0, 0, "card kinds", command_card_kinds},
+    {"card", "show", 1, 1, "card show CODE", command_card_show},
+    {"card", "put", 3, 13, "card put KIND NAME by=NAME [FIELD=VALUE ...]", command_card_put},
+    {"card", "do", 3, 8, "card do ACT CODE BY [FIELD=VALUE ...]", command_card_do},
+    {"card", "draw", 0, 0, "card draw", command_card_draw},
+    {"school", "copy", 2, 2, "school copy FROM TO", command_school_copy},
+    {"volunteer", "list", 0, 0, "volunteer list", command_volunteer_list},
+    {"volunteer", "add", 5, 5, "volunteer add SCHOOL KIND NAME NUMBER BY", command_volunteer_add},
+    {"volunteer", "approve", 2, 2, "volunteer approve ID BY", command_volunteer_decide},
+    {"volunteer", "refuse", 2, 2, "volunteer refuse ID BY", command_volunteer_decide},
+    {"volunteer", "export", 0, 0, "volunteer export", command_volunteer_export},
+    {"account", "month", 0, 1, "account month [2026-09]", command_account_month},
+    {"account", "people", 0, 1, "account people [2026-09]", command_account_people},
+    {"account", "hours", 1, 1, "account hours 2026-09", command_account_hours},
+    {"account", "sheet", 2, 2, "account sheet 2026-09 NAME", command_account_sheet},
+    {"account", "export", 1, 1, "account export 2026-09", command_account_export},
+    {"privacy", NULL, 0, 0, "privacy", command_privacy},
     {"sync", "status", 0, 0, "sync status", command_sync_status},
     {"sync", "now", 0, 0, "sync now", command_sync_now},
     {"sync", "pending", 0, 0, "sync pending [--limit N]", command_sync_pending},

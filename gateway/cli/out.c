@@ -60,6 +60,52 @@ void cli_format_date(int64_t at_ms, char ret[16])
     snprintf(ret, 16, "%04d-%02d-%02d", at.year % 10000, at.month % 100, at.day % 100);
 }
 
+void cli_encode(const char *text, char *ret, size_t size)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    size_t used = 0;
+    for (; *text != '\0' && used + 4 < size; text++) {
+        unsigned char c = (unsigned char)*text;
+        if ((c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z')) {
+            ret[used++] = (char)c;
+        } else {
+            ret[used++] = '%';
+            ret[used++] = hex[c >> 4];
+            ret[used++] = hex[c & 15];
+        }
+    }
+    ret[used] = '\0';
+}
+
+/* RFC 4180: quotes around what has a comma, a quote or a line break. A cell that a spreadsheet
+ * would take for a formula is kept from being one. */
+static void csv_cell(const char *cell)
+{
+    bool formula = cell[0] != '\0' && strchr("=+-@", cell[0]) != NULL;
+    bool quoted = formula || strpbrk(cell, ",\"\r\n") != NULL;
+    if (!quoted) {
+        fputs(cell, stdout);
+        return;
+    }
+    fputs(formula ? "\"'" : "\"", stdout);
+    for (; *cell != '\0'; cell++) {
+        if (*cell == '"')
+            putchar('"');
+        putchar(*cell);
+    }
+    putchar('"');
+}
+
+void cli_csv_line(const char *const *cells, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            putchar(',');
+        csv_cell(cells[i]);
+    }
+    puts("\r");
+}
+
 static int width_of(uint32_t cp)
 {
     static const uint32_t wide[][2] = {

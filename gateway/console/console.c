@@ -512,6 +512,89 @@ static void post_ledger(struct console *console, const struct http_request *requ
     reply_named(ret, code, &err, "code", issue);
 }
 
+static void get_cards(struct console *console, const struct http_request *request,
+                      struct http_answer *ret)
+{
+    struct json *json = json_new_object();
+    json_set(json, "cards", console_card_list(console->replica, request));
+    reply_as_of(console, ret, json);
+}
+
+static void get_card_kinds(struct console *console, const struct http_request *request,
+                           struct http_answer *ret)
+{
+    (void)console;
+    (void)request;
+    struct json *json = json_new_object();
+    json_set(json, "kinds", console_card_kinds());
+    reply(ret, OK, json);
+}
+
+static void get_card(struct console *console, const struct http_request *request,
+                     struct http_answer *ret)
+{
+    struct json *one = console_card_one(console->replica, request->path + strlen("/v1/cards/"));
+    if (one == NULL)
+        reply_error(ret, NOT_FOUND, "there is no card with this code");
+    else
+        reply_as_of(console, ret, one);
+}
+
+static void post_cards(struct console *console, const struct http_request *request,
+                       struct http_answer *ret)
+{
+    struct json *body = parse_body(request, ret), *json = NULL;
+    struct err err = {0};
+    if (body == NULL)
+        return;
+    int code = console->ports.card(console->ports.ctx, body, &json, &err);
+    json_free(body);
+    ret->wrote = code == ERR_OK;
+    if (code == ERR_OK)
+        reply(ret, OK, json);
+    else
+        reply_error(ret, status_of(code), err.text);
+}
+
+static void get_volunteers(struct console *console, const struct http_request *request,
+                           struct http_answer *ret)
+{
+    struct json *json = json_new_object();
+    json_set(json, "volunteers", console_enlist_list(console->replica, request));
+    reply(ret, OK, json);
+}
+
+static void get_account(struct console *console, const struct http_request *request,
+                        struct http_answer *ret)
+{
+    reply_as_of(console, ret, console_account(console->replica, request));
+}
+
+static void get_account_people(struct console *console, const struct http_request *request,
+                               struct http_answer *ret)
+{
+    struct json *json = json_new_object();
+    json_set(json, "people", console_account_people(console->replica, request));
+    reply_as_of(console, ret, json);
+}
+
+static void get_account_duties(struct console *console, const struct http_request *request,
+                               struct http_answer *ret)
+{
+    struct json *json = json_new_object();
+    json_set(json, "duties", console_account_duties(console->replica, request));
+    reply_as_of(console, ret, json);
+}
+
+static void get_privacy(struct console *console, const struct http_request *request,
+                        struct http_answer *ret)
+{
+    (void)request;
+    struct json *json = json_new_object();
+    json_set(json, "rules", console_privacy(console->replica));
+    reply(ret, OK, json);
+}
+
 struct route {
     const char *method;
     const char *path; /* ends with '/': the rest is an id */
@@ -540,6 +623,15 @@ static const struct route routes[] = {
     {"GET", "/v1/ledger", get_ledger},
     {"POST", "/v1/ledger", post_ledger},
     {"GET", "/v1/ledger/", get_issue},
+    {"GET", "/v1/cards", get_cards},
+    {"POST", "/v1/cards", post_cards},
+    {"GET", "/v1/cards/kinds", get_card_kinds},
+    {"GET", "/v1/cards/", get_card},
+    {"GET", "/v1/volunteers", get_volunteers},
+    {"GET", "/v1/account", get_account},
+    {"GET", "/v1/account/people", get_account_people},
+    {"GET", "/v1/account/duties", get_account_duties},
+    {"GET", "/v1/privacy", get_privacy},
     {"GET", "/v1/roster", get_roster},
     {"GET", "/v1/roster/diff", get_roster_diff},
     {"GET", "/v1/roster/state", get_roster_state},

@@ -40,6 +40,19 @@
  *   POST /v1/ledger           {"act":"add","school","text","by"[,"severity","category","place"]},
  *                             {"act":"assign|start|fix|verify|reopen|merge","code","by"
  *                             [,"dept","due","into"]}   -> {"code"}
+ *   GET  /v1/cards            ?kind= &school= &words=     plans, checklists, gear, activities ...
+ *   GET  /v1/cards/kinds      the kinds and their fields (gateway/duty/cards.h)
+ *   GET  /v1/cards/CODE       one with its story
+ *   POST /v1/cards            {"act":"put","kind","name","by",...} -> {"code"};
+ * {"act","code","by"};
+ *                             {"act":"copy","from","to"} -> {"copied"}; {"act":"draw"} -> {"post"};
+ *                             {"act":"enlist","school","kind","name","phone","by"} -> {"id"};
+ *                             {"act":"approve|refuse","id","by"}
+ *   GET  /v1/volunteers       entered by schools; ?export=1: consented, with their numbers
+ *   GET  /v1/account          ?month=2026-09          the month counted from events
+ *   GET  /v1/account/people   ?month= &who=officers|volunteers
+ *   GET  /v1/account/duties   ?month= &who= &person=  one line a duty
+ *   GET  /v1/privacy          how long what is kept, when it was last removed
  *   GET  /v1/roster           the draft, its shifts and people with the reasons; {} without one
  *   GET  /v1/roster/diff      what would change
  *   GET  /v1/roster/state     {"planning","problem"}
@@ -71,6 +84,8 @@ struct console_ports {
                 struct err *err);
     /* One act of the ledger; ret_code: of the issue (COMMAND_CODE_SIZE). */
     int (*ledger)(void *ctx, const struct json *body, char ret_code[5], struct err *err);
+    /* One order to the cards or the volunteers; *ret: the caller's. */
+    int (*card)(void *ctx, const struct json *body, struct json **ret, struct err *err);
     int (*roster_plan)(void *ctx, const char *date, bool afresh, struct err *err);
     struct json *(*roster_state)(void *ctx);
     int (*roster_publish)(void *ctx, struct json **ret, struct err *err);
@@ -119,6 +134,16 @@ struct json *console_command_one(struct replica *replica, const char *id); /* NU
 struct json *console_raw_list(struct replica *replica); /* kept raw, with the reason */
 struct json *console_ledger_list(struct replica *replica, const struct http_request *request);
 struct json *console_ledger_one(struct replica *replica, const char *code); /* NULL: none */
+/* api_card.c */
+struct json *console_card_list(struct replica *replica, const struct http_request *request);
+struct json *console_card_one(struct replica *replica, const char *code); /* NULL: none */
+struct json *console_card_kinds(void);
+struct json *console_enlist_list(struct replica *replica, const struct http_request *request);
+struct json *console_privacy(struct replica *replica);
+/* api_account.c */
+struct json *console_account(struct replica *replica, const struct http_request *request);
+struct json *console_account_people(struct replica *replica, const struct http_request *request);
+struct json *console_account_duties(struct replica *replica, const struct http_request *request);
 struct json *console_desk_list(struct replica *replica);
 struct json *console_inbox(struct console *console);
 struct json *console_roster_show(struct console *console); /* api_roster.c */

@@ -6,6 +6,9 @@
  * not on the county's list is deleted with its messages fifteen days after 退订, or when nobody
  * answered the question of 订阅; the last backup that holds it goes fourteen days later. An
  * officer's 退订 goes to a person: alarms and duties are the job.
+ *
+ * Of a number that is forgotten after 退订 a keyed hash is left (table stopped): when the next list
+ * brings it back, a trigger puts it among those who want no texts before anything is said.
  */
 #include "gateway/duty/internal.h"
 
@@ -28,6 +31,7 @@ static void forget(struct duty *duty, const char *phone)
     replica_run(duty->replica, "DELETE FROM phone_last WHERE phone = ?1", "s", phone);
     replica_run(duty->replica, "DELETE FROM passive WHERE phone = ?1", "s", phone);
     replica_run(duty->replica, "DELETE FROM desk_item WHERE phone = ?1", "s", phone);
+    replica_run(duty->replica, "DELETE FROM enlist WHERE phone = ?1", "s", phone);
     duty->ports.cancel_phone(duty->ports.ctx, phone, "stopped");
     if (duty->ports.erase_phone != NULL)
         duty->ports.erase_phone(duty->ports.ctx, phone);
@@ -123,6 +127,10 @@ static bool forget_one(struct duty *duty, const char *phone)
     forget(duty, phone);
     if (duty->ports.forget_phone != NULL)
         duty->ports.forget_phone(duty->ports.ctx, phone);
+    replica_run(duty->replica,
+                "INSERT INTO stopped(hash, at) SELECT phone_hash(phone), at FROM optout"
+                " WHERE phone = ?1 ON CONFLICT DO NOTHING",
+                "s", phone);
     replica_run(duty->replica, "DELETE FROM optout WHERE phone = ?1", "s", phone);
     return replica_leave(duty->replica, true);
 }
@@ -132,9 +140,12 @@ static bool next_to_forget(struct duty *duty, char ret[DUTY_PHONE_SIZE])
     return replica_get_text(
         duty->replica, ret, DUTY_PHONE_SIZE,
         "SELECT phone FROM (SELECT phone FROM optout WHERE at < ?1 UNION"
-        "  SELECT phone FROM prompt WHERE kind = 'subscribe' AND answered_at IS NULL"
-        "  AND expires_at < ?2) f WHERE NOT EXISTS (SELECT 1 FROM person p WHERE p.phone = f.phone)"
-        " AND NOT EXISTS (SELECT 1 FROM subscription s WHERE s.phone = f.phone) LIMIT 1",
+        "  SELECT phone FROM prompt WHERE kind IN ('subscribe', 'enlist') AND (answer = '2'"
+        "  OR (answered_at IS NULL AND expires_at < ?2))) f WHERE NOT EXISTS (SELECT 1 FROM person "
+        "p WHERE p.phone = f.phone)"
+        " AND NOT EXISTS (SELECT 1 FROM subscription s WHERE s.phone = f.phone)"
+        " AND NOT EXISTS (SELECT 1 FROM enlist e WHERE e.phone = f.phone"
+        "  AND e.state = 'consented') LIMIT 1",
         "ii", duty->now_ms - (int64_t)STOPPED_MS, duty->now_ms);
 }
 
@@ -184,8 +195,11 @@ bool consent_confirm(struct duty *duty, const struct incoming *in)
     replica_run(duty->replica,
                 "INSERT OR IGNORE INTO subscription(phone, school_id, since) VALUES (?1, ?2, ?3)",
                 "ssi", in->text->phone, school, duty->now_ms);
-    if (!in->known)
+    if (!in->known) {
         replica_run(duty->replica, "DELETE FROM optout WHERE phone = ?1", "s", in->text->phone);
+        replica_run(duty->replica, "DELETE FROM stopped WHERE hash = phone_hash(?1)", "s",
+                    in->text->phone);
+    }
     replica_get_text(duty->replica, name, sizeof name,
                      "SELECT coalesce(nullif(short, ''), name) FROM school WHERE id = ?1", "s",
                      school);

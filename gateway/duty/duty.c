@@ -10,8 +10,7 @@
 
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
-
-enum { KEEP_OFFERS_DAYS = 180, KEEP_ALARMS_DAYS = 30, KEEP_DESK_DAYS = 30 };
+#include "gateway/duty/retention.h"
 
 void duty_init(struct duty *duty, struct replica *replica, struct rnd *rnd,
                const struct duty_options *options, const struct duty_ports *ports)
@@ -59,6 +58,7 @@ static struct recognise_context context_of(struct duty *duty, const struct incom
         .open_prompts = answer_open(duty, in),
         .open_offers = offer_open_count(duty, in->text->phone),
         .checked_in = in->known && checkin_on_post(duty, in->person.id, &slot),
+        .invited = activity_is_open(duty, in->text->phone),
         .is_school = is_school,
         .ctx = duty,
     };
@@ -82,8 +82,14 @@ static void list_codes(struct duty *duty, const struct incoming *in)
 
 static void confirm(struct duty *duty, const struct incoming *in)
 {
-    if (!consent_confirm(duty, in))
+    if (!consent_confirm(duty, in) && !enlist_confirm(duty, in) && !evening_confirm(duty, in))
         answer_confirm(duty, in);
+}
+
+static void decline(struct duty *duty, const struct incoming *in)
+{
+    if (!enlist_decline(duty, in) && !evening_decline(duty, in))
+        answer_decline(duty, in);
 }
 
 /* Passed on without the name or the number of who wrote. */
@@ -107,7 +113,7 @@ static void (*const handlers[COMMAND_COUNT])(struct duty *, const struct incomin
     [COMMAND_PERSON] = desk_not_understood,
     [COMMAND_LIST_CODES] = list_codes,
     [COMMAND_CONFIRM] = confirm,
-    [COMMAND_DECLINE] = answer_decline,
+    [COMMAND_DECLINE] = decline,
     [COMMAND_SWAP] = answer_swap,
     [COMMAND_TAKE] = offer_take,
     [COMMAND_CHECK_IN] = checkin_text,
@@ -138,6 +144,10 @@ static void (*const handlers[COMMAND_COUNT])(struct duty *, const struct incomin
     [COMMAND_FLOW] = flow_command,
     [COMMAND_VISIT] = visit_begin,
     [COMMAND_VISIT_END] = visit_end,
+    [COMMAND_ATTEND] = activity_sign_in,
+    [COMMAND_PLANS] = plan_list,
+    [COMMAND_START_PLAN] = plan_start,
+    [COMMAND_STOP_PLAN] = plan_stop,
 };
 
 static void dispatch(struct duty *duty, const struct incoming *in)
@@ -163,6 +173,9 @@ static void take_text(struct duty *duty, const struct duty_text_in *text)
 {
     if (!step_once(duty, duty->now_ms + DUTY_KEEP_MS, "text:%s", text->id))
         return;
+    if (neighbour_heard(duty, text->phone))
+        return;
+    drill_heard(duty, text->phone);
     struct incoming in = {.text = text};
     in.known = text->person_id != NULL ? person_load(duty, text->person_id, &in.person)
                                        : person_by_phone(duty, text->phone, &in.person);
@@ -225,33 +238,10 @@ void duty_on_event(struct duty *duty, const struct duty_event *event)
 
 /* --- the tick --- */
 
-/* What can never matter again. */
-static void clean(struct duty *duty)
-{
-    consent_forget(duty);
-    int64_t days = CALTIME_DAY_MS, old = duty->now_ms - DUTY_KEEP_MS;
-    replica_run(duty->replica, "DELETE FROM duty_step WHERE keep_until < ?1", "i", duty->now_ms);
-    replica_run(duty->replica, "DELETE FROM duty_again WHERE heard_at < ?1", "i", old);
-    replica_run(duty->replica, "DELETE FROM desk_item WHERE at < ?1", "i",
-                duty->now_ms - KEEP_DESK_DAYS * days);
-    replica_run(duty->replica, "DELETE FROM push WHERE asked_at < ?1", "i", old);
-    replica_run(duty->replica, "DELETE FROM notice WHERE end_at < ?1", "i", old);
-    replica_run(duty->replica, "DELETE FROM prompt WHERE expires_at < ?1", "i", old);
-    replica_run(duty->replica, "DELETE FROM passive WHERE at < ?1", "i", old);
-    replica_run(duty->replica, "DELETE FROM phone_last WHERE at < ?1", "i", old);
-    replica_run(duty->replica, "DELETE FROM offer WHERE opened_at < ?1 AND state <> 'open'", "i",
-                duty->now_ms - KEEP_OFFERS_DAYS * days);
-    replica_run(duty->replica, "DELETE FROM gap WHERE base_at < ?1", "i",
-                duty->now_ms - KEEP_OFFERS_DAYS * days);
-    replica_run(duty->replica,
-                "DELETE FROM alarm_told WHERE alarm_id IN (SELECT id FROM alarm"
-                " WHERE closed_at < ?1)",
-                "i", duty->now_ms - KEEP_ALARMS_DAYS * days);
-}
-
 static int64_t once_a_day(struct duty *duty)
 {
-    clean(duty);
+    consent_forget(duty);
+    retention_run(duty);
     return publish_horizon(duty);
 }
 
@@ -266,8 +256,12 @@ static void on_turn_end(void *ctx, int64_t arg, bool committed)
 static void run_parts(struct duty *duty)
 {
     static int64_t (*const ticks[DUTY_PARTS])(struct duty *) = {
-        [PART_CHECKIN] = checkin_tick, [PART_GAP] = gap_tick,       [PART_REMIND] = remind_tick,
-        [PART_HORIZON] = once_a_day,   [PART_LEDGER] = ledger_tick, [PART_VISIT] = visit_tick,
+        [PART_CHECKIN] = checkin_tick,     [PART_GAP] = gap_tick,
+        [PART_REMIND] = remind_tick,       [PART_HORIZON] = once_a_day,
+        [PART_LEDGER] = ledger_tick,       [PART_VISIT] = visit_tick,
+        [PART_EVENING] = evening_tick,     [PART_DRILL] = drill_tick,
+        [PART_NEIGHBOUR] = neighbour_tick, [PART_ACTIVITY] = activity_tick,
+        [PART_DIGEST] = digest_tick,
     };
     bool ran = false;
     for (int i = 0; i < DUTY_PARTS; i++) {

@@ -62,7 +62,7 @@ struct duty_ports {
     void (*cancel_calls)(void *ctx, const char *ref_kind, const char *ref_id, bool ringing);
 };
 
-enum { DUTY_PANIC_REPEATS_MAX = 8, DUTY_LEVELS = 4, DUTY_PARTS = 6 };
+enum { DUTY_PANIC_REPEATS_MAX = 8, DUTY_LEVELS = 4, DUTY_PARTS = 11, DUTY_WATCHES = 2 };
 
 /* Clock times are minutes after local midnight, spans are minutes. */
 struct duty_policy {
@@ -83,7 +83,9 @@ struct duty_policy {
     int panic_ring_s;     /* how long those told are rung; 0: not at all */
     int panic_unresolved; /* after 出警 without 解除: told again, panic_unresolved_times times */
     int panic_unresolved_times;
-    int push_free;     /* parents who may be told without asking a person */
+    int push_free;               /* parents who may be told without asking a person */
+    int drill_weekday, drill_at; /* 【演练】: 1 Monday to 7 Sunday, and the clock time */
+    int watch_at[DUTY_WATCHES];  /* neighbour stations' boxes say that they are alive */
     int help_per_hour; /* answers to unknown senders and misunderstood texts, for each phone */
 };
 

@@ -68,7 +68,19 @@ struct slot {
 };
 
 /* Parts of a tick that wait for a time. */
-enum duty_part { PART_CHECKIN, PART_GAP, PART_REMIND, PART_HORIZON, PART_LEDGER, PART_VISIT };
+enum duty_part {
+    PART_CHECKIN,
+    PART_GAP,
+    PART_REMIND,
+    PART_HORIZON,
+    PART_LEDGER,
+    PART_VISIT,
+    PART_EVENING,
+    PART_DRILL,
+    PART_NEIGHBOUR,
+    PART_ACTIVITY,
+    PART_DIGEST,
+};
 
 /* Ids collected before acting, because acting changes the tables that the query walks. */
 struct ids {
@@ -109,12 +121,15 @@ int64_t rows_each(struct duty *duty, struct query *query,
                   int64_t (*act)(struct duty *duty, const char *id));
 /* The part's rows have changed: look again in the next tick. */
 void part_touch(struct duty *duty, enum duty_part part);
+/* Also a place that nobody has, "seat:<shift>:<number>": a slot of no person. */
 bool slot_load(struct duty *duty, const char *assignment_id, struct slot *ret);
 bool slot_is_live(const struct slot *slot);  /* still to be done, or being done */
 bool slot_is_ahead(const struct slot *slot); /* live and not on post yet */
 bool person_load(struct duty *duty, const char *person_id, struct person *ret);
 /* An active person of this phone: officers first, then who has a duty soon. */
 bool person_by_phone(struct duty *duty, const char *phone, struct person *ret);
+/* By id or whole name; ERR_NOT_FOUND: nobody, or several. */
+int person_named(struct duty *duty, const char *named, struct person *ret, struct err *err);
 bool person_is_officer(const char *kind);
 bool person_stopped(struct duty *duty, const char *phone); /* 退订 */
 enum sender_role person_role(struct duty *duty, const struct person *person);
@@ -308,6 +323,41 @@ void flow_tick(struct duty *duty);
 void visit_begin(struct duty *duty, const struct incoming *in);
 void visit_end(struct duty *duty, const struct incoming *in);
 int64_t visit_tick(struct duty *duty);
+
+/* --- evening.c --- */
+/* False: the evening question was not the last thing said, or its code is another. */
+bool evening_confirm(struct duty *duty, const struct incoming *in);
+bool evening_decline(struct duty *duty, const struct incoming *in);
+int64_t evening_tick(struct duty *duty);
+
+/* --- drill.c --- */
+void drill_heard(struct duty *duty, const char *phone); /* something came from this phone */
+int64_t drill_tick(struct duty *duty);
+
+/* --- neighbour.c --- */
+bool neighbour_heard(struct duty *duty, const char *phone); /* true: a machine, never answered */
+int64_t neighbour_tick(struct duty *duty);
+
+/* --- cards.c, plan.c, activity.c --- */
+/* school_id NULL: the card's own */
+void card_note(struct duty *duty, const char *card_id, const char *school_id, const char *what,
+               const char *person_id, const char *detail);
+void plan_list(struct duty *duty, const struct incoming *in);
+void plan_start(struct duty *duty, const struct incoming *in);
+void plan_stop(struct duty *duty, const struct incoming *in);
+bool activity_is_open(struct duty *duty, const char *phone);
+void activity_attend(struct duty *duty, const char *card_id, const char *person_id,
+                     const char *channel);
+void activity_sign_in(struct duty *duty, const struct incoming *in);
+int64_t activity_tick(struct duty *duty);
+
+/* --- digest.c --- */
+bool week_has_school(struct duty *duty); /* by the calendar alone */
+int64_t digest_tick(struct duty *duty);
+
+/* --- enlist.c --- */
+bool enlist_confirm(struct duty *duty, const struct incoming *in); /* false: nothing was asked */
+bool enlist_decline(struct duty *duty, const struct incoming *in);
 
 /* --- consent.c --- */
 void consent_stop(struct duty *duty, const struct incoming *in);

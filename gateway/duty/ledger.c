@@ -402,20 +402,6 @@ void ledger_reopen(struct duty *duty, const struct incoming *in)
 
 /* --- by hand --- */
 
-static int find_person(struct duty *duty, const char *named, struct person *ret, struct err *err)
-{
-    char id[DUTY_ID_SIZE];
-    if (replica_get_text(duty->replica, id, sizeof id,
-                         "SELECT max(id) FROM person WHERE coalesce(active, 1) <> 0"
-                         " AND (id = ?1 OR name = ?1) HAVING count(*) = 1",
-                         "s", named == NULL ? "" : named) &&
-        person_load(duty, id, ret))
-        return ERR_OK;
-    return err_set(err, ERR_NOT_FOUND,
-                   "\"%.40s\" is not one person here: give the id or the whole name",
-                   named == NULL ? "" : named);
-}
-
 static int assign(struct duty *duty, const struct issue *issue, const struct ledger_order *order,
                   struct err *err)
 {
@@ -468,7 +454,7 @@ int ledger_act(struct duty *duty, const struct ledger_order *order, struct err *
     duty->now_ms = clock_wall_ms(replica_clock(duty->replica));
     if (!issue_of_code(duty, order->code, &issue))
         return err_set(err, ERR_NOT_FOUND, "there is no issue %.8s", order->code);
-    int code = find_person(duty, order->by, &by, err);
+    int code = person_named(duty, order->by, &by, err);
     if (code == ERR_OK)
         code = check_order(&issue, order, &by, err);
     if (code == ERR_OK && order->act == ISSUE_ASSIGN)
@@ -501,14 +487,14 @@ int ledger_add(struct duty *duty, const struct ledger_entry *entry,
     if (entry->school == NULL || !school_named(duty, entry->school, school_id))
         return err_set(err, ERR_NOT_FOUND, "\"%.40s\" is not one school of this station",
                        entry->school == NULL ? "" : entry->school);
-    int code = find_person(duty, entry->by, &by, err);
+    int code = person_named(duty, entry->by, &by, err);
     if (code != ERR_OK)
         return code;
     struct found found = {.school_id = school_id,
                           .title = entry->title,
                           .category = entry->category,
                           .place = entry->place,
-                          .source = "command",
+                          .source = entry->source != NULL ? entry->source : "command",
                           .reporter_id = by.id,
                           .severity = entry->severity >= 1 && entry->severity <= 3
                                           ? entry->severity

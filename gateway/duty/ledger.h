@@ -46,8 +46,9 @@ struct ledger_entry {
     const char *school; /* its code, id or unique name */
     const char *title;  /* of LEDGER_TITLE_CHARS characters at most; long numbers are masked */
     const char *category, *place;
-    const char *by; /* id or whole name */
-    int severity;   /* 1 to 3; 0: 2 */
+    const char *by;     /* id or whole name */
+    const char *source; /* NULL: "command" */
+    int severity;       /* 1 to 3; 0: 2 */
 };
 enum { LEDGER_TITLE_CHARS = 40 };
 int ledger_add(struct duty *duty, const struct ledger_entry *entry,

@@ -269,6 +269,34 @@ static void storm(struct duty *duty, const struct slot *slot, int level,
         say_storm(duty, slot, &to, peak);
 }
 
+/* 222岗到217: once a peak, to the leader and the duty room, when its first gap is on record. */
+static void say_digest(struct duty *duty, const struct slot *slot, int level)
+{
+    struct person to;
+    char list[DUTY_LIST_SIZE];
+    if (!lead_find(duty, station_of(duty, slot), level, &to) ||
+        !step_once(duty, slot->end_at + DUTY_KEEP_MS, "E3D:%s:%lld:%d", slot->station_id,
+                   (long long)slot->start_at, level))
+        return;
+    const struct duty_peak *peak = count_peak(duty, slot);
+    list_missing(duty, slot, list, sizeof list);
+    struct slot_words words;
+    struct text_fields fields = slot_fields(duty, say_lang(duty, to.lang), slot, &words);
+    fields.need = peak->need;
+    fields.count = peak->need - peak->missing;
+    fields.list = list;
+    struct say what = {
+        .text = TEXT_E3_DIGEST,
+        .phone = to.phone,
+        .lang = to.lang,
+        .prio = DUTY_PRIO_REMINDER,
+        .not_after = slot->end_at,
+        .ref_kind = "storm",
+        .ref_id = slot->shift_id,
+    };
+    say(duty, &what, &fields, "E3D:%s:%lld:%d", slot->station_id, (long long)slot->start_at, level);
+}
+
 /* --- the ladder --- */
 
 /* told: the leader knew. Without that (the program was down) or in a storm the person is not held
@@ -284,6 +312,10 @@ static void record_gap(struct duty *duty, const struct slot *slot, bool told)
     snprintf(body, sizeof body, "%s %s%s %s%s", slot->date, slot->school, slot->post, slot->person,
              told ? "" : " ?");
     desk_put(duty, "gap", NULL, slot->person_id, slot->id, body);
+    if (told && slot->end_at > duty->now_ms) {
+        say_digest(duty, slot, 2);
+        say_digest(duty, slot, 4);
+    }
     log_info("duty.gap", "assignment=%s shift=%s told=%d", slot->id, slot->shift_id, told);
 }
 

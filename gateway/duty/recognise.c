@@ -559,6 +559,7 @@ static bool only_asks(int kind)
     case COMMAND_WHO:
     case COMMAND_GAPS:
     case COMMAND_LEDGER:
+    case COMMAND_PLANS:
     case COMMAND_LIST_CODES:
         return true;
     default:
@@ -652,7 +653,8 @@ static int settle_kind(const struct recognise_context *context, const struct rea
     case WORD_I_COME:
         return settle_i_come(context, reading);
     case WORD_SIGN_IN:
-        return context->last_sent == LAST_ACTIVITY ? COMMAND_ATTEND : COMMAND_PERSON;
+        return context->last_sent == LAST_ACTIVITY || context->invited ? COMMAND_ATTEND
+                                                                       : COMMAND_PERSON;
     case COMMAND_CONFIRM:
     case COMMAND_DECLINE:
     case COMMAND_SWAP:
@@ -661,6 +663,7 @@ static int settle_kind(const struct recognise_context *context, const struct rea
         return has_code ? COMMAND_TAKE : settle_take(context);
     case COMMAND_ALL_CLEAR:
     case COMMAND_START_PLAN:
+    case COMMAND_STOP_PLAN:
     case COMMAND_CHECK_IN_ALL:
     case COMMAND_CLOSE_ISSUE:
     case COMMAND_REOPEN_ISSUE:
@@ -700,12 +703,12 @@ void recognise(const char *text, const struct recognise_context *context,
 const char *command_name(enum command_kind kind)
 {
     static const char *const names[COMMAND_COUNT] = {
-        "none",        "person",       "list_codes",  "read",     "confirm",      "decline",
-        "swap",        "take",         "check_in",    "stand_in", "check_out",    "attend",
-        "hazard",      "my_duties",    "appeal",      "query",    "dismissal",    "subscribe",
-        "feedback",    "stop",         "leave",       "help",     "panic",        "call_leader",
-        "call_110",    "all_clear",    "go",          "handle",   "send_someone", "ledger",
-        "close_issue", "reopen_issue", "who",         "gaps",     "visit",        "visit_end",
-        "flow",        "start_plan",   "check_in_all"};
+        "none",        "person",       "list_codes", "read",      "confirm",      "decline",
+        "swap",        "take",         "check_in",   "stand_in",  "check_out",    "attend",
+        "hazard",      "my_duties",    "appeal",     "query",     "dismissal",    "subscribe",
+        "feedback",    "stop",         "leave",      "help",      "panic",        "call_leader",
+        "call_110",    "all_clear",    "go",         "handle",    "send_someone", "ledger",
+        "close_issue", "reopen_issue", "who",        "gaps",      "visit",        "visit_end",
+        "flow",        "plans",        "start_plan", "stop_plan", "check_in_all"};
     return kind < COMMAND_COUNT ? names[kind] : "?";
 }

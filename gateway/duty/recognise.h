@@ -49,7 +49,9 @@ enum command_kind {
     COMMAND_VISIT,        /* arg: school */
     COMMAND_VISIT_END,    /* */
     COMMAND_FLOW,         /* arg: school, level */
+    COMMAND_PLANS,        /* arg: school */
     COMMAND_START_PLAN,   /* code; arg: the plan */
+    COMMAND_STOP_PLAN,    /* code */
     COMMAND_CHECK_IN_ALL, /* code; arg: school */
     COMMAND_COUNT
 };
@@ -80,6 +82,7 @@ struct recognise_context {
     int open_prompts; /* duties ahead that this phone was asked about, answered or not */
     int open_offers;  /* offers to this phone that nobody has taken */
     bool checked_in;  /* on post now */
+    bool invited;     /* an activity waits for 签到, whatever was said since */
     /* Whether a text is (a unique part of) a school's name or its code; NULL: judge by its look. */
     bool (*is_school)(void *ctx, const char *text);
     void *ctx;

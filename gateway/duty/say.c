@@ -24,7 +24,12 @@ static enum last_sent sort_of(enum text_id text, bool has_prompt)
     case TEXT_L2_OFFERS:
         return LAST_OFFER;
     case TEXT_P5_OPT_IN:
+    case TEXT_C1_CONSENT:
+    case TEXT_E4_EVENING: /* only a digit moves many people */
         return LAST_CONSENT;
+    case TEXT_T1_INVITE:
+        return LAST_ACTIVITY;
+    case TEXT_D1_DRILL:
     case TEXT_O2_PANIC:
     case TEXT_O2_PANIC_AGAIN:
     case TEXT_O2_BUTTON:

@@ -352,9 +352,9 @@ static void take(struct duty *duty, const struct incoming *in, const struct offe
     replica_run(duty->replica,
                 "INSERT INTO assignment(id, scope, shift_id, person_id, role, stands_in_for, state,"
                 " asked_at, answered_at)"
-                " SELECT ?1, scope, shift_id, ?3, role, id, 'confirmed', ?4, ?4"
-                " FROM assignment WHERE id = ?2",
-                "sssi", id, slot->id, in->person.id, duty->now_ms);
+                " SELECT ?1, s.scope, s.id, ?3, coalesce(a.role, 0), a.id, 'confirmed', ?4, ?4"
+                " FROM shift s LEFT JOIN assignment a ON a.id = ?2 WHERE s.id = ?5",
+                "sssis", id, slot->id, in->person.id, duty->now_ms, slot->shift_id);
     struct slot mine;
     if (slot_load(duty, id, &mine))
         notice_put(duty, &mine);

@@ -341,7 +341,6 @@ bool text_is_question(enum text_id id)
     case TEXT_R1_EVE:
     case TEXT_R2_MORNING:
     case TEXT_R3_SILENT:
-    case TEXT_E4_EVENING:
         return true;
     default:
         return false;

@@ -26,6 +26,9 @@ struct duty_policy duty_policy_default(void)
         .panic_ring_s = 20,
         .panic_unresolved = 10,
         .panic_unresolved_times = 3,
+        .drill_weekday = 3,
+        .drill_at = 10 * 60,
+        .watch_at = {6 * 60 + 40, 15 * 60 + 40},
         .push_free = 20,
         .help_per_hour = 3,
     };

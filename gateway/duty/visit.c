@@ -44,11 +44,23 @@ static int visits_needed(struct duty *duty, const char *school_id)
                                 "si", school_id, (int64_t)VISITS_DEFAULT);
 }
 
+/* Only the sponsor's visits count; whoever else texts hears whose school it is. */
+static bool is_sponsor(struct duty *duty, const struct incoming *in,
+                       const struct school_words *school)
+{
+    struct person sponsor = {0};
+    if (!sponsor_find(duty, school->id, &sponsor) || text_equal(sponsor.id, in->person.id))
+        return true; /* a school without a sponsor is a gap of the list, not of who stands there */
+    struct text_fields fields = {.school = school->name, .leader = sponsor.name};
+    answer(duty, in, TEXT_O7_NOT_SPONSOR, &fields);
+    return false;
+}
+
 void visit_begin(struct duty *duty, const struct incoming *in)
 {
     struct school_words school;
     char id[LIMIT_ID_BYTES + 1], date[CALTIME_DATE_SIZE];
-    if (!school_asked(duty, in, &school))
+    if (!school_asked(duty, in, &school) || !is_sponsor(duty, in, &school))
         return;
     int64_t at = times_happened(in->text->sent_at_ms, in->text->heard_at_ms);
     caltime_format_date(at, date);
@@ -207,6 +219,7 @@ int64_t visit_tick(struct duty *duty)
 {
     int weekday = caltime_local(duty->now_ms).weekday;
     bool quiet = times_quiet(&duty->options.policy, duty->now_ms);
+    quiet = quiet || !week_has_school(duty); /* nobody was due anywhere */
     if (!quiet && weekday == THURSDAY && duty->now_ms >= times_at(duty->now_ms, 0, DUE_AT))
         tell_sponsors(duty);
     if (!quiet && weekday == FRIDAY && duty->now_ms >= times_at(duty->now_ms, 0, REPORT_AT))

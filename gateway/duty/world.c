@@ -11,6 +11,8 @@
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
 
+#define SEAT "seat:"
+
 static void copy(char *ret, size_t size, const char *text)
 {
     text_copy(ret, size, text == NULL ? "" : text);
@@ -101,8 +103,38 @@ static void slot_read(struct query *q, struct slot *ret)
     ret->published = query_get_int(q, 22) != 0;
 }
 
+/* "seat:<shift>:<number>": a place of the shift that nobody has. A post's first place is an
+ * officer's when it has two. */
+static bool seat_load(struct duty *duty, const char *seat, struct slot *ret)
+{
+    char shift[DUTY_ID_SIZE];
+    const char *from = seat + sizeof SEAT - 1, *to = strrchr(seat, ':');
+    if (to <= from || !text_copy_utf8(shift, sizeof shift, from, (size_t)(to - from)))
+        return false;
+    struct query *q = replica_query(
+        duty->replica,
+        "SELECT ?2, s.scope, 'declined', '', '', CASE WHEN coalesce(s.need, 1) > 1 AND NOT EXISTS"
+        " (SELECT 1 FROM slot o WHERE o.shift_id = s.id AND o.person_kind IN ('police',"
+        "  'auxiliary') AND o.state IN ('planned', 'asked', 'confirmed', 'swapping', 'on_post'))"
+        " THEN 'police' ELSE '' END, '', '', '', s.id, s.date, s.peak, s.post_id,"
+        " coalesce(nullif(po.short, ''), po.name), po.school_id,"
+        " coalesce(nullif(sc.short, ''), sc.name), sc.station_id, s.start_at, s.end_at, 0,"
+        " coalesce(s.need, 1), 1, s.state NOT IN ('draft', 'cancelled') FROM shift s"
+        " LEFT JOIN post po ON po.id = s.post_id LEFT JOIN school sc ON sc.id = po.school_id"
+        " WHERE s.id = ?1 AND s.start_at IS NOT NULL AND s.end_at IS NOT NULL");
+    query_text(q, 1, shift);
+    query_text(q, 2, seat);
+    bool found = query_row(q);
+    if (found)
+        slot_read(q, ret);
+    query_done(q);
+    return found;
+}
+
 bool slot_load(struct duty *duty, const char *assignment_id, struct slot *ret)
 {
+    if (strncmp(assignment_id, SEAT, sizeof SEAT - 1) == 0)
+        return seat_load(duty, assignment_id, ret);
     struct query *q = replica_query(
         duty->replica, "SELECT assignment_id, scope, state, stands_in_for, person_id, person_kind,"
                        " person_name, phone, lang, shift_id, date, peak, post_id, post, school_id,"
@@ -171,6 +203,20 @@ bool person_by_phone(struct duty *duty, const char *phone, struct person *ret)
     query_int(q, 2, duty->now_ms - (int64_t)DUTY_LEFT_MS);
     query_int(q, 3, duty->now_ms + (int64_t)CALTIME_DAY_MS);
     return person_first(q, ret);
+}
+
+int person_named(struct duty *duty, const char *named, struct person *ret, struct err *err)
+{
+    char id[DUTY_ID_SIZE];
+    if (replica_get_text(duty->replica, id, sizeof id,
+                         "SELECT max(id) FROM person WHERE coalesce(active, 1) <> 0"
+                         " AND (id = ?1 OR name = ?1) HAVING count(*) = 1",
+                         "s", named == NULL ? "" : named) &&
+        person_load(duty, id, ret))
+        return ERR_OK;
+    return err_set(err, ERR_NOT_FOUND,
+                   "\"%.40s\" is not one person here: give the id or the whole name",
+                   named == NULL ? "" : named);
 }
 
 bool person_is_officer(const char *kind)

@@ -325,6 +325,111 @@ static void test_ledger(void **state)
     json_free(json);
 }
 
+static void run(struct world *world, const char *sql)
+{
+    replica_enter(world->replica);
+    if (replica_run(world->replica, sql, "") < 0)
+        fail_msg("%s", replica_problem(world->replica));
+    assert_true(replica_leave(world->replica, true));
+    assert_true(replica_commit(world->replica));
+}
+
+/* One peak of two posts: an officer for 50 minutes, a volunteer who came late and never left, a
+ * volunteer who did not come. */
+static void a_month(struct world *world)
+{
+    run(world, "INSERT INTO school(id, scope, code, name, station_id) VALUES"
+               " ('S17', 'S0117', 'S17', '第二实验小学', 'S0117')");
+    run(world, "INSERT INTO post(id, scope, school_id, name, kind) VALUES"
+               " ('E', 'S0117', 'S17', '东门', 'gate'), ('N', 'S0117', 'S17', '北门', 'gate')");
+    run(world, "INSERT INTO person(id, scope, kind, name) VALUES"
+               " ('p1', 'S0117', 'police', '王建国'), ('p2', 'S0117', 'parent', '李娜'),"
+               " ('p3', 'S0117', 'parent', '何丽')");
+    run(world, "INSERT INTO shift(id, scope, post_id, date, peak, start_at, end_at, need, state)"
+               " SELECT id, 'S0117', id, '2026-09-08', 'am', 29813720 * 60000, 29813770 * 60000,"
+               " 2, 'published' FROM post");
+    run(world, "INSERT INTO assignment(id, scope, shift_id, person_id, state) VALUES"
+               " ('a1', 'S0117', 'E', 'p1', 'done'), ('a2', 'S0117', 'E', 'p2', 'done'),"
+               " ('a3', 'S0117', 'N', 'p3', 'no_show'), ('a4', 'S0117', 'N', 'p1', 'cancelled')");
+    run(world, "INSERT INTO checkin(id, scope, assignment_id, person_id, kind, at, channel,"
+               " late_min) VALUES"
+               " ('c1', 'S0117', 'a1', 'p1', 'in', 29813718 * 60000, 'sms', 0),"
+               " ('c2', 'S0117', 'a1', 'p1', 'out', 29813768 * 60000, 'sms', 0),"
+               " ('c3', 'S0117', 'a2', 'p2', 'in', 29813725 * 60000, 'sms', 5)");
+}
+
+static void test_the_month_is_counted_from_events(void **state)
+{
+    struct world *world = *state;
+    static const struct {
+        const char *name;
+        int value;
+    } wanted[] = {{"planned", 3},       {"person_times", 2}, {"on_time", 1},
+                  {"late", 1},          {"no_show", 1},      {"no_out", 1},
+                  {"officer_times", 1}, {"drills_due", 1},   {"officer_minutes", 50}};
+    a_month(world);
+    struct json *json = ask(world, "GET", "/v1/account", "", 200, false);
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
+        if (json_int(json, wanted[i].name, -1) != wanted[i].value)
+            fail_msg("%s is %lld", wanted[i].name, (long long)json_int(json, wanted[i].name, -1));
+    const struct json *peak = json_at(json_get(json, "peaks"), 0);
+    assert_int_equal(json_int(peak, "posts", 0), 2);
+    assert_int_equal(json_int(peak, "covered", 0), 1);
+    assert_int_equal(json_int(peak, "full", 0), 1);
+    json_free(json);
+    json = ask(world, "GET", "/v1/account/people", "", 200, false);
+    assert_int_equal(json_count(json_get(json, "people")), 3);
+    assert_int_equal(json_int(json_at(json_get(json, "people"), 0), "minutes", 0), 50);
+    json_free(json);
+    json = ask(world, "GET", "/v1/account/duties", "", 200, false);
+    const struct json *duties = json_get(json, "duties");
+    int minutes = 0;
+    for (size_t i = 0; i < json_count(duties); i++) /* nobody's hours are made up */
+        minutes += (int)json_int(json_at(duties, i), "minutes", 0);
+    assert_int_equal(json_count(duties), 3);
+    assert_int_equal(minutes, 50);
+    json_free(json);
+}
+
+static int port_card(void *ctx, const struct json *body, struct json **ret, struct err *err)
+{
+    (void)ctx;
+    if (strcmp(json_text(body, "act", ""), "put") != 0)
+        return err_set(err, ERR_STATE, "it cannot");
+    *ret = json_new_object();
+    json_set_text(*ret, "code", "P1");
+    return ERR_OK;
+}
+
+static void test_cards(void **state)
+{
+    struct world *world = *state;
+    world->console.ports.card = port_card;
+    run(world, "INSERT INTO card(id, scope, kind, code, name, body, state) VALUES"
+               " ('k1', 'S0117', 'method', 'M1', '雨天疏导', '{\"steps\":\"先停后放\"}', 'on'),"
+               " ('k2', 'S0117', 'gear', 'G1', '红马甲', '{}', 'on')");
+    run(world, "INSERT INTO card_event(id, scope, card_id, at, what) VALUES"
+               " ('e1', 'S0117', 'k1', 5000, 'made')");
+    struct json *json = ask(world, "GET", "/v1/cards", "", 200, false);
+    assert_int_equal(json_count(json_get(json, "cards")), 2);
+    json_free(json);
+    json = ask(world, "GET", "/v1/cards/m1", "", 200, false);
+    assert_string_equal(json_text(json_at(json_get(json, "story"), 0), "what", ""), "made");
+    json_free(json);
+    json = ask(world, "GET", "/v1/cards/kinds", "", 200, false);
+    assert_true(json_count(json_get(json, "kinds")) > 10);
+    json_free(json);
+    json_free(ask(world, "GET", "/v1/cards/Z9", "", 404, false));
+    json_free(ask(world, "POST", "/v1/cards", "{\"act\":\"fly\"}", 409, false));
+    json_free(ask(world, "POST", "/v1/cards", "{\"act\":\"put\"}", 200, true));
+    json = ask(world, "GET", "/v1/privacy", "", 200, false);
+    assert_true(json_count(json_get(json, "rules")) > 10);
+    json_free(json);
+    json = ask(world, "GET", "/v1/volunteers", "", 200, false);
+    assert_int_equal(json_count(json_get(json, "volunteers")), 0);
+    json_free(json);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -336,6 +441,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_desk, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_writing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_ledger, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_month_is_counted_from_events, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_cards, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

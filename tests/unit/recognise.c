@@ -289,6 +289,11 @@ static void test_rule_5(void **state)
     assert_means("CLEAR", officer(), COMMAND_LIST_CODES);
     assert_means("启动", officer(), COMMAND_LIST_CODES);
     assert_means("启动疏导", officer(), COMMAND_LIST_CODES);
+    assert_means("停用", officer(), COMMAND_LIST_CODES);
+    assert_means("停用4821", volunteer(), COMMAND_PERSON);
+    assert_means("开始4821", officer(), COMMAND_PERSON);
+    assert_means_with("方案S17", officer(), COMMAND_PLANS, "", "S17");
+    assert_means("方案是什么", officer(), COMMAND_PERSON);
     assert_means("到S17全", officer(), COMMAND_LIST_CODES);
     assert_means_with("到S17全4821", officer(), COMMAND_CHECK_IN_ALL, "4821", "S17");
     assert_means("解除4821", volunteer(), COMMAND_PERSON);
@@ -324,6 +329,9 @@ static void test_rule_7(void **state)
     struct recognise_context context = volunteer();
     assert_means("签到", context, COMMAND_PERSON);
     context.last_sent = LAST_ACTIVITY;
+    assert_means("签到", context, COMMAND_ATTEND);
+    context.last_sent = LAST_QUESTION;
+    context.invited = true;
     assert_means("签到", context, COMMAND_ATTEND);
 }
 
@@ -425,6 +433,14 @@ static const struct quoted quotes[] = {
     {"REOPEN 4821", COMMAND_REOPEN_ISSUE, ""},
     {"撤岗", COMMAND_VISIT_END, ""},
     {"VISIT END", COMMAND_VISIT_END, ""},
+    {"启动4821", COMMAND_START_PLAN, ""},
+    {"START 4821", COMMAND_START_PLAN, ""},
+    {"停用4821", COMMAND_STOP_PLAN, ""},
+    {"HALT 4821", COMMAND_STOP_PLAN, ""},
+    {"签到", COMMAND_ATTEND, ""},
+    {"SIGN", COMMAND_ATTEND, ""},
+    {"收到", COMMAND_READ, ""},
+    {"OK", COMMAND_READ, ""},
 };
 
 /* Quoted with "and a name", "and the school": what a person would then write. */
@@ -457,6 +473,9 @@ static bool check_one(const struct quoted *quoted)
 {
     struct recognise_context context = officer(); /* may use everything */
     context.open_offers = 1;
+    context.invited = true;
+    if (quoted->kind == COMMAND_READ) /* 【演练】 */
+        context.last_sent = LAST_ALARM;
     struct command command = ask(quoted->text, context);
     return command.kind == quoted->kind && strcmp(command.arg, quoted->arg) == 0;
 }

@@ -1,0 +1,121 @@
+/* Retention; see retention.h. */
+#include "gateway/duty/retention.h"
+
+#include "gateway/base/log.h"
+#include "gateway/duty/internal.h"
+
+#define NOT_OF_A_PERSON " AND NOT EXISTS (SELECT 1 FROM person p WHERE p.phone = inbox.phone)"
+#define OLD_TEXTS(prio) "(SELECT seq FROM outbox WHERE not_after_at < ?1 AND prio " prio ")"
+#define OLD_LETTERS "(SELECT seq FROM inbox WHERE heard_at < ?1 AND state <> 'waiting')"
+
+const struct retention_rule retention_rules[] = {
+    {"inbox_strangers",
+     "不在名册上的人的来信",
+     "texts of people who are on no list",
+     30,
+     {"UPDATE inbox SET body = NULL WHERE heard_at < ?1 AND body IS NOT NULL"
+      " AND state = 'handled'" NOT_OF_A_PERSON}},
+    {"inbox",
+     "来信",
+     "texts that came in",
+     180,
+     {"DELETE FROM inbox_pdu WHERE inbox_seq IN " OLD_LETTERS,
+      "DELETE FROM inbox WHERE seq IN " OLD_LETTERS}},
+    {"outbox",
+     "发出的短信",
+     "texts that went out",
+     180,
+     {"DELETE FROM outbox_history WHERE message_seq IN " OLD_TEXTS("> 0"),
+      "DELETE FROM outbox_part WHERE message_seq IN " OLD_TEXTS("> 0"),
+      "DELETE FROM outbox WHERE not_after_at < ?1 AND prio > 0"}},
+    {"outbox_alarms",
+     "报警短信",
+     "texts of alarms",
+     3 * 365,
+     {"DELETE FROM outbox_history WHERE message_seq IN " OLD_TEXTS("= 0"),
+      "DELETE FROM outbox_part WHERE message_seq IN " OLD_TEXTS("= 0"),
+      "DELETE FROM outbox WHERE not_after_at < ?1 AND prio = 0"}},
+    {"sms_call",
+     "通话记录",
+     "calls",
+     180,
+     {"DELETE FROM sms_call WHERE created_at < ?1 AND state NOT IN ('queued', 'dialling')"}},
+    {"desk_item", "待办事项", "items of the desk", 30, {"DELETE FROM desk_item WHERE at < ?1"}},
+    {"prompt",
+     "问过的问题",
+     "questions that were asked",
+     4,
+     {"DELETE FROM prompt WHERE expires_at < ?1"}},
+    {"phone_last",
+     "对每个号码最后说的话",
+     "the last thing said to each number",
+     4,
+     {"DELETE FROM passive WHERE at < ?1", "DELETE FROM phone_last WHERE at < ?1"}},
+    {"notice", "已通知的班", "duties that were told", 4, {"DELETE FROM notice WHERE end_at < ?1"}},
+    {"offer",
+     "找人顶岗的记录",
+     "stand-ins that were asked",
+     180,
+     {"DELETE FROM offer WHERE opened_at < ?1 AND state <> 'open'"}},
+    {"gap", "缺岗的处理", "gaps and who saw to them", 180, {"DELETE FROM gap WHERE base_at < ?1"}},
+    {"alarm_told",
+     "报警通知了谁",
+     "who was told of an alarm",
+     30,
+     {"DELETE FROM alarm_told WHERE alarm_id IN (SELECT id FROM alarm WHERE closed_at < ?1)"}},
+    {"enlist",
+     "学校登记、未同意的志愿者",
+     "volunteers entered by schools who have not consented",
+     7,
+     {"DELETE FROM enlist WHERE state = 'approved' AND asked_at < ?1"}},
+    {"enlist_entered",
+     "学校登记、未批准的志愿者",
+     "volunteers entered and not approved",
+     30,
+     {"DELETE FROM enlist WHERE state = 'entered' AND entered_at < ?1"}},
+    {"drill_told",
+     "演练应答",
+     "answers to the weekly drill",
+     30,
+     {"DELETE FROM drill_told WHERE told_at < ?1"}},
+    {"push", "群发确认", "notices to parents", 4, {"DELETE FROM push WHERE asked_at < ?1"}},
+    {"duty_again",
+     "没处理成的来信",
+     "texts that could not be handled",
+     4,
+     {"DELETE FROM duty_again WHERE heard_at < ?1"}},
+    {"duty_step",
+     "已做过的步骤",
+     "steps that were done",
+     RETENTION_UNTIL,
+     {"DELETE FROM duty_step WHERE keep_until < ?1"}},
+    {NULL, NULL, NULL, 0, {NULL}},
+};
+
+static int64_t remove_old(struct duty *duty, const struct retention_rule *rule)
+{
+    int64_t before = duty->now_ms - rule->days * (int64_t)CALTIME_DAY_MS, removed = 0;
+    for (int i = 0; i < RETENTION_STATEMENTS && rule->sql[i] != NULL; i++)
+        removed = replica_run(duty->replica, rule->sql[i], "i", before);
+    return removed > 0 ? removed : 0;
+}
+
+static void run_rule(struct duty *duty, const struct retention_rule *rule)
+{
+    replica_enter(duty->replica);
+    int64_t removed = remove_old(duty, rule);
+    replica_run(duty->replica,
+                "INSERT INTO retention(name, ran_at, removed) VALUES (?1, ?2, ?3)"
+                " ON CONFLICT(name) DO UPDATE SET ran_at = excluded.ran_at,"
+                " removed = removed + excluded.removed",
+                "sii", rule->name, duty->now_ms, removed);
+    if (!replica_leave(duty->replica, true))
+        log_error("duty.retention", "rule=%s problem=%s", rule->name,
+                  replica_problem(duty->replica));
+}
+
+void retention_run(struct duty *duty)
+{
+    for (const struct retention_rule *rule = retention_rules; rule->name != NULL; rule++)
+        run_rule(duty, rule);
+}

@@ -1,0 +1,271 @@
+/* What keeps the chain of people whole: the evening question, 【演练】, the neighbour's watch, the
+ * digest of a peak, visits that count. */
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway/base/text.h"
+#include "tests/unit/duty_world.h"
+
+/* --- E4 --- */
+
+/* Tomorrow 07:20 S17-E needs 2 and has O1; S17-N has nobody. */
+static void tomorrow(struct world *w)
+{
+    world_shift(w, "am", "S17-E", "2026-09-08", "am", "07:20", "08:10", 2);
+    world_shift(w, "north", "S17-N", "2026-09-08", "am", "07:20", "08:10", 1);
+    world_assign(w, "am", "O1");
+    world_tick(w);
+}
+
+static void the_leader_is_asked_once_about_tomorrow(void **state)
+{
+    struct world *w = *state;
+    tomorrow(w);
+    world_run(w, "2026-09-07", "19:29");
+    ASSERT_SENT(w, "L", "E4_EVENING", 0);
+    world_run(w, "2026-09-07", "19:30");
+    ASSERT_SENT(w, "L", "E4_EVENING", 1);
+    assert_non_null(strstr(world_last(w, "L", "E4_EVENING"), "明天2岗，2岗缺人"));
+    world_restart(w);
+    world_run(w, "2026-09-07", "20:50");
+    ASSERT_SENT(w, "L", "E4_EVENING", 1);
+}
+
+static void a_full_day_asks_nothing(void **state)
+{
+    struct world *w = *state;
+    world_shift(w, "am", "S17-N", "2026-09-08", "am", "07:20", "08:10", 1);
+    world_assign(w, "am", "V1");
+    world_run(w, "2026-09-07", "20:50");
+    ASSERT_SENT(w, "L", "E4_EVENING", 0);
+}
+
+static void one_fills_the_places(void **state)
+{
+    struct world *w = *state;
+    char take[32];
+    tomorrow(w);
+    world_run(w, "2026-09-07", "19:30");
+    world_text(w, "L", "收到"); /* read, not an order */
+    assert_int_equal(world_int(w, "SELECT count(*) FROM offer"), 0);
+    world_text(w, "L", "1");
+    ASSERT_SENT(w, "L", "E4_FILLING", 1);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM offer"), 2);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM sent WHERE text_id = 'A4_OFFER'"), 6);
+    world_text(w, "L", "1"); /* once */
+    assert_int_equal(world_int(w, "SELECT count(*) FROM offer"), 2);
+    snprintf(take, sizeof take, "接%s", world_code(w, "C1", "A4_OFFER"));
+    world_text(w, "C1", take);
+    ASSERT_SENT(w, "C1", "A5_TAKEN", 1);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM assignment WHERE person_id = 'C1'"
+                                  " AND state = 'confirmed' AND shift_id IN ('am', 'north')"
+                                  " AND stands_in_for IS NULL"),
+                     1);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM offer WHERE state = 'taken'"), 1);
+}
+
+static void a_duty_given_back_is_what_is_offered(void **state)
+{
+    struct world *w = *state;
+    world_shift(w, "am", "S17-N", "2026-09-08", "am", "07:20", "08:10", 1);
+    world_assign(w, "am", "V1");
+    world_sql(w, "UPDATE assignment SET state = 'declined' WHERE id = 'am.V1'");
+    world_run(w, "2026-09-07", "19:30");
+    world_text(w, "L", "1");
+    assert_int_equal(world_int(w, "SELECT count(*) FROM offer WHERE assignment_id = 'am.V1'"), 1);
+}
+
+static void a_place_that_nobody_takes_climbs(void **state)
+{
+    struct world *w = *state;
+    world_sql(w, "DELETE FROM avail"); /* nobody has offered to come */
+    tomorrow(w);
+    world_run(w, "2026-09-07", "19:30");
+    world_text(w, "L", "1");
+    assert_true(world_count(w, "L", "E6_NOT_FOUND") > 0);
+    world_run(w, "2026-09-08", "07:34");
+    assert_true(world_count(w, "G", "E2_SENIOR") > 0);
+    world_run(w, "2026-09-08", "09:00");
+    assert_int_equal(world_int(w, "SELECT count(*) FROM assignment WHERE person_id = ''"), 0);
+}
+
+static void two_is_the_leaders_own(void **state)
+{
+    struct world *w = *state;
+    tomorrow(w);
+    world_run(w, "2026-09-07", "19:30");
+    world_text(w, "L", "2");
+    ASSERT_SENT(w, "L", "E4_OWN", 1);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM offer"), 0);
+}
+
+/* --- 【演练】 --- */
+
+static void a_drill_lists_who_cannot_be_reached(void **state)
+{
+    struct world *w = *state;
+    world_shift(w, "am", "S17-E", "2026-09-09", "am", "07:20", "08:10", 2);
+    world_assign(w, "am", "O1");
+    world_assign(w, "am", "V1");
+    world_run(w, "2026-09-09", "09:59");
+    world_sql(w, "UPDATE assignment SET state = 'done'");
+    assert_int_equal(world_int(w, "SELECT count(*) FROM drill_told"), 0);
+    world_run(w, "2026-09-09", "10:00");
+    ASSERT_SENT(w, "O1", "D1_DRILL", 1);
+    ASSERT_SENT(w, "L", "D1_DRILL", 1);
+    ASSERT_SENT(w, "G", "D1_DRILL", 1);
+    ASSERT_SENT(w, "Z", "D1_DRILL", 1);
+    ASSERT_SENT(w, "V1", "D1_DRILL", 0);
+    world_at(w, "2026-09-09", "10:05");
+    world_text(w, "L", "收到");
+    world_text(w, "O1", "这是什么"); /* whatever comes shows that the number works */
+    world_restart(w);
+    world_run(w, "2026-09-09", "10:30");
+    ASSERT_SENT(w, "L", "D2_SILENT", 1);
+    const char *text = world_last(w, "L", "D2_SILENT");
+    assert_non_null(strstr(text, "4人应答2人"));
+    assert_non_null(strstr(text, "值班室；陈国栋"));
+    ASSERT_SENT(w, "Z", "D2_SILENT", 1);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM desk_item WHERE kind = 'call'"
+                                  " AND ref_id = '2026-09-09'"),
+                     1);
+    world_run(w, "2026-09-10", "12:00");
+    ASSERT_SENT(w, "L", "D2_SILENT", 1);
+}
+
+static void a_level_without_anybody_is_named(void **state)
+{
+    struct world *w = *state;
+    world_sql(w, "DELETE FROM duty_lead WHERE level = 4");
+    world_shift(w, "am", "S17-E", "2026-09-09", "am", "07:20", "08:10", 1);
+    world_assign(w, "am", "O1");
+    world_run(w, "2026-09-09", "10:30");
+    assert_non_null(strstr(world_last(w, "L", "D2_SILENT"), "值班室无人"));
+}
+
+static void a_week_without_duties_has_no_drill(void **state)
+{
+    struct world *w = *state;
+    world_run(w, "2026-09-09", "12:00");
+    ASSERT_SENT(w, "L", "D1_DRILL", 0);
+}
+
+/* --- the neighbour --- */
+
+static void neighbour(struct world *w)
+{
+    world_sql(w, "INSERT INTO card(id, scope, kind, code, name, state) VALUES"
+                 " ('n1', 'S0117', 'neighbour', 'N1', '城西派出所', 'on')");
+    world_sql(w, "INSERT INTO card_phone(card_id, phone) VALUES"
+                 " ('n1', seal_phone('+8610100000001')),"
+                 " ('n1:leader', seal_phone('+8610100000002'))");
+    world_sql(w, "INSERT INTO cal_day(id, scope, date, off, name) VALUES"
+                 " ('2026-10-01', '*', '2026-10-01', 1, '国庆节')");
+    world_at(w, "2026-09-07", "22:00");
+    world_restart(w);
+}
+
+static void a_silent_neighbour_is_told_of(void **state)
+{
+    struct world *w = *state;
+    neighbour(w);
+    world_run(w, "2026-09-08", "06:40");
+    ASSERT_SENT(w, "+8610100000001", "W2_ALIVE", 1);
+    world_run(w, "2026-09-08", "06:49");
+    ASSERT_SENT(w, "+8610100000002", "W1_NEIGHBOUR", 0);
+    world_run(w, "2026-09-08", "06:50");
+    ASSERT_SENT(w, "+8610100000002", "W1_NEIGHBOUR", 1);
+    assert_non_null(strstr(world_last(w, "+8610100000002", "W1_NEIGHBOUR"), "城西派出所"));
+    world_restart(w);
+    world_run(w, "2026-09-08", "07:30");
+    ASSERT_SENT(w, "+8610100000002", "W1_NEIGHBOUR", 1);
+}
+
+static void a_neighbour_that_speaks_is_well_and_gets_no_answer(void **state)
+{
+    struct world *w = *state;
+    neighbour(w);
+    world_run(w, "2026-09-08", "06:38");
+    int before = world_total(w);
+    world_text(w, "+8610100000001", "【城西护学】城西派出所护学主机平安，9月8日06:40");
+    assert_int_equal(world_total(w), before); /* two machines would never stop */
+    assert_int_equal(world_int(w, "SELECT count(*) FROM desk_item"), 0);
+    world_run(w, "2026-09-08", "07:30");
+    ASSERT_SENT(w, "+8610100000001", "W2_ALIVE", 1);
+    ASSERT_SENT(w, "+8610100000002", "W1_NEIGHBOUR", 0);
+}
+
+static void no_watch_on_days_off_nor_after_an_outage(void **state)
+{
+    struct world *w = *state;
+    neighbour(w);
+    world_at(w, "2026-09-08", "06:55"); /* this box was down at 06:40: who knows who was silent */
+    world_run(w, "2026-09-08", "07:30");
+    ASSERT_SENT(w, "+8610100000002", "W1_NEIGHBOUR", 0);
+    world_at(w, "2026-09-30", "22:00");
+    world_run(w, "2026-10-01", "20:00");
+    ASSERT_SENT(w, "+8610100000001", "W2_ALIVE", 0);
+}
+
+/* --- the digest of a peak --- */
+
+static void gaps_of_a_peak_are_told_in_one_digest(void **state)
+{
+    struct world *w = *state;
+    world_shift(w, "am", "S17-E", "2026-09-08", "am", "07:20", "08:10", 2);
+    world_shift(w, "north", "S17-N", "2026-09-08", "am", "07:20", "08:10", 2);
+    for (int i = 1; i <= 2; i++) {
+        char person[4];
+        snprintf(person, sizeof person, "V%d", i);
+        world_assign(w, "am", person);
+        snprintf(person, sizeof person, "V%d", i + 2);
+        world_assign(w, "north", person);
+    }
+    world_run(w, "2026-09-08", "07:15");
+    world_text(w, "V1", "到岗");
+    world_text(w, "V2", "到岗");
+    world_run(w, "2026-09-08", "07:42");
+    ASSERT_SENT(w, "Z", "E3_DIGEST", 0);
+    world_run(w, "2026-09-08", "07:44");
+    ASSERT_SENT(w, "Z", "E3_DIGEST", 1);
+    const char *text = world_last(w, "Z", "E3_DIGEST");
+    assert_non_null(strstr(text, "07:20时段4岗到2，缺：S17北门"));
+    world_run(w, "2026-09-08", "08:00");
+    ASSERT_SENT(w, "Z", "E3_DIGEST", 1);
+}
+
+/* --- visits --- */
+
+static void a_visit_of_somebody_else_is_answered_and_not_counted(void **state)
+{
+    struct world *w = *state;
+    world_at(w, "2026-09-08", "07:10");
+    world_text(w, "O1", "驻岗S17");
+    ASSERT_SENT(w, "O1", "O7_NOT_SPONSOR", 1);
+    assert_non_null(strstr(world_last(w, "O1", "O7_NOT_SPONSOR"), "陈国栋"));
+    assert_int_equal(world_int(w, "SELECT count(*) FROM visit"), 0);
+    world_text(w, "G", "驻岗S17");
+    ASSERT_SENT(w, "G", "O7_VISIT", 1);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(the_leader_is_asked_once_about_tomorrow),
+        TEST(a_full_day_asks_nothing),
+        TEST(one_fills_the_places),
+        TEST(a_duty_given_back_is_what_is_offered),
+        TEST(a_place_that_nobody_takes_climbs),
+        TEST(two_is_the_leaders_own),
+        TEST(a_drill_lists_who_cannot_be_reached),
+        TEST(a_level_without_anybody_is_named),
+        TEST(a_week_without_duties_has_no_drill),
+        TEST(a_silent_neighbour_is_told_of),
+        TEST(a_neighbour_that_speaks_is_well_and_gets_no_answer),
+        TEST(no_watch_on_days_off_nor_after_an_outage),
+        TEST(gaps_of_a_peak_are_told_in_one_digest),
+        TEST(a_visit_of_somebody_else_is_answered_and_not_counted),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
