@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "gateway/base/text.h"
+#include "gateway/duty/calendar.h"
 #include "gateway/duty/cards.h"
 #include "gateway/duty/enlist.h"
 
@@ -59,6 +60,16 @@ static int copy(struct gateway *gateway, const struct json *body, struct json *r
     return code;
 }
 
+static int exam(struct gateway *gateway, const struct json *body, struct json *ret, struct err *err)
+{
+    struct exam_day day = {json_text(body, "school", ""), json_text(body, "date", ""),
+                           json_text(body, "from", ""), json_text(body, "to", "")};
+    int shifts = 0;
+    int code = calendar_exam(&gateway->duty, &day, &shifts, err);
+    json_set_int(ret, "shifts", shifts);
+    return code;
+}
+
 static int draw(struct gateway *gateway, const struct json *body, struct json *ret, struct err *err)
 {
     char post[256];
@@ -101,7 +112,7 @@ int card_command(void *ctx, const struct json *body, struct json **ret, struct e
     static const struct {
         const char *act;
         int (*run)(struct gateway *, const struct json *, struct json *, struct err *);
-    } commands[] = {{"put", put},       {"copy", copy},      {"draw", draw},
+    } commands[] = {{"put", put},       {"copy", copy},      {"draw", draw},    {"exam", exam},
                     {"enlist", enlist}, {"approve", decide}, {"refuse", decide}};
     struct gateway *gateway = ctx;
     int (*run)(struct gateway *, const struct json *, struct json *, struct err *) = act;

@@ -15,6 +15,7 @@ touyan_play(manners e2e/manners.py 5 120)
 touyan_play(roster e2e/roster.py 10 120)
 touyan_play(ledger e2e/ledger.py 10 120)
 touyan_play(gates e2e/gates.py 5 240)
+touyan_play(cards e2e/cards.py 10 180)
 touyan_play(outage e2e/outage.py 20 240)
 touyan_play(radio e2e/radio.py 5 240)
 

@@ -190,6 +190,16 @@ int command_school_copy(const struct cli *cli)
     return post(cli, body, "copied");
 }
 
+int command_school_exam(const struct cli *cli)
+{
+    static const char *const names[] = {"school", "date", "from", "to"};
+    struct json *body = json_new_object();
+    json_set_text(body, "act", "exam");
+    for (int i = 0; i < 4; i++)
+        json_set_text(body, names[i], cli->words[2 + i]);
+    return post(cli, body, "shifts");
+}
+
 /* --- volunteers --- */
 
 int command_volunteer_add(const struct cli *cli)
@@ -257,7 +267,7 @@ int command_volunteer_export(const struct cli *cli)
                                    station,
                                    json_text(one, "school_id", ""),
                                    "0",
-                                   phone + strspn(phone, "+"),
+                                   phone,
                                    "",
                                    "1"};
             cli_csv_line(cells, sizeof cells / sizeof cells[0]);

@@ -99,9 +99,9 @@ cli_command_fn command_status, command_check, command_sms_list, command_sms_show
     command_ledger_list, command_ledger_print, command_ledger_show, command_ledger_add,
     command_ledger_assign, command_ledger_merge, command_ledger_act, command_card_list,
     command_card_kinds, command_card_show, command_card_put, command_card_do, command_card_draw,
-    command_school_copy, command_volunteer_add, command_volunteer_decide, command_volunteer_list,
-    command_volunteer_export, command_privacy, command_account_month, command_account_people,
-    command_account_hours, command_account_sheet, command_account_export;
+    command_school_copy, command_school_exam, command_volunteer_add, command_volunteer_decide,
+    command_volunteer_list, command_volunteer_export, command_privacy, command_account_month,
+    command_account_people, command_account_hours, command_account_sheet, command_account_export;
 cli_command_fn command_sms_quiet, command_support;
 
 /* The findings that are not good, each with what to do next; returns their number. Printed last. */

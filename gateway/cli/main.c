@@ -143,7 +143,10 @@ static const struct {
      "done\n"
      "      inspect (school=S17 failed=2,5: what fails goes to the ledger) off on\n"
      "  touyan card draw                    a post to inspect, by chance\n"},
-    {"school", "  touyan school copy 从校 到校     把方案、检查表、工作方法复制给另一所学校\n",
+    {"school",
+     "  touyan school exam 学校 日期 起 止   考试日：全天设岗和服务台（再排班补人）\n"
+     "  touyan school copy 从校 到校     把方案、检查表、工作方法复制给另一所学校\n",
+     "  touyan school exam SCHOOL DATE FROM TO   posts all day, and the service desk\n"
      "  touyan school copy FROM TO          plans, checklists and method cards for another "
      "school\n"},
     {"volunteer",
@@ -269,6 +272,7 @@ static const struct command commands[] = {
     {"card", "do", 3, 8, "card do ACT CODE BY [FIELD=VALUE ...]", command_card_do},
     {"card", "draw", 0, 0, "card draw", command_card_draw},
     {"school", "copy", 2, 2, "school copy FROM TO", command_school_copy},
+    {"school", "exam", 4, 4, "school exam SCHOOL DATE FROM TO", command_school_exam},
     {"volunteer", "list", 0, 0, "volunteer list", command_volunteer_list},
     {"volunteer", "add", 5, 5, "volunteer add SCHOOL KIND NAME NUMBER BY", command_volunteer_add},
     {"volunteer", "approve", 2, 2, "volunteer approve ID BY", command_volunteer_decide},

@@ -81,7 +81,8 @@ void cli_encode(const char *text, char *ret, size_t size)
  * would take for a formula is kept from being one. */
 static void csv_cell(const char *cell)
 {
-    bool formula = cell[0] != '\0' && strchr("=+-@", cell[0]) != NULL;
+    bool number = cell[0] == '+' && cell[1] >= '0' && cell[1] <= '9'; /* of a telephone */
+    bool formula = !number && cell[0] != '\0' && strchr("=+-@", cell[0]) != NULL;
     bool quoted = formula || strpbrk(cell, ",\"\r\n") != NULL;
     if (!quoted) {
         fputs(cell, stdout);

@@ -46,6 +46,7 @@
  *   POST /v1/cards            {"act":"put","kind","name","by",...} -> {"code"};
  * {"act","code","by"};
  *                             {"act":"copy","from","to"} -> {"copied"}; {"act":"draw"} -> {"post"};
+ *                             {"act":"exam","school","date","from","to"} -> {"shifts"};
  *                             {"act":"enlist","school","kind","name","phone","by"} -> {"id"};
  *                             {"act":"approve|refuse","id","by"}
  *   GET  /v1/volunteers       entered by schools; ?export=1: consented, with their numbers

@@ -132,6 +132,13 @@ static void list_due(struct duty *duty, enum text_lang lang, char ret[DUTY_LIST_
             count_due(duty, "cert", CERT_DAYS));
     add_due(ret, &used, english ? "schools without a drill " : "未演练学校",
             card_drills_due(duty->replica, duty->now_ms));
+    add_due(ret, &used, english ? "schools without a sponsor " : "无包联学校",
+            (int)replica_get_int(duty->replica, 0,
+                                 "SELECT count(*) FROM school s WHERE NOT EXISTS (SELECT 1 FROM"
+                                 " sponsor o WHERE o.school_id = s.id AND"
+                                 " coalesce(nullif(o.valid_to, ''), '9999') >="
+                                 " strftime('%Y-%m-%d', ?1 / 1000 + 28800, 'unixepoch'))",
+                                 "i", duty->now_ms));
     add_due(ret, &used, english ? "plans not signed " : "方案未签",
             (int)replica_get_int(duty->replica, 0,
                                  "SELECT count(*) FROM card WHERE kind = 'plan' AND state = 'on'",

@@ -285,6 +285,7 @@ int64_t duty_tick(struct duty *duty)
     int64_t next = duty->now_ms + DUTY_TICK_MAX_MS;
     next = times_min(next, again_tick(duty));
     next = times_min(next, panic_tick(duty));
+    next = times_min(next, calendar_tick(duty));
     next = times_min(next, publish_tick(duty, &changed));
     if (changed) {
         part_touch(duty, PART_GAP);

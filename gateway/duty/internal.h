@@ -324,6 +324,9 @@ void visit_begin(struct duty *duty, const struct incoming *in);
 void visit_end(struct duty *duty, const struct incoming *in);
 int64_t visit_tick(struct duty *duty);
 
+/* --- calendar.c --- */
+int64_t calendar_tick(struct duty *duty);
+
 /* --- evening.c --- */
 /* False: the evening question was not the last thing said, or its code is another. */
 bool evening_confirm(struct duty *duty, const struct incoming *in);

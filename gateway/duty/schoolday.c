@@ -19,8 +19,8 @@ static bool override_of(struct replica *replica, const char *school_id, const ch
     if (found) {
         const char *kind = query_get_text(q, 0);
         day->at_min = (int)query_get_int(q, 1);
-        bool off =
-            text_equal(kind, "off") || text_equal(kind, "holiday") || text_equal(kind, "closed");
+        bool off = text_equal(kind, "off") || text_equal(kind, "holiday") ||
+                   text_equal(kind, "closed") || (text_equal(kind, "storm") && day->at_min < 0);
         day->kind = off ? SCHOOL_DAY_OFF : day->at_min >= 0 ? SCHOOL_DAY_CHANGED : SCHOOL_DAY_ON;
     }
     query_done(q);

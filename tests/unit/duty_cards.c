@@ -314,6 +314,15 @@ static void a_partner_hears_what_waits_for_it(void **state)
     ASSERT_SENT(w, "+8610200000001", "J1_PARTNER", 2);
 }
 
+static void schools_without_a_sponsor_are_named(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(put(w, PLAN), ERR_OK);
+    world_sql(w, "UPDATE sponsor SET valid_to = '2026-08-31' WHERE school_id = 'S18'");
+    world_run(w, "2026-09-07", "13:00");
+    assert_non_null(strstr(world_last(w, "L", "M1_DUE"), "无包联学校1"));
+}
+
 static void a_week_off_has_no_letters(void **state)
 {
     struct world *w = *state;
@@ -452,6 +461,7 @@ int main(void)
         TEST(who_signs_in_has_a_certificate),
         TEST(a_certificate_that_ends_is_told_once),
         TEST(a_partner_hears_what_waits_for_it),
+        TEST(schools_without_a_sponsor_are_named),
         TEST(a_week_off_has_no_letters),
         TEST(a_volunteer_is_asked_after_two_people_agreed),
         TEST(without_an_answer_the_number_is_gone),

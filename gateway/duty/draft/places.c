@@ -186,7 +186,9 @@ static int read_patterns(struct replica *replica, struct draft *draft, struct er
         " JOIN school c ON c.id = p.school_id WHERE c.station_id = ?1 AND coalesce(p.active, 1) <> "
         "0"
         " AND s.start_at >= ?2 AND s.start_at < ?3 AND s.end_at > s.start_at"
-        " AND s.state NOT IN ('draft', 'cancelled') GROUP BY s.post_id, s.peak");
+        " AND s.state NOT IN ('draft', 'cancelled') AND NOT EXISTS (SELECT 1 FROM school_day d"
+        "  WHERE d.school_id = p.school_id AND d.date = s.date AND d.kind = 'exam')" /* all day */
+        " GROUP BY s.post_id, s.peak");
     query_text(q, 1, draft->station_id);
     query_int(q, 2, caltime_midnight(draft->monday_ms, -PATTERN_DAYS));
     query_int(q, 3, caltime_midnight(draft->monday_ms, DRAFT_DAYS));
@@ -200,7 +202,8 @@ static int read_bells(struct replica *replica, struct draft *draft, struct err *
                  " max(0, min(b.at_min) - iif(b.peak = 'am', ?3, ?4)), max(b.at_min) + ?5,"
                  " coalesce(p.need, 1) FROM post p JOIN school c ON c.id = p.school_id"
                  " JOIN bell b ON b.school_id = p.school_id WHERE c.station_id = ?1"
-                 " AND coalesce(p.active, 1) <> 0 AND b.at_min BETWEEN 0 AND 1400 AND NOT EXISTS"
+                 " AND coalesce(p.active, 1) <> 0 AND p.kind <> 'service'" /* of exams */
+                 " AND b.at_min BETWEEN 0 AND 1400 AND NOT EXISTS"
                  " (SELECT 1 FROM shift s WHERE s.post_id = p.id AND s.start_at >= ?2)"
                  " GROUP BY p.id, b.peak");
     query_text(q, 1, draft->station_id);
