@@ -9,6 +9,37 @@
 #include "gateway/base/buf.h"
 #include "gateway/base/limits.h"
 
+/* What waited for the row before has our newer value in these groups by now, which the county has,
+ * too: it is that one on which later changes stand. (Of a row that was brought back all groups are
+ * pushed at once, or none.) */
+static bool take_over(struct replica *replica, int64_t lseq)
+{
+    return replica_run(replica,
+                       "UPDATE sync_out AS m SET gm = m.gm & ~k.gm FROM sync_out k WHERE k.lseq = "
+                       "?1 AND k.st = 3 AND k.base = k.v AND m.tid = k.tid AND m.tid <> 18 AND "
+                       "m.pk = k.pk AND m.st <> 2 AND m.st <> 4 AND m.st = 3 AND m.v < k.v AND "
+                       "(m.gm < 128 OR m.gm & ~k.gm = 0)",
+                       "i", lseq) >= 0 &&
+           replica_run(replica,
+                       "DELETE FROM sync_out WHERE gm = 0 AND st <> 2 AND st <> 4 AND st = 3 AND "
+                       "tid <> 18 AND (tid, pk) IN (SELECT tid, pk FROM sync_out WHERE lseq = ?1)",
+                       "i", lseq) >= 0;
+}
+
+bool bases_await(struct replica *replica, const struct json *kept)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && i < json_count(kept); i++) {
+        int64_t lseq = json_as_int(json_at(kept, i), 0);
+        ok = replica_run(replica,
+                         "UPDATE sync_out SET st = 3, base = v WHERE lseq = ?1 AND st = 2 AND gm & "
+                         "127",
+                         "i", lseq) >= 0 &&
+             take_over(replica, lseq);
+    }
+    return ok;
+}
+
 /* Accepted: later changes of these groups stand on it, in whatever incarnation they are pushed. */
 static bool split_one(struct replica *replica, int64_t lseq, int64_t groups)
 {
@@ -29,19 +60,9 @@ bool bases_split(struct replica *replica, const struct json *won)
     bool ok = true;
     for (size_t i = 0; ok && i < json_count(won); i++) {
         const struct json *one = json_at(won, i);
-        ok = split_one(replica, json_as_int(json_at(one, 0), 0), json_as_int(json_at(one, 1), 0));
+        int64_t lseq = json_as_int(json_at(one, 0), 0);
+        ok = split_one(replica, lseq, json_as_int(json_at(one, 1), 0)) && take_over(replica, lseq);
     }
-    return ok;
-}
-
-bool bases_await(struct replica *replica, const struct json *kept)
-{
-    bool ok = true;
-    for (size_t i = 0; ok && i < json_count(kept); i++)
-        ok = replica_run(replica,
-                         "UPDATE sync_out SET st = 3, base = v WHERE lseq = ?1 AND st = 2 AND gm & "
-                         "127",
-                         "i", json_as_int(json_at(kept, i), 0)) >= 0;
     return ok;
 }
 

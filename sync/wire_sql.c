@@ -435,17 +435,15 @@ static const char *make_give(const struct table *table)
     return finish(&sql);
 }
 
-/* Of a row that never came there is nothing but what was accepted: all groups of it are the row. */
+/* Who knows whether anybody else has a row that never came here: it is given as a row, whatever of
+ * it was accepted. */
 static const char *make_give_part(const struct table *table)
 {
     struct buf sql;
-    int all = (1 << table_group_count(table)) - 1;
     buf_init(&sql, SQL_BYTES_MAX);
     static const char groups[] = "iif(?2 > t._v, ?3, ?3 & ?4)";
-    buf_printf(&sql,
-               "SELECT %s, json_object('_v', ?2, 'gm', %s, 'part', iif(t._v = 0 AND ?3 & %d = %d, "
-               "0, 1), 'id', t.id, ",
-               groups, groups, all, all);
+    buf_printf(&sql, "SELECT %s, json_object('_v', ?2, 'gm', %s, 'part', t._v <> 0, 'id', t.id, ",
+               groups, groups);
     add_object(&sql, table);
     buf_printf(&sql, ") FROM %s t WHERE t.id = ?1", table->name);
     return finish(&sql);

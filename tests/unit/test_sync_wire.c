@@ -346,6 +346,33 @@ static void what_stands_on_a_group_that_did_not_lose_has_its_version_for_base(vo
     assert_int_equal(fx_ask(f, "SELECT count(*) FROM sync_out WHERE st=3"), 0);
 }
 
+/* One change lost and the next one, which stood on it, was accepted before any row came. */
+static void what_was_accepted_last_is_what_is_stood_on(void **state)
+{
+    struct wire_fixture *f = *state;
+    fx_meet(f);
+    fx_get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "10", "1", "planned")));
+    fx_run(f, "UPDATE shift SET need=7,state='published'");
+    fx_build(f, 100);
+    fx_get(f, "\"ack\":1,\"v0\":500,\"lost\":[1],\"keep\":[],\"bad\":[]", "[]");
+    for (int64_t i = 0; i < 2; i++) {
+        char verdicts[96];
+        fx_run(f, "UPDATE shift SET need=need+1");
+        fx_build(f, 100);
+        assert_int_equal(json_int(fx_sent_row(f, 0, 0), "unfed", 0), 3);
+        int64_t lseq = json_int(fx_sent_row(f, 0, 0), "lseq", 0);
+        snprintf(verdicts, sizeof verdicts,
+                 "\"ack\":%d,\"v0\":%d,\"lost\":[],\"keep\":[%d],\"bad\":[]", (int)lseq,
+                 (int)(600 + i), (int)lseq);
+        fx_get(f, verdicts, "[]");
+    }
+    fx_run(f, "UPDATE shift SET need=0,state='done'");
+    ASSERT_TEXT(f,
+                "SELECT group_concat(st||' '||base||':'||gm,', ') FROM (SELECT st,base,gm FROM "
+                "sync_out ORDER BY st,base)",
+                "0 10:2, 0 601:1, 3 10:2, 3 601:1");
+}
+
 static void what_was_sent_is_sent_again_even_when_its_row_is_gone(void **state)
 {
     struct wire_fixture *f = *state;
@@ -629,6 +656,7 @@ int main(void)
         TEST(an_accepted_change_is_not_undone_by_an_older_row),
         TEST(what_stands_on_an_accepted_change_has_its_version_for_base),
         TEST(what_stands_on_a_group_that_did_not_lose_has_its_version_for_base),
+        TEST(what_was_accepted_last_is_what_is_stood_on),
         TEST(what_was_sent_is_sent_again_even_when_its_row_is_gone),
         TEST(a_refused_push_is_unclaimed_and_the_first_row_set_aside),
         TEST(a_deletion_is_pushed_as_a_group_of_its_own),
