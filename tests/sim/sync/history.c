@@ -190,7 +190,13 @@ void history_look(struct world *world)
 
 /* --- loss --- */
 
-/* A reply that is still under way takes the row from the station (-1: the county). */
+static bool names(const char *body, const char *gone)
+{
+    return body != NULL && strstr(body, gone) != NULL;
+}
+
+/* A reply that is still under way, or may come once more, takes the row from the station (-1: the
+ * county): it will not be given back then. */
 static bool is_doomed(const struct world *world, int station, int row)
 {
     char gone[64];
@@ -198,9 +204,12 @@ static bool is_doomed(const struct world *world, int station, int row)
     for (size_t i = 0; i < MESSAGES_MAX; i++) {
         const struct message *message = &world->messages[i];
         if (message->kind == MESSAGE_REPLY && message->station == station &&
-            message->body != NULL && strstr(message->body, gone) != NULL)
+            names(message->body, gone))
             return true;
     }
+    for (int i = 0; station >= 0 && i < ANSWERS_KEPT; i++)
+        if (names(world->stations[station].answers[i].body, gone))
+            return true;
     return false;
 }
 
