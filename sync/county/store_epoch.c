@@ -137,6 +137,7 @@ struct giveback {
     const struct store_station *station;
     struct slice slice;
     int64_t f, rows, taken;
+    bool newest; /* the common epoch is the one that runs */
     struct merge_args merge;
 };
 
@@ -151,7 +152,7 @@ static int find_fork(struct db *db, struct giveback *give, struct store_answer *
         return answer_refuse(answer, 400, "common (an epoch, or \"\") is needed");
     struct db_query *q = db_query(
         db, err,
-        "SELECT start_v,at,first_v FROM epoch WHERE n=coalesce("
+        "SELECT start_v,at,first_v,iif(id=?1,1,0) FROM epoch WHERE n=coalesce("
         "(SELECT min(n) FROM epoch WHERE n>(SELECT n FROM epoch WHERE id=?1)),"
         "(SELECT n FROM epoch WHERE id=?1),"
         "iif(?1='',(SELECT min(n) FROM (SELECT n FROM epoch ORDER BY n DESC LIMIT ?2) AS o),"
@@ -165,6 +166,7 @@ static int find_fork(struct db *db, struct giveback *give, struct store_answer *
     give->f = db_column_int(q, 0);
     give->merge.upto = db_column_int(q, 2);
     int64_t began_ms = db_column_int(q, 1);
+    give->newest = db_column_int(q, 3) != 0;
     db_reset(q);
     if (common[0] != '\0' && give->merge.now_ms - began_ms > LIMIT_SALVAGE_DAYS * DAY_MS)
         return answer_refuse(answer, 410, "that epoch began more than 35 days ago");
@@ -242,12 +244,25 @@ static int rise_above(struct db *db, struct giveback *give, struct err *err)
                         "i", highest);
 }
 
+/* Who knows the epoch that runs has rows of it, too. That is no lost life: a version that this one
+ * has given is known, and does not tell which of those before it are. */
+static int drop_known(struct db *db, const struct giveback *give, struct err *err)
+{
+    return !give->newest ? ERR_OK
+                         : db_run(db, err,
+                                  "DELETE FROM raw WHERE ${json_extract(row,'$._v')|int_of(row->>"
+                                  "'_v')}>(SELECT first_v FROM epoch ORDER BY n DESC LIMIT 1)",
+                                  "");
+}
+
 static int merge(struct db *db, struct giveback *give, struct err *err)
 {
     struct merge_args *args = &give->merge;
     int code = name_visible(db, give->station, err);
     if (code == ERR_OK)
         code = rise_above(db, give, err);
+    if (code == ERR_OK)
+        code = drop_known(db, give, err);
     if (code == ERR_OK)
         code = merge_stage(db, args, err);
     if (code == ERR_OK)

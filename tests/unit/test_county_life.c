@@ -569,6 +569,27 @@ static void a_value_is_as_old_as_its_group_and_not_as_its_row(void **state)
     assert_string_equal(json_text(row, "_g", ""), wanted);
 }
 
+/* A station that is told once more to give back has rows of this life already: they say nothing of
+ * what another one knows of the lost life. */
+static void versions_of_this_life_are_no_news(void **state)
+{
+    struct county_fixture *f = *state;
+    struct fork fork;
+    fork_county(f, &fork);
+    give_duty(f, &fork, "confirmed", fork.lost_v);
+    assert_int_equal(json_int(f->reply, "taken", 9), 1);
+    struct fork again = {.f = 0};
+    county_sync(f, 0, "[]", "{}");
+    snprintf(again.common, sizeof again.common, "%s", json_text(f->reply, "ep", ""));
+    give_duty(f, &again, "confirmed", county_int(f, "SELECT _v FROM assignment"));
+    assert_int_equal(f->status, 200);
+    assert_int_equal(json_int(f->reply, "taken", 9), 0);
+    assert_int_equal(json_int(f->reply, "kept", 9), 1);
+    give_duty(f, &fork, "declined", fork.event_v);
+    assert_int_equal(json_int(f->reply, "taken", 9), 1);
+    assert_string_equal(county_text(f, "SELECT state FROM assignment"), "declined");
+}
+
 /* Groups come back one by one: a part of a row, and a deletion, also before its row. */
 static void parts_and_deletions_are_given_back(void **state)
 {
@@ -732,6 +753,7 @@ int main(void)
         TEST(a_group_that_is_not_vouched_for_loses_to_any),
         TEST(a_change_on_the_earlier_version_of_a_value_knows_it),
         TEST(a_value_is_as_old_as_its_group_and_not_as_its_row),
+        TEST(versions_of_this_life_are_no_news),
         TEST(parts_and_deletions_are_given_back),
         TEST(a_change_that_knew_the_forgotten_version_comes_first),
         TEST(the_value_of_the_backup_is_no_news),
