@@ -128,7 +128,7 @@ int roster_sheet(void *ctx, const char *date, bool draft, struct json **ret, str
 {
     struct gateway *gateway = ctx;
     const char *station = gateway->config->station.id;
-    int64_t monday;
+    int64_t monday = 0;
     int code = week_of(date, clock_wall_ms(&gateway->clock), &monday, err);
     if (code != ERR_OK)
         return code;
