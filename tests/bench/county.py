@@ -3,7 +3,8 @@
 
 minutes  A minute of each station's morning peak, a push of 20 rows and a poll, as fast as the county
          takes them with 16 requests on their way: requests a second, p99, processor time, memory.
-         cost_growth is the processor time of a station's minute among 1,000 over that among 10.
+         cost_growth is the processor time of a station's minute among 1,000 over that among 10,
+         before and after.
 morning  1,000 stations come back at once after 24 hours without a county, each with a day's 600
          rows: until all are done, and none is left behind.
 
@@ -37,7 +38,7 @@ STATION_MINUTES = 1000  # in all: few stations have more of them, so that there 
 MORNING_ROUNDS = 3
 WARM_STATIONS, WARM_MINUTES = 16, 4
 PART_S = 240  # at most
-ALL_S = 600
+ALL_S = 450
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -192,25 +193,26 @@ def report_morning(part, where):
 def measure(store, processes, folder, bin_dir, sizes):
     folder.mkdir()
     county = County(store, folder, bin_dir, processes)
-    costs = {}
+    costs = {size: [] for size in sizes}
+    again = [10] if {10, 1000} <= set(sizes) else []  # on a shared machine one time is like no other
     try:
         county.start()
         for _ in county.run(county.add_stations("warm", WARM_STATIONS), WARM_MINUTES, 0):
             pass
-        for size in sizes:
+        for at, size in enumerate([*sizes, *again]):
             where = {"store": store.name, "processes": processes, "stations": size}
             minutes = max(1, STATION_MINUTES // size)
             morning = MORNING_ROUNDS if size == max(SIZES) else 0
-            stations = county.add_stations(f"S{size}x", size)
+            stations = county.add_stations(f"S{at}x{size}x", size)
             for part in county.run(stations, minutes, morning):
                 if part["part"] == "minutes":
-                    costs[size] = report_minutes(part, where, minutes)
+                    costs[size].append(report_minutes(part, where, minutes))
                 elif part["part"] == "morning":
                     report_morning(part, where)
             figure("rss_county_mb", county.memory_mb(), "MB", where)
-        if 10 in costs and 1000 in costs:
-            figure("cost_growth", costs[1000] / costs[10], "", {"store": store.name,
-                                                                "processes": processes})
+        if again:
+            figure("cost_growth", costs[1000][0] * 2 / sum(costs[10]), "",
+                   {"store": store.name, "processes": processes})
     finally:
         county.stop()
 
