@@ -16,6 +16,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
 #include "sync/lacks.h"
+#include "sync/replica/bulk.h"
 #include "sync/rules.h"
 #include "sync/wire.h"
 #include "sync/wire_sql.h"
@@ -124,10 +125,11 @@ static bool forgive(const struct batch *batch)
 static int64_t own_groups(const struct batch *batch, const char *id, int64_t v)
 {
     int64_t mask = 0;
-    struct query *query =
-        replica_query(batch->wire->replica, "SELECT gm FROM sync_out WHERE tid = ?1 AND tid <> 18 "
-                                            "AND pk = ?2 AND st <> 2 AND st <> 4 AND (st < 2 OR "
-                                            "(base = v AND v > ?3))");
+    struct query *query = replica_query(
+        batch->wire->replica, "SELECT gm FROM sync_out WHERE tid = ?1 AND " NOT_BULK(
+                                  "") " "
+                                      "AND pk = ?2 AND st <> 2 AND st <> 4 AND (st < 2 OR "
+                                      "(base = v AND v > ?3))");
     query_int(query, 1, batch->group->table->tid);
     query_text(query, 2, id);
     query_int(query, 3, batch->wire->force ? INT64_MAX : v);
@@ -142,11 +144,12 @@ static bool settle_awaited(const struct batch *batch, const char *id, int64_t v)
 {
     if ((batch->wire->without & WITHOUT_SUSONCE) != 0)
         v = INT64_MAX;
-    return replica_run(batch->wire->replica,
-                       "UPDATE sync_out SET st = 2, v = NULL, old = NULL WHERE tid = ?1 AND tid <> "
-                       "18 AND pk = ?2 AND st "
+    return replica_run(
+               batch->wire->replica,
+               "UPDATE sync_out SET st = 2, v = NULL, old = NULL WHERE tid = ?1 AND " NOT_BULK(
+                   "") " AND pk = ?2 AND st "
                        "<> 2 AND st <> 4 AND st = 3 AND coalesce(v, 0) <= ?3",
-                       "isi", (int64_t)batch->group->table->tid, id, v) >= 0 &&
+               "isi", (int64_t)batch->group->table->tid, id, v) >= 0 &&
            replica_run(batch->wire->replica,
                        "UPDATE sync_conflict SET settled_at = now_ms() WHERE tid = ?1 AND pk = ?2 "
                        "AND settled_at IS NULL",
@@ -158,8 +161,9 @@ static bool refresh_bases(const struct batch *batch, const char *id, int64_t v)
 {
     return (batch->wire->without & WITHOUT_BASEPULL) == 0 ||
            replica_run(batch->wire->replica,
-                       "UPDATE OR IGNORE sync_out SET base = ?3 WHERE tid = ?1 AND tid <> 18 AND "
-                       "pk = ?2 AND st <> 2 AND st <> 4 AND base < ?3",
+                       "UPDATE OR IGNORE sync_out SET base = ?3 WHERE tid = ?1 AND " NOT_BULK(
+                           "") " AND "
+                               "pk = ?2 AND st <> 2 AND st <> 4 AND base < ?3",
                        "isi", (int64_t)batch->group->table->tid, id, v) >= 0;
 }
 
@@ -195,18 +199,19 @@ static bool set_marks_aside(const struct batch *batch, const char *id, const cha
     struct query *query = replica_query(replica, batch->sql->show);
     query_text(query, 1, id);
     const char *row = query_row(query) ? query_get_text(query, 0) : NULL;
-    bool ok = replica_run(replica,
-                          "INSERT INTO sync_quarantine(at, way, tid, pk, lseq, row, why) SELECT "
-                          "now_ms(), 'out', tid, pk, lseq, seal(?3), ?4 FROM sync_out WHERE "
-                          "tid = ?1 AND tid <> 18 AND pk = ?2 AND st <> 2 AND st <> 4 AND st < 2 "
-                          "ON CONFLICT DO NOTHING",
-                          "isss", (int64_t)batch->group->table->tid, id, row, why) >= 0;
+    bool ok =
+        replica_run(replica,
+                    "INSERT INTO sync_quarantine(at, way, tid, pk, lseq, row, why) SELECT "
+                    "now_ms(), 'out', tid, pk, lseq, seal(?3), ?4 FROM sync_out WHERE "
+                    "tid = ?1 AND " NOT_BULK("") " AND pk = ?2 AND st <> 2 AND st <> 4 AND st < 2 "
+                                                 "ON CONFLICT DO NOTHING",
+                    "isss", (int64_t)batch->group->table->tid, id, row, why) >= 0;
     query_done(query);
-    return ok &&
-           replica_run(replica,
-                       "UPDATE sync_out SET st = 4 WHERE tid = ?1 AND tid <> 18 AND pk = ?2 AND "
-                       "st <> 2 AND st <> 4 AND st < 2",
-                       "is", (int64_t)batch->group->table->tid, id) >= 0;
+    return ok && replica_run(replica,
+                             "UPDATE sync_out SET st = 4 WHERE tid = ?1 AND " NOT_BULK(
+                                 "") " AND pk = ?2 AND "
+                                     "st <> 2 AND st <> 4 AND st < 2",
+                             "is", (int64_t)batch->group->table->tid, id) >= 0;
 }
 
 static struct json *read_row(const struct batch *batch, const char *id)

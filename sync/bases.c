@@ -67,8 +67,9 @@ bool bases_split(struct replica *replica, const struct json *won)
 }
 
 #define ON_TOP                                                                                     \
-    "m.tid = k.tid AND m.pk = k.pk AND m.tid <> 18 AND m.st = 0 AND m.lseq > k.lseq AND m.base < " \
-    "k.v AND (m.gm & k.gm) <> 0 AND (m.gm & ~k.gm = 0 OR m.gm < 128 OR m.gm = 128)"
+    "m.tid = k.tid AND m.pk = k.pk AND " NOT_BULK(                                                 \
+        "m.") " AND m.st = 0 AND m.lseq > k.lseq AND m.base < "                                    \
+              "k.v AND (m.gm & k.gm) <> 0 AND (m.gm & ~k.gm = 0 OR m.gm < 128 OR m.gm = 128)"
 
 /* Of a row that was deleted and brought back all groups are pushed at once, or none. */
 static bool raise_one(struct replica *replica, int64_t lseq)
@@ -84,8 +85,9 @@ static bool raise_one(struct replica *replica, int64_t lseq)
                        " AND k.lseq = ?1",
                        "i", lseq) >= 0 &&
            replica_run(replica,
-                       "DELETE FROM sync_out WHERE gm = 0 AND st = 0 AND tid <> 18 AND (tid, pk) "
-                       "IN (SELECT tid, pk FROM sync_out WHERE lseq = ?1)",
+                       "DELETE FROM sync_out WHERE gm = 0 AND st = 0 AND " NOT_BULK(
+                           "") " AND (tid, pk) "
+                               "IN (SELECT tid, pk FROM sync_out WHERE lseq = ?1)",
                        "i", lseq) >= 0;
 }
 

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "gateway/base/json.h"
+#include "sync/replica/bulk.h"
 #include "sync/replica/replica.h"
 
 /* An unsent mark on the same base takes the other in; each keeps the stamps of its groups. */
@@ -15,10 +16,11 @@
     "gm) || '/' || coalesce(" mark "boot, 0) || '\"', json_array(" mark "h, " mark "bt, " mark     \
     "boot))"
 #define BASES_TAKE_IN                                                                              \
-    "ON CONFLICT(tid, pk, base) WHERE st = 0 AND tid <> 18 DO UPDATE SET hs = "                    \
-    "json_patch(" BASES_STAMPS("sync_out.") ", " BASES_STAMPS(                                     \
-        "excluded.") "), lg = 0, gm = gm | excluded.gm, h = max(h, excluded.h), bt = "             \
-                     "excluded.bt, boot = excluded.boot"
+    "ON CONFLICT(tid, pk, base) WHERE st = 0 AND " NOT_BULK(                                       \
+        "") " DO UPDATE SET hs = "                                                                 \
+            "json_patch(" BASES_STAMPS("sync_out.") ", " BASES_STAMPS(                             \
+                "excluded.") "), lg = 0, gm = gm | excluded.gm, h = max(h, excluded.h), bt = "     \
+                             "excluded.bt, boot = excluded.boot"
 
 /* Groups of lost marks that were accepted all the same (`won` of the reply, [number, groups]): the
  * mark is theirs from here on and stands in for its row as below; what lost has a new one. */

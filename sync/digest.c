@@ -15,6 +15,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
 #include "sync/lacks.h"
+#include "sync/replica/bulk.h"
 #include "sync/state.h"
 #include "sync/wire_sql.h"
 
@@ -197,8 +198,9 @@ static bool scan(struct digest *digest)
 static bool is_new(struct digest *digest, const char *id)
 {
     return replica_get_int(digest->wire->replica, 0,
-                           "SELECT 1 FROM sync_out WHERE tid = ?1 AND tid <> 18 AND pk = ?2 AND "
-                           "st <> 2 AND st <> 4 AND base = 0 LIMIT 1",
+                           "SELECT 1 FROM sync_out WHERE tid = ?1 AND " NOT_BULK(
+                               "") " AND pk = ?2 AND "
+                                   "st <> 2 AND st <> 4 AND base = 0 LIMIT 1",
                            "is", (int64_t)tables[digest->table].tid, id) != 0;
 }
 

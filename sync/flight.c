@@ -6,6 +6,7 @@
 
 #include "gateway/base/buf.h"
 #include "sync/life.h"
+#include "sync/replica/bulk.h"
 #include "sync/rules.h"
 #include "sync/state.h"
 #include "sync/wire.h"
@@ -50,10 +51,12 @@ static int64_t first_repeated(struct wire *wire, size_t max_rows)
     return replica_get_int(
         wire->replica, INT64_MAX,
         "SELECT m.lseq FROM (SELECT lseq, tid, pk FROM sync_out WHERE st <> 2 AND st <> 4 AND st = "
-        "0 ORDER BY lseq LIMIT ?1) AS m WHERE m.tid NOT IN (15, 17, 18) AND EXISTS (SELECT 1 FROM "
-        "sync_out e WHERE e.tid = m.tid AND e.tid <> 18 AND e.pk = m.pk AND e.st <> 2 AND e.st <> "
-        "4 "
-        "AND e.st < 2 AND e.lseq < m.lseq) ORDER BY m.lseq LIMIT 1",
+        "0 ORDER BY lseq LIMIT ?1) AS m WHERE " NOT_BULK(
+            "m.") " AND EXISTS (SELECT 1 FROM "
+                  "sync_out e WHERE e.tid = m.tid AND " NOT_BULK(
+                      "e.") " AND e.pk = m.pk AND e.st <> 2 AND e.st <> "
+                            "4 "
+                            "AND e.st < 2 AND e.lseq < m.lseq) ORDER BY m.lseq LIMIT 1",
         "i", (int64_t)max_rows);
 }
 
@@ -103,17 +106,19 @@ static bool give_back(struct wire *wire, int64_t after)
             "sync_out.bt, "
             "sync_out.boot)), coalesce(n.hs, '{}'))), lg = coalesce(n.lg, n.gm), gm = sync_out.gm "
             "| n.gm, h = n.h, bt = n.bt, boot = n.boot FROM (SELECT tid, pk, base, gm, h, bt, "
-            "boot, lg, hs FROM sync_out WHERE tid <> 18 AND st <> 2 AND st <> 4 AND st = 0) AS n "
-            "WHERE sync_out.st <> 2 AND sync_out.st <> 4 AND sync_out.st = 1 AND sync_out.lseq > "
-            "?1 "
-            "AND sync_out.tid = n.tid AND sync_out.pk = n.pk AND sync_out.base = n.base",
+            "boot, lg, hs FROM sync_out WHERE " NOT_BULK(
+                "") " AND st <> 2 AND st <> 4 AND st = 0) AS n "
+                    "WHERE sync_out.st <> 2 AND sync_out.st <> 4 AND sync_out.st = 1 AND "
+                    "sync_out.lseq > "
+                    "?1 "
+                    "AND sync_out.tid = n.tid AND sync_out.pk = n.pk AND sync_out.base = n.base",
             "i", after) >= 0;
     bool dropped = replica_run(wire->replica,
                                "DELETE FROM sync_out WHERE lseq IN (SELECT n.lseq FROM sync_out m "
                                "CROSS JOIN sync_out n "
                                "WHERE m.st <> 2 AND m.st <> 4 AND m.st = 1 AND m.lseq > ?1 AND "
                                "n.tid = m.tid AND n.pk = "
-                               "m.pk AND n.base = m.base AND n.tid <> 18 AND n.st = 0)",
+                               "m.pk AND n.base = m.base AND " NOT_BULK("n.") " AND n.st = 0)",
                                "i", after) >= 0;
     return merged && dropped &&
            replica_run(wire->replica,
@@ -226,8 +231,9 @@ static bool forget_edits(struct wire *wire)
 {
     return (wire->without & WITHOUT_REMARK) == 0 ||
            replica_run(wire->replica,
-                       "DELETE FROM sync_out WHERE st = 0 AND tid <> 18 AND (tid, pk) IN (SELECT "
-                       "tid, pk FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 1)",
+                       "DELETE FROM sync_out WHERE st = 0 AND " NOT_BULK(
+                           "") " AND (tid, pk) IN (SELECT "
+                               "tid, pk FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 1)",
                        "") >= 0;
 }
 

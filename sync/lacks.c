@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sync/replica/bulk.h"
 #include "sync/wire_sql.h"
 
 static void look(struct wire *wire)
@@ -89,7 +90,7 @@ static bool mend_column(struct wire *wire, const struct table *table, const char
                wire->replica,
                "UPDATE sync_out SET was = iif(was ->> ?3 IS NULL, json_set(was, ?3, ?5 ->> "
                "?4), was), old = iif(old ->> ?3 IS NULL, json_set(old, ?3, ?5 ->> ?4), old) "
-               "WHERE tid = ?1 AND tid <> 18 AND pk = ?2 AND st <> 2 AND st <> 4",
+               "WHERE tid = ?1 AND " NOT_BULK("") " AND pk = ?2 AND st <> 2 AND st <> 4",
                "issss", (int64_t)table->tid, id, place, member, row) >= 0;
 }
 

@@ -25,6 +25,7 @@
 #include "sync/lacks.h"
 #include "sync/life.h"
 #include "sync/page.h"
+#include "sync/replica/bulk.h"
 #include "sync/rules.h"
 #include "sync/state.h"
 #include "sync/wire_sql.h"
@@ -45,7 +46,7 @@ struct accepted {
 
 #define ACCEPTED "(st = 2 OR (st = 3 AND base = v))"
 /* Not settled, and not one that only waits for its row: that stands on its own version. */
-#define OPEN_MARKS "tid <> 18 AND st <> 2 AND st <> 4 AND NOT (st = 3 AND base = v)"
+#define OPEN_MARKS NOT_BULK("") " AND st <> 2 AND st <> 4 AND NOT (st = 3 AND base = v)"
 
 void rewind_init(struct rewind *rewind, struct wire *wire)
 {
@@ -331,9 +332,9 @@ static bool gather_marks(struct rewind *rewind)
         rewind->step = REWIND_ASK;
         return !rewind->mute || rewind_close(rewind);
     }
-    struct query *query =
-        replica_query(replica, "SELECT lseq, tid, pk, gm, v FROM sync_out WHERE lseq > ?1 AND lseq "
-                               "<= ?2 AND " ACCEPTED " AND v > ?3 AND tid <> 18 ORDER BY lseq");
+    struct query *query = replica_query(
+        replica, "SELECT lseq, tid, pk, gm, v FROM sync_out WHERE lseq > ?1 AND lseq "
+                 "<= ?2 AND " ACCEPTED " AND v > ?3 AND " NOT_BULK("") " ORDER BY lseq");
     query_int(query, 1, rewind->lseq);
     query_int(query, 2, to);
     query_int(query, 3, rewind->f);
@@ -425,9 +426,11 @@ static bool open_lost(struct rewind *rewind)
                "INSERT INTO sync_out(tid, pk, base, gm, h, bt, boot, lg, hs, old) SELECT tid, pk, "
                "base, rest, h, bt, boot, lg, hs, old FROM (SELECT m.*, m.gm & ~coalesce((SELECT "
                "f.gm FROM sync_out f WHERE f.st = 1 AND f.st <> 2 AND f.st <> 4 AND f.tid = m.tid "
-               "AND f.tid <> 18 AND f.pk = m.pk), 0) AS rest FROM sync_out m WHERE m.st <> 2 AND "
-               "m.st <> 4 AND m.st = 3 AND coalesce(m.v, m.h * 1000) > ?1 AND m.v IS NOT m.base) "
-               "WHERE rest <> 0 ORDER BY lseq " BASES_TAKE_IN,
+               "AND " NOT_BULK(
+                   "f.") " AND f.pk = m.pk), 0) AS rest FROM sync_out m WHERE m.st <> 2 AND "
+                         "m.st <> 4 AND m.st = 3 AND coalesce(m.v, m.h * 1000) > ?1 AND m.v IS NOT "
+                         "m.base) "
+                         "WHERE rest <> 0 ORDER BY lseq " BASES_TAKE_IN,
                "i", rewind->f) >= 0 &&
            replica_run(replica,
                        "DELETE FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 3 AND "
@@ -437,9 +440,10 @@ static bool open_lost(struct rewind *rewind)
 
 /* A row of mark k that lost as a new one above f. */
 #define NEW_ROW_LOST                                                                               \
-    "EXISTS (SELECT 1 FROM sync_out m WHERE m.tid = k.tid AND m.pk = k.pk AND m.tid <> 18 AND "    \
-    "m.st <> 2 AND m.st <> 4 AND m.st = 3 AND m.base = 0 AND m.v IS NOT 0 AND "                    \
-    "coalesce(m.v, m.h * 1000) > ?1)"
+    "EXISTS (SELECT 1 FROM sync_out m WHERE m.tid = k.tid AND m.pk = k.pk AND " NOT_BULK(          \
+        "m.") " AND "                                                                              \
+              "m.st <> 2 AND m.st <> 4 AND m.st = 3 AND m.base = 0 AND m.v IS NOT 0 AND "          \
+              "coalesce(m.v, m.h * 1000) > ?1)"
 
 /* A row that the county does not know has to come as a whole. */
 static bool is_split_new_row(struct rewind *rewind)

@@ -9,6 +9,7 @@
 #include "gateway/base/buf.h"
 #include "gateway/base/limits.h"
 #include "sync/protocol.h"
+#include "sync/replica/bulk.h"
 
 enum { SQL_BYTES_MAX = 16384, TABLES_MAX = 64 };
 
@@ -62,8 +63,9 @@ static void add_unfed(struct buf *sql, const struct table *table)
     for (int group = 0; group < table_group_count(table); group++)
         buf_printf(sql, " | max(l.gm & %d)", 1 << group);
     buf_printf(sql,
-               " FROM sync_out l WHERE NOT ?2 AND l.tid = %d AND l.tid <> 18 AND l.pk = m.pk AND "
-               "l.st <> 2 AND l.st <> 4 AND l.st = 3)",
+               " FROM sync_out l WHERE NOT ?2 AND l.tid = %d AND " NOT_BULK(
+                   "l.") " AND l.pk = m.pk AND "
+                         "l.st <> 2 AND l.st <> 4 AND l.st = 3)",
                table->tid);
 }
 
@@ -220,12 +222,13 @@ static void add_reasons(struct buf *sql, const struct table *table)
 
 static void add_marked(struct buf *sql, const struct table *table)
 {
-    if (table->direction == TABLE_DOWN || table->tid == TABLE_BULK_TID)
+    if (table->direction == TABLE_DOWN || TABLE_IS_BULK(table))
         buf_add_text(sql, "0");
     else
         buf_printf(sql,
-                   "EXISTS (SELECT 1 FROM sync_out WHERE tid = %d AND pk = c2 AND tid <> 18 AND "
-                   "st <> 2 AND st <> 4)",
+                   "EXISTS (SELECT 1 FROM sync_out WHERE tid = %d AND pk = c2 AND " NOT_BULK(
+                       "") " AND "
+                           "st <> 2 AND st <> 4)",
                    table->tid);
 }
 
@@ -328,8 +331,8 @@ static const char *make_show(const struct table *table)
 static const char *make_known(const struct table *table)
 {
     return print_sql(
-        "SELECT min(_v, coalesce((SELECT min(base) FROM sync_out WHERE tid = %d AND tid <> "
-        "18 AND pk = ?1 AND st <> 2 AND st <> 4), _v)) FROM %s WHERE id = ?1",
+        "SELECT min(_v, coalesce((SELECT min(base) FROM sync_out WHERE tid = %d AND " NOT_BULK(
+            "") " AND pk = ?1 AND st <> 2 AND st <> 4), _v)) FROM %s WHERE id = ?1",
         table->tid, table->name);
 }
 
@@ -345,8 +348,9 @@ static const char *make_scan(const struct table *table)
 static void add_open_marks(struct buf *sql, const struct table *table)
 {
     buf_printf(sql,
-               "FROM sync_out m WHERE m.tid = %d AND m.tid <> 18 AND m.pk = t.id AND m.st <> 2 AND "
-               "m.st <> 4 AND NOT (m.st = 3 AND m.base = m.v)",
+               "FROM sync_out m WHERE m.tid = %d AND " NOT_BULK(
+                   "m.") " AND m.pk = t.id AND m.st <> 2 AND "
+                         "m.st <> 4 AND NOT (m.st = 3 AND m.base = m.v)",
                table->tid);
 }
 

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "gateway/base/buf.h"
+#include "sync/replica/bulk.h"
 #include "sync/replica/tables.h"
 
 enum { TRIGGERS_BYTES_MAX = 262144, DELETED = 128 /* the bit of gm */ };
@@ -30,8 +31,9 @@ static void add_base(struct buf *sql, const struct table *table, int groups, con
                      bool row_bases)
 {
     buf_printf(sql,
-               "coalesce((SELECT min(base) FROM sync_out WHERE tid = %d AND tid <> 18 AND pk = "
-               "%s.id AND st <> 2 AND st <> 4 AND gm & %d), ",
+               "coalesce((SELECT min(base) FROM sync_out WHERE tid = %d AND " NOT_BULK(
+                   "") " AND pk = "
+                       "%s.id AND st <> 2 AND st <> 4 AND gm & %d), ",
                table->tid, row, row_bases ? 255 : groups);
     if ((groups & DELETED) != 0 && groups != DELETED) /* one that comes back */
         buf_printf(sql, "(SELECT v FROM sync_gone WHERE tid = %d AND pk = %s.id), ", table->tid,
@@ -52,10 +54,11 @@ static void add_keep_sent(struct buf *sql, const struct table *table, const char
 {
     buf_add_text(sql, "UPDATE sync_out SET was = ");
     add_former(sql, table, there);
-    buf_printf(sql,
-               " WHERE tid = %d AND tid <> 18 AND pk = %s.id AND st <> 2 AND st <> 4 AND st = 1 "
-               "AND was IS NULL; ",
-               table->tid, row);
+    buf_printf(
+        sql,
+        " WHERE tid = %d AND " NOT_BULK("") " AND pk = %s.id AND st <> 2 AND st <> 4 AND st = 1 "
+                                            "AND was IS NULL; ",
+        table->tid, row);
 }
 
 /* With what the row was before. */
@@ -79,15 +82,18 @@ static void add_update_head(struct buf *sql, const struct table *table, int grou
 static void add_mark_tail(struct buf *sql)
 {
     static const char OFFSET[] = "(SELECT boot_off_ms FROM sync_boot ORDER BY boot DESC LIMIT 1)";
-    buf_printf(sql,
-               ", coalesce(boot_ms() + %s, now_ms()), iif(%s IS NULL, boot_ms(), NULL), (SELECT "
-               "max(boot) FROM sync_boot)) ON CONFLICT(tid, pk, base) WHERE st = 0 AND tid <> 18 "
-               "DO UPDATE SET hs = iif(excluded.gm = coalesce(lg, gm) AND (boot IS excluded.boot "
-               "OR coalesce(bt, excluded.bt) IS NULL), hs, stamps(hs, coalesce(lg, gm), h, bt, "
-               "boot)), lg = excluded.gm, gm = gm | excluded.gm, h = iif(coalesce(bt, excluded.bt) "
-               "IS NULL, max(excluded.h, h + 1), excluded.h), bt = excluded.bt, boot = "
-               "excluded.boot; ",
-               OFFSET, OFFSET);
+    buf_printf(
+        sql,
+        ", coalesce(boot_ms() + %s, now_ms()), iif(%s IS NULL, boot_ms(), NULL), (SELECT "
+        "max(boot) FROM sync_boot)) ON CONFLICT(tid, pk, base) WHERE st = 0 AND " NOT_BULK(
+            "") " "
+                "DO UPDATE SET hs = iif(excluded.gm = coalesce(lg, gm) AND (boot IS excluded.boot "
+                "OR coalesce(bt, excluded.bt) IS NULL), hs, stamps(hs, coalesce(lg, gm), h, bt, "
+                "boot)), lg = excluded.gm, gm = gm | excluded.gm, h = iif(coalesce(bt, "
+                "excluded.bt) "
+                "IS NULL, max(excluded.h, h + 1), excluded.h), bt = excluded.bt, boot = "
+                "excluded.boot; ",
+        OFFSET, OFFSET);
 }
 
 static void add_mark(struct buf *sql, const struct table *table, int groups, bool row_bases)
@@ -128,8 +134,8 @@ static void add_delete(struct buf *sql, const struct table *table, bool row_base
     add_mark_tail(sql);
     buf_printf(sql,
                "INSERT INTO sync_gone(tid, pk, v) SELECT %d, OLD.id, min(base) FROM sync_out WHERE "
-               "tid = %d AND tid <> 18 AND pk = OLD.id AND st <> 2 AND st <> 4 "
-               "ON CONFLICT DO UPDATE SET v = excluded.v; END;\n",
+               "tid = %d AND " NOT_BULK("") " AND pk = OLD.id AND st <> 2 AND st <> 4 "
+                                            "ON CONFLICT DO UPDATE SET v = excluded.v; END;\n",
                table->tid, table->tid);
 }
 

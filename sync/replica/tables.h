@@ -28,9 +28,6 @@ enum table_direction {
 enum {
     TABLE_COLUMNS_MAX = 20,
     TABLE_GROUPS_MAX = 4,
-    /* device_event: hundreds a turn. Its marks are in no index by row ("tid <> 18" in SQL): an
-     * event is never changed, so nobody looks for the marks of one. */
-    TABLE_BULK_TID = 18,
 };
 
 struct table {

@@ -13,11 +13,14 @@ CREATE TABLE sync_out (
     boot INTEGER,        -- start of the program that made it
     st INTEGER NOT NULL DEFAULT 0 CHECK (st BETWEEN 0 AND 4)
 ) STRICT;
--- device_event (18) comes by the hundred a turn and can have no second mark: it is left out
-CREATE UNIQUE INDEX sync_out_u ON sync_out(tid, pk, base) WHERE st = 0 AND tid <> 18;
+-- checkin (15), alarm_event (17) and device_event (18) may come by the hundred a turn and can have no
+-- second mark: they are left out
+CREATE UNIQUE INDEX sync_out_u ON sync_out(tid, pk, base)
+    WHERE st = 0 AND tid <> 15 AND tid <> 17 AND tid <> 18;
 -- the marks that are not settled, by row and by state; not "IN (0, 1, 3)", for which SQLite would
 -- build a temporary table with each insert
-CREATE INDEX sync_out_open ON sync_out(tid, pk) WHERE tid <> 18 AND st <> 2 AND st <> 4;
+CREATE INDEX sync_out_open ON sync_out(tid, pk)
+    WHERE tid <> 15 AND tid <> 17 AND tid <> 18 AND st <> 2 AND st <> 4;
 CREATE INDEX sync_out_todo ON sync_out(st, lseq) WHERE st <> 2 AND st <> 4;
 
 -- Starts of the program and how far its clock was from the county's (off_ms = county - station;
