@@ -57,7 +57,7 @@ class Straight:
 
 class Syncs(Run):
     """sync_real's stations, which write check-ins and change shifts."""
-    written, count = "checkin", 60
+    written, more = "checkin", 60
 
     def __init__(self, folder, build, url):
         super().__init__(folder, build, 1, Straight,
@@ -96,7 +96,7 @@ class Gateway(threading.Thread):
 
 class Gateways:
     """What a county runs: touyan-county with its own authority, and gateways that it has enrolled."""
-    written, count = "issue", 15
+    written, more = "issue", 15
 
     def __init__(self, folder, build, url):
         self.folder, self.bin, self.url = folder, pathlib.Path(build).resolve() / "bin", url
@@ -144,13 +144,13 @@ def write_on(play, server):
     def there(station):
         return number(server, f"SELECT count(*) FROM touyan_0.{play.written} WHERE "
                       f"scope='{station.name_}'")
-    goal = {s.name_: there(s) + play.count for s in play.stations}
+    goal = {s.name_: there(s) + play.more for s in play.stations}
     for station in play.stations:
         def enough(s=station):
             if s.problem or not play.county.alive():
                 raise Failed(s.problem or play.county.log_text()[-2000:])
             return there(s) >= goal[s.name_]
-        wait_for(f"{play.count} more rows of {station.name_}", enough, CALM_S)
+        wait_for(f"{play.more} more rows of {station.name_}", enough, CALM_S)
 
 
 def tables_of(server, station):
