@@ -35,7 +35,7 @@ file(READ ${CMAKE_SOURCE_DIR}/sync/replica/tables.c tables)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
              ${CMAKE_SOURCE_DIR}/sync/replica/tables.c)
 foreach(newer ", TEXT_\\(\"name\"\\)(}},\n    {10,)" ",\n +{\"common_id\", COLUMN_TEXT, 1, false}()"
-        "    {21,\n     \"visit\".*(    {0, NULL)")
+        "()    {21,\n     \"visit\",\n(     [^\n]*\n)*")
     string(REGEX REPLACE "${newer}" "\\1" shorter "${tables}")
     if(shorter STREQUAL tables)
         message(FATAL_ERROR "tables.c has no ${newer}")
