@@ -282,10 +282,16 @@ static void check_sim(const struct sms_modem_status *modem, struct json *list)
         snprintf(text, sizeof text, "%+lld s", (long long)off_s);
         find(list, "network_time", 1, text, modem->clock_at_ms);
     }
-    if (modem->ladder->ill_since_ms > 0) {
-        describe_remedies(modem->ladder, text, sizeof text);
-        find(list, "remedies", 1, text, modem->ladder->ill_since_ms);
-    }
+}
+
+/* Also of a modem that does not work at all: that is when somebody asks. */
+static void check_remedies(const struct sms_modem_status *modem, struct json *list)
+{
+    char text[96];
+    if (modem->ladder->ill_since_ms == 0)
+        return;
+    describe_remedies(modem->ladder, text, sizeof text);
+    find(list, "remedies", 1, text, modem->ladder->ill_since_ms);
 }
 
 static void check_modems(struct gateway *gateway, struct json *list)
@@ -297,6 +303,7 @@ static void check_modems(struct gateway *gateway, struct json *list)
         bool works = text_equal(modem.state, "ready") || text_equal(modem.state, "sending");
         find(list, "modem", works ? 0 : 2, works ? modem.model : modem.problem, modem.since_ms);
         json_set_text(json_at(list, json_count(list) - 1), "device", modem.device);
+        check_remedies(&modem, list);
         if (!works)
             continue;
         bool on_network = modem.registration == 1 || modem.registration == 5;

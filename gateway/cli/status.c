@@ -72,6 +72,24 @@ static void print_remedies(const struct cli *cli, const struct json *modem)
     }
 }
 
+/* Since when it does not work, and how often its program began anew. */
+static void print_illness(const struct cli *cli, const struct json *modem)
+{
+    const char *state = json_text(modem, "state", "");
+    bool works = strcmp(state, "ready") == 0 || strcmp(state, "sending") == 0;
+    int64_t ill = json_int(modem, "ill_since", 0), restarts = json_int(modem, "restarts", 0);
+    int64_t unknown = json_int(modem, "unknown_sends", 0);
+    int64_t since = ill > 0 ? ill : works ? 0 : json_int(modem, "since", 0);
+    char at[16];
+    cli_format_time(since, at);
+    if (since > 0)
+        printf(cli->english ? "; not working since %s" : "；自 %s 不正常", at);
+    if (restarts > 0)
+        printf(cli->english ? "; begun anew %lld" : "；重新启动%lld次", (long long)restarts);
+    if (unknown > 0)
+        printf(cli->english ? "; perhaps sent %lld" : "；不明是否发出%lld条", (long long)unknown);
+}
+
 static void print_modems(const struct cli *cli, const struct json *modems)
 {
     for (size_t i = 0; i < json_count(modems); i++) {
@@ -80,6 +98,7 @@ static void print_modems(const struct cli *cli, const struct json *modems)
                json_text(modem, "name", "?"), modem_state(cli, json_text(modem, "state", "?")),
                json_text(modem, "model", ""), json_text(modem, "driver", ""),
                (long long)json_int(modem, "csq", 99));
+        print_illness(cli, modem);
         print_remedies(cli, modem);
         printf("\n");
     }

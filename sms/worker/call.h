@@ -2,6 +2,11 @@
  * here is a signal, and a call to here is one too, which costs nobody anything. With AT commands of
  * our own (3GPP TS 27.007 6, 7.11, 7.18), under either driver. For the main thread.
  *
+ * Not with libgammu's, although it has GSM_DialVoice and GSM_CancelCall: tried with 1.42, it dials,
+ * but its callback says nothing when the call rings, is answered or is refused, which is all that
+ * a call is for here; GSM_SetIncomingCall gives up on a modem that does not know one of its commands;
+ * and GSM_DialVoice keeps the whole worker for up to 20 s when the modem answers ATD late.
+ *
  * A dialled call goes on while messages are sent. It ends when it is answered, refused, or has
  * rung long enough; the gateway is told how. */
 #ifndef TOUYAN_SMS_WORKER_CALL_H

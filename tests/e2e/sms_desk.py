@@ -105,6 +105,7 @@ def modem_away(world, button):
     world.modem.unplug()
     wait_for("the modem to be missed",
              lambda: world.api("GET", "/v1/status")["modems"][0]["state"] == "down" or None)
+    must("不正常" in world.touyan("status"), "status does not say since when")
     before = len(world.modem.messages())
     press(world, button, "1-2")
     wait_for("the alarm", lambda: world.replica(
