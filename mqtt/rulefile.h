@@ -85,7 +85,7 @@ struct rule {
     struct rule_value count; /* of people */
     struct rule_value firmware;
     struct rule_value battery;
-    struct rule_value mac; /* signature, see accounts.h; checked when the key is known */
+    struct rule_value mac;    /* signature, see accounts.h; checked when the key is known */
     struct rule_guard replay; /* when it fits, the device says that it says so again */
     bool has_replay;
     struct rule_guard ok; /* of a reply */
