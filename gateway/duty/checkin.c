@@ -158,6 +158,56 @@ bool checkin_ring(struct duty *duty, const struct person *person, const struct d
     return true;
 }
 
+/* --- 到+校+全 --- */
+
+static bool was_told(struct duty *duty, const struct incoming *in)
+{
+    return in->known &&
+           replica_get_int(duty->replica, 0,
+                           "SELECT 1 FROM prompt WHERE phone = ?1 AND kind = 'gap'"
+                           " AND code = ?2 AND expires_at > ?3",
+                           "ssi", in->text->phone, in->command.code, duty->now_ms) != 0;
+}
+
+/* Those of the school whose duty is on and who are not there by our books. */
+static void missing_at(struct duty *duty, const char *school_id, struct ids *ret)
+{
+    struct query *q = replica_query(
+        duty->replica, "SELECT assignment_id FROM slot WHERE school_id = ?1 AND published"
+                       " AND start_at - ?3 <= ?2 AND end_at > ?2 AND state IN ('planned', 'asked',"
+                       " 'confirmed', 'swapping', 'no_show') ORDER BY assignment_id");
+    query_text(q, 1, school_id);
+    query_int(q, 2, duty->now_ms);
+    query_int(q, 3, DUTY_EARLY_MS);
+    ids_collect(q, ret);
+}
+
+void checkin_roll(struct duty *duty, const struct incoming *in)
+{
+    struct school_words school;
+    struct text_fields fields = {.code = in->command.code};
+    struct arrival arrival = {
+        .at = duty->now_ms, .heard_at = in->text->heard_at_ms, .channel = "roll"};
+    struct ids ids;
+    if (!was_told(duty, in)) {
+        answer(duty, in, TEXT_L4_NO_CODE, &fields);
+        return;
+    }
+    if (!school_asked(duty, in, &school))
+        return;
+    missing_at(duty, school.id, &ids);
+    for (int i = 0; i < ids.count; i++) {
+        struct slot slot;
+        if (slot_load(duty, ids.at[i], &slot)) {
+            arrive(duty, &slot, &arrival);
+            fields.count++;
+        }
+    }
+    ids_free(&ids);
+    fields.school = school.name;
+    answer(duty, in, TEXT_A8_ALL, &fields);
+}
+
 /* --- 替 and a name --- */
 
 static bool same_name(const char *a, const char *b)

@@ -119,6 +119,7 @@ static void (*const handlers[COMMAND_COUNT])(struct duty *, const struct incomin
     [COMMAND_CHECK_IN] = checkin_text,
     [COMMAND_STAND_IN] = checkin_stand_in,
     [COMMAND_CHECK_OUT] = checkout_text,
+    [COMMAND_CHECK_IN_ALL] = checkin_roll,
     [COMMAND_HAZARD] = ledger_hazard,
     [COMMAND_MY_DUTIES] = desk_my_duties,
     [COMMAND_APPEAL] = appeal,

@@ -232,12 +232,14 @@ int standin_names(struct duty *duty, const struct slot *slot, char *ret, size_t 
 /* --- checkin.c --- */
 struct arrival {
     int64_t at, heard_at;
-    const char *channel;   /* "sms", "terminal", "call" */
+    const char *channel;   /* "sms", "terminal", "call", "roll" */
     const char *school_id; /* only duties there; NULL: any */
 };
 void checkin_text(struct duty *duty, const struct incoming *in);
 /* Somebody rang: false when no duty of his is near. */
 bool checkin_ring(struct duty *duty, const struct person *person, const struct duty_ring *ring);
+/* 到+校+全 and the code of a gap that this phone was told of: the paper roll in one go. */
+void checkin_roll(struct duty *duty, const struct incoming *in);
 void checkin_stand_in(struct duty *duty, const struct incoming *in);
 void checkout_text(struct duty *duty, const struct incoming *in);
 void checkin_event(struct duty *duty, const struct duty_event *event);

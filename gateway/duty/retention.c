@@ -5,8 +5,11 @@
 #include "gateway/duty/internal.h"
 
 #define NOT_OF_A_PERSON " AND NOT EXISTS (SELECT 1 FROM person p WHERE p.phone = inbox.phone)"
-#define OLD_TEXTS(prio) "(SELECT seq FROM outbox WHERE not_after_at < ?1 AND prio " prio ")"
-#define OLD_LETTERS "(SELECT seq FROM inbox WHERE heard_at < ?1 AND state <> 'waiting')"
+/* As many a night as the loop can spare time for; more than a day brings. */
+#define SLICE " ORDER BY seq LIMIT 5000)"
+#define OLD_TEXTS "(SELECT seq FROM outbox WHERE not_after_at < ?1 AND prio > 0" SLICE
+#define OLD_ALARMS "(SELECT seq FROM outbox WHERE not_after_at < ?1 AND prio = 0" SLICE
+#define OLD_LETTERS "(SELECT seq FROM inbox WHERE heard_at < ?1 AND state <> 'waiting'" SLICE
 
 const struct retention_rule retention_rules[] = {
     {"inbox_strangers",
@@ -25,16 +28,17 @@ const struct retention_rule retention_rules[] = {
      "发出的短信",
      "texts that went out",
      180,
-     {"DELETE FROM outbox_history WHERE message_seq IN " OLD_TEXTS("> 0"),
-      "DELETE FROM outbox_part WHERE message_seq IN " OLD_TEXTS("> 0"),
-      "DELETE FROM outbox WHERE not_after_at < ?1 AND prio > 0"}},
+     {"DELETE FROM outbox_report WHERE heard_at < ?1",
+      "DELETE FROM outbox_history WHERE message_seq IN " OLD_TEXTS,
+      "DELETE FROM outbox_part WHERE message_seq IN " OLD_TEXTS,
+      "DELETE FROM outbox WHERE seq IN " OLD_TEXTS}},
     {"outbox_alarms",
      "报警短信",
      "texts of alarms",
      3 * 365,
-     {"DELETE FROM outbox_history WHERE message_seq IN " OLD_TEXTS("= 0"),
-      "DELETE FROM outbox_part WHERE message_seq IN " OLD_TEXTS("= 0"),
-      "DELETE FROM outbox WHERE not_after_at < ?1 AND prio = 0"}},
+     {"DELETE FROM outbox_history WHERE message_seq IN " OLD_ALARMS,
+      "DELETE FROM outbox_part WHERE message_seq IN " OLD_ALARMS,
+      "DELETE FROM outbox WHERE seq IN " OLD_ALARMS}},
     {"sms_call",
      "通话记录",
      "calls",

@@ -437,9 +437,25 @@ static void rows_go_when_their_time_is_over(void **state)
 {
     struct world *w = *state;
     world_text(w, "+8610300000002", "随便说说"); /* to the desk */
+    world_sql(w, "INSERT INTO outbox(seq, id, idem, phone, body, prio, concat_ref, parts,"
+                 " created_at, not_before_at, not_after_at, state) VALUES"
+                 " (1, 'm1', 'k1', 'x', 'x', 1, 0, 1, 1, 1, 1, 'sent'),"
+                 " (2, 'm2', 'k2', 'x', 'x', 0, 0, 1, 1, 1, 1755000000000, 'sent')");
+    world_sql(w, "INSERT INTO outbox_part(message_seq, part, copy, prio, state, due_at,"
+                 " not_after_at) SELECT seq, 1, 0, prio, 'sent', 1, 1 FROM outbox");
+    world_sql(w, "INSERT INTO outbox_history(message_seq, part, copy, at, state)"
+                 " SELECT seq, 1, 0, 1, 'sent' FROM outbox");
+    world_sql(w, "INSERT INTO inbox(seq, id, phone, body, parts, have, can_answer, sent_at,"
+                 " heard_at, state) VALUES (1, 'i1', 'x', 'x', 1, 1, 1, 1, 1, 'handled')");
+    world_sql(w, "INSERT INTO inbox_pdu(pdu, modem, heard_at, kind, inbox_seq) VALUES"
+                 " ('p', 'gsm0', 1, 'text', 1)");
     assert_int_equal(world_int(w, "SELECT count(*) FROM desk_item"), 1);
     world_run(w, "2026-10-08", "12:00");
     assert_int_equal(world_int(w, "SELECT count(*) FROM desk_item"), 0);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM inbox"), 0);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM outbox"), 1); /* the alarm's stays */
+    assert_int_equal(world_int(w, "SELECT prio FROM outbox"), 0);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM outbox_part"), 1);
     int rules = 0;
     while (retention_rules[rules].name != NULL)
         rules++;

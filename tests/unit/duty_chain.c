@@ -234,6 +234,30 @@ static void gaps_of_a_peak_are_told_in_one_digest(void **state)
     ASSERT_SENT(w, "Z", "E3_DIGEST", 1);
 }
 
+static void the_paper_roll_in_one_go(void **state)
+{
+    struct world *w = *state;
+    char body[32], code[8];
+    world_morning(w);
+    world_run(w, "2026-09-08", "07:28");
+    text_copy(code, sizeof code, world_code(w, "L", "E1_LEADER"));
+    snprintf(body, sizeof body, "到S17全%s", code);
+    world_text(w, "G", body); /* not sent to this phone */
+    ASSERT_SENT(w, "G", "L4_NO_CODE", 1);
+    world_text(w, "L", "到S17全");
+    ASSERT_STATE(w, "am.V1", "asked"); /* without the code nothing happens */
+    world_text(w, "L", body);
+    ASSERT_SENT(w, "L", "A8_ALL", 1);
+    assert_non_null(strstr(world_last(w, "L", "A8_ALL"), "到岗2人"));
+    ASSERT_STATE(w, "am.V1", "on_post");
+    ASSERT_STATE(w, "am.O1", "on_post");
+    assert_int_equal(world_int(w, "SELECT count(*) FROM checkin WHERE channel = 'roll'"
+                                  " AND late_min = 8"),
+                     2);
+    world_run(w, "2026-09-08", "08:00");
+    ASSERT_SENT(w, "G", "E2_SENIOR", 0);
+}
+
 /* --- visits --- */
 
 static void a_visit_of_somebody_else_is_answered_and_not_counted(void **state)
@@ -265,6 +289,7 @@ int main(void)
         TEST(a_neighbour_that_speaks_is_well_and_gets_no_answer),
         TEST(no_watch_on_days_off_nor_after_an_outage),
         TEST(gaps_of_a_peak_are_told_in_one_digest),
+        TEST(the_paper_roll_in_one_go),
         TEST(a_visit_of_somebody_else_is_answered_and_not_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
