@@ -13,7 +13,7 @@
 #include "gateway/duty/internal.h"
 #include "gateway/duty/ledger.h"
 
-enum { BODY_BYTES = 8192, CHECK_DAYS = 90, CERT_MONTHS = 12, SIGNATURES = 2 };
+enum { BODY_BYTES = 8192, CHECK_DAYS = 90, SIGNATURES = 2, LONG_NUMBER = 7, NUMBER_MAX = 1000000 };
 
 const struct card_kind card_kinds[] = {
     {"plan",
@@ -210,6 +210,18 @@ static bool fits(const char *text, int chars)
     return text_utf8_valid(text, strlen(text)) && text_utf16_units(text) <= chars;
 }
 
+/* So many digits in a row are a telephone or an identity number: those are kept sealed, as phone=,
+ * or not at all. */
+static bool has_long_number(const char *text)
+{
+    for (size_t run; *text != '\0'; text += run > 0 ? run : 1) {
+        run = strspn(text, "0123456789");
+        if (run >= LONG_NUMBER)
+            return true;
+    }
+    return false;
+}
+
 static bool is_one_of(const char *text, const char *list)
 {
     char word[64];
@@ -217,29 +229,44 @@ static bool is_one_of(const char *text, const char *list)
     return list == NULL || strstr(list, word) != NULL;
 }
 
-static int check_field(const struct card_kind *kind, const struct card_field *field,
-                       const struct json *order, struct json *body, struct err *err)
+static int check_number(const struct card_field *field, const struct json *order, struct json *body,
+                        struct err *err)
 {
     const char *text = json_text(order, field->name, NULL);
-    int limit = field->limit > 0             ? field->limit
-                : field->type == CARD_NUMBER ? 1000000
-                                             : CARD_TEXT_CHARS;
+    int limit = field->limit > 0 ? field->limit : NUMBER_MAX;
     int number = (int)json_int(order, field->name, -1);
-    if (text == NULL && number < 0)
-        return field->required ? err_set(err, ERR_INVALID, "a %s needs %s", kind->name, field->name)
-                               : ERR_OK;
-    if (field->type == CARD_NUMBER) {
-        if ((text != NULL && !text_to_int(text, 0, limit, &number)) || number > limit)
-            return err_set(err, ERR_INVALID, "%s is a number from 0 to %d", field->name, limit);
-        json_set_int(body, field->name, number);
-        return ERR_OK;
-    }
+    if (text != NULL && !text_to_int(text, 0, limit, &number))
+        number = -1;
+    if (number < 0 || number > limit)
+        return err_set(err, ERR_INVALID, "%s is a number from 0 to %d", field->name, limit);
+    json_set_int(body, field->name, number);
+    return ERR_OK;
+}
+
+static int check_text(const struct card_field *field, const char *text, struct json *body,
+                      struct err *err)
+{
+    int limit = field->limit > 0 ? field->limit : CARD_TEXT_CHARS;
     if (text == NULL || !fits(text, limit) || !is_one_of(text, field->one_of))
         return err_set(err, ERR_INVALID, "%s has at most %d characters%s%s", field->name, limit,
                        field->one_of != NULL ? " and is one of" : "",
                        field->one_of != NULL ? field->one_of : "");
+    if (has_long_number(text) && !text_equal(field->name, "number")) /* of a piece of gear */
+        return err_set(err, ERR_INVALID,
+                       "%s holds a long number: people's are given as phone=", field->name);
     json_set_text(body, field->name, text);
     return ERR_OK;
+}
+
+static int check_field(const struct card_kind *kind, const struct card_field *field,
+                       const struct json *order, struct json *body, struct err *err)
+{
+    if (json_get(order, field->name) == NULL)
+        return field->required ? err_set(err, ERR_INVALID, "a %s needs %s", kind->name, field->name)
+                               : ERR_OK;
+    return field->type == CARD_NUMBER
+               ? check_number(field, order, body, err)
+               : check_text(field, json_text(order, field->name, NULL), body, err);
 }
 
 static int check_fields(struct entry *entry, const struct json *order, struct err *err)
@@ -319,7 +346,8 @@ static int check_entry(struct duty *duty, const struct json *order, struct entry
                  {entry->kind->person, "person"},
                  {entry->kind->due, "due"}};
     entry->name = json_text(order, "name", "");
-    if (entry->name[0] == '\0' || !fits(entry->name, CARD_NAME_CHARS))
+    if (entry->name[0] == '\0' || !fits(entry->name, CARD_NAME_CHARS) ||
+        has_long_number(entry->name))
         return err_set(err, ERR_INVALID, "a name of 1 to %d characters is needed", CARD_NAME_CHARS);
     int code = ERR_OK;
     for (int i = 0; code == ERR_OK && i < 3; i++)

@@ -82,6 +82,11 @@ static void what_comes_in_is_checked(void **state)
         {"{\"kind\":\"count\",\"name\":\"高危人员\",\"school\":\"S17\",\"month\":\"2026-09\","
          "\"number\":\"张三\",\"by\":\"L\"}",
          ERR_INVALID, "a number"},
+        {"{\"kind\":\"partner\",\"name\":\"医院\",\"type\":\"医院\",\"liaison\":"
+         "\"张三13812345678\",\"by\":\"L\"}",
+         ERR_INVALID, "phone="},
+        {"{\"kind\":\"method\",\"name\":\"13812345678\",\"steps\":\"x\",\"by\":\"L\"}", ERR_INVALID,
+         "a name of"},
         {"{\"kind\":\"plan\",\"name\":\"x\",\"school\":\"S17\",\"by\":\"张三\"}", ERR_NOT_FOUND,
          "张三"},
         {"{\"code\":\"P9\",\"kind\":\"plan\",\"name\":\"x\",\"by\":\"L\"}", ERR_NOT_FOUND, "P9"},
