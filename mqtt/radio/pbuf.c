@@ -9,7 +9,7 @@ enum { VARINT_BYTES = 10, NUMBER_MAX = 536870911 /* 2^29 - 1 */ };
 void pbuf_read(struct pbuf_reader *reader, const void *bytes, size_t size)
 {
     reader->at = bytes;
-    reader->end = reader->at + size;
+    reader->end = size > 0 ? reader->at + size : reader->at; /* NULL has no offset */
 }
 
 static bool read_varint(struct pbuf_reader *reader, uint64_t *ret)

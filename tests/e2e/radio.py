@@ -101,16 +101,16 @@ class Mesh:
         self.world.connections.append(wire)
         return wire
 
-    def envelope(self, data, sender, to, key):
-        at_s = self.world.clock.now() // 1000
+    def envelope(self, data, sender, to, key, age_s=0):
+        at_s = self.world.clock.now() // 1000 - age_s
         packet = fixed(1, sender) + fixed(2, to) + blob(4, data) + fixed(6, key) + fixed(7, at_s)
         return blob(1, packet) + blob(2, b"touyan") + blob(3, b"!7efeee00")
 
-    def text(self, sender, words, to=EVERYBODY, channel="touyan", key=None, wait=True):
+    def text(self, sender, words, to=EVERYBODY, channel="touyan", key=None, wait=True, age_s=0):
         self.last += 1
         data = number(1, 1) + blob(2, words.encode())
-        self.wire.publish(TOPIC.format(channel), self.envelope(data, sender, to, key or self.last),
-                          wait=wait)
+        self.wire.publish(TOPIC.format(channel),
+                          self.envelope(data, sender, to, key or self.last, age_s), wait=wait)
         return key or self.last
 
     def next_said(self, acknowledge=True, seconds=20):
@@ -207,6 +207,10 @@ def check_strangers(world, mesh):
         world, "SELECT ignored FROM radio_node WHERE node = '!01020304'") == 1)
     wait_for("the others to be counted", lambda: one(
         world, "SELECT ignored FROM radio_node WHERE node = '!7efeee00'") == 2)
+    mesh.text(OFFICER, "报警", age_s=31 * 60)  # its network was down: for a person to look at
+    wait_for("the old text on the desk", lambda: one(
+        world, "SELECT 1 FROM desk_item WHERE kind = 'text' AND ref_id LIKE 'radio/%' AND"
+               " person_id = ?", P_OFFICER))
     need(one(world, "SELECT count(*) FROM alarm") == before, "a stranger was obeyed")
     listed = world.touyan("radio", "list", "--lang", "en")
     need("!01020304" in listed and "not obeyed" in listed, f"radio list: {listed}")
@@ -223,9 +227,13 @@ def check_same_answers(world, mesh):
     mesh.until_said(LEADER, "^请回所里$")
 
 
+def taken(world):
+    return one(world, "SELECT texts FROM radio_node WHERE node = '!7efeee00'")
+
+
 def check_killed(world, mesh):
     """Each text once, whenever the station dies."""
-    keys = []
+    keys, before = [], taken(world)
     for round_ in range(6):
         for _ in range(8):
             keys.append(mesh.text(OFFICER, "收到", wait=False))
@@ -237,8 +245,7 @@ def check_killed(world, mesh):
     wait_for("all texts", lambda: one(
         world, "SELECT count(*) FROM radio_in WHERE id LIKE 'radio/meshtastic/!7efeee00/%' AND"
                " CAST(substr(id, 28) AS INTEGER) >= ?", keys[0]) == len(keys) or None)
-    need(one(world, "SELECT texts FROM radio_node WHERE node = '!7efeee00'") == one(
-        world, "SELECT count(*) FROM radio_in WHERE node = '!7efeee00'"), "one was taken twice")
+    need(taken(world) - before == len(keys), "one was taken twice")
 
 
 def check_private(mesh):
