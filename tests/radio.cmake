@@ -1,6 +1,6 @@
 # The bridge to radios.
 foreach(name parts bridge)
-    touyan_test(radio_${name} SOURCES unit/radio_${name}.c LIBS touyan_radio touyan_words test_mqtt_world)
+    touyan_test(radio_${name} SOURCES unit/radio_${name}.c LIBS touyan_radio touyan_words test_mqtt_world TIMEOUT 120)
     target_compile_definitions(radio_${name} PRIVATE RADIO_DATA="${CMAKE_CURRENT_SOURCE_DIR}/data/radio")
 endforeach()
 touyan_fuzz(meshtastic touyan_radio touyan_mapping)
