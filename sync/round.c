@@ -43,7 +43,7 @@ enum {
      * second. */
     HANDLER_GOAL_US = 3000,
     /* Of a push: its settling and its claim are whole, and most of its costs are by the push. */
-    PUSH_GOAL_US = 5000,
+    PUSH_GOAL_US = 6000,
     SLOW_LINK_GOAL_US = 20000, /* every few seconds at most */
     AHEAD_MS = 1, /* after a request was given to the transport, and then twice as long each time */
     REMEDIES_IN_A_ROW = PROTOCOL_SCOPES + 4, /* each scope may need one */
