@@ -30,7 +30,7 @@ void air_code(const char *code, char ret[AIR_CODE_SIZE])
 {
     ret[0] = '\0';
     if (strlen(code) == CODE_DIGITS && count_digits(code) == CODE_DIGITS)
-        snprintf(ret, AIR_CODE_SIZE, "%.4s%d", code, damm(code, CODE_DIGITS));
+        snprintf(ret, AIR_CODE_SIZE, "%.4s%c", code, '0' + damm(code, CODE_DIGITS));
 }
 
 /* The first CHECKED_DIGITS characters, which are digits. */
