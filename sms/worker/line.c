@@ -99,6 +99,12 @@ enum line_kind line_classify(const char *line, const char *command)
     return is_plain_noise(line) ? LINE_NOISE : LINE_REPLY;
 }
 
+bool line_is_hex(const char *line)
+{
+    size_t size = strspn(line, "0123456789abcdefABCDEF");
+    return size >= 2 && line[size] == '\0';
+}
+
 bool line_is_pdu(const char *line)
 {
     size_t size = strspn(line, "0123456789abcdefABCDEF");

@@ -30,7 +30,8 @@ enum line_kind line_classify(const char *line, const char *command);
  * hidden. */
 bool line_parse_clip(const char *line, char *ret, size_t size);
 
-/* Hex digits only, at least 16 of them. */
+/* Hex digits only; as a PDU at least 16 of them, because it may come without a word before it. */
+bool line_is_hex(const char *line);
 bool line_is_pdu(const char *line);
 
 /* The name of a command line: "AT+CMGS=23" gives "+CMGS", "ATE1" gives "E1", "AT" "AT". */

@@ -130,7 +130,7 @@ static void offer_listed(const char *memory, const char *reply)
         if (strncmp(line, "+CMGL:", 6) == 0) {
             int status = line_field(line, 1);
             index = status >= 0 && status <= STATUS_READ ? line_number(line) : -1;
-        } else if (index >= 0 && line_is_pdu(line)) {
+        } else if (index >= 0 && line_is_hex(line)) {
             offer(memory, index, line);
             index = -1;
         }
@@ -176,8 +176,11 @@ enum at_result receive_read(struct filter *filter, const struct filter_event *ev
     result = filter_run(filter, command, READ_MS, &reply);
     if (result != AT_OK)
         return result;
+    bool announced = false;
     for (const char *at = reply; (at = next_line(at, line)) != NULL;)
-        if (line_is_pdu(line))
+        if (strncmp(line, "+CMGR:", 6) == 0)
+            announced = true;
+        else if (announced && line_is_hex(line))
             offer(event->memory, event->index, line);
     return result;
 }

@@ -59,6 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         assert((kind == LINE_BLANK) == (line[0] == '\0'));
     }
     line_is_pdu(line);
+    line_is_hex(line);
     check_numbers(line);
     check_texts(line);
     return 0;

@@ -164,6 +164,8 @@ static void test_line_parts(void **state)
     assert_int_equal(line_field("+CMGL: 4,1,\"a,b\",24", 3), 24);
     assert_true(line_is_pdu("0891683108100005f0"));
     assert_false(line_is_pdu("0891"));
+    assert_true(line_is_hex("00ff"));
+    assert_false(line_is_hex("0") || line_is_hex("") || line_is_hex("OK"));
     assert_false(line_is_pdu("0891683108100005f0\x1a"));
 }
 
