@@ -4,8 +4,8 @@
  *
  * Not with libgammu's, although it has GSM_DialVoice and GSM_CancelCall: tried with 1.42, it dials,
  * but its callback says nothing when the call rings, is answered or is refused, which is all that
- * a call is for here; GSM_SetIncomingCall gives up on a modem that does not know one of its commands;
- * and GSM_DialVoice keeps the whole worker for up to 20 s when the modem answers ATD late.
+ * a call is for here; GSM_SetIncomingCall gives up on a modem that does not know one of its
+ * commands; and while a modem has not answered ATD the library waits, and nothing is sent.
  *
  * A dialled call goes on while messages are sent. It ends when it is answered, refused, or has
  * rung long enough; the gateway is told how. */
