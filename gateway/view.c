@@ -421,8 +421,11 @@ struct json *view_check(void *ctx)
     check_clock(gateway, list);
     check_modems(gateway, list);
     find(list, "broker", mqtt.connected ? 0 : 2, mqtt.problem, mqtt.since_ms);
-    if (mqtt.dropped > 0)
-        find(list, "broker_dropped", 1, "", 0);
+    if (mqtt.dropped > 0) {
+        char dropped[24];
+        snprintf(dropped, sizeof dropped, "%lld", (long long)mqtt.dropped);
+        find(list, "broker_dropped", 1, dropped, 0);
+    }
     if (mqtt_rule_problems(gateway->mqtt)[0] != '\0')
         find(list, "device_rules", 1, mqtt_rule_problems(gateway->mqtt), 0);
     check_county(gateway, list);
