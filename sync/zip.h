@@ -10,8 +10,8 @@
 
 enum {
     ZIP_LEVEL_SLOW_LINK = 19, /* 57 ms for 1000 rows, and a quarter fewer bytes on a 2G link */
-    ZIP_LEVEL_FAST = 1, /* on rows of a push faster than 3, and smaller */
-    ZIP_WINDOW_LOG_MAX = 23, /* 8 MiB: a frame that asks for more memory is refused */
+    ZIP_LEVEL_FAST = 1,       /* on rows of a push faster than 3, and smaller */
+    ZIP_WINDOW_LOG_MAX = 23,  /* 8 MiB: a frame that asks for more memory is refused */
 };
 
 /* Appends the frame to `out`. ERR_LIMIT: it does not fit the buffer. */

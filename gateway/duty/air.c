@@ -109,6 +109,24 @@ void air_line(enum text_lang lang, const struct text_fields *fields, char ret[AI
              code, post, fields->reason, fields->start, code);
 }
 
+void air_alarm(enum text_lang lang, const char *kind, const char *school_code,
+               const struct text_fields *fields, char ret[AIR_LINE_SIZE])
+{
+    static const struct {
+        const char *kind, *words[TEXT_LANG_COUNT];
+    } kinds[] = {{"fire", {"火警", "FIRE"}},
+                 {"intrusion", {"入侵", "INTRUDER"}},
+                 {"call", {"求助", "HELP"}},
+                 {"panic", {"报警", "ALARM"}}};
+    struct text_fields line = *fields;
+    size_t i = 0;
+    while (i < 3 && !text_equal(kind, kinds[i].kind))
+        i++;
+    line.reason = kinds[i].words[lang];
+    line.school_code = school_code;
+    air_line(lang, &line, ret);
+}
+
 /* Lists of duties, schools and codes; those of people are not here. */
 static bool list_is_plain(enum text_id id)
 {

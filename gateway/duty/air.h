@@ -31,6 +31,9 @@ bool air_read(const char *text, char *ret, size_t size);
 
 /* fields.reason: what happened ("报警"); school_code, school, post, start, code. */
 void air_line(enum text_lang lang, const struct text_fields *fields, char ret[AIR_LINE_SIZE]);
+/* The same for an alarm of that kind: "fire", "intrusion", "call"; anything else is a panic. */
+void air_alarm(enum text_lang lang, const char *kind, const char *school_code,
+               const struct text_fields *fields, char ret[AIR_LINE_SIZE]);
 
 /* The text without names and numbers. False: it cannot be said so, because its list may hold
  * names. */

@@ -7,8 +7,8 @@
  * told again every ten minutes. 解除 needs the code, and only a phone that got the code may send
  * it. An alarm never ends by itself. A second press at the same place counts up the open alarm.
  *
- * With each copy the telephone rings too (ring.c). Who is told of many alarms at once gets
- * what is not the first word of one in a single text (storm.c).
+ * With each copy the telephone rings too (ring.c). Who is told of many alarms at once gets what is
+ * not the first word of one in a single text (storm.c).
  *
  * Nobody can be told: the duty room is told at once; without even that up to five of the
  * station; without anybody the one who calls is sent to 110 and the alarm stands on the desk. Newer
@@ -134,26 +134,6 @@ static struct text_fields alarm_fields(const struct alarm *alarm, char clock[CAL
     return fields;
 }
 
-/* The one line that goes by radio. */
-static void make_air(const struct duty *duty, const struct alarm *alarm, const struct person *to,
-                     const struct text_fields *fields, char ret[AIR_LINE_SIZE])
-{
-    static const struct {
-        const char *kind, *words[TEXT_LANG_COUNT];
-    } kinds[] = {{"fire", {"火警", "FIRE"}},
-                 {"intrusion", {"入侵", "INTRUDER"}},
-                 {"call", {"求助", "HELP"}},
-                 {"panic", {"报警", "ALARM"}}};
-    enum text_lang lang = say_lang(duty, to->lang);
-    struct text_fields line = *fields;
-    size_t i = 0;
-    while (i < 3 && !text_equal(alarm->kind, kinds[i].kind))
-        i++;
-    line.reason = kinds[i].words[lang];
-    line.school_code = alarm->school_code;
-    air_line(lang, &line, ret);
-}
-
 static void say_alarm(struct duty *duty, const struct alarm *alarm, const struct person *to,
                       enum text_id text, struct text_fields *fields, const char *ref)
 {
@@ -163,7 +143,7 @@ static void say_alarm(struct duty *duty, const struct alarm *alarm, const struct
     char air[AIR_LINE_SIZE];
     bool is_copy = text == text_of(alarm, 1) || text == text_of(alarm, 2);
     if (is_copy)
-        make_air(duty, alarm, to, fields, air);
+        air_alarm(say_lang(duty, to->lang), alarm->kind, alarm->school_code, fields, air);
     struct say what = {
         .text = text,
         .air = is_copy ? air : NULL,

@@ -390,9 +390,9 @@ static void check_digit(void **state)
         assert_true(strlen(said) == strlen("出警") + 4 && strcmp(said + strlen("出警"), code) == 0);
         for (int at = 0; at < 5; at++) { /* each digit wrong, each two neighbours exchanged */
             char wrong[AIR_CODE_SIZE];
-            for (char digit = '0'; digit <= '9'; digit++) {
+            for (int digit = '0'; digit <= '9'; digit++) {
                 memcpy(wrong, five, sizeof wrong);
-                wrong[at] = digit;
+                wrong[at] = (char)digit;
                 snprintf(text, sizeof text, "出警%s", wrong);
                 assert_int_equal(air_read(text, said, sizeof said), digit == five[at]);
             }
