@@ -29,7 +29,7 @@
 #include "sync/replica/seal.h"
 #include "sync/rules.h"
 
-enum { JOBS_MAX = 64, REPORTED_MAX = 10, SEEDS_AT_ONCE = 500 };
+enum { JOBS_MAX = 64, REPORTED_MAX = 10, SEEDS_AT_ONCE = 500, RARE_ONE_IN = 8 };
 
 struct world *sim_world;
 
@@ -131,11 +131,14 @@ static void begin(struct world *world, const struct options *options, uint64_t s
                             .verbose = options->verbose,
                             .without = options->without,
                             .rnd = rnd_seeded(seed),
+                            .aside = rnd_seeded(~seed),
                             .strain = seed,
                             .seal = seal};
     for (uint32_t fault = 1; fault < FAULT_ALL; fault <<= 1)
         if (chance(world, 600))
             world->faults |= fault & options->faults;
+    world->overlooks = rnd_below(&world->aside, RARE_ONE_IN) == 0;
+    world->forgets = rnd_below(&world->aside, RARE_ONE_IN) == 0;
     world->loss = below(world, 300);
     world->lateness = below(world, 100);
     world->doubling = below(world, 100);

@@ -4,6 +4,7 @@
  * station, as by a proxy that has lost count. */
 #include "tests/sim/sync/world.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@ enum {
     LATE_SPREAD_MS = 15000,
     REFUSED_MS = 20,
     AWAITED = 400, /* per mille */
+    OVERLOOKED = 600,
 };
 
 static struct message *new_message(struct world *world)
@@ -98,6 +100,12 @@ static void post(struct station *station, int64_t due, const char *path, const c
         make_older(message->body, &message->size);
 }
 
+/* The last one is number 1. */
+static const struct answer *answer_before(const struct station *station, int number)
+{
+    return &station->answers[(station->answer_count + ANSWERS_KEPT - number) % ANSWERS_KEPT];
+}
+
 /* The oldest of the last ones that tells of a row whose change lost and that has not come yet. */
 static const struct answer *find_awaited(const struct station *station)
 {
@@ -106,21 +114,69 @@ static const struct answer *find_awaited(const struct station *station)
     if (!station_awaits(station, id, sizeof id))
         return NULL;
     snprintf(named, sizeof named, "\"id\":\"%s\"", id);
-    for (int i = 0; i < ANSWERS_KEPT; i++) {
-        const struct answer *answer = &station->answers[(station->answer_count + i) % ANSWERS_KEPT];
-        if (answer->body != NULL && strstr(answer->body, named) != NULL)
+    for (int i = 0; i < ANSWERS_NEW; i++) {
+        const struct answer *answer = answer_before(station, ANSWERS_NEW - i);
+        if (answer->body != NULL && !answer->past && strstr(answer->body, named) != NULL)
             return answer;
     }
     return NULL;
 }
 
+/* The version at which a reply tells of a row; 0: it does not. */
+static int64_t version_in(const char *body, const char *id)
+{
+    char named[48];
+    snprintf(named, sizeof named, ",\"_op\":\"U\",\"id\":\"%s\"", id);
+    const char *at = strstr(body, named);
+    while (at != NULL && at > body && isdigit((unsigned char)at[-1]))
+        at--;
+    return at != NULL ? strtoll(at, NULL, 10) : 0;
+}
+
+/* The newest of the last ones in which the row is older than the one that is here; also an answer
+ * to the program that ran before. */
+static const struct answer *find_older(const struct station *station, const char *id, int64_t v)
+{
+    for (int i = 1; i <= ANSWERS_KEPT; i++) {
+        const struct answer *answer = answer_before(station, i);
+        int64_t told = answer->body != NULL ? version_in(answer->body, id) : 0;
+        if (told > 0 && told < v)
+            return answer;
+    }
+    return NULL;
+}
+
+/* The answer to a request that pushes nothing is one that tells of a row as it was before a change
+ * of it lost: nothing but the mark of that change says then that the row is still to come. */
+static const struct answer *find_overlooking(struct station *station, const char *body)
+{
+    struct world *world = station->world;
+    struct overlooked *row = &station->overlooked;
+    *row = (struct overlooked){0};
+    if (world->calm || !world->overlooks || (world->faults & FAULT_NETWORK) == 0 ||
+        strstr(body, "\"push\":[]") == NULL || !station_overlooks(station, row))
+        return NULL;
+    const struct answer *answer = find_older(station, row->id, row->v);
+    if (answer == NULL || rnd_below(&world->aside, 1000) >= OVERLOOKED) {
+        *row = (struct overlooked){0};
+        return NULL;
+    }
+    return answer;
+}
+
 /* An earlier answer, as if it were this one's: it was held up, or comes once more. */
-static void post_stale(struct station *station)
+static void post_stale(struct station *station, const char *body)
 {
     struct world *world = station->world;
     const struct answer *answer = unlucky(world, AWAITED) ? find_awaited(station) : NULL;
     if (answer == NULL && unlucky(world, world->staleness))
-        answer = &station->answers[below(world, ANSWERS_KEPT)];
+        answer = answer_before(station, 1 + (station->answer_count - 1 - below(world, ANSWERS_NEW) +
+                                             ANSWERS_NEW * 1024) %
+                                                ANSWERS_NEW);
+    if (answer != NULL && answer->past)
+        answer = NULL;
+    if (answer == NULL)
+        answer = find_overlooking(station, body);
     if (answer != NULL && answer->body != NULL)
         *new_message(world) = (struct message){.kind = MESSAGE_REPLY,
                                                .due = world->now + hop(world),
@@ -132,8 +188,16 @@ static void post_stale(struct station *station)
                                                .size = answer->size};
 }
 
+void net_age_answers(struct station *station)
+{
+    for (int i = 0; i < ANSWERS_KEPT; i++)
+        station->answers[i].past = true;
+    station->overlooked = (struct overlooked){0};
+}
+
 void net_forget_answers(struct station *station)
 {
+    net_age_answers(station);
     for (int i = 0; i < ANSWERS_KEPT; i++)
         free(station->answers[i].body);
     memset(station->answers, 0, sizeof station->answers);
@@ -160,7 +224,7 @@ static void send_request(void *impl, const char *path, const char *body, size_t 
     say(world, "station %d sends call %llu: %s %.*s", station->index,
         (unsigned long long)station->call, path, (int)size, body);
     if (!cut && is_sync(path))
-        post_stale(station);
+        post_stale(station, body);
     if (cut || unlucky(world, world->loss))
         return;
     int64_t due = world->now + hop(world);
@@ -202,6 +266,12 @@ void net_transport(struct station *station, struct transport *ret)
     *ret = (struct transport){station, send_request, abort_call, close_transport, NULL};
 }
 
+static bool names_any(const char *body, const char *list)
+{
+    const char *at = strstr(body, list);
+    return at != NULL && isdigit((unsigned char)at[strlen(list)]);
+}
+
 static void give(struct station *station, const struct message *message)
 {
     struct world *world = station->world;
@@ -223,8 +293,13 @@ static void give(struct station *station, const struct message *message)
         station->replies++;
     if (replied && strstr(message->body, "\"_op\":\"D\"") != NULL)
         history_look_into(station); /* what it knows of a row when it is taken from it */
+    station->overlooked.told = message->stale && station->overlooked.v > 0;
     station->on_reply(station->reply_ctx, &reply);
     station_turn_ended(station);
+    if (replied && names_any(message->body, "\"lost\":["))
+        story_lost(station);
+    if (replied && names_any(message->body, "\"keep\":["))
+        story_kept(station);
     if (replied)
         story_between(station);
 }
@@ -233,7 +308,8 @@ static void remember(struct station *station, const struct message *reply)
 {
     struct answer *answer = &station->answers[station->answer_count++ % ANSWERS_KEPT];
     free(answer->body);
-    *answer = (struct answer){copy_of(reply->body, reply->size), reply->size, reply->status};
+    *answer = (struct answer){
+        .body = copy_of(reply->body, reply->size), .size = reply->size, .status = reply->status};
 }
 
 static void serve(struct world *world, struct message *request)

@@ -135,7 +135,7 @@ void station_crash(struct station *station)
     loop_clear(station);
     station->sync = NULL;
     station->on = false;
-    net_forget_answers(station);
+    net_age_answers(station);
 }
 
 static void close_replica(struct station *station, bool keep)
@@ -225,6 +225,7 @@ void station_make(struct world *world, const char *name, bool older)
 void station_fini(struct station *station)
 {
     close_replica(station, stays_open(station->world));
+    net_forget_answers(station);
     for (int i = 0; i < COPIES_MAX; i++)
         free(station->copies[i].bytes);
     if (kept[station->index] == NULL)
@@ -328,6 +329,33 @@ void station_insist(struct station *station)
         edit_row(station, row, groups);
     else
         station_edit(station);
+}
+
+bool station_overlooks(struct station *station, struct overlooked *ret)
+{
+    static const char sql[] =
+        "SELECT m.pk, m.gm & 3, t._v FROM sync_out m JOIN (SELECT 13 AS tid, id, _v FROM shift "
+        "UNION ALL SELECT 14, id, _v FROM assignment) t ON t.tid = m.tid AND t.id = m.pk WHERE "
+        "m.st = 3 AND m.base < t._v AND m.base <> m.v AND m.gm & 3 ORDER BY m.lseq DESC LIMIT 1";
+    struct query *query = replica_query(station->replica, sql);
+    *ret = (struct overlooked){0};
+    if (query_row(query)) {
+        snprintf(ret->id, sizeof ret->id, "%s", query_get_text(query, 0));
+        ret->groups = (int)query_get_int(query, 1);
+        ret->v = query_get_int(query, 2);
+    }
+    query_done(query);
+    return ret->v > 0;
+}
+
+void station_edit_overlooked(struct station *station)
+{
+    struct overlooked it = station->overlooked;
+    station->overlooked = (struct overlooked){0};
+    history_look(station->world);
+    int row = history_find_row(station->world, it.id);
+    if (row >= 0 && is_ours(station, row) && may_edit(station->world))
+        edit_row(station, row, it.groups);
 }
 
 void station_edit_beside(struct station *station)
@@ -456,6 +484,7 @@ void station_copy(struct station *station, struct copy *ret)
 void station_put_back(struct station *station, const struct copy *copy)
 {
     close_replica(station, stays_open(station->world));
+    net_forget_answers(station);
     file_write(station->path, copy->bytes, copy->size);
     station->content_older = copy->older;
     station->sample = copy->sample;

@@ -21,6 +21,9 @@ enum {
     WARM_UP_MS = 30000,
     BETWEEN_PER_MILLE = 40,
     INSIST_PER_MILLE = 150,
+    OVERLOOKED_PER_MILLE = 100,
+    LOST_PER_MILLE = 500,
+    KEPT_PER_MILLE = 300,
     DARK_MS = 15000,
 };
 
@@ -370,12 +373,47 @@ static void act(struct world *world)
     }
 }
 
+/* The plug is pulled before the row comes. */
+void story_lost(struct station *station)
+{
+    struct world *world = station->world;
+    struct overlooked row;
+    if (world->calm || !world->overlooks || !station->on || !may_be_dark(world) ||
+        !station_overlooks(station, &row) || rnd_below(&world->aside, 1000) >= LOST_PER_MILLE)
+        return;
+    station_crash(station);
+    station->on_again_at = world->now + (int64_t)rnd_below(&world->aside, OFF_MS);
+}
+
+/* What was accepted is not above the row's version here: its mark alone tells of it. */
+void story_kept(struct station *station)
+{
+    struct world *world = station->world;
+    if (world->calm || !world->forgets || !station->on || world->county_was_put_back ||
+        !may(world, FAULT_COUNTY_RESTORE) || rnd_below(&world->aside, 1000) >= KEPT_PER_MILLE)
+        return;
+    station_crash(station);
+    station->on_again_at = world->now + (int64_t)rnd_below(&world->aside, OFF_MS);
+    act_county_restore(world);
+}
+
+/* Mostly when nothing says any more that the row is still to come. */
+static void edit_overlooked(struct station *station)
+{
+    struct overlooked row;
+    if (station->overlooked.told &&
+        (!station_overlooks(station, &row) ||
+         rnd_below(&station->world->aside, 1000) < OVERLOOKED_PER_MILLE))
+        station_edit_overlooked(station);
+}
+
 /* Between the verdicts of a reply and its rows, and between the slices of these. */
 void story_between(struct station *station)
 {
     struct world *world = station->world;
     if (world->calm || !station->on)
         return;
+    edit_overlooked(station);
     char lost[16];
     if (chance(world, INSIST_PER_MILLE) && station_awaits(station, lost, sizeof lost))
         station_insist(station);

@@ -28,7 +28,8 @@ enum {
     HANDLES_MAX = 6,
     MESSAGES_MAX = 128,
     COPIES_MAX = 3,
-    ANSWERS_KEPT = 8,
+    ANSWERS_NEW = 8,   /* what may come once more */
+    ANSWERS_KEPT = 32, /* a multiple */
     PATH_MAX_BYTES = 96,
 };
 
@@ -101,6 +102,16 @@ struct answer {
     char *body; /* NULL: none */
     size_t size;
     int status;
+    bool past; /* of a program that does not run any more */
+};
+
+/* A row whose change lost and that has not come since, although a version above the base of that
+ * change is here: only its mark tells that the winner is not. */
+struct overlooked {
+    char id[16];
+    int groups; /* that lost */
+    int64_t v;  /* of the row that is here; 0: there is none */
+    bool told;  /* an older answer is being taken in */
 };
 
 struct station {
@@ -125,8 +136,9 @@ struct station {
     struct sync *sync;
     uint64_t call; /* 0: no request runs */
     int64_t called_at;
-    struct answer answers[ANSWERS_KEPT]; /* the last ones, since it was switched on */
+    struct answer answers[ANSWERS_KEPT]; /* the last ones */
     int answer_count;
+    struct overlooked overlooked;
     transport_reply_fn *on_reply;
     void *reply_ctx;
     int replies; /* good ones since the calm began */
@@ -193,7 +205,10 @@ struct world {
     bool calm;       /* no more faults */
     int64_t now;     /* ms */
     struct rnd rnd;
-    uint64_t strain;                         /* where the time of handlers goes */
+    struct rnd aside; /* for what was added later: seeds in which it does not occur stay the same */
+    bool overlooks;   /* older answers come when a row is awaited that nothing else tells of */
+    bool forgets;     /* the county is put back when a mark alone tells what was accepted */
+    uint64_t strain;  /* where the time of handlers goes */
     int loss, lateness, doubling, staleness; /* per mille */
     int page_bytes;                          /* of the county; 0: as large as is asked for */
     struct seal *seal;
@@ -234,7 +249,8 @@ void net_transport(struct station *station, struct transport *ret);
 int64_t net_next(const struct world *world);
 void net_run_due(struct world *world);
 void net_clear(struct world *world);
-/* Of its requests so far. */
+/* Those of its requests so far are of the past. */
+void net_age_answers(struct station *station);
 void net_forget_answers(struct station *station);
 bool net_quiet(const struct world *world);
 
@@ -248,6 +264,9 @@ bool station_rests(struct station *station);
 /* The row whose change lost, and which has not come since. */
 bool station_awaits(const struct station *station, char *ret_id, size_t size);
 void station_edit(struct station *station);
+bool station_overlooks(struct station *station, struct overlooked *ret);
+/* What it has of that row, as if there was nothing to come. */
+void station_edit_overlooked(struct station *station);
 /* The other group of a row that came down while a change of its first one waits to be pushed. */
 void station_edit_beside(struct station *station);
 /* What lost last is edited again, whoever has won. */
@@ -303,6 +322,10 @@ bool check_converged(struct world *world, bool report);
 
 /* story.c */
 void story_run(struct world *world);
+/* A change of the station lost, and the row has not come yet. */
+void story_lost(struct station *station);
+/* One was accepted beside a group that the station has not seen, and the row has not come yet. */
+void story_kept(struct station *station);
 /* A station's turn has ended, perhaps in the middle of something: it may be edited or die now. */
 void story_between(struct station *station);
 
