@@ -88,7 +88,7 @@ static bool has_all(struct smsstation *s, const char *arg)
 
 static void arm(struct smsstation *s, const char *fault)
 {
-    char order[256];
+    char order[512];
     snprintf(order, sizeof order, "{\"cmd\":\"fault\",\"times\":1,\"kind\":%s}", fault);
     smsstation_tell(s, order);
 }

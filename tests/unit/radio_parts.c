@@ -193,13 +193,14 @@ static void describe(struct mapping *mapping, const char *topic, const struct bu
         return;
     }
     assert_string_equal(mapped.product->name, "meshtastic");
-    snprintf(ret, size, "%s %s%s%s%s%s%s%s%s", mqtt_kind_name(mapped.kind), mapped.device_id,
-             mapped.subject[0] != '\0' ? " to=" : "", mapped.subject,
-             mapped.dedupe[0] != '\0' ? " id=" : "", mapped.dedupe,
-             mapped.text[0] != '\0' ? " text=" : "", mapped.text,
-             mapped.kind != MQTT_DELIVERED ? ""
-             : mapped.ok                   ? " ok"
-                                           : " refused");
+    int used = snprintf(ret, size, "%s %s%s%s%s%s%s%s%s", mqtt_kind_name(mapped.kind),
+                        mapped.device_id, mapped.subject[0] != '\0' ? " to=" : "", mapped.subject,
+                        mapped.dedupe[0] != '\0' ? " id=" : "", mapped.dedupe,
+                        mapped.text[0] != '\0' ? " text=" : "", mapped.text,
+                        mapped.kind != MQTT_DELIVERED ? ""
+                        : mapped.ok                   ? " ok"
+                                                      : " refused");
+    assert_true(used > 0 && (size_t)used < size);
     if (mapped.battery >= 0)
         snprintf(ret + strlen(ret), size - strlen(ret), " battery=%d", mapped.battery);
     if (mapped.kind == MQTT_TEXT)
