@@ -37,7 +37,6 @@ enum {
     RULE_GUARDS = 4,
     RULE_IDS = 3,
     RULE_ACCESS = 12,
-    RULE_ARGUMENTS = 4,
     PRODUCT_BYTES = 32,
     PRODUCT_RULES = 64,
     PRODUCT_COMMANDS = 16,

@@ -11,18 +11,28 @@ _touyan() {
         esac
     done
     case "$verb $sub" in
-    ' ') words='status check sms desk roster sync enrol device radio version help' ;;
-    'sms ') words='list show send retry cancel pause resume inbox answer push balance simulate' ;;
+    ' ') words='status check support-bundle sms desk roster ledger card school volunteer account privacy
+            sync enrol device radio version help' ;;
+    'sms ') words='list show send retry cancel pause resume inbox answer push quiet balance
+            simulate' ;;
     'sms list') words='in out' ;;
     'desk ') words='list done' ;;
-    'roster ') words='plan show diff publish' ;;
+    'roster ') words='plan show diff publish export import print' ;;
     'roster plan') words='afresh' ;;
+    'roster export' | 'roster print') words='draft' ;;
+    'ledger ') words='list show add assign start fix verify reopen merge print' ;;
+    'card ') words='kinds list show put do draw' ;;
+    'school ') words='copy exam' ;;
+    'volunteer ') words='list add approve refuse export' ;;
+    'account ') words='month people sheet hours export' ;;
     'sync ') words='status now pending conflicts quarantine' ;;
     'radio ') words='list add remove send' ;;
     'device ') words='list command accounts try' ;;
+    'device accounts') words='passwd acl list key' ;;
+    'enrol ') words='again' ;;
     esac
     case $cur in
-    -*) words='--json --lang --socket' ;;
+    -*) words='--json --lang --socket --state --limit --help' ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 }

@@ -24,6 +24,8 @@ static const char help_zh[] =
     "  touyan card list | put | do ...  方案、检查表、装备、证书、活动等卡片\n"
     "  touyan account month | hours ... 出动人次等月度台账，志愿时长\n"
     "  touyan device list | command | try ...   校门设备；touyan radio list | add ...   电台\n"
+    "  touyan school | volunteer | privacy ...   考试日，志愿者，数据留多久；support-bundle "
+    "远程协助\n"
     "  touyan sync status | now | conflicts ...   与县平台的同步\n"
     "  touyan enrol [代码|again]        本站的证书；用县里的一次性代码登记，或请县里核对批准\n"
     "  touyan help 词                   该命令的各种用法，如 touyan help sms\n"
@@ -50,6 +52,7 @@ static const char help_en[] =
     "  touyan card list | put | do ...     plans, checklists, gear, certificates, activities\n"
     "  touyan account month | hours ...    the month's figures, volunteers' hours\n"
     "  touyan device list | command | try ...   devices at the gates; touyan radio ...   radios\n"
+    "  touyan school | volunteer | privacy ...   exams, volunteers, what is kept; support-bundle\n"
     "  touyan sync status | now | conflicts ...   sync with the county\n"
     "  touyan enrol [CODE|again]           the station's certificate; get one by code or approval\n"
     "  touyan help WORD                    all of one command, such as touyan help sms\n"
@@ -184,19 +187,27 @@ static const struct {
      "  touyan radio remove 电台 [产品]  取消登记\n"
      "  touyan radio send 电台 内容 [产品]   发一条文本\n"
      "  电台如 !7efeee00（Meshtastic）或 1042；产品即规则文件，默认 meshtastic 或 radio_text\n"
-     "  电台上也可用编号回报警：“48217 1”出警，“48217 0”解除（末位是校验位）\n",
+     "  电台上也可用编号回报警：“48217 1”出警，“48217 0”解除（五位编号的末位是校验位）\n",
      "  touyan radio list                   whose radios, when heard, what was not obeyed, what "
      "went out\n"
      "  touyan radio add NODE PERSON [PRODUCT]   its texts are that person's commands from now on\n"
      "  touyan radio remove NODE [PRODUCT]  not any more\n"
      "  touyan radio send NODE TEXT [PRODUCT]   send a text\n"
      "  NODE: !7efeee00 (Meshtastic) or 1042; PRODUCT: a rule file, meshtastic or radio_text\n"
-     "  An alarm is also answered by code: \"48217 1\" I go, \"48217 0\" all clear (last digit "
-     "checks)\n"},
+     "  An alarm is also answered by code: \"48217 1\" I go, \"48217 0\" all clear (the fifth "
+     "digit checks)\n"},
     {"device",
-     "  touyan device list | command 编号 命令 | accounts passwd | try 规则文件 < 内容   "
-     "校门设备\n",
-     "  touyan device list | command ID NAME | accounts passwd | try FILE < PAYLOAD   devices\n"},
+     "  touyan device list               校门设备，要留意的写在后面\n"
+     "  touyan device command 编号 命令 [键=值 ...]   喇叭、屏、道闸；等设备回答\n"
+     "  touyan device accounts passwd | acl | list | key 编号   在 MQTT 服务上的账号\n"
+     "  touyan device try 规则文件 [主题] < 内容   看一条规则把内容读成什么\n",
+     "  touyan device list                  devices at the gates, with what is wrong\n"
+     "  touyan device command ID NAME [KEY=VALUE ...]   loudspeaker, lamps, gate; with its answer\n"
+     "  touyan device accounts passwd | acl | list | key ID   accounts at the broker\n"
+     "  touyan device try FILE [TOPIC] < PAYLOAD   what a rule makes of it\n"},
+    {"support-bundle",
+     "  touyan support-bundle > 文件     现状、配置、日志，给远程协助的人；没有短信和号码\n",
+     "  touyan support-bundle > FILE        for whoever helps from afar; no texts, no numbers\n"},
 };
 
 static int print_help(const struct cli *cli)
@@ -328,8 +339,7 @@ static int run(const struct cli *cli)
     }
     if (cli->word_count > 0)
         cli_fail(cli, EXIT_USAGE, "没有这个命令", "no such command");
-    return cli_usage(
-        cli, near != NULL ? near : "status | check | sms | sync | enrol | device | radio | help");
+    return cli_usage(cli, near != NULL ? near : "help");
 }
 
 /* --- options --- */

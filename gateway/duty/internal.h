@@ -123,7 +123,6 @@ int64_t rows_each(struct duty *duty, struct query *query,
 void part_touch(struct duty *duty, enum duty_part part);
 /* Also a place that nobody has, "seat:<shift>:<number>": a slot of no person. */
 bool slot_load(struct duty *duty, const char *assignment_id, struct slot *ret);
-bool slot_is_live(const struct slot *slot);  /* still to be done, or being done */
 bool slot_is_ahead(const struct slot *slot); /* live and not on post yet */
 bool person_load(struct duty *duty, const char *person_id, struct person *ret);
 /* An active person of this phone: officers first, then who has a duty soon. */

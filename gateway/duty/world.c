@@ -155,11 +155,6 @@ bool slot_is_ahead(const struct slot *slot)
             text_equal(slot->state, "confirmed") || text_equal(slot->state, "swapping"));
 }
 
-bool slot_is_live(const struct slot *slot)
-{
-    return slot_is_ahead(slot) || (slot->published && text_equal(slot->state, "on_post"));
-}
-
 static void person_read(struct query *q, struct person *ret)
 {
     copy(ret->id, sizeof ret->id, query_get_text(q, 0));

@@ -18,7 +18,6 @@ enum {
     RADIO_NODE_BYTES = LIMIT_DEVICE_ID_BYTES,
     RADIO_CHANNEL_BYTES = 32,
     RADIO_KEY_BYTES = 32,
-    RADIO_HOPS_MAX = 7,
 };
 
 /* What is configured, checked and copied. */

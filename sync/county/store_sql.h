@@ -43,7 +43,6 @@ enum { WRONG_DEL = 1 };
 #define WRONG_GM (INT64_C(1) << 42)
 #define WRONG_H (INT64_C(1) << 43)
 #define WRONG_ID (INT64_C(1) << 44)
-#define WRONG_LSEQ (INT64_C(1) << 45)
 
 /* A column group, or the tombstone, which merges like one. */
 struct sql_group {

@@ -243,10 +243,3 @@ int replica_set_restored(struct replica *replica, bool restored)
     return changed >= 0 ? ERR_OK : ERR_IO;
 }
 
-int64_t replica_wal_bytes(const struct replica *replica)
-{
-    char path[LIMIT_PATH_BYTES + 8];
-    snprintf(path, sizeof path, "%s-wal", replica->path);
-    struct stat st;
-    return stat(path, &st) == 0 ? (int64_t)st.st_size : 0;
-}

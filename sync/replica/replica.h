@@ -153,9 +153,6 @@ int replica_checkpoint(const char *path, struct err *err);
 int replica_wal_pages(const struct replica *replica);
 void replica_checkpoint_rest(struct replica *replica);
 
-/* Size of the -wal file in bytes, for the health page. */
-int64_t replica_wal_bytes(const struct replica *replica);
-
 /* The newest schema version that this program knows, and the one in the file. */
 int replica_schema_newest(void);
 int replica_schema_version(struct replica *replica);

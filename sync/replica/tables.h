@@ -27,7 +27,6 @@ enum table_direction {
 
 enum {
     TABLE_COLUMNS_MAX = 20,
-    TABLE_GROUPS_MAX = 4,
 };
 
 struct table {

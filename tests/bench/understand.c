@@ -1,13 +1,12 @@
 /* How well short messages are understood: the corpus of tests/data/understand (make.py there says
  * what it is made of), each half by itself. The rules were mended on "tune"; "test" is what counts.
  *
- *   forms_accuracy      every written form: by hand, plain, full-width, traditional, spaced,
- * punctuated, signed, lower case, two of these, pinyin homophone_accuracy  a wrong character of the
- * right sound dropped_right       one character missing: understood all the same; or else left to a
- * person dropped_wrong       the same, understood as something else false_accept_rate   no command,
- * but taken for one in at least one of all contexts harmful_accepts     of all lines, taken for a
- * yes, a no, a stop, an alarm or the end of one that they are not us_per_message      one
- * recognise()
+ * forms_accuracy: every written form (by hand, plain, full-width, traditional, spaced, punctuated,
+ * signed, lower case, two of these, pinyin). homophone_accuracy: a wrong character of the right
+ * sound. dropped_right: one character missing, understood all the same or else left to a person;
+ * dropped_wrong: the same, understood as something else. false_accept_rate: no command, but taken
+ * for one in at least one of all contexts. harmful_accepts: of all lines, taken for a yes, a no, a
+ * stop, an alarm or the end of one that they are not. us_per_message: one recognise().
  *
  * bench_understand [--show HALF]: also prints what was misunderstood.
  * bench_understand --check: fails when a goal is missed. */

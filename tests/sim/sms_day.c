@@ -39,7 +39,6 @@ enum {
     LATE_MS = 50,
     FLIGHT_MS = 30 * 1000, /* of real time, between claiming a part and the network's word */
     STUCK_US = 60 * 1000 * 1000,
-    SETTLE_MS = 20000,
     GOES_MS = 150, /* a modem that is pulled out stays away for so long */
 };
 

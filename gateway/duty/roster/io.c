@@ -12,11 +12,6 @@
 static const char *const roles[ROSTER_SKILLS + 1] = {"traffic", "riot", "counsel", "general"};
 static const char *const skill_keys[ROSTER_SKILLS] = {"kt", "kr", "kp"};
 
-const char *roster_role_name(int seat)
-{
-    return roles[seat];
-}
-
 static bool in_range(int64_t value, int count)
 {
     return value >= 0 && value < count;

@@ -29,6 +29,5 @@ bool roster_write_volunteers(const struct roster *roster, const struct roster_pl
                              struct buf *out);
 bool roster_write_visits(const struct roster *roster, struct buf *out);
 
-const char *roster_role_name(int seat); /* of enum roster_skill or ROSTER_SKILLS */
 
 #endif

@@ -13,7 +13,6 @@
 #include "sync/replica/internal.h"
 #include "sync/rules.h"
 
-#define DAYS_MS INT64_C(86400000)
 
 enum {
     POLL_MS = 4000,
