@@ -28,7 +28,7 @@ enum {
     CLOCK_JUMP_MS = 10 * 1000, /* between two ticks of a second */
     EVENT_ID_BYTES =
         LIMIT_DEVICE_ID_BYTES + 1 + LIMIT_DEDUPE_BYTES + 40, /* "~", a kind and a time */
-    UNDATED_SAME_MS = 24 * 3600 * 1000,
+    UNDATED_SAME_MS = 3600 * 1000, /* as long as a press counts up the alarm of the one before */
     ACK_BYTES = 2 * LIMIT_TOPIC_BYTES,
     RAW_TRIM_EVERY = 100,
     OVER_SAID_EVERY = 1000,

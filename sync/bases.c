@@ -8,22 +8,26 @@
 
 #include "gateway/base/buf.h"
 #include "gateway/base/limits.h"
+#include "sync/replica/bulk.h"
 
 /* What waited for the row before has our newer value in these groups by now, which the county has,
  * too: it is that one on which later changes stand. (Of a row that was brought back all groups are
  * pushed at once, or none.) */
 static bool take_over(struct replica *replica, int64_t lseq)
 {
-    return replica_run(replica,
-                       "UPDATE sync_out AS m SET gm = m.gm & ~k.gm FROM sync_out k WHERE k.lseq = "
-                       "?1 AND k.st = 3 AND k.base = k.v AND m.tid = k.tid AND m.tid <> 18 AND "
-                       "m.pk = k.pk AND m.st <> 2 AND m.st <> 4 AND m.st = 3 AND m.v < k.v AND "
-                       "(m.gm < 128 OR m.gm & ~k.gm = 0)",
-                       "i", lseq) >= 0 &&
-           replica_run(replica,
-                       "DELETE FROM sync_out WHERE gm = 0 AND st <> 2 AND st <> 4 AND st = 3 AND "
-                       "tid <> 18 AND (tid, pk) IN (SELECT tid, pk FROM sync_out WHERE lseq = ?1)",
-                       "i", lseq) >= 0;
+    return replica_run(
+               replica,
+               "UPDATE sync_out AS m SET gm = m.gm & ~k.gm FROM sync_out k WHERE k.lseq = "
+               "?1 AND k.st = 3 AND k.base = k.v AND m.tid = k.tid AND " NOT_BULK(
+                   "m.") " AND "
+                         "m.pk = k.pk AND m.st <> 2 AND m.st <> 4 AND m.st = 3 AND m.v < k.v AND "
+                         "(m.gm < 128 OR m.gm & ~k.gm = 0)",
+               "i", lseq) >= 0 &&
+           replica_run(
+               replica,
+               "DELETE FROM sync_out WHERE gm = 0 AND st <> 2 AND st <> 4 AND st = 3 AND " NOT_BULK(
+                   "") " AND (tid, pk) IN (SELECT tid, pk FROM sync_out WHERE lseq = ?1)",
+               "i", lseq) >= 0;
 }
 
 bool bases_await(struct replica *replica, const struct json *kept)

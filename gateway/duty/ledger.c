@@ -77,8 +77,10 @@ static void title_of(const char *words, char ret[TITLE_SIZE])
         uint32_t cp;
         size_t digits = strspn(words + at, "0123456789");
         length = text_utf8_decode(words + at, strlen(words + at), &cp);
-        if (length == 0)
+        if (length == 0) { /* cut within a character */
             length = 1;
+            cp = 0;
+        }
         if (digits >= TITLE_DIGITS) {
             ret[used++] = '*';
             length = digits;

@@ -9,6 +9,10 @@
 #define SLICE " ORDER BY seq LIMIT 5000)"
 #define OLD_TEXTS "(SELECT seq FROM outbox WHERE not_after_at < ?1 AND prio > 0" SLICE
 #define OLD_ALARMS "(SELECT seq FROM outbox WHERE not_after_at < ?1 AND prio = 0" SLICE
+/* The PDUs keep the keyed hash by which a PDU that the SIM offers again is known (sms/inbox.c). */
+#define STRANGERS                                                                                  \
+    "(SELECT seq FROM inbox WHERE heard_at < ?1 AND body IS NOT NULL AND state = "                 \
+    "'handled'" NOT_OF_A_PERSON SLICE
 #define OLD_LETTERS "(SELECT seq FROM inbox WHERE heard_at < ?1 AND state <> 'waiting'" SLICE
 
 const struct retention_rule retention_rules[] = {
@@ -16,13 +20,15 @@ const struct retention_rule retention_rules[] = {
      "不在名册上的人的来信",
      "texts of people who are on no list",
      30,
-     {"UPDATE inbox SET body = NULL WHERE heard_at < ?1 AND body IS NOT NULL"
-      " AND state = 'handled'" NOT_OF_A_PERSON}},
+     {"UPDATE inbox_pdu SET pdu = substr(pdu, 1, 48), text = NULL WHERE inbox_seq IN " STRANGERS,
+      "UPDATE inbox SET body = NULL WHERE seq IN " STRANGERS}},
     {"inbox",
      "来信",
      "texts that came in",
      180,
-     {"DELETE FROM inbox_pdu WHERE inbox_seq IN " OLD_LETTERS,
+     {"DELETE FROM inbox_pdu WHERE seq IN (SELECT seq FROM inbox_pdu WHERE inbox_seq IS NULL"
+      " AND heard_at < ?1" SLICE,
+      "DELETE FROM inbox_pdu WHERE inbox_seq IN " OLD_LETTERS,
       "DELETE FROM inbox WHERE seq IN " OLD_LETTERS}},
     {"outbox",
      "发出的短信",

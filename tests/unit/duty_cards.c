@@ -453,11 +453,22 @@ static void rows_go_when_their_time_is_over(void **state)
     world_sql(w, "INSERT INTO inbox(seq, id, phone, body, parts, have, can_answer, sent_at,"
                  " heard_at, state) VALUES (1, 'i1', 'x', 'x', 1, 1, 1, 1, 1, 'handled')");
     world_sql(w, "INSERT INTO inbox_pdu(pdu, modem, heard_at, kind, inbox_seq) VALUES"
-                 " ('p', 'gsm0', 1, 'text', 1)");
+                 " ('p', 'gsm0', 1, 'text', 1), ('r', 'gsm0', 1, 'report', NULL)");
+    /* a stranger's, of the month before */
+    world_sql(w, "INSERT INTO inbox(seq, id, phone, body, parts, have, can_answer, sent_at,"
+                 " heard_at, state) VALUES (9, 'i9', 'y', 'x', 1, 1, 1, 1, 1788600000000,"
+                 " 'handled')");
+    world_sql(w, "INSERT INTO inbox_pdu(pdu, modem, heard_at, kind, inbox_seq, text) VALUES"
+                 " (printf('%060d', 7), 'gsm0', 1788600000000, 'text', 9, 'x')");
     assert_int_equal(world_int(w, "SELECT count(*) FROM desk_item"), 1);
     world_run(w, "2026-10-08", "12:00");
     assert_int_equal(world_int(w, "SELECT count(*) FROM desk_item"), 0);
-    assert_int_equal(world_int(w, "SELECT count(*) FROM inbox"), 0);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM inbox"), 1);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM inbox WHERE body IS NULL"), 1);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM inbox_pdu"), 1); /* of reports none */
+    assert_int_equal(world_int(w, "SELECT count(*) FROM inbox_pdu WHERE text IS NULL"
+                                  " AND length(pdu) = 48"),
+                     1);
     assert_int_equal(world_int(w, "SELECT count(*) FROM outbox"), 1); /* the alarm's stays */
     assert_int_equal(world_int(w, "SELECT prio FROM outbox"), 0);
     assert_int_equal(world_int(w, "SELECT count(*) FROM outbox_part"), 1);
