@@ -397,7 +397,8 @@ static void write_change(struct duty *duty, const struct entry *entry, const str
         card_note(duty, card->id, NULL, "changed", by, before);
     replica_run(duty->replica,
                 "UPDATE card SET name = ?2, school_id = nullif(?3, ''), person_id = nullif(?4, ''),"
-                " ref_id = nullif(?5, ''), body = ?6, state = 'on',"
+                " ref_id = nullif(?5, ''), body = ?6,"
+                " state = iif(state = 'running', state, 'on'),"
                 " due_on = coalesce(nullif(?7, ''), due_on), at = nullif(?8, 0) WHERE id = ?1",
                 "sssssssi", card->id, entry->name, entry->school_id, entry->person_id,
                 entry->ref_id, buf_text(&entry->body), entry->due, entry->at);
@@ -502,19 +503,25 @@ static void note(const struct doing *doing, const char *what, const char *detail
     card_note(doing->duty, doing->card->id, NULL, what, doing->by.id, detail);
 }
 
+/* Of what the card says now: those of before its last change do not count. */
+#define SIGNED                                                                                     \
+    " FROM card_event WHERE card_id = ?1 AND what = 'signed' AND at >= coalesce("                  \
+    "(SELECT max(at) FROM card_event WHERE card_id = ?1 AND what = 'changed'), 0)"
+
+bool card_is_signed(struct duty *duty, const char *card_id)
+{
+    return replica_get_int(duty->replica, 0, "SELECT count(DISTINCT person_id)" SIGNED, "s",
+                           card_id) >= SIGNATURES;
+}
+
 static int act_sign(struct doing *doing)
 {
-    if (replica_get_int(doing->duty->replica, 0,
-                        "SELECT 1 FROM card_event WHERE card_id = ?1 AND what = 'signed'"
-                        " AND person_id = ?2",
-                        "ss", doing->card->id, doing->by.id) != 0)
+    if (replica_get_int(doing->duty->replica, 0, "SELECT 1" SIGNED " AND person_id = ?2", "ss",
+                        doing->card->id, doing->by.id) != 0)
         return err_set(doing->err, ERR_STATE, "%s has signed: somebody else has to",
                        doing->by.name);
     note(doing, "signed", NULL);
-    if (replica_get_int(doing->duty->replica, 0,
-                        "SELECT count(DISTINCT person_id) FROM card_event WHERE card_id = ?1"
-                        " AND what = 'signed'",
-                        "s", doing->card->id) >= SIGNATURES)
+    if (text_equal(doing->card->state, "on") && card_is_signed(doing->duty, doing->card->id))
         set_state(doing, "signed");
     return ERR_OK;
 }

@@ -346,6 +346,7 @@ int64_t neighbour_tick(struct duty *duty);
 /* school_id NULL: the card's own */
 void card_note(struct duty *duty, const char *card_id, const char *school_id, const char *what,
                const char *person_id, const char *detail);
+bool card_is_signed(struct duty *duty, const char *card_id); /* by two, as it is now */
 void plan_list(struct duty *duty, const struct incoming *in);
 void plan_start(struct duty *duty, const struct incoming *in);
 void plan_stop(struct duty *duty, const struct incoming *in);

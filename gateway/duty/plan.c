@@ -148,12 +148,7 @@ static void turn(struct duty *duty, const struct incoming *in, const struct plan
 /* Signed by both or not, it is as it was before it ran. */
 static const char *state_at_rest(struct duty *duty, const struct plan *plan)
 {
-    return replica_get_int(duty->replica, 0,
-                           "SELECT count(DISTINCT person_id) FROM card_event WHERE card_id = ?1"
-                           " AND what = 'signed'",
-                           "s", plan->id) >= 2
-               ? "signed"
-               : "on";
+    return card_is_signed(duty, plan->id) ? "signed" : "on";
 }
 
 void plan_start(struct duty *duty, const struct incoming *in)

@@ -164,6 +164,25 @@ static void a_plan_has_two_signatures_of_two_people(void **state)
     assert_int_equal(act(w, "{\"act\":\"sign\",\"code\":\"P7\",\"by\":\"L\"}"), ERR_NOT_FOUND);
 }
 
+/* What was signed is what was read: another text needs both signatures again. */
+static void a_changed_plan_is_signed_again(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(put(w, PLAN), ERR_OK);
+    assert_int_equal(act(w, "{\"act\":\"sign\",\"code\":\"P1\",\"by\":\"L\"}"), ERR_OK);
+    assert_int_equal(act(w, "{\"act\":\"sign\",\"code\":\"P1\",\"by\":\"V2\"}"), ERR_OK);
+    world_at(w, "2026-09-09", "09:00");
+    assert_int_equal(put(w, "{\"kind\":\"plan\",\"code\":\"P1\",\"school\":\"S17\",\"name\":"
+                            "\"大雪\",\"type\":\"疏导\","
+                            "\"steps\":\"先扫雪\",\"by\":\"L\"}"),
+                     ERR_OK);
+    assert_int_equal(world_int(w, "SELECT state = 'on' FROM card"), 1);
+    assert_int_equal(act(w, "{\"act\":\"sign\",\"code\":\"P1\",\"by\":\"L\"}"), ERR_OK);
+    assert_int_equal(world_int(w, "SELECT state = 'on' FROM card"), 1);
+    assert_int_equal(act(w, "{\"act\":\"sign\",\"code\":\"P1\",\"by\":\"V2\"}"), ERR_OK);
+    assert_int_equal(world_int(w, "SELECT state = 'signed' FROM card"), 1);
+}
+
 static void a_school_gets_the_set_up_of_another(void **state)
 {
     struct world *w = *state;
@@ -487,6 +506,7 @@ int main(void)
         TEST(a_count_is_a_number_of_the_month),
         TEST(a_plan_starts_by_the_code_that_was_sent),
         TEST(a_plan_has_two_signatures_of_two_people),
+        TEST(a_changed_plan_is_signed_again),
         TEST(a_school_gets_the_set_up_of_another),
         TEST(what_fails_an_inspection_is_an_issue),
         TEST(gear_is_given_out_and_looked_at),
