@@ -3,8 +3,9 @@
  * belongs to no school (the broker, a bridge to several schools) is an item at the desk only.
  *
  * Not before it has lasted: a device that is away for ten minutes has been restarted. Not at night
- * either, when gates are switched off. When it works again the issue is set to mended, for somebody
- * to look at; when it breaks again before anybody has, that is the same issue. */
+ * either, when gates are switched off, but for the broker: without it no alarm is heard. When it
+ * works again the issue is set to mended, for somebody to look at; when it breaks again before
+ * anybody has, that is the same issue. */
 #include "gateway/duty/internal.h"
 
 #include <stdio.h>
@@ -16,15 +17,18 @@ enum { REPAIRS_MAX = 512 }; /* more are not open at once */
 static const struct cause {
     const char *name, *zh, *en;
     int severity, minutes; /* how long before it is told */
+    bool any_hour;         /* at night, too */
 } causes[] = {
-    {"power", "停电，靠电池供电", "power cut, runs on batteries", 1, 2},
-    {"broker", "设备消息服务停了，设备都听不到", "the broker is down: no device is heard", 1, 5},
-    {"school", "全校设备离线，查网络和交换机", "all devices away: look at line and switch", 1, 15},
-    {"bridge", "网桥停了", "a bridge to devices is down", 1, 15},
-    {"silent", "设备离线", "device away", 2, 30},
-    {"flood", "设备消息过多", "device sends too much", 2, 10},
-    {"battery", "设备电量低", "battery low", 3, 0},
-    {"clock", "设备时钟不准", "clock is wrong", 3, 60},
+    {"power", "停电，靠电池供电", "power cut, runs on batteries", 1, 2, false},
+    {"broker", "设备消息服务停了，设备都听不到", "the broker is down: no device is heard", 1, 5,
+     true},
+    {"school", "全校设备离线，查网络和交换机", "all devices away: look at line and switch", 1, 15,
+     false},
+    {"bridge", "网桥停了", "a bridge to devices is down", 1, 15, false},
+    {"silent", "设备离线", "device away", 2, 30, false},
+    {"flood", "设备消息过多", "device sends too much", 2, 10, false},
+    {"battery", "设备电量低", "battery low", 3, 0, false},
+    {"clock", "设备时钟不准", "clock is wrong", 3, 60, false},
 };
 
 static const struct cause *cause_named(const char *name)
@@ -119,6 +123,8 @@ static int64_t tell_broken(struct duty *duty, const char *id)
     const struct cause *cause = cause_named(repair.cause);
     if (cause == NULL)
         return DUTY_NEVER;
+    if (!cause->any_hour && times_quiet(&duty->options.policy, duty->now_ms))
+        return times_after_quiet(&duty->options.policy, duty->now_ms);
     int64_t due = repair.since + cause->minutes * (int64_t)CALTIME_MINUTE_MS;
     if (due > duty->now_ms)
         return due;
@@ -160,8 +166,6 @@ int64_t repair_tick(struct duty *duty)
                                      " WHERE closed_at IS NOT NULL AND told_at > 0 LIMIT ?1");
     query_int(q, 1, REPAIRS_MAX);
     rows_each(duty, q, tell_mended);
-    if (times_quiet(&duty->options.policy, duty->now_ms))
-        return times_after_quiet(&duty->options.policy, duty->now_ms);
     q = replica_query(duty->replica, "SELECT CAST(id AS TEXT) FROM device_repair"
                                      " WHERE closed_at IS NULL AND told_at = 0 LIMIT ?1");
     query_int(q, 1, REPAIRS_MAX);

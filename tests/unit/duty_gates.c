@@ -172,6 +172,16 @@ static void repair_of_no_school(void **state)
 }
 
 /* A gate that is switched off in the evening is no repair. */
+/* Nobody would hear an intruder. */
+static void a_dead_broker_is_told_at_night(void **state)
+{
+    struct world *w = *state;
+    world_run(w, "2026-09-07", "22:00");
+    breaks(w, "broker", "broker");
+    world_run(w, "2026-09-07", "22:20");
+    assert_int_equal(world_int(w, "SELECT count(*) FROM desk_item"), 1);
+}
+
 static void repairs_wait_for_the_morning(void **state)
 {
     struct world *w = *state;
@@ -193,7 +203,7 @@ int main(void)
         TEST(leader_hears_of_a_crowd),      TEST(peak_without_guards),
         TEST(officer_says_what_it_is),      TEST(repair_becomes_an_issue),
         TEST(short_repairs_are_not_told),   TEST(repair_of_no_school),
-        TEST(repairs_wait_for_the_morning),
+        TEST(repairs_wait_for_the_morning), TEST(a_dead_broker_is_told_at_night),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
