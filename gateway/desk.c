@@ -44,7 +44,7 @@ static bool is_for_any_hour(const struct duty_message *message)
 static void port_send(void *ctx, const struct duty_message *message)
 {
     struct gateway *gateway = ctx;
-    if (radio_take_message(gateway, message))
+    if (radio_take_message(gateway, message) || message->air_only)
         return;
     struct outbox_message out = {.idem = message->idem,
                                  .phone = message->phone,
@@ -62,11 +62,11 @@ static void port_send(void *ctx, const struct duty_message *message)
         put_on_desk(gateway, message);
 }
 
-static void port_cancel(void *ctx, const char *ref_kind, const char *ref_id, const char *reason)
+static int port_cancel(void *ctx, const char *ref_kind, const char *ref_id, const char *reason)
 {
     struct gateway *gateway = ctx;
-    outbox_cancel(sms_outbox(gateway->sms), ref_kind, ref_id, reason);
     radio_cancel(gateway->radio, ref_kind, ref_id);
+    return outbox_cancel(sms_outbox(gateway->sms), ref_kind, ref_id, reason);
 }
 
 static void port_cancel_phone(void *ctx, const char *phone, const char *reason)

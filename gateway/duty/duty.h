@@ -33,6 +33,7 @@ struct duty_message {
     const char *ref_id;
     const char *text_id; /* template, e.g. "R1" */
     const char *air; /* the same where everybody can listen (air.h); NULL: not to be said there */
+    bool air_only;   /* by radio, not by SMS */
 };
 
 /* One call to one phone, which only rings. */
@@ -47,8 +48,8 @@ struct duty_call {
 struct duty_ports {
     void *ctx;
     void (*send)(void *ctx, const struct duty_message *message);
-    /* Messages of this reference that have not gone out yet never will. */
-    void (*cancel)(void *ctx, const char *ref_kind, const char *ref_id, const char *reason);
+    /* Messages of this reference that have not gone out yet never will. Returns how many texts. */
+    int (*cancel)(void *ctx, const char *ref_kind, const char *ref_id, const char *reason);
     /* The same for everything to this (sealed) phone, of whatever reference. */
     void (*cancel_phone)(void *ctx, const char *phone, const char *reason);
     /* Forget the bodies of messages from this phone; NULL when nobody keeps any. */

@@ -152,11 +152,13 @@ struct say {
     const char *ref_kind, *ref_id;
     int64_t prompt;  /* the question it puts; 0: none */
     const char *air; /* NULL: the text itself without names and numbers */
+    bool air_only;   /* by radio, where there is one, and not by SMS */
 };
 /* fields.signature is filled in here. idem: printf. */
 void say(struct duty *duty, const struct say *what, struct text_fields *fields, const char *idem,
          ...) ERR_PRINTF(4, 5);
-void say_cancel(struct duty *duty, const char *ref_kind, const char *ref_id, const char *reason);
+/* Returns how many texts will not go out now. */
+int say_cancel(struct duty *duty, const char *ref_kind, const char *ref_id, const char *reason);
 enum text_lang say_lang(const struct duty *duty, const char *lang);
 
 /* Words of a slot for the fields of a text. */
@@ -283,6 +285,8 @@ int64_t panic_tick(struct duty *duty);
 /* --- storm.c: many alarms at once --- */
 /* True: this phone has had enough of them; it is told of this alarm with others in a while. */
 bool storm_holds(struct duty *duty, const char *phone, const char *alarm_id, bool first_word);
+/* True: somebody who was told of this alarm gets its next copy with others. */
+bool storm_holds_any(struct duty *duty, const char *alarm_id);
 int64_t storm_tick(struct duty *duty);
 
 /* --- parents.c --- */

@@ -8,7 +8,7 @@
  * it. An alarm never ends by itself. A second press at the same place counts up the open alarm.
  *
  * With each copy the telephone rings too (ring.c). Who is told of many alarms at once gets what is
- * not the first word of one in a single text (storm.c).
+ * not the first word of one in a single text (storm.c); the radio says all of it.
  *
  * Nobody can be told: the duty room is told at once; without even that up to five of the
  * station; without anybody the one who calls is sent to 110 and the alarm stands on the desk. Newer
@@ -138,8 +138,6 @@ static void say_alarm(struct duty *duty, const struct alarm *alarm, const struct
                       enum text_id text, struct text_fields *fields, const char *ref)
 {
     bool first = text == text_of(alarm, 1) && text != TEXT_O2_INTRUDER;
-    if (storm_holds(duty, to->phone, alarm->id, first))
-        return;
     char air[AIR_LINE_SIZE];
     bool is_copy = text == text_of(alarm, 1) || text == text_of(alarm, 2);
     if (is_copy)
@@ -147,6 +145,7 @@ static void say_alarm(struct duty *duty, const struct alarm *alarm, const struct
     struct say what = {
         .text = text,
         .air = is_copy ? air : NULL,
+        .air_only = storm_holds(duty, to->phone, alarm->id, first),
         .phone = to->phone,
         .lang = to->lang,
         .prio = DUTY_PRIO_PANIC,
@@ -699,7 +698,8 @@ static void step_open(struct duty *duty, const struct alarm *alarm, int64_t star
     }
     last.all = all;
     if (due) {
-        say_cancel(duty, "alarm", alarm->id, "newer copy");
+        if (all && !storm_holds_any(duty, alarm->id)) /* what has no newer copy stays */
+            say_cancel(duty, "alarm", alarm->id, "newer copy");
         ring_stop(duty, alarm->id, false);
         copies(duty, alarm, &last);
         widen(duty, alarm, &last);

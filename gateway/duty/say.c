@@ -101,14 +101,16 @@ void say(struct duty *duty, const struct say *what, struct text_fields *fields, 
         .air = what->air != NULL ? what->air
                : has_air         ? air
                                  : NULL,
+        .air_only = what->air_only,
     };
     duty->ports.send(duty->ports.ctx, &message);
-    remember(duty, what);
+    if (!what->air_only)
+        remember(duty, what);
 }
 
-void say_cancel(struct duty *duty, const char *ref_kind, const char *ref_id, const char *reason)
+int say_cancel(struct duty *duty, const char *ref_kind, const char *ref_id, const char *reason)
 {
-    duty->ports.cancel(duty->ports.ctx, ref_kind, ref_id, reason);
+    return duty->ports.cancel(duty->ports.ctx, ref_kind, ref_id, reason);
 }
 
 struct text_fields slot_fields(const struct duty *duty, enum text_lang lang,

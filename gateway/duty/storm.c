@@ -45,6 +45,16 @@ bool storm_holds(struct duty *duty, const char *phone, const char *alarm_id, boo
     return true;
 }
 
+bool storm_holds_any(struct duty *duty, const char *alarm_id)
+{
+    return replica_get_int(duty->replica, 0,
+                           "SELECT count(*) FROM alarm_told t WHERE t.alarm_id = ?1"
+                           " AND t.role <> 'raiser' AND ?3 <= (SELECT count(*) FROM alarm_said s"
+                           " WHERE s.phone = t.phone AND s.at > ?2)",
+                           "sii", alarm_id, duty->now_ms - (int64_t)STORM_MS,
+                           (int64_t)STORM_MOST) > 0;
+}
+
 /* "4821 第二实验小学 待接手；4822 城南中学 李强出警": open ones first. */
 static int list_of(struct duty *duty, const char *phone, enum text_lang lang,
                    char ret[DUTY_LIST_SIZE])

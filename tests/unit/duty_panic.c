@@ -472,6 +472,47 @@ static void many_alarms_become_one_text(void **state)
     assert_int_equal(world_int(w, "SELECT count(*) FROM alarm_later"), 0);
 }
 
+static void press(struct world *w, int from, int count)
+{
+    for (int i = from; i < from + count; i++) {
+        char device[16];
+        snprintf(device, sizeof device, "SOS9%d", i);
+        world_event(w, device, "sos", NULL, w->cells.wall_ms);
+    }
+}
+
+/* Every first word waits for the modem while its newer copy is held. */
+static void a_held_copy_replaces_nothing(void **state)
+{
+    struct world *w = *state;
+    on_post(w);
+    w->no_modem_since = w->cells.wall_ms;
+    press(w, 0, 7);
+    ASSERT_SENT(w, "L", "O2_BUTTON", 7);
+    assert_int_equal(world_on_air(w, "L", "O2_BUTTON"), 7);
+    pass(w, 2);
+    ASSERT_SENT(w, "L", "O2_BUTTON_AGAIN", 0);
+    ASSERT_SENT(w, "L", "O2_BUTTON", 7);
+    assert_int_equal(world_on_air(w, "L", "O2_BUTTON"), 7);
+    assert_int_equal(world_on_air(w, "L", "O2_BUTTON_AGAIN"), 7); /* the radio says all of it */
+    pass(w, 30);
+    ASSERT_SENT(w, "L", "O2_BUTTON", 7);
+}
+
+/* Copies to the duty room alone replace nothing of anybody else. */
+static void the_room_takes_nobodys_copy(void **state)
+{
+    struct world *w = *state;
+    on_post(w);
+    w->no_modem_since = w->cells.wall_ms;
+    press(w, 0, 1);
+    pass(w, 7);
+    ASSERT_SENT(w, "L", "O2_BUTTON_AGAIN", 1);
+    pass(w, 3);
+    ASSERT_SENT(w, "Z", "O2_BUTTON_AGAIN", 1);
+    ASSERT_SENT(w, "L", "O2_BUTTON_AGAIN", 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -501,6 +542,8 @@ int main(void)
         TEST(volunteer_calls),
         TEST(a_question_is_no_panic),
         TEST(many_alarms_become_one_text),
+        TEST(a_held_copy_replaces_nothing),
+        TEST(the_room_takes_nobodys_copy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

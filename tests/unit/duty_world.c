@@ -24,6 +24,14 @@ static void send(void *ctx, const struct duty_message *m)
     assert_true(m->not_after_ms > w->cells.wall_ms);
     assert_true(m->not_before_ms < m->not_after_ms);
     assert_non_null(m->ref_id);
+    if (m->air != NULL)
+        replica_run(w->replica,
+                    "INSERT OR IGNORE INTO aired(idem, phone, text_id, ref_kind, ref_id, at)"
+                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                    "sssssi", m->idem, m->phone, m->text_id, m->ref_kind, m->ref_id,
+                    w->cells.wall_ms);
+    if (m->air_only)
+        return;
     replica_run(w->replica,
                 "INSERT OR IGNORE INTO sent(idem, phone, text, prio, not_before, not_after,"
                 " ref_kind, ref_id, text_id, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
@@ -32,14 +40,18 @@ static void send(void *ctx, const struct duty_message *m)
 }
 
 /* As an outbox with a modem at hand does: only what waits for its time can still be cancelled. */
-static void cancel(void *ctx, const char *ref_kind, const char *ref_id, const char *reason)
+static int cancel(void *ctx, const char *ref_kind, const char *ref_id, const char *reason)
 {
     struct world *w = ctx;
     assert_non_null(reason);
+    int64_t since = w->no_modem_since > 0 ? w->no_modem_since : INT64_MAX;
     replica_run(w->replica,
-                "UPDATE sent SET cancelled = 1 WHERE ref_kind = ?1 AND ref_id = ?2"
-                " AND not_before > ?3",
-                "ssi", ref_kind, ref_id, w->cells.wall_ms);
+                "UPDATE aired SET cancelled = 1 WHERE ref_kind = ?1 AND ref_id = ?2 AND at >= ?3",
+                "ssi", ref_kind, ref_id, since);
+    return (int)replica_run(w->replica,
+                            "UPDATE sent SET cancelled = 1 WHERE ref_kind = ?1 AND ref_id = ?2"
+                            " AND (not_before > ?3 OR at >= ?4) AND NOT cancelled",
+                            "ssii", ref_kind, ref_id, w->cells.wall_ms, since);
 }
 
 static void cancel_phone(void *ctx, const char *phone, const char *reason)
@@ -184,6 +196,8 @@ int world_setup(void **state)
         fail_msg("%s", err.text);
     world_sql(w, "CREATE TABLE sent(seq INTEGER PRIMARY KEY, idem TEXT UNIQUE, phone, text, prio,"
                  " not_before, not_after, ref_kind, ref_id, text_id, at, cancelled DEFAULT 0)");
+    world_sql(w, "CREATE TABLE aired(idem UNIQUE, phone, text_id, ref_kind, ref_id, at,"
+                 " cancelled DEFAULT 0)");
     world_sql(w, "CREATE TABLE erased(phone)");
     world_sql(w, "CREATE TABLE rung(idem UNIQUE, phone, ref_id, ring_ms, state)");
     world_restart(w);
@@ -419,6 +433,16 @@ int world_count(struct world *w, const char *to, const char *text_id)
     return (int)replica_get_int(w->replica, 0,
                                 "SELECT count(*) FROM sent WHERE phone = seal_phone(?1)"
                                 " AND (?2 = '' OR text_id = ?2) AND NOT cancelled",
+                                "ss", number, text_id);
+}
+
+int world_on_air(struct world *w, const char *to, const char *text_id)
+{
+    char number[32];
+    phone_of(to, number);
+    return (int)replica_get_int(w->replica, 0,
+                                "SELECT count(*) FROM aired WHERE phone = seal_phone(?1)"
+                                " AND text_id = ?2 AND NOT cancelled",
                                 "ss", number, text_id);
 }
 

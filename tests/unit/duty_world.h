@@ -22,8 +22,9 @@ struct world {
     struct seal *seal;
     struct replica *replica;
     struct duty duty;
-    int texts; /* so far, for their ids */
-    int reach; /* messages that the SIMs can send in time */
+    int texts;              /* so far, for their ids */
+    int64_t no_modem_since; /* what was said from then on has not gone out; 0: all has */
+    int reach;              /* messages that the SIMs can send in time */
 };
 
 /* cmocka's setup and teardown: *state is a struct world at 2026-09-07 (Monday) 12:00.
@@ -70,6 +71,8 @@ int world_count(struct world *w, const char *to, const char *text_id);
 int world_total(struct world *w);
 /* The newest of them; "" when there is none. Valid until the next call. */
 const char *world_last(struct world *w, const char *to, const char *text_id);
+/* The same of what goes by radio, to whoever has one. */
+int world_on_air(struct world *w, const char *to, const char *text_id);
 /* The 4 digits of the newest such text. */
 const char *world_code(struct world *w, const char *to, const char *text_id);
 const char *world_state(struct world *w, const char *assignment);
