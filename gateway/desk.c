@@ -34,7 +34,8 @@ static void put_on_desk(struct gateway *gateway, const struct duty_message *mess
 /* What somebody waits for, or has to act on today. */
 static bool is_for_any_hour(const struct duty_message *message)
 {
-    static const char *const kinds[] = {"answer", "gap", "offer", "alarm_news", "plan"};
+    static const char *const kinds[] = {"answer",     "gap",          "offer",
+                                        "alarm_news", "alarm_bundle", "plan"};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         if (text_equal(message->ref_kind, kinds[i]))
             return true;

@@ -3,10 +3,15 @@
  * help is never held back, nor is an answer; what is held is a repetition, an intruder's device, or
  * news (who goes, what is over). The text says of each alarm how it stands when the text is
  * written, so that it is never behind. An alarm that was closed meanwhile is in it too: whoever was
- * told of it has to know. */
+ * told of it has to know.
+ *
+ * A bundle shows what fits one text, oldest open alarm first; the rest follows a minute later. One
+ * that has not gone out (a modem that was away) is replaced by the next, which shows its alarms as
+ * they are then. */
 #include "gateway/duty/internal.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
@@ -15,7 +20,9 @@ enum {
     STORM_MS = 10 * CALTIME_MINUTE_MS,
     STORM_MOST = 6,
     BUNDLE_MS = 2 * CALTIME_MINUTE_MS,
-    BUNDLE_LIST = 8, /* more do not fit the text */
+    MORE_MS = CALTIME_MINUTE_MS,
+    BUNDLE_LIST = 12, /* more do not fit a text in either language */
+    ITEM_SIZE = 160,
     OF_USE_MS = 60 * CALTIME_MINUTE_MS,
 };
 
@@ -55,58 +62,117 @@ bool storm_holds_any(struct duty *duty, const char *alarm_id)
                            (int64_t)STORM_MOST) > 0;
 }
 
-/* "4821 第二实验小学 待接手；4822 城南中学 李强出警": open ones first. */
-static int list_of(struct duty *duty, const char *phone, enum text_lang lang,
-                   char ret[DUTY_LIST_SIZE])
+/* --- the bundle --- */
+
+struct bundle {
+    const char *phone;
+    enum text_lang lang;
+    struct text_fields fields;
+    char list[DUTY_LIST_SIZE];
+};
+
+/* "4822 城南中学 李强出警" */
+static bool item_of(struct duty *duty, enum text_lang lang, const char *alarm_id,
+                    char ret[ITEM_SIZE])
 {
     static const char *const words[TEXT_LANG_COUNT][3] = {{"待接手", "出警", "已解除"},
                                                           {"open", "goes", "over"}};
     struct query *q = replica_query(
         duty->replica,
-        "SELECT a.code, coalesce(nullif(s.short, ''), s.name, nullif(d.name, ''), a.device_id, ''),"
-        " a.state, coalesce(p.name, '') FROM alarm_later l JOIN alarm a ON a.id = l.alarm_id"
+        "SELECT a.code, substr(coalesce(nullif(s.short, ''), s.name, nullif(d.name, ''),"
+        " a.device_id, ''), 1, ?2), substr(coalesce(p.name, ''), 1, ?3),"
+        " CASE a.state WHEN 'open' THEN 0 WHEN 'acked' THEN 1 ELSE 2 END FROM alarm a"
         " LEFT JOIN school s ON s.id = a.school_id LEFT JOIN device d ON d.id = a.device_id"
-        " LEFT JOIN person p ON p.id = a.acked_by WHERE l.phone = ?1"
-        " ORDER BY a.state = 'open' DESC, a.state = 'acked' DESC, a.raised_at DESC LIMIT ?2");
-    query_text(q, 1, phone);
-    query_int(q, 2, BUNDLE_LIST);
-    size_t used = 0;
-    int count = 0;
-    ret[0] = '\0';
-    while (used + 3 * DUTY_NAME_SIZE < DUTY_LIST_SIZE && query_row(q)) {
-        bool open = text_equal(query_get_text(q, 2), "open");
-        bool acked = text_equal(query_get_text(q, 2), "acked");
-        used += (size_t)snprintf(ret + used, DUTY_LIST_SIZE - used, "%s%s %.90s %.60s%s",
-                                 count > 0 ? "；" : "", query_get_text(q, 0), query_get_text(q, 1),
-                                 acked ? query_get_text(q, 3) : "",
-                                 words[lang][open    ? 0
-                                             : acked ? 1
-                                                     : 2]);
-        count++;
+        " LEFT JOIN person p ON p.id = a.acked_by WHERE a.id = ?1");
+    query_text(q, 1, alarm_id);
+    query_int(q, 2, TEXT_SCHOOL_CHARS);
+    query_int(q, 3, TEXT_PERSON_CHARS);
+    bool found = query_row(q);
+    if (found) {
+        int64_t state = query_get_int(q, 3);
+        snprintf(ret, ITEM_SIZE, "%s %s %s%s", query_get_text(q, 0), query_get_text(q, 1),
+                 state == 1 ? query_get_text(q, 2) : "", words[lang][state]);
     }
     query_done(q);
-    return count;
+    return found;
+}
+
+/* False: no room is left. The first is shown whatever its length. */
+static bool add(struct duty *duty, struct bundle *bundle, const char *alarm_id)
+{
+    char item[ITEM_SIZE];
+    size_t used = strlen(bundle->list);
+    bool found = item_of(duty, bundle->lang, alarm_id, item);
+    if (found)
+        snprintf(bundle->list + used, sizeof bundle->list - used, "%s%s", used > 0 ? "；" : "",
+                 item);
+    if (found && used > 0 && !text_list_fits(TEXT_O2_BUNDLE, bundle->lang, &bundle->fields)) {
+        bundle->list[used] = '\0';
+        return false;
+    }
+    replica_run(duty->replica, "DELETE FROM alarm_later WHERE phone = ?1 AND alarm_id = ?2", "ss",
+                bundle->phone, alarm_id);
+    if (found)
+        replica_run(duty->replica,
+                    "INSERT OR IGNORE INTO alarm_bundle(phone, alarm_id, at) VALUES (?1, ?2, ?3)",
+                    "ssi", bundle->phone, alarm_id, duty->now_ms);
+    return true;
+}
+
+static void fill(struct duty *duty, struct bundle *bundle)
+{
+    struct ids ids;
+    struct query *q = replica_query(
+        duty->replica, "SELECT l.alarm_id FROM alarm_later l LEFT JOIN alarm a ON a.id = l.alarm_id"
+                       " WHERE l.phone = ?1 ORDER BY a.state = 'open' DESC, a.state = 'acked' DESC,"
+                       " a.raised_at, a.id LIMIT ?2");
+    query_text(q, 1, bundle->phone);
+    query_int(q, 2, BUNDLE_LIST);
+    ids_collect(q, &ids);
+    for (int i = 0; i < ids.count && add(duty, bundle, ids.at[i]);)
+        i++;
+    ids_free(&ids);
+}
+
+/* The bundle before this one; what it shows waits again when it has not gone out. Returns when what
+ * does not fit now is due. */
+static int64_t replace(struct duty *duty, const char *phone)
+{
+    bool unsent = say_cancel(duty, "alarm_bundle", phone, "newer bundle") > 0;
+    if (unsent)
+        replica_run(duty->replica,
+                    "INSERT OR IGNORE INTO alarm_later(phone, alarm_id, due_at)"
+                    " SELECT phone, alarm_id, ?2 FROM alarm_bundle WHERE phone = ?1",
+                    "si", phone, duty->now_ms);
+    replica_run(duty->replica, "DELETE FROM alarm_bundle WHERE phone = ?1", "s", phone);
+    return duty->now_ms + (int64_t)(unsent ? BUNDLE_MS : MORE_MS);
 }
 
 static void tell(struct duty *duty, const char *phone)
 {
-    char list[DUTY_LIST_SIZE], lang[8] = "";
+    char lang[8] = "";
     replica_get_text(duty->replica, lang, sizeof lang,
                      "SELECT coalesce(lang, '') FROM person WHERE phone = ?1 LIMIT 1", "s", phone);
-    struct text_fields fields = {.list = list};
-    list_of(duty, phone, say_lang(duty, lang), list);
-    fields.count = (int)replica_get_int(
+    struct bundle bundle = {.phone = phone, .lang = say_lang(duty, lang)};
+    int64_t more_at = replace(duty, phone);
+    bundle.fields.list = bundle.list;
+    bundle.fields.signature = duty->options.signature;
+    bundle.fields.count = (int)replica_get_int(
         duty->replica, 0, "SELECT count(*) FROM alarm_later WHERE phone = ?1", "s", phone);
+    fill(duty, &bundle);
+    replica_run(duty->replica, "UPDATE alarm_later SET due_at = ?2 WHERE phone = ?1", "si", phone,
+                more_at);
+    if (bundle.list[0] == '\0')
+        return;
     struct say what = {.text = TEXT_O2_BUNDLE,
                        .phone = phone,
                        .lang = lang,
                        .prio = DUTY_PRIO_PANIC,
                        .not_after = duty->now_ms + OF_USE_MS,
-                       .ref_kind = "alarm_news",
+                       .ref_kind = "alarm_bundle",
                        .ref_id = phone};
-    say(duty, &what, &fields, "O2B:%lld:%s", (long long)duty->now_ms, phone);
-    log_warn("duty.storm", "alarms=%d", fields.count);
-    replica_run(duty->replica, "DELETE FROM alarm_later WHERE phone = ?1", "s", phone);
+    say(duty, &what, &bundle.fields, "O2B:%lld:%s", (long long)duty->now_ms, phone);
+    log_warn("duty.storm", "alarms=%d", bundle.fields.count);
     note(duty, phone);
 }
 

@@ -72,6 +72,7 @@ struct writer {
     char out[LIMIT_SMS_TEXT_BYTES];
     size_t size;
     int list_room; /* units for {list} */
+    bool list_cut;
 };
 
 static void put(struct writer *writer, const char *text, size_t size)
@@ -187,7 +188,8 @@ static void put_list(struct writer *writer, const char *text)
     const char *more = writer->lang == TEXT_ZH ? "…" : "..";
     int room = writer->list_room < 0 ? 0 : writer->list_room;
     size_t all = strlen(text);
-    if (text_utf16_units(text) <= room) {
+    writer->list_cut = text_utf16_units(text) > room;
+    if (!writer->list_cut) {
         put(writer, text, all);
         return;
     }
@@ -263,8 +265,8 @@ static void write_all(struct writer *writer, const char *template)
     }
 }
 
-int text_render(enum text_id id, enum text_lang lang, const struct text_fields *fields, char *ret,
-                size_t size)
+static struct writer write_text(enum text_id id, enum text_lang lang,
+                                const struct text_fields *fields)
 {
     assert(id < TEXT_COUNT && lang < TEXT_LANG_COUNT);
     struct writer writer = {.lang = lang, .fields = fields};
@@ -277,6 +279,18 @@ int text_render(enum text_id id, enum text_lang lang, const struct text_fields *
         writer.list_room = all - (text_utf16_units(writer.out) - mark);
         write_all(&writer, template);
     }
+    return writer;
+}
+
+bool text_list_fits(enum text_id id, enum text_lang lang, const struct text_fields *fields)
+{
+    return !write_text(id, lang, fields).list_cut;
+}
+
+int text_render(enum text_id id, enum text_lang lang, const struct text_fields *fields, char *ret,
+                size_t size)
+{
+    struct writer writer = write_text(id, lang, fields);
     return text_copy_utf8(ret, size, writer.out, writer.size) ? ERR_OK : ERR_LIMIT;
 }
 

@@ -70,6 +70,9 @@ struct text_fields {
 int text_render(enum text_id id, enum text_lang lang, const struct text_fields *fields, char *ret,
                 size_t size);
 
+/* False: the text shows the list cut. */
+bool text_list_fits(enum text_id id, enum text_lang lang, const struct text_fields *fields);
+
 /* "zh-CN", "zh" and NULL give TEXT_ZH; "en" and "en-*" TEXT_EN. */
 enum text_lang text_lang_of(const char *tag);
 

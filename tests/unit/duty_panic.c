@@ -513,6 +513,57 @@ static void the_room_takes_nobodys_copy(void **state)
     ASSERT_SENT(w, "L", "O2_BUTTON_AGAIN", 1);
 }
 
+/* How many different alarms L's bundles show. */
+static int64_t shown(struct world *w)
+{
+    return world_int(w, "SELECT count(*) FROM alarm a WHERE EXISTS (SELECT 1 FROM sent s"
+                        " WHERE s.text_id = 'O2_BUNDLE' AND NOT s.cancelled AND instr(s.text,"
+                        " a.code || ' ') AND s.phone = (SELECT phone FROM person WHERE id = 'L'))");
+}
+
+static void a_bundle_shows_what_it_ends(void **state)
+{
+    struct world *w = *state;
+    on_post(w);
+    press(w, 0, 8);
+    pass(w, 4);
+    ASSERT_SENT(w, "L", "O2_BUNDLE", 1);
+    const char *bundle = world_last(w, "L", "O2_BUNDLE");
+    char oldest[8] = "";
+    replica_get_text(w->replica, oldest, sizeof oldest,
+                     "SELECT code FROM alarm ORDER BY raised_at, id LIMIT 1", "");
+    assert_non_null(strstr(bundle, oldest));
+    assert_null(strstr(bundle, "…"));
+    assert_in_range(shown(w), 2, 4);
+    pass(w, 3);
+    assert_int_equal(shown(w), 8);
+    pass(w, 30);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM alarm_later"), 0);
+}
+
+static void a_bundle_replaces_the_one_unsent(void **state)
+{
+    struct world *w = *state;
+    on_post(w);
+    press(w, 0, 8);
+    w->no_modem_since = w->cells.wall_ms + 1;
+    pass(w, 4);
+    ASSERT_SENT(w, "L", "O2_BUNDLE", 1);
+    char code[8] = "", body[64];
+    replica_get_text(w->replica, code, sizeof code,
+                     "SELECT code FROM alarm ORDER BY raised_at, id LIMIT 1", "");
+    snprintf(body, sizeof body, "%s 待接手", code);
+    assert_non_null(strstr(world_last(w, "L", "O2_BUNDLE"), code));
+    text_code(w, "L", "出警", code);
+    pass(w, 6);
+    ASSERT_SENT(w, "L", "O2_BUNDLE", 1);
+    assert_null(strstr(world_last(w, "L", "O2_BUNDLE"), body));
+    w->no_modem_since = 0; /* it goes, and so does the rest */
+    pass(w, 15);
+    assert_int_equal(shown(w), 8);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM alarm_later"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -544,6 +595,8 @@ int main(void)
         TEST(many_alarms_become_one_text),
         TEST(a_held_copy_replaces_nothing),
         TEST(the_room_takes_nobodys_copy),
+        TEST(a_bundle_shows_what_it_ends),
+        TEST(a_bundle_replaces_the_one_unsent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
