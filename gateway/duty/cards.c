@@ -449,6 +449,18 @@ static void write_entry(struct duty *duty, const struct json *order, const struc
     }
 }
 
+/* Texts from a box get no answer, so its number is nobody's. */
+static int check_box(struct duty *duty, const struct card_kind *kind, const char *phone,
+                     struct err *err)
+{
+    struct person person;
+    if (phone == NULL || !text_equal(kind->name, "neighbour") ||
+        !person_by_phone(duty, phone, &person))
+        return ERR_OK;
+    return err_set(err, ERR_STATE, "phone= is the number of that station's box, not of %s",
+                   person.name);
+}
+
 int card_put(struct duty *duty, const struct json *order, const struct card_phones *phones,
              char ret_code[CARD_CODE_SIZE], struct err *err)
 {
@@ -469,6 +481,8 @@ int card_put(struct duty *duty, const struct json *order, const struct card_phon
                        kind);
     buf_init(&entry.body, BODY_BYTES);
     code = check_entry(duty, order, &entry, err);
+    if (code == ERR_OK)
+        code = check_box(duty, entry.kind, phones->phone, err);
     if (code == ERR_OK) {
         write_entry(duty, order, &entry, &card, is_new, by.id);
         snprintf(leader, sizeof leader, "%.80s:leader", card.id);

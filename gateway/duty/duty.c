@@ -174,12 +174,13 @@ static void take_text(struct duty *duty, const struct duty_text_in *text)
 {
     if (!step_once(duty, duty->now_ms + DUTY_KEEP_MS, "text:%s", text->id))
         return;
-    if (neighbour_heard(duty, text->phone))
-        return;
-    drill_heard(duty, text->phone);
     struct incoming in = {.text = text};
     in.known = text->person_id != NULL ? person_load(duty, text->person_id, &in.person)
                                        : person_by_phone(duty, text->phone, &in.person);
+    /* a person whose number was entered as a box's by mistake is still heard */
+    if (!in.known && neighbour_heard(duty, text->phone))
+        return;
+    drill_heard(duty, text->phone);
     in.role = in.known ? person_role(duty, &in.person) : stranger_role(duty, text->phone);
     in.lang = say_lang(duty, in.known ? in.person.lang : NULL);
     struct recognise_context context = context_of(duty, &in);

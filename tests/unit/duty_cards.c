@@ -455,6 +455,20 @@ static void a_number_that_stopped_does_not_come_back_with_a_list(void **state)
     ASSERT_SENT(w, PHONE, "R3_SILENT", 0);
 }
 
+static void a_neighbours_box_is_nobodys_phone(void **state)
+{
+    struct world *w = *state;
+    char phone[LIMIT_SEALED_PHONE_BYTES + 1];
+    assert_true(replica_get_text(w->replica, phone, sizeof phone,
+                                 "SELECT phone FROM person WHERE id = 'O1'", ""));
+    struct card_phones phones = {phone, NULL};
+    const char *order = "{\"kind\":\"neighbour\",\"name\":\"城西派出所\",\"by\":\"L\"}";
+    assert_int_equal(put_with(w, order, &phones), ERR_STATE);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM card"), 0);
+    phones = (struct card_phones){"sealed box", phone}; /* as the leader's it is right */
+    assert_int_equal(put_with(w, order, &phones), ERR_OK);
+}
+
 /* --- what is kept --- */
 
 static void rows_go_when_their_time_is_over(void **state)
@@ -518,6 +532,7 @@ int main(void)
         TEST(a_volunteer_is_asked_after_two_people_agreed),
         TEST(without_an_answer_the_number_is_gone),
         TEST(a_number_that_stopped_does_not_come_back_with_a_list),
+        TEST(a_neighbours_box_is_nobodys_phone),
         TEST(rows_go_when_their_time_is_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -195,6 +195,16 @@ static void a_neighbour_that_speaks_is_well_and_gets_no_answer(void **state)
     ASSERT_SENT(w, "+8610100000002", "W1_NEIGHBOUR", 0);
 }
 
+static void a_person_is_no_machine(void **state)
+{
+    struct world *w = *state;
+    neighbour(w);
+    world_sql(w, "UPDATE card_phone SET phone = (SELECT phone FROM person WHERE id = 'O1')"
+                 " WHERE card_id = 'n1'"); /* a slip of who entered it */
+    world_text(w, "O1", "报警");
+    ASSERT_SENT(w, "L", "O2_PANIC", 1);
+}
+
 static void no_watch_on_days_off_nor_after_an_outage(void **state)
 {
     struct world *w = *state;
@@ -287,6 +297,7 @@ int main(void)
         TEST(a_week_without_duties_has_no_drill),
         TEST(a_silent_neighbour_is_told_of),
         TEST(a_neighbour_that_speaks_is_well_and_gets_no_answer),
+        TEST(a_person_is_no_machine),
         TEST(no_watch_on_days_off_nor_after_an_outage),
         TEST(gaps_of_a_peak_are_told_in_one_digest),
         TEST(the_paper_roll_in_one_go),
