@@ -7,8 +7,9 @@
  * answered the question of 订阅; the last backup that holds it goes fourteen days later. An
  * officer's 退订 goes to a person: alarms and duties are the job.
  *
- * Of a number that is forgotten after 退订 a keyed hash is left (table stopped): when the next list
- * brings it back, a trigger puts it among those who want no texts before anything is said.
+ * Of a number that is forgotten after 退订, or that said no to C1 (enlist.c), a keyed hash is left
+ * (table stopped): when the next list brings it back, a trigger puts it among those who want no
+ * texts before anything is said.
  */
 #include "gateway/duty/internal.h"
 
@@ -181,17 +182,12 @@ void consent_subscribe(struct duty *duty, const struct incoming *in)
 
 bool consent_confirm(struct duty *duty, const struct incoming *in)
 {
-    char school[DUTY_ID_SIZE], name[DUTY_NAME_SIZE] = "";
-    if (!replica_get_text(duty->replica, school, sizeof school,
-                          "SELECT p.ref_id FROM phone_last l JOIN prompt p ON p.id = l.prompt_id"
-                          " WHERE l.phone = ?1 AND p.kind = 'subscribe' AND p.answered_at IS NULL"
-                          " AND p.expires_at > ?2",
-                          "si", in->text->phone, duty->now_ms))
+    char name[DUTY_NAME_SIZE] = "";
+    struct question question;
+    if (!question_answered(duty, in, "subscribe", &question))
         return false;
-    replica_run(duty->replica,
-                "UPDATE prompt SET answer = '1', answered_at = ?3 WHERE phone = ?1"
-                " AND kind = 'subscribe' AND ref_id = ?2",
-                "ssi", in->text->phone, school, duty->now_ms);
+    const char *school = question.ref_id;
+    question_mark(duty, &question, "1");
     replica_run(duty->replica,
                 "INSERT OR IGNORE INTO subscription(phone, school_id, since) VALUES (?1, ?2, ?3)",
                 "ssi", in->text->phone, school, duty->now_ms);

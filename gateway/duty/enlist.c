@@ -132,47 +132,53 @@ int enlist_decide(struct duty *duty, const char *id, const char *by, bool approv
     return ERR_OK;
 }
 
-static bool asked_last(struct duty *duty, const char *phone, char ret[DUTY_ID_SIZE])
-{
-    return replica_get_text(duty->replica, ret, DUTY_ID_SIZE,
-                            "SELECT p.ref_id FROM phone_last l JOIN prompt p ON p.id = l.prompt_id"
-                            " WHERE l.phone = ?1 AND p.kind = 'enlist' AND p.answered_at IS NULL"
-                            " AND p.expires_at > ?2",
-                            "si", phone, duty->now_ms);
-}
-
-static void close_prompt(struct duty *duty, const struct incoming *in, const char *id,
-                         const char *what)
-{
-    replica_run(duty->replica,
-                "UPDATE prompt SET answer = ?3, answered_at = ?4 WHERE phone = ?1"
-                " AND kind = 'enlist' AND ref_id = ?2",
-                "sssi", in->text->phone, id, what, duty->now_ms);
-}
-
+/* A yes that is repeated or taken back is welcomed again: C2 says how to stop. A digit after a no
+ * may be about a duty: with its code it is. */
 bool enlist_confirm(struct duty *duty, const struct incoming *in)
 {
-    char id[DUTY_ID_SIZE];
+    struct question question;
     struct text_fields none = {0};
-    if (!asked_last(duty, in->text->phone, id))
+    if (!question_answered(duty, in, "enlist", &question))
         return false;
-    close_prompt(duty, in, id, "1");
-    replica_run(duty->replica,
-                "UPDATE enlist SET state = 'consented', consented_at = ?2, consent_text = ?3"
-                " WHERE id = ?1",
-                "sis", id, duty->now_ms, in->text->id);
-    log_info("duty.consent", "entry=%s text=%s", id, in->text->id);
-    answer(duty, in, TEXT_C2_WELCOME, &none);
+    if (question.answer[0] == '\0') {
+        question_mark(duty, &question, "1");
+        replica_run(duty->replica,
+                    "UPDATE enlist SET state = 'consented', consented_at = ?2, consent_text = ?3"
+                    " WHERE id = ?1",
+                    "sis", question.ref_id, duty->now_ms, in->text->id);
+        replica_run(duty->replica, "DELETE FROM stopped WHERE hash = phone_hash(?1)", "s",
+                    in->text->phone);
+        log_info("duty.consent", "entry=%s text=%s", question.ref_id, in->text->id);
+    }
+    if (!text_equal(question.answer, "2"))
+        answer_asking(duty, in, TEXT_C2_WELCOME, &none, question.id);
+    else if (in->known && answer_open(duty, in) > 0)
+        answer_list_codes(duty, in);
     return true;
+}
+
+/* Nobody asks this number again. Who is on the list, or agreed elsewhere, said no to one school
+ * only: the hash would silence what was agreed to. */
+static void remember_no(struct duty *duty, const struct incoming *in)
+{
+    if (!in->known)
+        replica_run(duty->replica,
+                    "INSERT INTO stopped(hash, at) SELECT phone_hash(?1), ?2 WHERE NOT EXISTS"
+                    " (SELECT 1 FROM enlist WHERE phone = ?1 AND state = 'consented')"
+                    " ON CONFLICT DO NOTHING",
+                    "si", in->text->phone, duty->now_ms);
 }
 
 /* Not answered, because who says no wants no more texts. */
 bool enlist_decline(struct duty *duty, const struct incoming *in)
 {
-    char id[DUTY_ID_SIZE];
-    if (!asked_last(duty, in->text->phone, id))
+    struct question question;
+    if (!question_answered(duty, in, "enlist", &question))
         return false;
-    close_prompt(duty, in, id, "2");
-    replica_run(duty->replica, "DELETE FROM enlist WHERE id = ?1", "s", id);
+    if (question.answer[0] != '\0')
+        return enlist_confirm(duty, in); /* said before */
+    question_mark(duty, &question, "2");
+    replica_run(duty->replica, "DELETE FROM enlist WHERE id = ?1", "s", question.ref_id);
+    remember_no(duty, in);
     return true;
 }

@@ -81,30 +81,6 @@ int64_t evening_tick(struct duty *duty)
 
 /* --- the answer --- */
 
-/* The question that the code names, else the one that was the last thing said to this phone. */
-static bool evening_asked(struct duty *duty, const struct incoming *in, char ret[DUTY_ID_SIZE])
-{
-    if (in->command.code[0] != '\0')
-        return replica_get_text(duty->replica, ret, DUTY_ID_SIZE,
-                                "SELECT ref_id FROM prompt WHERE phone = ?1 AND kind = 'evening'"
-                                " AND code = ?2 AND expires_at > ?3",
-                                "ssi", in->text->phone, in->command.code, duty->now_ms);
-    return replica_get_text(duty->replica, ret, DUTY_ID_SIZE,
-                            "SELECT p.ref_id FROM phone_last l JOIN prompt p ON p.id = l.prompt_id"
-                            " WHERE l.phone = ?1 AND p.kind = 'evening' AND p.answered_at IS NULL"
-                            " AND p.expires_at > ?2",
-                            "si", in->text->phone, duty->now_ms);
-}
-
-static void mark_answered(struct duty *duty, const struct incoming *in, const char *date,
-                          const char *what)
-{
-    replica_run(duty->replica,
-                "UPDATE prompt SET answer = ?3, answered_at = ?4 WHERE phone = ?1"
-                " AND kind = 'evening' AND ref_id = ?2",
-                "sssi", in->text->phone, date, what, duty->now_ms);
-}
-
 /* Duties of the shift that were given back and that nobody has taken since, newest first. */
 static void given_back(struct duty *duty, const char *shift_id, struct ids *ret)
 {
@@ -161,30 +137,59 @@ static bool is_tomorrow(struct duty *duty, const char *date)
     return text_equal(date, tomorrow);
 }
 
+/* What was said to the former answer, with the numbers of now. */
+static void tell_again(struct duty *duty, const struct incoming *in, const struct question *former)
+{
+    struct text_fields fields = {0};
+    int shifts;
+    if (text_equal(former->answer, "2")) {
+        answer_asking(duty, in, TEXT_E4_OWN, &fields, former->id);
+        return;
+    }
+    count_tomorrow(duty, &shifts, &fields.need);
+    fields.count = (int)replica_get_int(
+        duty->replica, 0,
+        "SELECT count(*) FROM offer_ask k JOIN offer o ON o.id = k.offer_id JOIN shift s"
+        " ON s.id = o.shift_id WHERE s.start_at >= ?1 AND s.start_at < ?2 AND o.state = 'open'",
+        "ii", caltime_midnight(duty->now_ms, 1), caltime_midnight(duty->now_ms, 2));
+    answer_asking(duty, in, TEXT_E4_FILLING, &fields, former->id);
+}
+
+static void take_first(struct duty *duty, const struct incoming *in,
+                       const struct question *question, bool fill)
+{
+    struct text_fields fields = {0};
+    question_mark(duty, question, fill ? "1" : "2");
+    if (fill) {
+        fill_all(duty, &fields);
+        log_info("duty.evening", "date=%s shifts=%d asked=%d", question->ref_id, fields.need,
+                 fields.count);
+    }
+    answer_asking(duty, in, fill ? TEXT_E4_FILLING : TEXT_E4_OWN, &fields, question->id);
+}
+
+/* The first answer counts; one after it is not about the leader's own duty, so it goes no further.
+ */
+static bool take_answer(struct duty *duty, const struct incoming *in, bool fill)
+{
+    struct question question;
+    if (!question_answered(duty, in, "evening", &question))
+        return false;
+    if (!is_tomorrow(duty, question.ref_id))
+        gap_list(duty, in); /* the morning has come: 缺 and 派 are for that */
+    else if (question.answer[0] == '\0')
+        take_first(duty, in, &question, fill);
+    else
+        tell_again(duty, in, &question);
+    return true;
+}
+
 bool evening_confirm(struct duty *duty, const struct incoming *in)
 {
-    char date[DUTY_ID_SIZE];
-    struct text_fields fields = {0};
-    if (!evening_asked(duty, in, date))
-        return false;
-    if (!is_tomorrow(duty, date)) { /* the morning has come: 缺 and 派 are for that */
-        gap_list(duty, in);
-        return true;
-    }
-    mark_answered(duty, in, date, "1");
-    fill_all(duty, &fields);
-    log_info("duty.evening", "date=%s shifts=%d asked=%d", date, fields.need, fields.count);
-    answer(duty, in, TEXT_E4_FILLING, &fields);
-    return true;
+    return take_answer(duty, in, true);
 }
 
 bool evening_decline(struct duty *duty, const struct incoming *in)
 {
-    char date[DUTY_ID_SIZE];
-    struct text_fields fields = {0};
-    if (!evening_asked(duty, in, date))
-        return false;
-    mark_answered(duty, in, date, "2");
-    answer(duty, in, TEXT_E4_OWN, &fields);
-    return true;
+    return take_answer(duty, in, false);
 }

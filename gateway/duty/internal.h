@@ -184,6 +184,16 @@ struct incoming {
     enum text_lang lang;
     struct command command;
 };
+/* A question of this kind that the sender answers with a digit: the one whose code came with it,
+ * else the last thing said to the phone. False: there is none, or a word came, or another code. */
+struct question {
+    int64_t id;
+    char ref_id[DUTY_ID_SIZE];
+    char answer[4]; /* the former one; "": none yet */
+};
+bool question_answered(struct duty *duty, const struct incoming *in, const char *kind,
+                       struct question *ret);
+void question_mark(struct duty *duty, const struct question *question, const char *what);
 /* Answers the sender once per (inbound text, text id). Nothing when nobody can be answered. */
 void answer(struct duty *duty, const struct incoming *in, enum text_id text,
             struct text_fields *fields);
@@ -333,7 +343,7 @@ int64_t visit_tick(struct duty *duty);
 int64_t calendar_tick(struct duty *duty);
 
 /* --- evening.c --- */
-/* False: the evening question was not the last thing said, or its code is another. */
+/* False: the evening question is not what was answered. */
 bool evening_confirm(struct duty *duty, const struct incoming *in);
 bool evening_decline(struct duty *duty, const struct incoming *in);
 int64_t evening_tick(struct duty *duty);
@@ -365,7 +375,7 @@ bool week_has_school(struct duty *duty); /* by the calendar alone */
 int64_t digest_tick(struct duty *duty);
 
 /* --- enlist.c --- */
-bool enlist_confirm(struct duty *duty, const struct incoming *in); /* false: nothing was asked */
+bool enlist_confirm(struct duty *duty, const struct incoming *in); /* false: not about consent */
 bool enlist_decline(struct duty *duty, const struct incoming *in);
 
 /* --- consent.c --- */

@@ -694,6 +694,7 @@ void recognise(const char *text, const struct recognise_context *context,
     *ret_command = reading.command;
     ret_command->kind = (enum command_kind)kind;
     ret_command->urgent = speaks_of_danger(span);
+    ret_command->is_digit = reading.is_digit;
     if (kind == COMMAND_PERSON) {
         ret_command->code[0] = '\0';
         put_arg(span, ret_command);

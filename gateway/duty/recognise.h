@@ -93,6 +93,7 @@ enum { COMMAND_CODE_SIZE = 5, COMMAND_ARG_SIZE = 256 };
 struct command {
     enum command_kind kind;
     bool urgent;                  /* speaks of danger: show it first */
+    bool is_digit;                /* 1, 2, 3, Y or N, not a word */
     char code[COMMAND_CODE_SIZE]; /* 4 digits or "" */
     char arg[COMMAND_ARG_SIZE];   /* as written (simplified), cut at a character; or "" */
 };

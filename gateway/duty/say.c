@@ -25,7 +25,10 @@ static enum last_sent sort_of(enum text_id text, bool has_prompt)
         return LAST_OFFER;
     case TEXT_P5_OPT_IN:
     case TEXT_C1_CONSENT:
+    case TEXT_C2_WELCOME: /* a digit that is said again is about the same */
     case TEXT_E4_EVENING: /* only a digit moves many people */
+    case TEXT_E4_FILLING:
+    case TEXT_E4_OWN:
         return LAST_CONSENT;
     case TEXT_T1_INVITE:
         return LAST_ACTIVITY;
@@ -161,6 +164,36 @@ void prompt_close(struct duty *duty, const char *kind, const char *ref_id)
 {
     replica_run(duty->replica, "DELETE FROM prompt WHERE kind = ?1 AND ref_id = ?2", "ss", kind,
                 ref_id);
+}
+
+bool question_answered(struct duty *duty, const struct incoming *in, const char *kind,
+                       struct question *ret)
+{
+    if (!in->command.is_digit)
+        return false;
+    struct query *q = replica_query(
+        duty->replica, "SELECT p.id, p.ref_id, coalesce(p.answer, '') FROM prompt p"
+                       " LEFT JOIN phone_last l ON l.phone = p.phone AND l.prompt_id = p.id"
+                       " WHERE p.phone = ?1 AND p.kind = ?2 AND p.expires_at > ?3"
+                       " AND CASE ?4 WHEN '' THEN l.phone IS NOT NULL ELSE p.code = ?4 END");
+    query_text(q, 1, in->text->phone);
+    query_text(q, 2, kind);
+    query_int(q, 3, duty->now_ms);
+    query_text(q, 4, in->command.code);
+    bool found = query_row(q);
+    if (found) {
+        ret->id = query_get_int(q, 0);
+        text_copy(ret->ref_id, sizeof ret->ref_id, query_get_text(q, 1));
+        text_copy(ret->answer, sizeof ret->answer, query_get_text(q, 2));
+    }
+    query_done(q);
+    return found;
+}
+
+void question_mark(struct duty *duty, const struct question *question, const char *what)
+{
+    replica_run(duty->replica, "UPDATE prompt SET answer = ?2, answered_at = ?3 WHERE id = ?1",
+                "isi", question->id, what, duty->now_ms);
 }
 
 static void answer_as(struct duty *duty, const struct incoming *in, enum text_id text, int prio,

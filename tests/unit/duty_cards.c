@@ -370,17 +370,23 @@ static void a_week_off_has_no_letters(void **state)
 
 #define PHONE "+8610300000001"
 
-static int enter(struct world *w, const char *by, char id[LIMIT_ID_BYTES + 1])
+static int enter_at(struct world *w, const char *school, const char *phone, const char *by,
+                    char id[LIMIT_ID_BYTES + 1])
 {
-    char phone[LIMIT_SEALED_PHONE_BYTES + 1];
-    assert_true(
-        replica_get_text(w->replica, phone, sizeof phone, "SELECT seal_phone('" PHONE "')", ""));
-    struct enlist_entry entry = {"S17", "parent", "周敏", phone, by};
+    struct enlist_entry entry = {school, "parent", "周敏", phone, by};
     replica_enter(w->replica);
     int code = enlist_add(&w->duty, &entry, id, &last);
     replica_leave(w->replica, code == ERR_OK);
     assert_true(replica_commit(w->replica));
     return code;
+}
+
+static int enter(struct world *w, const char *by, char id[LIMIT_ID_BYTES + 1])
+{
+    char phone[LIMIT_SEALED_PHONE_BYTES + 1];
+    assert_true(
+        replica_get_text(w->replica, phone, sizeof phone, "SELECT seal_phone('" PHONE "')", ""));
+    return enter_at(w, "S17", phone, by, id);
 }
 
 static int decide(struct world *w, const char *id, const char *by, bool approve)
@@ -453,6 +459,97 @@ static void a_number_that_stopped_does_not_come_back_with_a_list(void **state)
     world_run(w, "2026-09-26", "09:00");
     ASSERT_SENT(w, PHONE, "R1_EVE", 0);
     ASSERT_SENT(w, PHONE, "R3_SILENT", 0);
+}
+
+static void who_said_no_is_not_asked_again(void **state)
+{
+    struct world *w = *state;
+    char id[LIMIT_ID_BYTES + 1];
+    world_tick(w); /* what is forgotten once a day is not of this story */
+    assert_int_equal(enter(w, "V2", id), ERR_OK);
+    assert_int_equal(decide(w, id, "L", true), ERR_OK);
+    int before = world_total(w);
+    world_text(w, PHONE, "2");
+    assert_int_equal(world_int(w, "SELECT count(*) FROM enlist"), 0);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM stopped"), 1);
+    world_text(w, PHONE, "2");
+    assert_int_equal(world_total(w), before); /* nothing more is said */
+    assert_int_equal(enter(w, "V2", id), ERR_STATE);
+    assert_non_null(strstr(last.text, "no more texts"));
+}
+
+static void a_yes_said_twice_is_welcomed_twice(void **state)
+{
+    struct world *w = *state;
+    char id[LIMIT_ID_BYTES + 1];
+    assert_int_equal(enter(w, "V2", id), ERR_OK);
+    assert_int_equal(decide(w, id, "L", true), ERR_OK);
+    world_text(w, PHONE, "1");
+    world_text(w, PHONE, "1");
+    ASSERT_SENT(w, PHONE, "C2_WELCOME", 2);
+    world_text(w, PHONE, "2"); /* C2 says how to stop */
+    ASSERT_SENT(w, PHONE, "C2_WELCOME", 3);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM enlist WHERE state = 'consented'"), 1);
+}
+
+/* Somebody of the list, asked about tomorrow's duty, whom a second school enters: C1 comes last. */
+static void second_school(struct world *w, const char *person)
+{
+    char phone[LIMIT_SEALED_PHONE_BYTES + 1], id[LIMIT_ID_BYTES + 1];
+    assert_true(replica_get_text(w->replica, phone, sizeof phone,
+                                 "SELECT phone FROM person WHERE id = ?1", "s", person));
+    assert_int_equal(enter_at(w, "S18", phone, "D2", id), ERR_OK);
+    assert_int_equal(decide(w, id, "L", true), ERR_OK);
+    ASSERT_SENT(w, person, "C1_CONSENT", 1);
+}
+
+static void an_answer_about_the_duty_is_not_the_consents(void **state)
+{
+    struct world *w = *state;
+    const struct {
+        const char *person, *assignment, *word, *state;
+        bool has_code;
+    } answers[] = {{"V1", "am.V1", "2 ", "declined", true},
+                   {"V2", "am.V2", "来不了", "declined", false},
+                   {"V3", "am.V3", "1 ", "confirmed", true},
+                   {"V4", "am.V4", "能来", "confirmed", false}};
+    world_shift(w, "am", "S17-E", "2026-09-08", "am", "07:20", "08:10", 4);
+    for (int i = 0; i < 4; i++)
+        world_assign(w, "am", answers[i].person);
+    world_run(w, "2026-09-07", "18:00");
+    for (int i = 0; i < 4; i++) {
+        char body[32], code[8] = "";
+        const char *person = answers[i].person;
+        ASSERT_SENT(w, person, "R1_EVE", 1);
+        second_school(w, person);
+        if (answers[i].has_code)
+            replica_get_text(w->replica, code, sizeof code,
+                             "SELECT code FROM prompt WHERE kind = 'duty' AND ref_id = ?1", "s",
+                             answers[i].assignment);
+        snprintf(body, sizeof body, "%s%s", answers[i].word, code);
+        world_text(w, person, body);
+        ASSERT_STATE(w, answers[i].assignment, answers[i].state);
+        assert_int_equal(world_int(w, "SELECT count(*) FROM enlist WHERE state = 'approved'"),
+                         i + 1);
+    }
+    ASSERT_SENT(w, "V1", "A2_DECLINED", 1);
+    ASSERT_SENT(w, "C1", "A4_OFFER", 1);
+}
+
+static void a_second_no_does_not_give_the_duty_back(void **state)
+{
+    struct world *w = *state;
+    world_morning(w);
+    world_run(w, "2026-09-07", "18:00");
+    second_school(w, "V1");
+    world_text(w, "V1", "2");
+    assert_int_equal(world_int(w, "SELECT count(*) FROM enlist"), 0);
+    world_text(w, "V1", "2");
+    ASSERT_STATE(w, "am.V1", "asked");
+    ASSERT_SENT(w, "V1", "A2_DECLINED", 0);
+    ASSERT_SENT(w, "V1", "L1_PROMPTS", 1); /* should she mean the duty after all */
+    /* no to this school alone: the list of the other goes on */
+    assert_int_equal(world_int(w, "SELECT count(*) FROM stopped"), 0);
 }
 
 static void a_neighbours_box_is_nobodys_phone(void **state)
@@ -532,6 +629,10 @@ int main(void)
         TEST(a_volunteer_is_asked_after_two_people_agreed),
         TEST(without_an_answer_the_number_is_gone),
         TEST(a_number_that_stopped_does_not_come_back_with_a_list),
+        TEST(who_said_no_is_not_asked_again),
+        TEST(a_yes_said_twice_is_welcomed_twice),
+        TEST(an_answer_about_the_duty_is_not_the_consents),
+        TEST(a_second_no_does_not_give_the_duty_back),
         TEST(a_neighbours_box_is_nobodys_phone),
         TEST(rows_go_when_their_time_is_over),
     };

@@ -99,6 +99,57 @@ static void two_is_the_leaders_own(void **state)
     assert_int_equal(world_int(w, "SELECT count(*) FROM offer"), 0);
 }
 
+/* The leader stands there himself tomorrow, and was asked about both. */
+static void leaders_duty(struct world *w)
+{
+    tomorrow(w);
+    world_assign(w, "am", "L");
+    world_run(w, "2026-09-07", "19:30");
+    ASSERT_SENT(w, "L", "E4_EVENING", 1);
+}
+
+static void a_yes_in_words_is_the_leaders_own_duty(void **state)
+{
+    struct world *w = *state;
+    leaders_duty(w);
+    world_text(w, "L", "没问题");
+    ASSERT_STATE(w, "am.L", "confirmed");
+    ASSERT_SENT(w, "L", "E4_FILLING", 0);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM offer"), 0);
+}
+
+static void a_no_in_words_is_the_leaders_own_duty(void **state)
+{
+    struct world *w = *state;
+    leaders_duty(w);
+    world_text(w, "L", "请假");
+    ASSERT_STATE(w, "am.L", "declined");
+    ASSERT_SENT(w, "L", "E4_OWN", 0);
+}
+
+static void a_second_digit_hears_the_first_answer(void **state)
+{
+    struct world *w = *state;
+    leaders_duty(w);
+    world_text(w, "L", "1");
+    assert_non_null(strstr(world_last(w, "L", "E4_FILLING"), "正在补1岗，已询问3人"));
+    world_text(w, "L", "2");
+    ASSERT_SENT(w, "L", "E4_FILLING", 2);
+    assert_non_null(strstr(world_last(w, "L", "E4_FILLING"), "正在补1岗，已询问3人"));
+    ASSERT_SENT(w, "L", "A2_DECLINED", 0);
+    ASSERT_STATE(w, "am.L", "planned");
+}
+
+static void a_second_two_leaves_the_leaders_duty(void **state)
+{
+    struct world *w = *state;
+    leaders_duty(w);
+    world_text(w, "L", "2");
+    world_text(w, "L", "2");
+    ASSERT_SENT(w, "L", "E4_OWN", 2);
+    ASSERT_STATE(w, "am.L", "planned");
+}
+
 /* --- 【演练】 --- */
 
 static void a_drill_lists_who_cannot_be_reached(void **state)
@@ -292,6 +343,10 @@ int main(void)
         TEST(a_duty_given_back_is_what_is_offered),
         TEST(a_place_that_nobody_takes_climbs),
         TEST(two_is_the_leaders_own),
+        TEST(a_yes_in_words_is_the_leaders_own_duty),
+        TEST(a_no_in_words_is_the_leaders_own_duty),
+        TEST(a_second_digit_hears_the_first_answer),
+        TEST(a_second_two_leaves_the_leaders_duty),
         TEST(a_drill_lists_who_cannot_be_reached),
         TEST(a_level_without_anybody_is_named),
         TEST(a_week_without_duties_has_no_drill),
