@@ -242,4 +242,3 @@ int replica_set_restored(struct replica *replica, bool restored)
                                   "i", (int64_t)restored);
     return changed >= 0 ? ERR_OK : ERR_IO;
 }
-

@@ -29,5 +29,4 @@ bool roster_write_volunteers(const struct roster *roster, const struct roster_pl
                              struct buf *out);
 bool roster_write_visits(const struct roster *roster, struct buf *out);
 
-
 #endif

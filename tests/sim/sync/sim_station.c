@@ -13,7 +13,6 @@
 #include "sync/replica/internal.h"
 #include "sync/rules.h"
 
-
 enum {
     POLL_MS = 4000,
     BACKOFF_MIN_MS = 300,
