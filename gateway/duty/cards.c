@@ -148,10 +148,7 @@ struct card {
 
 static bool card_read(struct query *q, struct card *ret)
 {
-    const struct {
-        char *at;
-        size_t size;
-    } fields[] = {
+    const struct field fields[] = {
         {ret->id, sizeof ret->id},
         {ret->scope, sizeof ret->scope},
         {ret->kind, sizeof ret->kind},
@@ -161,11 +158,7 @@ static bool card_read(struct query *q, struct card *ret)
         {ret->person_id, sizeof ret->person_id},
         {ret->state, sizeof ret->state},
     };
-    bool found = query_row(q);
-    for (int i = 0; found && i < (int)(sizeof fields / sizeof fields[0]); i++) {
-        const char *text = query_get_text(q, i);
-        text_copy(fields[i].at, fields[i].size, text == NULL ? "" : text);
-    }
+    bool found = query_fields(q, fields, sizeof fields / sizeof fields[0]);
     query_done(q);
     return found;
 }

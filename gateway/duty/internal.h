@@ -352,6 +352,14 @@ int64_t evening_tick(struct duty *duty);
 void drill_heard(struct duty *duty, const char *phone); /* something came from this phone */
 int64_t drill_tick(struct duty *duty);
 
+/* --- world.c --- */
+struct field {
+    char *at;
+    size_t size;
+};
+/* The next row's first columns as texts, NULL as ""; false: there is no row. */
+bool query_fields(struct query *q, const struct field *fields, size_t count);
+
 /* --- neighbour.c --- */
 bool neighbour_heard(struct duty *duty, const char *phone); /* true: a machine, never answered */
 int64_t neighbour_tick(struct duty *duty);

@@ -102,10 +102,7 @@ static void title_of(const char *words, char ret[TITLE_SIZE])
 /* Ends the query. */
 static bool issue_read(struct query *q, struct issue *ret)
 {
-    const struct {
-        char *at;
-        size_t size;
-    } fields[] = {
+    const struct field fields[] = {
         {ret->id, sizeof ret->id},
         {ret->code, sizeof ret->code},
         {ret->state, sizeof ret->state},
@@ -117,11 +114,7 @@ static bool issue_read(struct query *q, struct issue *ret)
         {ret->fixed_by, sizeof ret->fixed_by},
         {ret->due_on, sizeof ret->due_on},
     };
-    bool found = query_row(q);
-    for (int i = 0; found && i < (int)(sizeof fields / sizeof fields[0]); i++) {
-        const char *text = query_get_text(q, i);
-        text_copy(fields[i].at, fields[i].size, text == NULL ? "" : text);
-    }
+    bool found = query_fields(q, fields, sizeof fields / sizeof fields[0]);
     query_done(q);
     return found;
 }

@@ -62,19 +62,12 @@ static bool repair_load(struct duty *duty, const char *id, struct repair *ret)
         " LEFT JOIN device d ON d.id = r.subject LEFT JOIN post p ON p.id = d.post_id"
         " LEFT JOIN school ds ON ds.id = d.school_id WHERE r.id = CAST(?1 AS INTEGER)");
     query_text(q, 1, id);
-    const struct {
-        char *at;
-        size_t size;
-    } fields[] = {{ret->cause, sizeof ret->cause},
-                  {ret->subject, sizeof ret->subject},
-                  {ret->school_id, sizeof ret->school_id},
-                  {ret->name, sizeof ret->name},
-                  {ret->issue_id, sizeof ret->issue_id}};
-    bool found = query_row(q);
-    for (int i = 0; found && i < 5; i++) {
-        const char *text = query_get_text(q, i);
-        text_copy(fields[i].at, fields[i].size, text == NULL ? "" : text);
-    }
+    const struct field fields[] = {{ret->cause, sizeof ret->cause},
+                                   {ret->subject, sizeof ret->subject},
+                                   {ret->school_id, sizeof ret->school_id},
+                                   {ret->name, sizeof ret->name},
+                                   {ret->issue_id, sizeof ret->issue_id}};
+    bool found = query_fields(q, fields, sizeof fields / sizeof fields[0]);
     if (found) {
         ret->devices = query_get_int(q, 5);
         ret->since = query_get_int(q, 6);

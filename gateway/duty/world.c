@@ -347,3 +347,13 @@ bool step_done(struct duty *duty, const char *fmt, ...)
     return replica_get_int(duty->replica, 0, "SELECT 1 FROM duty_step WHERE key = ?1", "s", key) !=
            0;
 }
+
+bool query_fields(struct query *q, const struct field *fields, size_t count)
+{
+    bool found = query_row(q);
+    for (size_t i = 0; found && i < count; i++) {
+        const char *text = query_get_text(q, (int)i);
+        text_copy(fields[i].at, fields[i].size, text == NULL ? "" : text);
+    }
+    return found;
+}
