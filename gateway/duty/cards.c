@@ -9,11 +9,12 @@
 
 #include "gateway/base/buf.h"
 #include "gateway/base/json.h"
+#include "gateway/base/privacy.h"
 #include "gateway/base/text.h"
 #include "gateway/duty/internal.h"
 #include "gateway/duty/ledger.h"
 
-enum { BODY_BYTES = 8192, CHECK_DAYS = 90, SIGNATURES = 2, LONG_NUMBER = 7, NUMBER_MAX = 1000000 };
+enum { BODY_BYTES = 8192, CHECK_DAYS = 90, SIGNATURES = 2, NUMBER_MAX = 1000000 };
 
 const struct card_kind card_kinds[] = {
     {"plan",
@@ -203,18 +204,6 @@ static bool fits(const char *text, int chars)
     return text_utf8_valid(text, strlen(text)) && text_utf16_units(text) <= chars;
 }
 
-/* So many digits in a row are a telephone or an identity number: those are kept sealed, as phone=,
- * or not at all. */
-static bool has_long_number(const char *text)
-{
-    for (size_t run; *text != '\0'; text += run > 0 ? run : 1) {
-        run = strspn(text, "0123456789");
-        if (run >= LONG_NUMBER)
-            return true;
-    }
-    return false;
-}
-
 static bool is_one_of(const char *text, const char *list)
 {
     char word[64];
@@ -244,11 +233,9 @@ static int check_text(const struct card_field *field, const char *text, struct j
         return err_set(err, ERR_INVALID, "%s has at most %d characters%s%s", field->name, limit,
                        field->one_of != NULL ? " and is one of" : "",
                        field->one_of != NULL ? field->one_of : "");
-    if (has_long_number(text) && !text_equal(field->name, "number")) /* of a piece of gear */
-        return err_set(err, ERR_INVALID,
-                       "%s holds a long number: people's are given as phone=", field->name);
     json_set_text(body, field->name, text);
-    return ERR_OK;
+    return text_equal(field->name, "number") ? ERR_OK /* of a piece of gear */
+                                             : privacy_check(field->name, text, err);
 }
 
 static int check_field(const struct card_kind *kind, const struct card_field *field,
@@ -339,10 +326,9 @@ static int check_entry(struct duty *duty, const struct json *order, struct entry
                  {entry->kind->person, "person"},
                  {entry->kind->due, "due"}};
     entry->name = json_text(order, "name", "");
-    if (entry->name[0] == '\0' || !fits(entry->name, CARD_NAME_CHARS) ||
-        has_long_number(entry->name))
+    if (entry->name[0] == '\0' || !fits(entry->name, CARD_NAME_CHARS))
         return err_set(err, ERR_INVALID, "a name of 1 to %d characters is needed", CARD_NAME_CHARS);
-    int code = ERR_OK;
+    int code = privacy_check("the name", entry->name, err);
     for (int i = 0; code == ERR_OK && i < 3; i++)
         code = check_need(needs[i].need, needs[i].name, json_text(order, needs[i].name, NULL), err);
     if (code == ERR_OK)

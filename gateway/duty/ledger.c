@@ -11,13 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/base/privacy.h"
 #include "gateway/base/text.h"
 #include "gateway/duty/internal.h"
 
 enum {
     TITLE_SIZE = LEDGER_TITLE_CHARS * 4 + 1,
-    TITLE_DIGITS = 7, /* so many in a row are a telephone or an identity number */
-    LIST_MAX = 8,     /* more do not fit a text anyway */
+    LIST_MAX = 8, /* more do not fit a text anyway */
     DIGEST_AT = 9 * 60,
     SEVERITY_DEFAULT = 2,
     OVERDUE_KEEP_DAYS = 400,
@@ -68,24 +68,21 @@ const char *issue_next_state(const char *state, enum issue_act act)
     return whole ? acts[act].to : NULL;
 }
 
-/* Cut at LEDGER_TITLE_CHARS characters; runs of TITLE_DIGITS and more digits become one '*'. */
+/* Without line breaks, cut at LEDGER_TITLE_CHARS characters; numbers of people become one '*'. */
 static void title_of(const char *words, char ret[TITLE_SIZE])
 {
+    char hidden[COMMAND_ARG_SIZE + TITLE_SIZE];
     size_t used = 0, length;
     int chars = 0;
-    for (size_t at = 0; words[at] != '\0' && chars < LEDGER_TITLE_CHARS; at += length, chars++) {
+    privacy_hide(words, hidden, sizeof hidden);
+    for (const char *at = hidden; *at != '\0' && chars < LEDGER_TITLE_CHARS;
+         at += length, chars++) {
         uint32_t cp;
-        size_t digits = strspn(words + at, "0123456789");
-        length = text_utf8_decode(words + at, strlen(words + at), &cp);
+        length = text_utf8_decode(at, strlen(at), &cp);
         if (length == 0) { /* cut within a character */
             length = 1;
-            cp = 0;
-        }
-        if (digits >= TITLE_DIGITS) {
-            ret[used++] = '*';
-            length = digits;
         } else if (cp >= ' ') {
-            memcpy(ret + used, words + at, length);
+            memcpy(ret + used, at, length);
             used += length;
         }
     }
@@ -482,7 +479,13 @@ int ledger_add(struct duty *duty, const struct ledger_entry *entry,
     if (entry->school == NULL || !school_named(duty, entry->school, school_id))
         return err_set(err, ERR_NOT_FOUND, "\"%.40s\" is not one school of this station",
                        entry->school == NULL ? "" : entry->school);
-    int code = person_named(duty, entry->by, &by, err);
+    int code = privacy_check("the text", entry->title, err);
+    if (code == ERR_OK)
+        code = privacy_check("category", entry->category, err);
+    if (code == ERR_OK)
+        code = privacy_check("place", entry->place, err);
+    if (code == ERR_OK)
+        code = person_named(duty, entry->by, &by, err);
     if (code != ERR_OK)
         return code;
     struct found found = {.school_id = school_id,

@@ -44,7 +44,7 @@ int ledger_act(struct duty *duty, const struct ledger_order *order, struct err *
 
 struct ledger_entry {
     const char *school; /* its code, id or unique name */
-    const char *title;  /* of LEDGER_TITLE_CHARS characters at most; long numbers are masked */
+    const char *title;  /* of LEDGER_TITLE_CHARS characters at most, without numbers of people */
     const char *category, *place;
     const char *by;     /* id or whole name */
     const char *source; /* NULL: "command" */

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "gateway/base/limits.h"
+#include "gateway/base/privacy.h"
 #include "gateway/base/text.h"
 
 static void test_every_code_point_round_trips(void **state)
@@ -251,6 +252,74 @@ static void test_equal(void **state)
     assert_false(text_equal(NULL, NULL));
 }
 
+/* A telephone or identity number in whatever writing; dates, times and short numbers are none. */
+static void test_numbers_of_people(void **state)
+{
+    (void)state;
+    static const char *const numbers[] = {
+        "13812345678",
+        "打 138 1234 5678 找他",
+        "138-1234-5678",
+        "138.1234.5678",
+        "+86 (138) 1234 5678",
+        "１３８１２３４５６７８",
+        "１３８　１２３４　５６７８",
+        "138\xe2\x80\x8b"
+        "1234\xe2\x80\x8b"
+        "5678", /* zero-width blanks */
+        "138,1234,5678",
+        "一三八一二三四五六七八",
+        "幺三八 1234 五六七八",
+        "0482-5123456",
+        "5123456",
+        "152201199001011234",
+        "15220119900101123X",
+        "2026-09-30 13812345678",
+        "1 3 8 1 2 3 4 5 6 7 8",
+        "\xff\xff"
+        "5123456",
+    };
+    static const char *const others[] = {
+        "",
+        "东门1号 2号 3号",
+        "2026-09-30前办结",
+        "2026-09-01 2026-09-30",
+        "2026/9/1-2026/9/30",
+        "07:20-08:10，16:40-17:30",
+        "1、2、3、4、5、6年级",
+        "一二三四五六年级",
+        "拨打110、119",
+        "S17 S18 S19 S20 S21",
+        "限高2.1米 限速30",
+        "123456",
+        "\xe5\x88", /* cut */
+    };
+    size_t from, to;
+    struct err err;
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        if (!privacy_find_number(numbers[i], &from, &to))
+            fail_msg("not found: %s", numbers[i]);
+        assert_int_equal(privacy_check("name", numbers[i], &err), ERR_INVALID);
+        assert_non_null(strstr(err.text, "name holds"));
+    }
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        if (privacy_find_number(others[i], &from, &to))
+            fail_msg("taken for a number: %s", others[i]);
+    assert_int_equal(privacy_check("name", NULL, &err), ERR_OK);
+}
+
+static void test_numbers_are_hidden(void **state)
+{
+    (void)state;
+    char ret[64], small[8];
+    assert_true(privacy_hide("车主138 1234 5678和5123456，2026-09-30", ret, sizeof ret));
+    assert_string_equal(ret, "车主*和*，2026-09-30");
+    assert_true(privacy_hide("没有", ret, sizeof ret));
+    assert_string_equal(ret, "没有");
+    assert_false(privacy_hide("车主13812345678", small, sizeof small - 1));
+    assert_string_equal(small, "车主");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +327,8 @@ int main(void)
         cmocka_unit_test(test_invalid_utf8),
         cmocka_unit_test(test_utf16_units),
         cmocka_unit_test(test_copy_utf8),
+        cmocka_unit_test(test_numbers_of_people),
+        cmocka_unit_test(test_numbers_are_hidden),
         cmocka_unit_test(test_copy),
         cmocka_unit_test(test_integers),
         cmocka_unit_test(test_phone_forms),
