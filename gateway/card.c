@@ -103,8 +103,11 @@ static int decide(struct gateway *gateway, const struct json *body, struct json 
 {
     const char *id = json_text(body, "id", "");
     json_set_text(ret, "id", id);
-    return enlist_decide(&gateway->duty, id, json_text(body, "by", NULL),
-                         text_equal(json_text(body, "act", ""), "approve"), err);
+    int count = 0;
+    int code = enlist_decide(&gateway->duty, id, json_text(body, "by", NULL),
+                             text_equal(json_text(body, "act", ""), "approve"), &count, err);
+    json_set_int(ret, "count", count);
+    return code;
 }
 
 int card_command(void *ctx, const struct json *body, struct json **ret, struct err *err)

@@ -149,6 +149,7 @@ void desk_init(struct gateway *gateway)
         .station_name = config->station.name,
         .signature = config->station.signature,
         .lang = config->station.lang == CONFIG_LANG_EN ? "en" : "zh-CN",
+        .country = config->station.country,
         .area_code = config->station.area_code,
         .policy = policy_of(&config->duty),
     };

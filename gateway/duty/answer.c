@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 
+#include "gateway/base/privacy.h"
 #include "gateway/base/text.h"
 
 enum found { FOUND_NONE, FOUND_ONE, FOUND_MANY, FOUND_BAD_CODE };
@@ -226,12 +227,27 @@ void answer_release(struct duty *duty, const struct slot *slot, bool seek)
         offer_open(duty, slot, "decline", NULL, NULL);
 }
 
+/* "2 发烧了": kept sealed for the leader (缺, touyan desk declines). */
+static void keep_reason(struct duty *duty, const struct incoming *in, const char *assignment_id)
+{
+    char reason[COMMAND_ARG_SIZE];
+    if (in->command.arg[0] == '\0')
+        return;
+    privacy_hide(in->command.arg, reason, sizeof reason);
+    replica_run(duty->replica,
+                "INSERT INTO decline_reason(assignment_id, reason, at) VALUES (?1, seal(?2), ?3)"
+                " ON CONFLICT(assignment_id) DO UPDATE SET reason = excluded.reason,"
+                " at = excluded.at",
+                "ssi", assignment_id, reason, duty->now_ms);
+}
+
 void answer_decline(struct duty *duty, const struct incoming *in)
 {
     struct slot slot;
     if (!resolve(duty, in, &slot))
         return;
     if (text_equal(slot.state, "declined")) {
+        keep_reason(duty, in, slot.id);
         answer_slot(duty, in, &slot, TEXT_A2_DECLINED);
         return;
     }
@@ -240,6 +256,7 @@ void answer_decline(struct duty *duty, const struct incoming *in)
         return;
     }
     mark_answered(duty, in, slot.id, "2");
+    keep_reason(duty, in, slot.id);
     answer_slot(duty, in, &slot, TEXT_A2_DECLINED);
     answer_release(duty, &slot, true);
 }

@@ -9,7 +9,8 @@
  *
  * Of a number that is forgotten after 退订, or that said no to C1 (enlist.c), a keyed hash is left
  * (table stopped): when the next list brings it back, a trigger puts it among those who want no
- * texts before anything is said.
+ * texts before anything is said. Who did not answer the question of 订阅, or said no, leaves
+ * nothing.
  */
 #include "gateway/duty/internal.h"
 
@@ -17,8 +18,8 @@
 #include "gateway/base/text.h"
 
 enum {
-    OPT_IN_MS = 7 * CALTIME_DAY_MS,
-    SEEK_MS = 36 * 3600 * 1000, /* before a duty that is given back somebody is looked for */
+    OPT_IN_MS = 6 * CALTIME_DAY_MS, /* gone within the seven that are promised */
+    SEEK_MS = 36 * 3600 * 1000,     /* before a duty that is given back somebody is looked for */
     JUST_NOW_MS = 2 * CALTIME_MINUTE_MS,
     STOPPED_MS =
         15 * CALTIME_DAY_MS, /* backups of fourteen days on top are within the 30 promised */
@@ -180,14 +181,9 @@ void consent_subscribe(struct duty *duty, const struct incoming *in)
                               duty->now_ms + OPT_IN_MS));
 }
 
-bool consent_confirm(struct duty *duty, const struct incoming *in)
+static void subscribe(struct duty *duty, const struct incoming *in, const char *school)
 {
     char name[DUTY_NAME_SIZE] = "";
-    struct question question;
-    if (!question_answered(duty, in, "subscribe", &question))
-        return false;
-    const char *school = question.ref_id;
-    question_mark(duty, &question, "1");
     replica_run(duty->replica,
                 "INSERT OR IGNORE INTO subscription(phone, school_id, since) VALUES (?1, ?2, ?3)",
                 "ssi", in->text->phone, school, duty->now_ms);
@@ -201,5 +197,16 @@ bool consent_confirm(struct duty *duty, const struct incoming *in)
                      school);
     struct text_fields fields = {.school = name};
     answer(duty, in, TEXT_P4_SUBSCRIBED, &fields);
-    return true;
+}
+
+/* A no is not answered: who says it wants no texts. The number goes with the next night. */
+void consent_take(struct duty *duty, const struct incoming *in, const struct question *question,
+                  bool yes)
+{
+    question_mark(duty, question, yes ? "1" : "2");
+    if (yes)
+        subscribe(duty, in, question->ref_id);
+    else
+        replica_run(duty->replica, "DELETE FROM subscription WHERE phone = ?1 AND school_id = ?2",
+                    "ss", in->text->phone, question->ref_id);
 }

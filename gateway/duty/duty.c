@@ -80,15 +80,39 @@ static void list_codes(struct duty *duty, const struct incoming *in)
         desk_not_understood(duty, in);
 }
 
+/* Questions that are not about a duty and that a digit answers. */
+static const struct {
+    const char *kind;
+    void (*take)(struct duty *duty, const struct incoming *in, const struct question *question,
+                 bool yes);
+} questions[] = {{"subscribe", consent_take}, {"enlist", enlist_take}, {"evening", evening_take}};
+
+/* A digit with a reason ("2 发烧了") is rather about a duty, if there is one: which is asked back.
+ */
+static bool answers_question(struct duty *duty, const struct incoming *in, bool yes)
+{
+    for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++) {
+        struct question question;
+        if (!question_answered(duty, in, questions[i].kind, &question))
+            continue;
+        if (in->command.arg[0] != '\0' && in->command.code[0] == '\0' && answer_open(duty, in) > 0)
+            answer_list_codes(duty, in);
+        else
+            questions[i].take(duty, in, &question, yes);
+        return true;
+    }
+    return false;
+}
+
 static void confirm(struct duty *duty, const struct incoming *in)
 {
-    if (!consent_confirm(duty, in) && !enlist_confirm(duty, in) && !evening_confirm(duty, in))
+    if (!answers_question(duty, in, true))
         answer_confirm(duty, in);
 }
 
 static void decline(struct duty *duty, const struct incoming *in)
 {
-    if (!enlist_decline(duty, in) && !evening_decline(duty, in))
+    if (!answers_question(duty, in, false))
         answer_decline(duty, in);
 }
 
@@ -149,6 +173,7 @@ static void (*const handlers[COMMAND_COUNT])(struct duty *, const struct incomin
     [COMMAND_PLANS] = plan_list,
     [COMMAND_START_PLAN] = plan_start,
     [COMMAND_STOP_PLAN] = plan_stop,
+    [COMMAND_ENLIST] = coordinator_text,
 };
 
 static void dispatch(struct duty *duty, const struct incoming *in)

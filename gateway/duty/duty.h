@@ -98,6 +98,7 @@ struct duty_options {
     const char *station_name;
     const char *signature; /* without the brackets: "突泉护学" */
     const char *lang;      /* of people without one: "zh-CN" or "en" */
+    const char *country;   /* of numbers without one: "86" */
     const char *area_code; /* "0482"; 12110 and its last digits is the county's text alarm */
     struct duty_policy policy;
 };

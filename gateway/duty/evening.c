@@ -170,26 +170,13 @@ static void take_first(struct duty *duty, const struct incoming *in,
 
 /* The first answer counts; one after it is not about the leader's own duty, so it goes no further.
  */
-static bool take_answer(struct duty *duty, const struct incoming *in, bool fill)
+void evening_take(struct duty *duty, const struct incoming *in, const struct question *question,
+                  bool yes)
 {
-    struct question question;
-    if (!question_answered(duty, in, "evening", &question))
-        return false;
-    if (!is_tomorrow(duty, question.ref_id))
+    if (!is_tomorrow(duty, question->ref_id))
         gap_list(duty, in); /* the morning has come: 缺 and 派 are for that */
-    else if (question.answer[0] == '\0')
-        take_first(duty, in, &question, fill);
+    else if (question->answer[0] == '\0')
+        take_first(duty, in, question, yes);
     else
-        tell_again(duty, in, &question);
-    return true;
-}
-
-bool evening_confirm(struct duty *duty, const struct incoming *in)
-{
-    return take_answer(duty, in, true);
-}
-
-bool evening_decline(struct duty *duty, const struct incoming *in)
-{
-    return take_answer(duty, in, false);
+        tell_again(duty, in, question);
 }

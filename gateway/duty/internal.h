@@ -343,9 +343,9 @@ int64_t visit_tick(struct duty *duty);
 int64_t calendar_tick(struct duty *duty);
 
 /* --- evening.c --- */
-/* False: the evening question is not what was answered. */
-bool evening_confirm(struct duty *duty, const struct incoming *in);
-bool evening_decline(struct duty *duty, const struct incoming *in);
+/* A digit about the evening question; yes: fill the places. */
+void evening_take(struct duty *duty, const struct incoming *in, const struct question *question,
+                  bool yes);
 int64_t evening_tick(struct duty *duty);
 
 /* --- drill.c --- */
@@ -383,8 +383,13 @@ bool week_has_school(struct duty *duty); /* by the calendar alone */
 int64_t digest_tick(struct duty *duty);
 
 /* --- enlist.c --- */
-bool enlist_confirm(struct duty *duty, const struct incoming *in); /* false: not about consent */
-bool enlist_decline(struct duty *duty, const struct incoming *in);
+void enlist_take(struct duty *duty, const struct incoming *in, const struct question *question,
+                 bool yes);
+bool enlist_is_staff(const struct person *person); /* of a school: may enter its volunteers */
+
+/* --- coordinator.c --- */
+/* 登记: a school's coordinator enters volunteers, a line each with name and number. */
+void coordinator_text(struct duty *duty, const struct incoming *in);
 
 /* --- consent.c --- */
 void consent_stop(struct duty *duty, const struct incoming *in);
@@ -392,7 +397,8 @@ void consent_leave(struct duty *duty, const struct incoming *in);
 void consent_subscribe(struct duty *duty, const struct incoming *in);
 /* Once a day: the phones of whom we promised to forget. */
 void consent_forget(struct duty *duty);
-bool consent_confirm(struct duty *duty, const struct incoming *in); /* false: nothing was asked */
+void consent_take(struct duty *duty, const struct incoming *in, const struct question *question,
+                  bool yes);
 
 /* --- again.c --- */
 /* What came in could not be handled and was taken back: it goes to the desk and is tried again. */

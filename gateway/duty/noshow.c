@@ -675,18 +675,27 @@ void gap_handle(struct duty *duty, const struct incoming *in)
     answer_code(duty, in, slot.id, TEXT_E8_YOURS, 0);
 }
 
+/* Duties that run and that nobody is at; those given back with the reason, for leaders (?2). */
+#define GAPS                                                                                       \
+    "SELECT DISTINCT coalesce(s.school_code, '') || coalesce(s.post, '')"                          \
+    " || CASE WHEN ?2 THEN coalesce(' ' || s.person_name || ' ' || unseal(r.reason), '')"          \
+    "  ELSE '' END FROM slot s LEFT JOIN decline_reason r ON r.assignment_id = s.assignment_id"    \
+    "  AND s.state = 'declined'"                                                                   \
+    " WHERE s.end_at > ?1 AND s.start_at <= ?1 AND s.start_at > ?1 - 86400000 AND s.published"     \
+    " AND (s.state IN ('planned', 'asked', 'confirmed', 'swapping', 'no_show')"                    \
+    "  OR (s.state = 'declined' AND NOT EXISTS (SELECT 1 FROM assignment a"                        \
+    "   WHERE a.stands_in_for = s.assignment_id AND a.state NOT IN ('declined', 'cancelled'))))"   \
+    " ORDER BY 1"
+
 void gap_list(struct duty *duty, const struct incoming *in)
 {
     if (!in->known || in->role < SENDER_OFFICER) {
         desk_not_understood(duty, in);
         return;
     }
-    struct query *q = replica_query(
-        duty->replica,
-        "SELECT DISTINCT coalesce(school_code, '') || coalesce(post, '') FROM slot"
-        " WHERE end_at > ?1 AND start_at <= ?1 AND start_at > ?1 - 86400000 AND published"
-        " AND state IN ('planned', 'asked', 'confirmed', 'swapping', 'no_show') ORDER BY 1");
+    struct query *q = replica_query(duty->replica, GAPS);
     query_int(q, 1, duty->now_ms);
+    query_int(q, 2, in->role >= SENDER_LEADER);
     char list[DUTY_LIST_SIZE] = "";
     size_t used = 0;
     while (used + DUTY_NAME_SIZE < sizeof list && query_row(q))

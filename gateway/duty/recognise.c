@@ -11,7 +11,7 @@
 
 #include "ordinary.inc"
 
-enum takes { NOTHING, REASON, CODE, TEXT, NAME, SCHOOL, LEVEL, PLAN };
+enum takes { NOTHING, REASON, CODE, TEXT, NAME, SCHOOL, LEVEL, PLAN, PEOPLE };
 enum how { EXACT, SPELT, SOUND, NEAR };
 enum who { ALL, VOLUNTEERS, OFFICERS };
 
@@ -32,7 +32,11 @@ static const struct word words[] = {
 #undef WORD
 };
 
-enum { WORD_COUNT = sizeof words / sizeof words[0], CODE_DIGITS = COMMAND_CODE_SIZE - 1 };
+enum {
+    WORD_COUNT = sizeof words / sizeof words[0],
+    CODE_DIGITS = COMMAND_CODE_SIZE - 1,
+    PHONE_DIGITS = 7
+};
 
 /* What the reading step found. */
 struct reading {
@@ -231,6 +235,15 @@ static bool is_level(struct span rest, const struct recognise_context *context)
     return is_school(school, context);
 }
 
+/* A telephone number somewhere: 登记一下 and 登记好了 have none. */
+static bool has_number(struct span span)
+{
+    int run = 0;
+    for (size_t i = span.from; i < span.to && run < PHONE_DIGITS; i++)
+        run = span.text->cp[i] >= '0' && span.text->cp[i] <= '9' ? run + 1 : 0;
+    return run >= PHONE_DIGITS;
+}
+
 static void take_plan(struct span rest, struct command *command)
 {
     struct span code = rest;
@@ -271,6 +284,8 @@ static bool take_argument(const struct word *word, struct span rest,
     case PLAN:
         take_plan(rest, command);
         return true;
+    case PEOPLE:
+        return has_number(rest);
     }
     return false;
 }
@@ -710,6 +725,6 @@ const char *command_name(enum command_kind kind)
         "feedback",    "stop",         "leave",      "help",      "panic",        "call_leader",
         "call_110",    "all_clear",    "go",         "handle",    "send_someone", "ledger",
         "close_issue", "reopen_issue", "who",        "gaps",      "visit",        "visit_end",
-        "flow",        "plans",        "start_plan", "stop_plan", "check_in_all"};
+        "flow",        "plans",        "start_plan", "stop_plan", "check_in_all", "enlist"};
     return kind < COMMAND_COUNT ? names[kind] : "?";
 }

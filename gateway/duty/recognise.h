@@ -53,6 +53,7 @@ enum command_kind {
     COMMAND_START_PLAN,   /* code; arg: the plan */
     COMMAND_STOP_PLAN,    /* code */
     COMMAND_CHECK_IN_ALL, /* code; arg: school */
+    COMMAND_ENLIST,       /* names and numbers: the text itself has to be read */
     COMMAND_COUNT
 };
 

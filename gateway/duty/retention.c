@@ -15,6 +15,8 @@
     "'handled'" NOT_OF_A_PERSON SLICE
 #define OLD_LETTERS "(SELECT seq FROM inbox WHERE heard_at < ?1 AND state <> 'waiting'" SLICE
 
+#define LISTS "(SELECT i.seq FROM inbox i JOIN enlist_text e ON e.text_id = i.id WHERE e.at < ?1)"
+
 const struct retention_rule retention_rules[] = {
     {"inbox_strangers",
      "不在名册上的人的来信",
@@ -67,6 +69,11 @@ const struct retention_rule retention_rules[] = {
      "stand-ins that were asked",
      180,
      {"DELETE FROM offer WHERE opened_at < ?1 AND state <> 'open'"}},
+    {"decline_reason",
+     "来不了的原因",
+     "why somebody could not come",
+     30,
+     {"DELETE FROM decline_reason WHERE at < ?1"}},
     {"gap", "缺岗的处理", "gaps and who saw to them", 180, {"DELETE FROM gap WHERE base_at < ?1"}},
     {"alarm_told",
      "报警通知了谁",
@@ -79,6 +86,12 @@ const struct retention_rule retention_rules[] = {
      "volunteers entered by schools who have not consented",
      7,
      {"DELETE FROM enlist WHERE state = 'approved' AND asked_at < ?1"}},
+    {"enlist_text",
+     "学校登记志愿者的来信",
+     "texts in which a school entered volunteers",
+     14,
+     {"UPDATE inbox_pdu SET pdu = substr(pdu, 1, 48), text = NULL WHERE inbox_seq IN " LISTS,
+      "UPDATE inbox SET body = NULL WHERE seq IN " LISTS, "DELETE FROM enlist_text WHERE at < ?1"}},
     {"enlist_entered",
      "学校登记、未批准的志愿者",
      "volunteers entered and not approved",

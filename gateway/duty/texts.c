@@ -63,6 +63,7 @@ static const struct slot slots[] = {
     NUMBER_SLOT(minutes),
     NUMBER_SLOT(count),
     NUMBER_SLOT(need),
+    NUMBER_SLOT(team),
 };
 
 /* What is being written, and the room it has. */

@@ -63,6 +63,7 @@ struct text_fields {
     int minutes;
     int count;
     int need;
+    int team; /* people whom one leads */
 };
 
 /* Writes the text. ret should have TEXT_SIZE bytes. Returns ERR_OK or ERR_LIMIT (ret too small; ret

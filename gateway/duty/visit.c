@@ -56,6 +56,17 @@ static bool is_sponsor(struct duty *duty, const struct incoming *in,
     return false;
 }
 
+/* Whom the visitor leads: those with a duty at the school now or within the hour. */
+static int team_at(struct duty *duty, const struct incoming *in, const char *school_id, int64_t at)
+{
+    return (int)replica_get_int(
+        duty->replica, 0,
+        "SELECT count(DISTINCT person_id) FROM slot WHERE school_id = ?1 AND published AND active"
+        " AND person_id <> ?2 AND start_at <= ?3 + ?4 AND end_at > ?3 AND state IN ('planned',"
+        " 'asked', 'confirmed', 'swapping', 'on_post')",
+        "ssii", school_id, in->person.id, at, (int64_t)DUTY_EARLY_MS);
+}
+
 void visit_begin(struct duty *duty, const struct incoming *in)
 {
     struct school_words school;
@@ -64,14 +75,16 @@ void visit_begin(struct duty *duty, const struct incoming *in)
         return;
     int64_t at = times_happened(in->text->sent_at_ms, in->text->heard_at_ms);
     caltime_format_date(at, date);
+    int team = team_at(duty, in, school.id, at);
     replica_new_id(duty->replica, id);
     replica_run(duty->replica,
-                "INSERT INTO visit(id, scope, school_id, person_id, date, start_at, channel)"
-                " SELECT ?1, coalesce(station_id, scope), id, ?3, ?4, ?5, 'sms' FROM school"
+                "INSERT INTO visit(id, scope, school_id, person_id, date, start_at, channel, team)"
+                " SELECT ?1, coalesce(station_id, scope), id, ?3, ?4, ?5, 'sms', ?6 FROM school"
                 " WHERE id = ?2 AND NOT EXISTS (SELECT 1 FROM visit WHERE school_id = ?2"
                 "  AND person_id = ?3 AND date = ?4)",
-                "ssssi", id, school.id, in->person.id, date, at);
+                "ssssii", id, school.id, in->person.id, date, at, (int64_t)team);
     struct text_fields fields = {.school = school.name,
+                                 .team = team,
                                  .count = visits_this_week(duty, school.id),
                                  .need = visits_needed(duty, school.id)};
     answer(duty, in, TEXT_O7_VISIT, &fields);

@@ -35,6 +35,28 @@ static void confirm_and_change_of_mind(void **state)
     ASSERT_SENT(w, "V1", "A2_DECLINED", 1);
 }
 
+/* Whoever leads hears why, others do not; a number in it is hidden; it goes after a month. */
+static void the_reason_of_a_decline_is_kept(void **state)
+{
+    struct world *w = *state;
+    world_morning(w);
+    world_run(w, "2026-09-07", "18:00");
+    world_text(w, "V1", "2 发烧了，找138 0000 0001");
+    ASSERT_STATE(w, "am.V1", "declined");
+    assert_int_equal(world_int(w, "SELECT unseal(reason) LIKE '发烧了_找*'"
+                                  " FROM decline_reason WHERE assignment_id = 'am.V1'"),
+                     1);
+    world_run(w, "2026-09-08", "07:25");
+    world_text(w, "L", "缺");
+    assert_non_null(strstr(world_last(w, "L", "E10_GAPS"), "发烧了"));
+    world_text(w, "O1", "缺");
+    assert_non_null(strstr(world_last(w, "O1", "E10_GAPS"), "东门"));
+    assert_null(strstr(world_last(w, "O1", "E10_GAPS"), "发烧"));
+    world_at(w, "2026-10-20", "12:00");
+    world_tick(w);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM decline_reason"), 0);
+}
+
 static void two_open_and_only_a_digit(void **state)
 {
     struct world *w = *state;
@@ -500,6 +522,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
         TEST(confirm_and_change_of_mind),
+        TEST(the_reason_of_a_decline_is_kept),
         TEST(two_open_and_only_a_digit),
         TEST(digit_never_checks_in),
         TEST(decline_after_the_start),

@@ -86,7 +86,11 @@ static void what_comes_in_is_checked(void **state)
          "\"张三13812345678\",\"by\":\"L\"}",
          ERR_INVALID, "phone="},
         {"{\"kind\":\"method\",\"name\":\"13812345678\",\"steps\":\"x\",\"by\":\"L\"}", ERR_INVALID,
-         "a name of"},
+         "long number"},
+        {"{\"kind\":\"method\",\"name\":\"x\",\"steps\":\"找张三 138 1234 5678\",\"by\":\"L\"}",
+         ERR_INVALID, "steps holds a long number"},
+        {"{\"kind\":\"method\",\"name\":\"x\",\"steps\":\"１３８-１２３４-５６７８\",\"by\":\"L\"}",
+         ERR_INVALID, "steps holds a long number"},
         {"{\"kind\":\"plan\",\"name\":\"x\",\"school\":\"S17\",\"by\":\"张三\"}", ERR_NOT_FOUND,
          "张三"},
         {"{\"code\":\"P9\",\"kind\":\"plan\",\"name\":\"x\",\"by\":\"L\"}", ERR_NOT_FOUND, "P9"},
@@ -392,7 +396,9 @@ static int enter(struct world *w, const char *by, char id[LIMIT_ID_BYTES + 1])
 static int decide(struct world *w, const char *id, const char *by, bool approve)
 {
     replica_enter(w->replica);
-    int code = enlist_decide(&w->duty, id, by, approve, &last);
+    int count = -1;
+    int code = enlist_decide(&w->duty, id, by, approve, &count, &last);
+    assert_int_equal(count > 0, code == ERR_OK);
     replica_leave(w->replica, code == ERR_OK);
     assert_true(replica_commit(w->replica));
     return code;
@@ -419,6 +425,73 @@ static void a_volunteer_is_asked_after_two_people_agreed(void **state)
                      1);
     world_text(w, PHONE, "退订");
     assert_int_equal(world_int(w, "SELECT count(*) FROM enlist"), 0);
+}
+
+static int entered(struct world *w)
+{
+    return (int)world_int(w, "SELECT count(*) FROM enlist");
+}
+
+/* A teacher's text: a line each, numbers as people write them; nobody is asked before the station
+ * has agreed, and the text itself does not outlive the entries. */
+static void a_coordinator_enters_parents_by_text(void **state)
+{
+    struct world *w = *state;
+    world_tick(w);
+    world_text(w, "V2",
+               "登记\n李娜 13800000001\n王一，１３８-0000　0002\n赵六 12\nLi Na 13800000003");
+    ASSERT_SENT(w, "V2", "V4_SOME", 1);
+    assert_non_null(strstr(world_last(w, "V2", "V4_SOME"), "已登记3人"));
+    assert_non_null(strstr(world_last(w, "V2", "V4_SOME"), "赵六(号码不对)"));
+    assert_int_equal(entered(w), 3);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM enlist WHERE school_id = 'S17' AND kind ="
+                                  " 'parent' AND name IN ('李娜', '王一', 'Li Na')"),
+                     3);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM enlist WHERE phone ="
+                                  " seal_phone('+8613800000002')"),
+                     1);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM desk_item WHERE kind = 'event'"), 1);
+    ASSERT_SENT(w, "+8613800000001", "C1_CONSENT", 0);
+    world_text(w, "V2", "登记义警 王强 13800000004"); /* again, and one of another kind */
+    world_text(w, "V2", "登记 李娜 13800000001");
+    ASSERT_SENT(w, "V2", "V4_ENTERED", 2);
+    assert_int_equal(entered(w), 4);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM enlist WHERE kind = 'yijing'"), 1);
+    assert_int_equal(decide(w, "S18", "L", true), ERR_NOT_FOUND);
+    assert_int_equal(decide(w, "S17", "L", true), ERR_OK); /* all of the school */
+    ASSERT_SENT(w, "+8613800000001", "C1_CONSENT", 1);
+    ASSERT_SENT(w, "+8613800000004", "C1_CONSENT", 1);
+    world_text(w, "+8613800000001", "2");
+    world_text(w, "V2", "登记 李娜 13800000001"); /* only the holder could change that */
+    assert_non_null(strstr(world_last(w, "V2", "V4_SOME"), "李娜(已退订)"));
+    assert_int_equal(entered(w), 3);
+}
+
+static void who_is_of_no_school_enters_nobody(void **state)
+{
+    struct world *w = *state;
+    world_text(w, "V1", "登记 李娜 13800000001"); /* a parent */
+    ASSERT_SENT(w, "V1", "V4_HOW", 1);
+    world_text(w, "V2", "登记"); /* how is it done? */
+    ASSERT_SENT(w, "V2", "V4_HOW", 1);
+    world_text(w, "+8610999000001", "登记 李娜 13800000001");
+    world_text(w, "V2", "登记一下明天的事");
+    ASSERT_SENT(w, "V2", "U1_NOT_UNDERSTOOD", 1);
+    assert_int_equal(entered(w), 0);
+}
+
+static void a_text_of_entries_is_emptied(void **state)
+{
+    struct world *w = *state;
+    world_text(w, "V2", "登记 李娜 13800000001");
+    world_sql(w, "INSERT INTO inbox(id, phone, body, parts, have, can_answer, sent_at, heard_at,"
+                 " state) SELECT text_id, 'x', 'sealed', 1, 1, 1, at, at, 'handled'"
+                 " FROM enlist_text");
+    world_run(w, "2026-09-19", "12:00");
+    assert_int_equal(world_int(w, "SELECT count(*) FROM inbox WHERE body IS NOT NULL"), 1);
+    world_run(w, "2026-09-23", "12:00");
+    assert_int_equal(world_int(w, "SELECT count(*) FROM inbox WHERE body IS NOT NULL"), 0);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM enlist_text"), 0);
 }
 
 static void without_an_answer_the_number_is_gone(void **state)
@@ -627,6 +700,9 @@ int main(void)
         TEST(schools_without_a_sponsor_are_named),
         TEST(a_week_off_has_no_letters),
         TEST(a_volunteer_is_asked_after_two_people_agreed),
+        TEST(a_coordinator_enters_parents_by_text),
+        TEST(who_is_of_no_school_enters_nobody),
+        TEST(a_text_of_entries_is_emptied),
         TEST(without_an_answer_the_number_is_gone),
         TEST(a_number_that_stopped_does_not_come_back_with_a_list),
         TEST(who_said_no_is_not_asked_again),

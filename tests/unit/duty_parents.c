@@ -247,6 +247,26 @@ static void stop_of_a_parent(void **state)
     assert_int_equal(world_int(w, "SELECT count(*) FROM erased"), 1);
 }
 
+static void a_no_to_the_opt_in_leaves_nothing(void **state)
+{
+    struct world *w = *state;
+    bells(w);
+    world_tick(w);
+    world_text(w, STRANGER, "订阅S17");
+    assert_non_null(strstr(world_last(w, STRANGER, "P5_OPT_IN"), "号码7天内删除"));
+    int before = world_total(w);
+    world_text(w, STRANGER, "2");
+    assert_int_equal(world_total(w), before); /* no answer to who wants none */
+    assert_int_equal(world_int(w, "SELECT count(*) FROM subscription"), 0);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM desk_item"), 0);
+    world_run(w, "2026-09-09", "12:00");
+    assert_int_equal(world_int(w, "SELECT count(*) FROM prompt"), 0);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM erased"), 2); /* bodies, then the number */
+    world_text(w, OTHER, "订阅S17"); /* and who does not answer, within the seven days */
+    world_run(w, "2026-09-16", "11:59");
+    assert_int_equal(world_int(w, "SELECT count(*) FROM prompt"), 0);
+}
+
 static void stop_of_a_volunteer(void **state)
 {
     struct world *w = *state;
@@ -392,6 +412,7 @@ int main(void)
         TEST(stranger_hears_little),
         TEST(desk_is_suggested_answers),
         TEST(stop_of_a_parent),
+        TEST(a_no_to_the_opt_in_leaves_nothing),
         TEST(stop_of_a_volunteer),
         TEST(stop_does_not_lose_a_change),
         TEST(officers_cannot_stop),

@@ -108,6 +108,7 @@ void world_restart(struct world *w)
         .station_name = "城东派出所",
         .signature = "突泉护学",
         .lang = "zh-CN",
+        .country = "86",
         .area_code = "0482",
         .policy = duty_policy_default(),
     };

@@ -465,6 +465,8 @@ static const struct {
     {"放学", {"放学第二实验小学", COMMAND_DISMISSAL, "第二实验小学"}},
     {"FX", {"FX S17", COMMAND_DISMISSAL, "S17"}},
     {"订阅", {"订阅第二实验小学", COMMAND_SUBSCRIBE, "第二实验小学"}},
+    {"登记", {"登记 李娜 13800000001", COMMAND_ENLIST, ""}},
+    {"ADD", {"ADD Li Na 13800000001", COMMAND_ENLIST, ""}},
     {"驻岗", {"驻岗第二实验小学", COMMAND_VISIT, "第二实验小学"}},
     {"VISIT", {"VISIT S17", COMMAND_VISIT, "S17"}},
 };

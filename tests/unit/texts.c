@@ -32,6 +32,7 @@ static const struct text_fields longest = {
     .minutes = 999,
     .count = 999,
     .need = 999,
+    .team = 999,
 };
 
 /* In English dates come from text_date(TEXT_EN). A school without a code is the longest case. */
