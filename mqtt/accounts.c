@@ -138,3 +138,39 @@ bool accounts_sign(struct replica *replica, const char *device_id, char *ret, si
     explicit_bzero(key, sizeof key);
     return replica_get_text(replica, ret, size, sql, "s", device_id);
 }
+
+/* The topic, a line feed, and the payload as it came with '0' for each digit of the signature: so
+ * nothing in it can be changed, whatever a rule makes of it. False: it is too long, or the
+ * signature is not in it. */
+static bool take_signed(const char *topic, const void *payload, size_t size, const char *mac,
+                        struct buf *out)
+{
+    buf_printf(out, "%s\n", topic);
+    size_t head = out->size;
+    if (strlen(mac) != SEAL_HASH_DIGITS || !buf_add(out, payload, size))
+        return false;
+    const char *at = memmem(out->bytes + head, out->size - head, mac, SEAL_HASH_DIGITS);
+    if (at != NULL)
+        memset(out->bytes + (at - out->bytes), '0', SEAL_HASH_DIGITS);
+    return at != NULL;
+}
+
+bool accounts_signed(struct replica *replica, const char *device_id, const char *topic,
+                     const void *payload, size_t size, const char *mac)
+{
+    char key[LIMIT_NAME_BYTES], right[SEAL_HASH_DIGITS + 1];
+    struct buf text;
+    if (!replica_get_text(replica, key, sizeof key,
+                          "SELECT unseal(mac_key) FROM device_key WHERE device_id = ?1", "s",
+                          device_id))
+        return true;
+    buf_init(&text, LIMIT_TOPIC_BYTES + 1 + LIMIT_MQTT_MAPPED_BYTES);
+    bool holds = take_signed(topic, payload, size, mac, &text);
+    if (holds) {
+        seal_hmac_sha256(key, strlen(key), text.bytes, text.size, right);
+        holds = strcmp(right, mac) == 0;
+    }
+    explicit_bzero(key, sizeof key);
+    buf_free(&text);
+    return holds;
+}

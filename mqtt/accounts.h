@@ -27,4 +27,8 @@ bool accounts_write_acl(struct replica *replica, const struct mapping *rules, st
  * anything has happened. */
 bool accounts_sign(struct replica *replica, const char *device_id, char *ret, size_t size);
 
+/* Whether `mac` signs this message of the device; true for one that need not sign. */
+bool accounts_signed(struct replica *replica, const char *device_id, const char *topic,
+                     const void *payload, size_t size, const char *mac);
+
 #endif

@@ -151,8 +151,10 @@ static bool look(void *ctx, const char *name, char *ret, size_t size)
         return text_copy(ret, size, command->id);
     if (strcmp(name, "station") == 0)
         return text_copy(ret, size, fields->commands->station);
+    if (strcmp(name, "own") == 0)
+        return topic_own(command->topic, command->device_id, ret, size);
     if (strncmp(name, "topic:", 6) == 0)
-        return text_to_int(name + 6, 0, 20, &level) &&
+        return text_to_int(name + 6, -RULE_LEVELS, RULE_LEVELS, &level) &&
                topic_level(command->topic, level, ret, size) && ret[0] != '\0';
     return look_time(fields, name, ret, size) || look_arg(command->args, name, ret, size);
 }

@@ -16,13 +16,13 @@
 #include "gateway/base/limits.h"
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
+#include "mqtt/accounts.h"
 #include "mqtt/devices.h"
 #include "mqtt/gaps.h"
 #include "mqtt/judge.h"
 #include "mqtt/mapping.h"
 #include "mqtt/payload.h"
 #include "mqtt/presence.h"
-#include "sync/replica/seal.h"
 
 enum {
     CLOCK_JUMP_MS = 10 * 1000, /* between two ticks of a second */
@@ -402,8 +402,7 @@ static void note_said(const struct work *work)
 {
     struct device *device = work->device;
     const struct mapped *mapped = &work->mapped;
-    if (mapped->rule->device.from == VALUE_LEVEL &&
-        strcmp(device->topic, work->message->topic) != 0 &&
+    if (mapped->own_topic && strcmp(device->topic, work->message->topic) != 0 &&
         strlen(work->message->topic) < sizeof device->topic) {
         text_copy(device->topic, sizeof device->topic, work->message->topic);
         device->dirty = true;
@@ -527,43 +526,25 @@ static void note_number(struct work *work)
         gaps_note(work->ingest->replica, work->device, &work->mapped, work->heard_at_ms);
 }
 
-/* What is signed: the topic, a line feed, and the payload as it came with '0' for each digit of the
- * signature. So nothing in it can be changed, whatever a rule makes of it. False: it is too long,
- * or the signature is not in it. */
-static bool take_signed(const struct work *work, struct buf *out)
-{
-    const struct ingest_message *message = work->message;
-    const char *mac = work->mapped.mac;
-    buf_printf(out, "%s\n", message->topic);
-    size_t head = out->size;
-    if (strlen(mac) != SEAL_HASH_DIGITS || !buf_add(out, message->payload, message->size))
-        return false;
-    const char *at = memmem(out->bytes + head, out->size - head, mac, SEAL_HASH_DIGITS);
-    if (at != NULL)
-        memset(out->bytes + (at - out->bytes), '0', SEAL_HASH_DIGITS);
-    return at != NULL;
-}
-
 /* A device with a key that does not sign is somebody else. */
 static bool signature_holds(const struct work *work)
 {
     const struct mapped *mapped = &work->mapped;
-    char key[LIMIT_NAME_BYTES], mac[SEAL_HASH_DIGITS + 1];
-    struct buf text;
-    if (mapped->rule->mac.from == VALUE_NONE ||
-        !replica_get_text(work->ingest->replica, key, sizeof key,
-                          "SELECT unseal(mac_key) FROM device_key WHERE device_id = ?1", "s",
-                          mapped->device_id))
+    const struct ingest_message *message = work->message;
+    return mapped->rule->mac.from == VALUE_NONE ||
+           accounts_signed(work->ingest->replica, mapped->device_id, message->topic,
+                           message->payload, message->size, mapped->mac);
+}
+
+/* Who was heard on topics that name it is not believed on one that all share, where any account
+ * may give any name. An alarm is told all the same, and is kept raw for a person to look at. */
+static bool comes_from_it(struct work *work)
+{
+    struct mapped *mapped = &work->mapped;
+    if (!mapped->shared_topic || work->device == NULL || work->device->topic[0] == '\0')
         return true;
-    buf_init(&text, LIMIT_TOPIC_BYTES + 1 + LIMIT_MQTT_MAPPED_BYTES);
-    bool holds = take_signed(work, &text);
-    if (holds) {
-        seal_hmac_sha256(key, strlen(key), text.bytes, text.size, mac);
-        holds = strcmp(mac, mapped->mac) == 0;
-    }
-    explicit_bzero(key, sizeof key);
-    buf_free(&text);
-    return holds;
+    mapped->flaw = "on a topic that all share, and its device has topics of its own";
+    return mqtt_kind_alarms(mapped->kind);
 }
 
 /* One event of the message. */
@@ -578,6 +559,8 @@ static const char *handle_item(struct work *work)
         devices_get(ingest->devices, mapped->device_id, mapped->product->name, work->heard_at_ms);
     if (work->device != NULL && !settle_product(work))
         return "device is known as another product";
+    if (!comes_from_it(work))
+        return "not on the topics of its own that its device has";
     if (mapped->kind == MQTT_REPLY && ingest->callbacks.on_reply != NULL)
         ingest->callbacks.on_reply(ingest->callbacks.ctx, mapped->device_id, mapped->dedupe,
                                    mapped->ok);
@@ -605,8 +588,9 @@ static bool is_final(struct work *work)
 }
 
 /* A button says little, and when not even that can be read, it was pressed: a message that cannot
- * be, from a registered device of kind "sos", on a topic where alarms come, is one. Not when the
- * device has to sign. */
+ * be, from a registered device of kind "sos", on a topic where alarms come, is one. Also when the
+ * device has to sign: what is broken may have been signed, and the broker knows who may write to
+ * this topic. What can be read and is signed wrongly is somebody else's. */
 static void alarm_unreadable(struct work *work, const char *reason)
 {
     struct mapped *mapped = &work->mapped;
@@ -614,10 +598,8 @@ static void alarm_unreadable(struct work *work, const char *reason)
     if (!mapping_alarm_device(work->ingest->mapping, work->message->topic, &product,
                               mapped->device_id) ||
         replica_get_int(work->ingest->replica, 0,
-                        "SELECT d.kind = 'sos' AND k.mac_key IS NULL FROM device d"
-                        " LEFT JOIN device_key k ON k.device_id = d.id"
-                        " WHERE d.id = ?1 AND d.product = ?2",
-                        "ss", mapped->device_id, product->name) != 1)
+                        "SELECT kind = 'sos' FROM device WHERE id = ?1 AND product = ?2", "ss",
+                        mapped->device_id, product->name) != 1)
         return;
     mapped->product = product;
     mapped->kind = MQTT_SOS;

@@ -73,6 +73,12 @@ static enum got get_path(const struct mapping *m, const struct rule_value *value
     return jdoc_text(&m->doc, token, ret, size) ? GOT : BAD;
 }
 
+static enum got get_level(const struct mapping *m, int level, char *ret, size_t size)
+{
+    char text[LIMIT_TOPIC_BYTES + 1];
+    return topic_level(m->topic, level, text, sizeof text) ? get_text(text, ret, size) : MISSING;
+}
+
 /* ret is "" unless GOT. */
 static enum got get(const struct mapping *m, const struct rule_value *value, int element, char *ret,
                     size_t size)
@@ -81,7 +87,7 @@ static enum got get(const struct mapping *m, const struct rule_value *value, int
     if (value->from == VALUE_TEXT)
         got = text_copy(ret, size, value->text) ? GOT : BAD;
     else if (value->from == VALUE_LEVEL)
-        got = topic_level(m->topic, value->level, ret, size) && is_plain(ret) ? GOT : BAD;
+        got = get_level(m, value->level, ret, size);
     else if (value->from != VALUE_NONE)
         got = get_path(m, value, element, ret, size);
     if (got != GOT)
@@ -176,13 +182,21 @@ static bool rule_fits(struct mapping *m, const struct rule *rule)
     return m->element >= 0;
 }
 
+static bool rule_hears(const struct rule *rule, const char *topic)
+{
+    for (int i = 0; i < rule->topic_count; i++)
+        if (topic_matches(rule->topics[i], topic))
+            return true;
+    return false;
+}
+
 static bool find_rule(struct mapping *m, bool *ret_topic_known, bool *ret_json)
 {
     for (int i = 0; i < m->product_count; i++) {
         const struct product *product = m->products[i];
         for (int r = 0; r < product->rule_count; r++) {
             const struct rule *rule = &product->rules[r];
-            if (!topic_matches(rule->topic, m->topic))
+            if (!rule_hears(rule, m->topic))
                 continue;
             *ret_topic_known = true;
             *ret_json = *ret_json || !rule->as_text;
@@ -231,7 +245,7 @@ bool mapping_alarm_device(const struct mapping *mapping, const char *topic,
         for (int r = 0; r < (*ret_product)->rule_count; r++) {
             const struct rule *rule = &(*ret_product)->rules[r];
             bool may_alarm = rule->kind < 0 || mqtt_kind_alarms((enum mqtt_kind)rule->kind);
-            if (may_alarm && rule->device.from == VALUE_LEVEL && topic_matches(rule->topic, topic))
+            if (may_alarm && rule->device.from == VALUE_LEVEL && rule_hears(rule, topic))
                 return topic_level(topic, rule->device.level, ret_id, LIMIT_DEVICE_ID_BYTES + 1) &&
                        device_id_valid(ret_id);
         }
@@ -259,6 +273,9 @@ static const char *take_device(const struct mapping *m, int element, struct mapp
     enum got got = get(m, &m->rule->same_device, element, named, sizeof named);
     if ((got == BAD && !alarms) || (got == GOT && strcmp(named, ret->device_id) != 0))
         return "payload names another device than the topic";
+    bool by_topic = m->rule->same_device.from == VALUE_LEVEL;
+    ret->own_topic = m->rule->device.from == VALUE_LEVEL || (by_topic && got == GOT);
+    ret->shared_topic = by_topic && got == MISSING;
     return NULL;
 }
 
@@ -437,7 +454,10 @@ static bool look_answer(void *ctx, const char *name, char *ret, size_t size)
         return text_copy(ret, size, answer->mapped->device_id);
     if (strcmp(name, "id") == 0)
         return text_copy(ret, size, answer->mapped->ack_id);
-    return strncmp(name, "topic:", 6) == 0 && text_to_int(name + 6, 0, 20, &level) &&
+    if (strcmp(name, "own") == 0)
+        return topic_own(answer->topic, answer->mapped->device_id, ret, size);
+    return strncmp(name, "topic:", 6) == 0 &&
+           text_to_int(name + 6, -RULE_LEVELS, RULE_LEVELS, &level) &&
            topic_level(answer->topic, level, ret, size);
 }
 
@@ -481,8 +501,8 @@ void mapping_explain(struct mapping *mapping, const struct rule *rule, const cha
                      size_t size)
 {
     ret[0] = '\0';
-    if (!topic_matches(rule->topic, topic)) {
-        snprintf(ret, size, "topic does not match %.100s", rule->topic);
+    if (!rule_hears(rule, topic)) {
+        snprintf(ret, size, "topic does not match %.100s", rule->topics[0]);
         return;
     }
     if (rule_fits(mapping, rule))
@@ -535,6 +555,30 @@ static bool has_filter(const struct mapping *mapping, const char *filter)
     return false;
 }
 
+/* False: there are too many. */
+static bool add_filters(struct mapping *mapping, const struct rule *rule)
+{
+    for (int i = 0; i < rule->topic_count; i++) {
+        if (has_filter(mapping, rule->topics[i]))
+            continue;
+        if (mapping->filter_count == LIMIT_MQTT_FILTERS)
+            return false;
+        mapping->filters[mapping->filter_count++] = rule->topics[i];
+    }
+    return true;
+}
+
+static bool add_all_filters(struct mapping *mapping, const struct product *product)
+{
+    int before = mapping->filter_count;
+    for (int i = 0; i < product->rule_count; i++)
+        if (!add_filters(mapping, &product->rules[i])) {
+            mapping->filter_count = before;
+            return false;
+        }
+    return true;
+}
+
 /* Takes the product over, also when it cannot be used. */
 static int add_product(struct mapping *mapping, struct product *product, struct err *err)
 {
@@ -542,8 +586,7 @@ static int add_product(struct mapping *mapping, struct product *product, struct 
     if (mapping_product(mapping, product->name) != NULL)
         code = err_set(err, ERR_INVALID, "%.96s: there is another file for product %s",
                        product->file, product->name);
-    else if (mapping->product_count == LIMIT_MQTT_PRODUCTS ||
-             mapping->filter_count + product->rule_count > LIMIT_MQTT_FILTERS)
+    else if (mapping->product_count == LIMIT_MQTT_PRODUCTS || !add_all_filters(mapping, product))
         code = err_set(err, ERR_LIMIT, "%.96s: more than %d products or %d topics", product->file,
                        LIMIT_MQTT_PRODUCTS, LIMIT_MQTT_FILTERS);
     if (code != ERR_OK) {
@@ -551,9 +594,6 @@ static int add_product(struct mapping *mapping, struct product *product, struct 
         return code;
     }
     mapping->products[mapping->product_count++] = product;
-    for (int i = 0; i < product->rule_count; i++)
-        if (!has_filter(mapping, product->rules[i].topic))
-            mapping->filters[mapping->filter_count++] = product->rules[i].topic;
     return ERR_OK;
 }
 

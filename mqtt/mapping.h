@@ -23,6 +23,8 @@ struct mapped {
     const struct rule *rule;
     enum mqtt_kind kind;
     char device_id[LIMIT_DEVICE_ID_BYTES + 1];
+    bool own_topic;    /* it names the device, so that the broker can tell who may write to it */
+    bool shared_topic; /* same_device would have the topic name the device, and this one does not */
     char code[LIMIT_EVENT_TEXT_BYTES + 1];
     char subject[LIMIT_EVENT_TEXT_BYTES + 1];
     char text[LIMIT_RADIO_TEXT_BYTES + 1]; /* kind text only */

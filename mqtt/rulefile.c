@@ -48,8 +48,9 @@ static bool read_value(struct parser *p, char *text, struct rule_value *ret)
             return no(p, "this is no path: $, then .name or [0], such as $.data[0].type");
     } else if (strncmp(text, "topic:", 6) == 0) {
         ret->from = VALUE_LEVEL;
-        if (!text_to_int(text + 6, 0, 20, &ret->level))
-            return no(p, "a level of the topic is counted from 0, such as: topic:2");
+        if (!text_to_int(text + 6, -RULE_LEVELS, RULE_LEVELS, &ret->level))
+            return no(p, "a level of the topic is counted from 0, or from -1 at its end, such as: "
+                         "topic:2");
     }
     return true;
 }
@@ -198,7 +199,9 @@ static bool set_read(struct parser *p)
 
 static bool set_topic(struct parser *p)
 {
-    p->rule->topic = p->value;
+    if (p->rule->topic_count == RULE_TOPICS)
+        return no(p, "more than 4 topics");
+    p->rule->topics[p->rule->topic_count++] = p->value;
     return topic_filter_valid(p->value) ||
            no(p, "this is no MQTT topic filter: + is one whole level, # the rest at the end");
 }
@@ -464,8 +467,9 @@ static bool uses_element(const struct rule *rule)
 static bool answer_name_valid(const char *name)
 {
     int level;
-    return strcmp(name, "device") == 0 || strcmp(name, "id") == 0 ||
-           (strncmp(name, "topic:", 6) == 0 && text_to_int(name + 6, 0, 20, &level));
+    return strcmp(name, "device") == 0 || strcmp(name, "id") == 0 || strcmp(name, "own") == 0 ||
+           (strncmp(name, "topic:", 6) == 0 &&
+            text_to_int(name + 6, -RULE_LEVELS, RULE_LEVELS, &level));
 }
 
 static bool answer_valid(const char *text)
@@ -483,7 +487,7 @@ static const char *answer_problem(const struct rule *rule)
         (rule->answer != NULL && rule->answer_id.from == VALUE_NONE))
         return "answer, answer_to and answer_id go together";
     if (!answer_valid(rule->answer) || !answer_valid(rule->answer_to))
-        return "answers with a {name} that is none of {device}, {id}, {int:id}, {topic:2}";
+        return "answers with a {name} that is none of {device}, {id}, {int:id}, {topic:2}, {own}";
     return NULL;
 }
 
@@ -502,7 +506,7 @@ static const char *kind_problem(const struct rule *rule)
 
 static const char *rule_problem(const struct rule *rule)
 {
-    if (rule->topic == NULL)
+    if (rule->topic_count == 0)
         return "has no topic";
     if (rule->kind < 0 && rule->kind_value.from == VALUE_NONE)
         return "has no kind";

@@ -6,7 +6,7 @@
  *   read = yard/%u/cmd
  *
  *   [rule press]                         (the first rule whose topic and conditions fit counts)
- *   topic = yard/+/event
+ *   topic = yard/+/event               (up to 4 lines)
  *   when = $.type is press|long_press    (or: not, exists, absent; up to 4 lines)
  *   kind = sos
  *   device = topic:1
@@ -21,8 +21,8 @@
  *   send = {"id":"{id}","siren":"{text}"}
  *
  * A value is a path into the JSON ($.a.b[0]; @.a within an element of `each`), a level of the topic
- * from 0 (topic:1), or else the text itself. Paths only, nothing is computed: a rule can be wrong
- * but cannot harm. All keys are in the table of rulefile.c. */
+ * from 0 or from its end (topic:1, topic:-1), or else the text itself. Paths only, nothing is
+ * computed: a rule can be wrong but cannot harm. All keys are in the table of rulefile.c. */
 #ifndef TOUYAN_MQTT_RULEFILE_H
 #define TOUYAN_MQTT_RULEFILE_H
 
@@ -35,6 +35,8 @@
 
 enum {
     RULE_GUARDS = 4,
+    RULE_TOPICS = 4,
+    RULE_LEVELS = 20, /* of a topic, from either end */
     RULE_IDS = 3,
     RULE_ACCESS = 12,
     PRODUCT_BYTES = 32,
@@ -62,7 +64,8 @@ struct rule_guard {
 struct rule {
     const char *name;
     int line; /* in the file, of its first */
-    const char *topic;
+    const char *topics[RULE_TOPICS];
+    int topic_count;
     bool as_text;
     const char *each; /* path of an array whose elements are events of their own; NULL: none */
     struct rule_guard guards[RULE_GUARDS];

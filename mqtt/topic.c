@@ -53,8 +53,20 @@ bool topic_name_valid(const char *topic)
            text_utf8_valid(topic, size);
 }
 
+static int level_count(const char *topic)
+{
+    int count = 1;
+    for (; (topic = strchr(topic, '/')) != NULL; topic++)
+        count++;
+    return count;
+}
+
 bool topic_level(const char *topic, int index, char *ret, size_t size)
 {
+    if (index < 0)
+        index += level_count(topic);
+    if (index < 0)
+        return false;
     for (; index > 0; index--) {
         topic = strchr(topic, '/');
         if (topic == NULL)
@@ -66,5 +78,17 @@ bool topic_level(const char *topic, int index, char *ret, size_t size)
         return false;
     memcpy(ret, topic, length);
     ret[length] = '\0';
+    return true;
+}
+
+bool topic_own(const char *topic, const char *name, char *ret, size_t size)
+{
+    size_t length = strlen(name);
+    bool own = length > 0 && strncmp(topic, name, length) == 0 && topic[length] == '/';
+    if (own && length + 1 >= size)
+        return false;
+    if (own)
+        memcpy(ret, topic, length + 1);
+    ret[own ? length + 1 : 0] = '\0';
     return true;
 }

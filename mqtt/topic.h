@@ -15,7 +15,12 @@ bool topic_filter_valid(const char *filter);
 /* A topic to publish to: not empty, UTF-8, no wildcard, at most LIMIT_TOPIC_BYTES. */
 bool topic_name_valid(const char *topic);
 
-/* Level `index` from 0; false when there is none or it does not fit. */
+/* Level `index` from 0, or from the end (-1: the last); false when there is none or it does not
+ * fit.
+ */
 bool topic_level(const char *topic, int index, char *ret, size_t size);
+
+/* "<name>/" when the topic stands below a level of this name, else "". False: it does not fit. */
+bool topic_own(const char *topic, const char *name, char *ret, size_t size);
 
 #endif

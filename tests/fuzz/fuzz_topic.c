@@ -42,9 +42,27 @@ static bool matches(char *filter, char *topic)
     return fs == ts;
 }
 
+/* Each level is the same from either end, and there are no others. */
+static void check_levels(const char *topic)
+{
+    static char text[LIMIT_TOPIC_BYTES + 1], *levels[LEVELS];
+    char level[LIMIT_TOPIC_BYTES + 1], own[LIMIT_TOPIC_BYTES + 1];
+    text_copy(text, sizeof text, topic);
+    int count = split(text, levels);
+    for (int i = 0; i < count; i++) {
+        assert(topic_level(topic, i, level, sizeof level) && strcmp(level, levels[i]) == 0);
+        assert(topic_level(topic, i - count, level, sizeof level) && strcmp(level, levels[i]) == 0);
+    }
+    assert(!topic_level(topic, count, level, sizeof level));
+    assert(!topic_level(topic, -count - 1, level, sizeof level));
+    assert(topic_own(topic, levels[0], own, sizeof own));
+    bool below = count > 1 && levels[0][0] != '\0';
+    assert(own[0] == '\0' ? !below : below && strncmp(own, topic, strlen(own)) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-    char filter[LIMIT_TOPIC_BYTES + 1], topic[LIMIT_TOPIC_BYTES + 1], level[LIMIT_TOPIC_BYTES + 1];
+    char filter[LIMIT_TOPIC_BYTES + 1], topic[LIMIT_TOPIC_BYTES + 1];
     const char *line = memchr(bytes, '\n', size);
     if (line == NULL || !text_utf8_valid((const char *)bytes, size))
         return 0;
@@ -52,9 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     if (!text_copy_utf8(filter, sizeof filter, (const char *)bytes, head) ||
         !text_copy_utf8(topic, sizeof topic, line + 1, size - head - 1))
         return 0;
-    for (int i = 0; i < 4; i++)
-        if (topic_level(topic, i, level, sizeof level))
-            assert(strchr(level, '/') == NULL);
+    check_levels(topic);
     if (!topic_filter_valid(filter) || topic[0] == '\0')
         return 0;
     bool ours = topic_matches(filter, topic);

@@ -188,7 +188,7 @@ static void test_signatures(void **state)
     hear(w, "C1", "{\"id\":\"7-1\",\"ts\":1788218405000,\"k\":\"sos\"}");
     hear(w, "C1", "{\"id\":\"7-1\",\"k\":\"sos\",\"mac\":\"00\"}");
     hear(w, "C1", "{\"id\":\"7-1\",\"k\":\"sos\",\"mac\":[]}");
-    hear(w, "C1", "{\"id\":\"7-1\",\"k\":\"so"); /* no press, when it must sign */
+    hear(w, "C1", "{\"id\":\"7-1\",\"k\":\"so"); /* a camera: no button */
     assert_int_equal(raw_rows(w), 4);
     assert_int_equal(events_of_c1(w), 0);
     sign(key, EVT_C1, "{\"id\":\"7-1\",\"mac\":\"",

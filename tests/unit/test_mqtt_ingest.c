@@ -63,6 +63,7 @@ static const struct mqtt_world_device registered[] = {
     {"SOS1", "touyan", "sos", NULL},
     {"btn", "zigbee2mqtt", "sos", NULL},
     {"shellyplusi4-a8032abe54dc", "shelly", "sos", NULL},
+    {"e4720000964b5c00", "vbar_vf105", "face", NULL},
     {0},
 };
 
@@ -349,6 +350,65 @@ static void test_unreadable_button_is_pressed(void **state)
     send_string(w, "mqtt/face/FT1401/Rec", "{", false);
     send_string(w, SC "NEW1/evt", "{", false);
     assert_int_equal(w->events, before);
+}
+
+/* What is broken may have been signed; what can be read and is not signed is somebody else's. */
+static void test_unreadable_button_that_signs(void **state)
+{
+    struct world *w = *state;
+    replica_enter(w->m.replica);
+    replica_run(w->m.replica,
+                "INSERT INTO device_key(device_id, password, mac_key, made_at)"
+                " VALUES ('SOS1', seal('p'), seal('00112233445566778899aabbccddeeff'), 0)",
+                "");
+    assert_true(replica_leave(w->m.replica, true));
+    send_string(w, SC "SOS1/evt", "{\"id\":\"1-1\",\"k\":\"sos\"}", false);
+    assert_int_equal(w->events, 0);
+    assert_raw(w, 1, "signature");
+    send_string(w, SC "SOS1/evt", "{\"id\":\"1-2\",\"k\":\"sos\",\"mac\":\"0f", false);
+    assert_int_equal(w->events, 1);
+    assert_true(last(w)->alarm);
+    assert_string_equal(last(w)->code, "unreadable");
+    assert_raw(w, 2, "malformed");
+}
+
+#define VBAR "access_device/v2/event/"
+
+/* A terminal with a prefix is not believed without it, where any account could speak for it. */
+static void test_shared_topics(void **state)
+{
+    static const char door[] = "{\"serialNo\":\"a%d\",\"uuid\":\"e4720000964b5c00\","
+                               "\"data\":{\"type\":%d,\"value\":1}}";
+    static const char doors[] = "SELECT count(*) FROM device_event WHERE kind = 'door'";
+    struct world *w = *state;
+    char payload[200];
+    snprintf(payload, sizeof payload, door, 1, 256);
+    send_string(w, VBAR "alarm", payload, false);
+    assert_int_equal(count(w, doors), 1); /* it was never heard elsewhere */
+    assert_string_equal(w->ack_topic, VBAR "e4720000964b5c00/alarm_reply");
+    snprintf(payload, sizeof payload, door, 2, 256);
+    send_string(w, "e4720000964b5c00/" VBAR "alarm", payload, false);
+    assert_int_equal(count(w, doors), 2);
+    assert_string_equal(w->ack_topic, "e4720000964b5c00/" VBAR "e4720000964b5c00/alarm_reply");
+    snprintf(payload, sizeof payload, door, 3, 256);
+    send_string(w, VBAR "alarm", payload, false);
+    assert_int_equal(count(w, doors), 2);
+    assert_raw(w, 1, "topics of its own");
+    send_string(w, VBAR "offline", "{\"uuid\":\"e4720000964b5c00\"}", false);
+    assert_state(w, "e4720000964b5c00", "online");
+    assert_raw(w, 2, "topics of its own");
+    send_string(w, "another/" VBAR "offline", "{\"uuid\":\"e4720000964b5c00\"}", false);
+    assert_raw(w, 3, "another device");
+    ingest_tick(w->m.ingest, true);
+    assert_true(replica_commit(w->m.replica));
+    mqtt_world_restart(&w->m);
+    snprintf(payload, sizeof payload, door, 4, 257);
+    send_string(w, VBAR "alarm", payload, false); /* fire is told whatever is wrong around it */
+    assert_true(last(w)->alarm);
+    assert_int_equal(last(w)->kind, MQTT_FIRE);
+    assert_raw(w, 4, "topics of its own");
+    send_string(w, "e4720000964b5c00/" VBAR "offline", "{\"uuid\":\"e4720000964b5c00\"}", false);
+    assert_state(w, "e4720000964b5c00", "offline");
 }
 
 static void test_number_of_another_kind(void **state)
@@ -672,6 +732,8 @@ int main(void)
         T(test_sos_with_odd_words),
         T(test_sos_of_a_device_without_a_usable_id),
         T(test_unreadable_button_is_pressed),
+        T(test_unreadable_button_that_signs),
+        T(test_shared_topics),
         T(test_number_used_again),
         T(test_number_of_another_kind),
         T(test_late_sos_still_alarms),

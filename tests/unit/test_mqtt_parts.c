@@ -68,6 +68,11 @@ static void test_topic_checks(void **state)
     assert_string_equal(level, "cde");
     assert_false(topic_level("ab/cdef", 1, level, sizeof level));
     assert_false(topic_level("ab", 1, level, sizeof level));
+    assert_true(topic_level("ab/cde/f", -1, level, sizeof level));
+    assert_string_equal(level, "f");
+    assert_true(topic_level("ab/cde/f", -3, level, sizeof level));
+    assert_string_equal(level, "ab");
+    assert_false(topic_level("ab/cde/f", -4, level, sizeof level));
 }
 
 static void test_times(void **state)
