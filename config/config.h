@@ -135,12 +135,16 @@ enum config_preset { /* as enum lora_preset_id of mqtt/radio/lora.h */
                      CONFIG_LONG_SLOW
 };
 
+enum config_downlink { CONFIG_PROTOBUF, CONFIG_JSON };
+
 struct config_radio {
-    char *root;     /* of the mesh's topics: "msh/CN" */
-    char *channel;  /* "": no mesh */
-    char *key_file; /* of the channel; "": packets are in clear at the broker */
-    char *node;     /* our own number in the mesh, "!7d0a0001"; "": made of the station's id */
-    int preset;     /* enum config_preset */
+    char *root;        /* of the mesh's topics: "msh/CN" */
+    char *channel;     /* "": no mesh */
+    char *key_file;    /* of the channel; "": packets are in clear at the broker */
+    char *node;        /* our own number in the mesh, "!7d0a0001"; "": made of the station's id */
+    int downlink;      /* enum config_downlink */
+    int channel_index; /* of the channel on the gateway's node; downlink json only */
+    int preset;        /* enum config_preset */
     int emission_ms;
     int air_percent;
     int hops;

@@ -23,6 +23,9 @@ static const struct option_choice levels[] = {{"error", LOG_LEVEL_ERROR},
 static const struct option_choice drivers[] = {
     {"gammu", CONFIG_DRIVER_GAMMU}, {"at", CONFIG_DRIVER_AT}, {NULL, 0}};
 
+static const struct option_choice downlinks[] = {
+    {"protobuf", CONFIG_PROTOBUF}, {"json", CONFIG_JSON}, {NULL, 0}};
+
 static const struct option_choice presets[] = {{"short_turbo", CONFIG_SHORT_TURBO},
                                                {"short_fast", CONFIG_SHORT_FAST},
                                                {"short_slow", CONFIG_SHORT_SLOW},
@@ -332,14 +335,25 @@ const struct option option_table[] = {
      .help_zh = "存放信道密钥（Base64）的文件；电台关了 MQTT 加密（encryption_enabled 为 false）则留空",
      .help_en = "the file with the channel's key (Base64); empty when the nodes' MQTT encryption is off"},
     {.section = "radio", .name = "root", .type = OPTION_TEXT, .preset = "msh/CN",
-     .min = 5, .max = 32, .offset = IN_CONFIG(radio.root),
-     .help_zh = "电台 MQTT 的根主题：msh/ 加地区",
-     .help_en = "the root topic of the nodes: msh/ and their region"},
+     .min = 3, .max = 32, .offset = IN_CONFIG(radio.root),
+     .help_zh = "电台 MQTT 的根主题，与电台上设的一样：msh/ 加地区，老固件只有 msh",
+     .help_en = "the root topic as the nodes have it: msh/ and the region, or msh alone of old firmware"},
     {.section = "radio", .name = "node", .type = OPTION_TEXT, .preset = "",
      .max = 9, .offset = IN_CONFIG(radio.node),
      .help_zh = "本站在组网里的编号，例如 !7d0a0001，不能与真的电台相同；留空则由站号生成",
      .help_en = "our own number in the mesh, such as !7d0a0001, which no real node may have; empty: "
                 "made of the station's id"},
+    {.section = "radio", .name = "downlink", .type = OPTION_CHOICE, .preset = "protobuf",
+     .choices = downlinks, .offset = IN_CONFIG(radio.downlink),
+     .help_zh = "往组网里发用什么格式：protobuf，或 2.7 及以前固件的 json（网关电台要有一个叫 mqtt 的"
+                "信道，node 填它自己的编号；没有送达回执）",
+     .help_en = "what is sent into the mesh: protobuf, or the json of firmware up to 2.7, for which the "
+                "gateway's node needs a channel named mqtt and `node` is its own number; nothing is "
+                "confirmed then"},
+    {.section = "radio", .name = "channel_index", .type = OPTION_INT, .preset = "0",
+     .min = 0, .max = 7, .offset = IN_CONFIG(radio.channel_index),
+     .help_zh = "downlink 为 json 时：上面的信道是网关电台上的第几个（从 0 数）",
+     .help_en = "with downlink json: which channel of the gateway's node the channel above is, from 0"},
     {.section = "radio", .name = "preset", .type = OPTION_CHOICE, .preset = "medium_fast",
      .choices = presets, .offset = IN_CONFIG(radio.preset),
      .help_zh = "电台的调制预设，决定一条能发多长；long_fast 一秒只够 24 个汉字",

@@ -33,6 +33,8 @@ static int make_link(const struct config *config, struct radio_link *ret, struct
         .root = radio->root,
         .channel = radio->channel,
         .node = radio->node,
+        .json = radio->downlink == CONFIG_JSON,
+        .channel_index = radio->channel_index,
         .key = key,
         .preset = (enum lora_preset_id)radio->preset,
         .emission_ms = radio->emission_ms,

@@ -22,11 +22,13 @@ enum {
 
 /* What is configured, checked and copied. */
 struct radio_link {
-    char root[RADIO_CHANNEL_BYTES + 1];    /* of the topics: "msh/CN" */
+    char root[RADIO_CHANNEL_BYTES + 1];    /* of the topics: "msh", "msh/CN", "msh/CN/BJ/1" */
     char channel[RADIO_CHANNEL_BYTES + 1]; /* "": nothing is sent to a mesh, nobody in it obeyed */
     uint32_t node;                         /* our own number in the mesh */
-    uint8_t key[RADIO_KEY_BYTES];          /* of the channel */
-    size_t key_size;                       /* 0: packets are in clear at the broker; else 16, 32 */
+    bool json;         /* firmware up to 2.7 is sent JSON; `node` is the gateway's node itself */
+    int channel_index; /* of `channel` on that node; json only */
+    uint8_t key[RADIO_KEY_BYTES]; /* of the channel */
+    size_t key_size;              /* 0: packets are in clear at the broker; else 16, 32 */
     const struct lora_preset *preset;
     int emission_ms; /* no single emission longer than this */
     int hops;

@@ -7,7 +7,10 @@
 #include "mqtt/radio/radio.h"
 #include "mqtt/topic.h"
 
-enum { TEXT_BYTES_MIN = 40 /* of an alarm's line, so that two parts hold any */ };
+enum {
+    TEXT_BYTES_MIN = 40, /* of an alarm's line, so that two parts hold any */
+    RADIO_ROOT_LEVELS = 4,
+};
 
 /* The key of the default channel, which everybody knows: "AQ==" stands for it, and "Ag==" for the
  * next (Channels::getKey of the firmware). */
@@ -102,12 +105,23 @@ static bool is_level(const char *text)
     return topic_name_valid(text) && strchr(text, '/') == NULL;
 }
 
+/* What meshtastic.rules subscribes to: "msh" and up to three levels. */
+static bool is_root(const char *text)
+{
+    char level[RADIO_CHANNEL_BYTES + 1];
+    return strncmp(text, "msh", 3) == 0 && (text[3] == '/' || text[3] == '\0') &&
+           topic_name_valid(text) && text[strlen(text) - 1] != '/' &&
+           !topic_level(text, RADIO_ROOT_LEVELS, level, sizeof level);
+}
+
 int radio_link_make(const struct radio_settings *settings, struct radio_link *ret, struct err *err)
 {
     *ret = (struct radio_link){
         .preset = lora_preset(settings->preset),
         .emission_ms = settings->emission_ms,
         .hops = settings->hops,
+        .json = settings->json,
+        .channel_index = settings->channel_index,
         .text_bytes = settings->text_bytes,
         .text_gap_ms = settings->text_gap_ms,
     };
@@ -115,9 +129,14 @@ int radio_link_make(const struct radio_settings *settings, struct radio_link *re
         (!is_level(settings->channel) ||
          !text_copy(ret->channel, sizeof ret->channel, settings->channel)))
         return err_set(err, ERR_INVALID, "radio.channel: the name of a channel has no /, + or #");
-    if (strncmp(settings->root, "msh/", 4) != 0 || !is_level(settings->root + 4) ||
-        !text_copy(ret->root, sizeof ret->root, settings->root))
-        return err_set(err, ERR_INVALID, "radio.root: msh/ and the region, such as msh/CN");
+    if (!is_root(settings->root) || !text_copy(ret->root, sizeof ret->root, settings->root))
+        return err_set(err, ERR_INVALID,
+                       "radio.root: msh, or msh/ and the region, such as msh/CN; at most %d levels",
+                       RADIO_ROOT_LEVELS);
+    if (settings->json && settings->node[0] == '\0')
+        return err_set(
+            err, ERR_INVALID,
+            "radio.node: with downlink = json it is the number of the gateway's own node");
     int code = take_key(settings->key, ret, err);
     if (code == ERR_OK)
         code = take_node(settings, ret, err);

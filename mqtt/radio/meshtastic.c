@@ -11,7 +11,12 @@
  *
  * Down: the text as a packet of our own node, which no real one may be: nodes drop what comes with
  * their own number, and firmware 2.8 drops what is unsigned from nodes known to sign. It asks for
- * an acknowledgement (a routing packet with request_id, error 0). */
+ * an acknowledgement (a routing packet with request_id, error 0). Or, when it is configured so, as
+ * JSON for firmware up to 2.7.
+ *
+ * Not here: direct messages that are encrypted for one node (PKI) cannot be read and count as
+ * heard; nothing of ours is signed (XEdDSA), and no signature is checked. So commands come on the
+ * channel, and its key is what tells our people from others. */
 #include "mqtt/radio/driver.h"
 
 #include <stdio.h>
@@ -260,9 +265,29 @@ static bool write_json(const struct packet *packet, const struct data *data, str
     return fits;
 }
 
+enum { LEVEL_BYTES = 8 };
+
+/* <root>/2/<form>/<channel>/<gateway>, whatever the root: "msh" in old firmware, then with the
+ * region, and with what people add to it. */
+static bool is_form(const char *topic, const char *form)
+{
+    char two[LEVEL_BYTES], found[LEVEL_BYTES];
+    return strncmp(topic, "msh/", 4) == 0 && topic_level(topic, -4, two, sizeof two) &&
+           strcmp(two, "2") == 0 && topic_level(topic, -3, found, sizeof found) &&
+           strcmp(found, form) == 0;
+}
+
 static bool is_packet_topic(const char *topic)
 {
-    return topic_matches("msh/+/2/e/+/+", topic) || topic_matches("msh/+/2/c/+/+", topic);
+    return is_form(topic, "e") || is_form(topic, "c");
+}
+
+/* What we sent as JSON: its last level is empty. */
+static bool is_own_json(const char *topic)
+{
+    char gateway[LEVEL_BYTES];
+    return is_form(topic, "json") && topic_level(topic, -1, gateway, sizeof gateway) &&
+           gateway[0] == '\0';
 }
 
 static void own_name(const struct radio_link *link, char ret[GATEWAY_BYTES])
@@ -278,11 +303,11 @@ static int decode(const struct radio_link *link, const char *topic, const void *
     uint8_t room[DATA_BYTES];
     char own[GATEWAY_BYTES];
     if (!is_packet_topic(topic))
-        return 0;
+        return is_own_json(topic) ? 1 : 0;
     if (!read_envelope(payload, size, &packet))
         return -1;
     own_name(link, own);
-    if (strcmp(packet.gateway, own) == 0)
+    if (!link->json && strcmp(packet.gateway, own) == 0)
         return 1; /* our own message */
     bool opened = open_data(link, &packet, room, &data);
     return write_json(&packet, opened ? &data : NULL, ret) ? 1 : -1;
@@ -345,6 +370,26 @@ static bool write_packet(const struct radio_link *link, const struct radio_packe
     return !out->failed;
 }
 
+/* The only way into firmware that takes no protobuf from a broker: through its channel "mqtt", in
+ * the gateway's own name. It gives the packet a number of its own, so nothing comes back. */
+static int encode_json(const struct radio_link *link, const struct radio_packet *packet,
+                       uint32_t to, struct buf *ret_topic, struct buf *ret_payload, struct err *err)
+{
+    struct json *json = json_new_object();
+    json_set_int(json, "from", link->node);
+    json_set_int(json, "to", to);
+    json_set_int(json, "channel", link->channel_index);
+    json_set_int(json, "hopLimit", link->hops);
+    json_set_text(json, "type", "sendtext");
+    json_set_text(json, "payload", packet->text);
+    buf_printf(ret_topic, "%s/2/json/mqtt/", link->root);
+    bool good = json_write(json, ret_payload) && !ret_topic->failed;
+    json_free(json);
+    if (!good || ret_payload->size > SENT_BYTES)
+        return err_set(err, ERR_LIMIT, "the packet is too long");
+    return ERR_OK;
+}
+
 static int encode(const struct radio_link *link, const struct radio_packet *packet,
                   struct buf *ret_topic, struct buf *ret_payload, struct err *err)
 {
@@ -357,6 +402,8 @@ static int encode(const struct radio_link *link, const struct radio_packet *pack
         return err_set(err, ERR_INVALID, "\"%.40s\" is no node of a mesh", packet->node);
     if (strlen(packet->text) > max_bytes(link))
         return err_set(err, ERR_LIMIT, "the text is longer than one packet");
+    if (link->json)
+        return encode_json(link, packet, to, ret_topic, ret_payload, err);
     own_name(link, own);
     buf_init(&bytes, SENT_BYTES);
     bool good = write_packet(link, packet, to, &bytes);

@@ -3,9 +3,10 @@
  * Happy path: radio_say splits the text and queues its packets; radio_pump, in a later turn, gives
  * the most urgent one that its air has room for to the broker, and the acknowledgement of the radio
  * ends it. Failures: nobody acknowledges, so it goes again as another packet, an alarm three times,
- * all else twice (never to a program beside a radio, which minds that itself), and then stands as
- * `sent`; not_after passes, `expired`; the driver cannot say it, `failed`, and logged. While the
- * broker is away nothing is tried. A lost turn takes its rows with it, and all is looked at again.
+ * all else twice (never to a program beside a radio, which minds that itself, nor as JSON, which
+ * nobody acknowledges), and then stands as `sent`; not_after passes, `expired`; the driver cannot
+ * say it, `failed`, and logged. While the broker is away nothing is tried. A lost turn takes its
+ * rows with it, and all is looked at again.
  *
  * One medium (product) is one queue: the next packet waits until the last one is out and was passed
  * on once. The air time of each try is written down; its sum over an hour stays under the share
@@ -322,7 +323,8 @@ static void look_at_unanswered(struct radio *radio, int64_t now)
                 "UPDATE radio_out SET state = CASE WHEN product = ?2 AND not_after > ?1"
                 " AND tries < CASE WHEN prio = 0 THEN ?3 ELSE ?4 END THEN 'queued' ELSE 'sent' END,"
                 " ended_at = ?1, next_at = ?1 WHERE state = 'given' AND next_at <= ?1",
-                "isii", now, radio_meshtastic.name, (int64_t)ALARM_TRIES, (int64_t)OTHER_TRIES);
+                "isii", now, radio->link.json ? "" : radio_meshtastic.name, (int64_t)ALARM_TRIES,
+                (int64_t)OTHER_TRIES);
     replica_run(radio->replica,
                 "UPDATE radio_out SET state = CASE WHEN tries > 0 THEN 'sent' ELSE 'expired' END,"
                 " ended_at = ?1 WHERE state = 'queued' AND not_after <= ?1",

@@ -34,6 +34,8 @@ struct radio_settings {
     const char *station; /* its id */
     const char *root, *channel, *node;
     const char *key; /* Base64; NULL or "": none */
+    bool json;       /* see struct radio_link, as channel_index */
+    int channel_index;
     enum lora_preset_id preset;
     int emission_ms, hops, text_bytes, text_gap_ms;
 };

@@ -70,7 +70,7 @@ static const struct mapping *rules(void *ctx)
     return ingest_rules(w->mqtt.ingest);
 }
 
-static void open_radio(struct bridge *w, int air_percent)
+static void open_radio_as(struct bridge *w, int air_percent, bool json)
 {
     const struct radio_settings settings = {.station = "S0117",
                                             .root = "msh/CN",
@@ -80,7 +80,8 @@ static void open_radio(struct bridge *w, int air_percent)
                                             .emission_ms = 1000,
                                             .hops = 3,
                                             .text_bytes = 140,
-                                            .text_gap_ms = 2000};
+                                            .text_gap_ms = 2000,
+                                            .json = json};
     struct radio_options options = {.replica = w->mqtt.replica,
                                     .clock = &w->mqtt.clock,
                                     .rnd = &w->mqtt.rnd,
@@ -89,6 +90,11 @@ static void open_radio(struct bridge *w, int air_percent)
     struct err err = {0};
     assert_int_equal(radio_link_make(&settings, &options.link, &err), ERR_OK);
     assert_int_equal(radio_open(&options, &ports, &w->radio, &err), ERR_OK);
+}
+
+static void open_radio(struct bridge *w, int air_percent)
+{
+    open_radio_as(w, air_percent, false);
 }
 
 static void talk(void *ctx, const struct mqtt_talk *heard)
@@ -155,7 +161,7 @@ static int teardown(void **state)
 
 struct packet {
     uint32_t from, to, id;
-    const char *text, *channel;
+    const char *text, *channel, *root, *gateway; /* NULL: ours, msh/CN, OFFICER */
     int64_t at_ms;
 };
 
@@ -174,8 +180,9 @@ static void hear(struct bridge *w, struct packet p)
     pbuf_add_fixed32(&packet, 6, p.id);
     pbuf_add_fixed32(&packet, 7, (uint32_t)(p.at_ms / 1000));
     pbuf_add_bytes(&envelope, 1, packet.bytes, packet.size);
-    pbuf_add_bytes(&envelope, 3, OFFICER, strlen(OFFICER));
-    snprintf(topic, sizeof topic, "msh/CN/2/e/%s/" OFFICER,
+    const char *gateway = p.gateway != NULL ? p.gateway : OFFICER;
+    pbuf_add_bytes(&envelope, 3, gateway, strlen(gateway));
+    snprintf(topic, sizeof topic, "%s/2/e/%s/" OFFICER, p.root != NULL ? p.root : "msh/CN",
              p.channel != NULL ? p.channel : "touyan");
     mqtt_world_send(&w->mqtt, topic, envelope.bytes, envelope.size, false);
     buf_free(&data);
@@ -209,6 +216,24 @@ static void registered_is_obeyed_once(void **state)
     assert_int_equal(mqtt_world_count(&w->mqtt, "SELECT count(*) FROM radio_in"), 2);
     assert_int_equal(mqtt_world_count(&w->mqtt, "SELECT count(*) FROM mqtt_raw"), 0);
     assert_int_equal(mqtt_world_count(&w->mqtt, "SELECT count(*) FROM device_event"), 0);
+}
+
+/* Firmware before 2.3 has no region in its topics, and people add levels of their own. */
+static void any_root(void **state)
+{
+    static const char *const roots[] = {"msh", "msh/CN/BJ", "msh/CN/BJ/1"};
+    struct bridge *w = *state;
+    for (int i = 0; i < 3; i++) {
+        struct packet packet = from_officer("到岗", 90 + (uint32_t)i);
+        packet.root = roots[i];
+        hear(w, packet);
+        assert_int_equal(w->heard, i + 1);
+    }
+    mqtt_world_hear(&w->mqtt, "msh/2/json/touyan/!7efeee01",
+                    "{\"from\":2130636288,\"to\":4294967295,\"id\":99,\"type\":\"text\","
+                    "\"timestamp\":1788218405,\"payload\":{\"text\":\"报警\"}}");
+    assert_int_equal(w->heard, 4);
+    assert_int_equal(mqtt_world_count(&w->mqtt, "SELECT count(*) FROM mqtt_raw"), 0);
 }
 
 static void strangers_are_listed(void **state)
@@ -401,6 +426,31 @@ static void delivered(void **state)
     assert_int_equal(states(w, "delivered"), 1);
     pass(w, 120);
     assert_int_equal(w->said, 1);
+}
+
+/* Nobody acknowledges it: it goes once. What the gateway's node itself hears is heard, and our own
+ * words in its name, and their echo, are not. */
+static void said_as_json(void **state)
+{
+    struct bridge *w = *state;
+    radio_close(w->radio);
+    open_radio_as(w, 5, true);
+    say(w, OFFICER, "k1", "alarm", 0);
+    pump(w);
+    assert_string_equal(w->topic, "msh/CN/2/json/mqtt/");
+    mqtt_world_send(&w->mqtt, w->topic, w->payload, w->size, false);
+    mqtt_world_hear(&w->mqtt, "msh/CN/2/json/touyan/!7d0a0001",
+                    "{\"from\":2097807361,\"to\":4294967295,\"id\":5,\"type\":\"text\","
+                    "\"payload\":{\"text\":\"alarm\"}}");
+    assert_int_equal(w->heard, 0);
+    pass(w, 300);
+    assert_int_equal(w->said, 1);
+    assert_int_equal(states(w, "sent"), 1);
+    struct packet packet = from_officer("报警", 91);
+    packet.gateway = "!7d0a0001";
+    hear(w, packet);
+    assert_int_equal(w->heard, 1);
+    assert_int_equal(mqtt_world_count(&w->mqtt, "SELECT count(*) FROM mqtt_raw"), 0);
 }
 
 static void alarm_is_said_three_times(void **state)
@@ -623,11 +673,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(registered_is_obeyed_once),
+        TEST(any_root),
         TEST(strangers_are_listed),
         TEST(only_what_is_for_us),
         TEST(old_texts_are_late),
         TEST(people_are_found),
         TEST(delivered),
+        TEST(said_as_json),
         TEST(alarm_is_said_three_times),
         TEST(refused_goes_again_at_once),
         TEST(nothing_old_goes),

@@ -108,17 +108,17 @@ static void mistakes(void **state)
 {
     struct radio_settings s;
     (void)state;
-    for (int i = 0; i < 7; i++) {
-        static const char *const problems[] = {"radio.channel", "radio.root", "radio.root",
-                                               "radio.node",    "radio.node", "radio.key_file",
-                                               "radio.preset"};
+    for (int i = 0; i < 8; i++) {
+        static const char *const problems[] = {"radio.channel", "radio.root",  "radio.root",
+                                               "radio.node",    "radio.node",  "radio.key_file",
+                                               "radio.node",    "radio.preset"};
         s = settings();
         switch (i) {
         case 0:
             s.channel = "a/b";
             break;
         case 1:
-            s.root = "msh/CN/east";
+            s.root = "msh/CN/east/2/3";
             break;
         case 2:
             s.root = "mesh/CN";
@@ -131,6 +131,10 @@ static void mistakes(void **state)
             break;
         case 5:
             s.key = "AAECAwQ=";
+            break;
+        case 6:
+            s.json = true;
+            s.node = "";
             break;
         default:
             s.preset = LORA_LONG_SLOW;
@@ -342,6 +346,53 @@ static void packets_sent(void **state)
     assert_int_equal(each_line("sent.tsv", check_sent), 3);
 }
 
+/* What firmware up to 2.7 takes on its channel "mqtt" (MQTT.cpp, onReceiveJson). */
+static void json_sent(void **state)
+{
+    struct radio_settings s = settings();
+    struct radio_link link;
+    struct radio_packet packet = {.node = "!7efeee00", .channel = "", .text = "到\"岗", .id = 7};
+    struct buf topic, payload;
+    struct err err = {0};
+    (void)state;
+    s.root = "msh";
+    s.json = true;
+    s.channel_index = 2;
+    assert_int_equal(radio_link_make(&s, &link, &err), ERR_OK);
+    buf_init(&topic, 128);
+    buf_init(&payload, PACKET_BYTES);
+    assert_int_equal(radio_meshtastic.encode(&link, &packet, &topic, &payload, &err), ERR_OK);
+    assert_string_equal(buf_text(&topic), "msh/2/json/mqtt/");
+    assert_string_equal(buf_text(&payload),
+                        "{\"from\":2097807361,\"to\":2130636288,\"channel\":2,\"hopLimit\":3,"
+                        "\"type\":\"sendtext\",\"payload\":\"到\\\"岗\"}");
+    /* it comes back from the broker, and is nobody's */
+    assert_int_equal(
+        radio_meshtastic.decode(&link, "msh/2/json/mqtt/", payload.bytes, payload.size, &topic), 1);
+    buf_free(&topic);
+    buf_free(&payload);
+}
+
+static void roots(void **state)
+{
+    static const char *const good[] = {"msh", "msh/CN", "msh/CN/BJ", "msh/CN/BJ/1"};
+    static const char *const bad[] = {"", "ms", "mshx", "msh/", "msh/+", "msh/CN/", "msh/a/b/c/d"};
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        struct radio_settings s = settings();
+        struct radio_link link;
+        struct err err = {0};
+        s.root = good[i];
+        assert_int_equal(radio_link_make(&s, &link, &err), ERR_OK);
+        assert_string_equal(link.root, good[i]);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct radio_settings s = settings();
+        s.root = bad[i];
+        refuse(&s, "radio.root");
+    }
+}
+
 static void wire(void **state)
 {
     static const struct {
@@ -513,6 +564,8 @@ int main(void)
         cmocka_unit_test(names),
         cmocka_unit_test(packets_heard),
         cmocka_unit_test(packets_sent),
+        cmocka_unit_test(json_sent),
+        cmocka_unit_test(roots),
         cmocka_unit_test(wire),
         cmocka_unit_test(check_digit),
         cmocka_unit_test(commands),
