@@ -290,6 +290,7 @@ static int start_http(struct gateway *gateway, struct err *err)
                                                   .radio = radio_act,
                                                   .ledger = ledger_command,
                                                   .card = card_command,
+                                                  .lists_import = lists_import,
                                                   .roster_plan = roster_begin,
                                                   .roster_state = roster_state,
                                                   .roster_publish = roster_publish,

@@ -147,6 +147,9 @@ int ledger_command(void *gateway, const struct json *body, char ret_code[COMMAND
 /* card.c: the same for cards and volunteers; see struct console_ports */
 int card_command(void *gateway, const struct json *body, struct json **ret, struct err *err);
 
+/* lists.c: schools, people, posts and volunteers of a file; see struct console_ports */
+int lists_import(void *gateway, const struct json *body, struct json **ret, struct err *err);
+
 /* roster.c: the draft of a week; see struct console_ports */
 int roster_begin(void *gateway, const char *date, bool afresh, struct err *err);
 struct json *roster_state(void *gateway);

@@ -15,6 +15,7 @@ touyan_test(duty_calendar SOURCES unit/duty_calendar.c LIBS duty_world TIMEOUT 1
 touyan_test(duty_gates SOURCES unit/duty_gates.c LIBS duty_world TIMEOUT 180)
 touyan_test(duty_cards SOURCES unit/duty_cards.c LIBS duty_world TIMEOUT 180)
 touyan_test(duty_chain SOURCES unit/duty_chain.c LIBS duty_world TIMEOUT 180)
+touyan_test(duty_lists SOURCES unit/duty_lists.c LIBS duty_world TIMEOUT 180)
 
 add_executable(bench_understand bench/understand.c)
 target_link_libraries(bench_understand PRIVATE touyan_words)

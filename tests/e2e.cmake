@@ -23,3 +23,6 @@ touyan_play(radio e2e/radio.py 5 240)
 add_test(NAME clock_1970 COMMAND python3 -B ${CMAKE_CURRENT_SOURCE_DIR}/e2e/clock_1970.py --build
          ${CMAKE_BINARY_DIR})
 set_tests_properties(clock_1970 PROPERTIES LABELS e2e TIMEOUT 60 RUN_SERIAL ON)
+add_test(NAME lists COMMAND python3 -B ${CMAKE_CURRENT_SOURCE_DIR}/e2e/lists.py --build
+         ${CMAKE_BINARY_DIR})
+set_tests_properties(lists PROPERTIES LABELS e2e TIMEOUT 180 RUN_SERIAL ON)

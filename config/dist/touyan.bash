@@ -11,19 +11,20 @@ _touyan() {
         esac
     done
     case "$verb $sub" in
-    ' ') words='status check support-bundle sms desk roster ledger card school volunteer account privacy
+    ' ') words='status check support-bundle sms desk roster ledger card school people post volunteer account privacy
             sync enrol device radio version help' ;;
     'sms ') words='list show send retry cancel pause resume inbox answer push quiet balance
             simulate' ;;
     'sms list') words='in out' ;;
-    'desk ') words='list done' ;;
+    'desk ') words='list done declines' ;;
     'roster ') words='plan show diff publish export import print' ;;
     'roster plan') words='afresh' ;;
     'roster export' | 'roster print') words='draft' ;;
     'ledger ') words='list show add assign start fix verify reopen merge print' ;;
     'card ') words='kinds list show put do draw' ;;
-    'school ') words='copy exam' ;;
-    'volunteer ') words='list add approve refuse export' ;;
+    'school ') words='import export copy exam' ;;
+    'people ' | 'post ') words='import export' ;;
+    'volunteer ') words='list add import approve refuse export' ;;
     'account ') words='month people sheet hours export' ;;
     'sync ') words='status now pending conflicts quarantine' ;;
     'radio ') words='list add remove send' ;;

@@ -219,7 +219,7 @@ int command_volunteer_decide(const struct cli *cli)
     json_set_text(body, "act", cli->words[1]);
     json_set_text(body, "id", cli->words[2]);
     json_set_text(body, "by", cli->words[3]);
-    return post(cli, body, "id");
+    return post(cli, body, "count");
 }
 
 int command_volunteer_list(const struct cli *cli)

@@ -60,6 +60,13 @@ void cli_encode(const char *text, char *ret, size_t size);
 /* One line of CSV on standard output (RFC 4180). */
 void cli_csv_line(const char *const *cells, size_t count);
 
+/* One record of a spreadsheet; false: it was wrong, that was said, and no more is wanted. */
+struct csv;
+typedef bool cli_record_fn(void *ctx, const struct csv *csv);
+/* Each record of the file, the one with the heads first. What is no CSV is told by line. */
+int cli_read_csv(const struct cli *cli, const char *path, cli_record_fn *take, void *ctx);
+int cli_wrong_line(const struct cli *cli, int line, const char *what); /* EXIT_USAGE */
+
 /* --- words in columns --- */
 
 enum { TABLE_COLUMNS = 8, TABLE_CELL = 1024 };
@@ -102,7 +109,8 @@ cli_command_fn command_status, command_check, command_sms_list, command_sms_show
     command_school_copy, command_school_exam, command_volunteer_add, command_volunteer_decide,
     command_volunteer_list, command_volunteer_export, command_privacy, command_account_month,
     command_account_people, command_account_hours, command_account_sheet, command_account_export;
-cli_command_fn command_sms_quiet, command_support;
+cli_command_fn command_sms_quiet, command_support, command_list_import, command_list_export,
+    command_volunteer_import, command_desk_declines;
 
 /* The findings that are not good, each with what to do next; returns their number. Printed last. */
 int check_print_problems(const struct cli *cli, const struct json *findings);

@@ -1,4 +1,5 @@
-/* touyan desk list, touyan desk done ID: what waits for a person. */
+/* touyan desk list, touyan desk done ID: what waits for a person; touyan desk declines: who cannot
+ * come. */
 #include <stdio.h>
 #include <string.h>
 
@@ -58,6 +59,36 @@ int command_desk_done(const struct cli *cli)
     struct json *json = NULL, *body = json_new_object();
     json_set_text(body, "id", cli->words[2]);
     int code = cli_post(cli, "/v1/desk/done", body, &json);
+    json_free(json);
+    return code;
+}
+
+int command_desk_declines(const struct cli *cli)
+{
+    static const char *const heads[2][6] = {{"时间", "学校", "岗位", "人员", "原因", "顶岗"},
+                                            {"at", "school", "post", "who", "why", "stand-in"}};
+    struct json *json = NULL;
+    int code = cli_get(cli, "/v1/declines", &json);
+    if (code == EXIT_OK && !cli->json) {
+        const struct json *list = json_get(json, "declines");
+        struct table table;
+        table_init(&table, 6);
+        table_add(&table, heads[cli->english]);
+        for (size_t i = 0; i < json_count(list); i++) {
+            const struct json *one = json_at(list, i);
+            char at[16];
+            cli_format_time(json_int(one, "start", 0), at);
+            const char *cells[] = {at,
+                                   json_text(one, "school", ""),
+                                   json_text(one, "post", ""),
+                                   json_text(one, "person", ""),
+                                   json_text(one, "reason", "-"),
+                                   json_text(one, "stand_in", "-")};
+            table_add(&table, cells);
+        }
+        table_print(&table);
+        table_free(&table);
+    }
     json_free(json);
     return code;
 }

@@ -24,8 +24,8 @@ static const char help_zh[] =
     "  touyan card list | put | do ...  方案、检查表、装备、证书、活动等卡片\n"
     "  touyan account month | hours ... 出动人次等月度台账，志愿时长\n"
     "  touyan device list | command | try ...   校门设备；touyan radio list | add ...   电台\n"
-    "  touyan school | volunteer | privacy ...   考试日，志愿者，数据留多久；support-bundle "
-    "远程协助\n"
+    "  touyan school | people | post | volunteer ...   名单表格，考试日，志愿者；privacy "
+    "数据留多久；support-bundle 远程协助\n"
     "  touyan sync status | now | conflicts ...   与县平台的同步\n"
     "  touyan enrol [代码|again]        本站的证书；用县里的一次性代码登记，或请县里核对批准\n"
     "  touyan help 词                   该命令的各种用法，如 touyan help sms\n"
@@ -52,7 +52,7 @@ static const char help_en[] =
     "  touyan card list | put | do ...     plans, checklists, gear, certificates, activities\n"
     "  touyan account month | hours ...    the month's figures, volunteers' hours\n"
     "  touyan device list | command | try ...   devices at the gates; touyan radio ...   radios\n"
-    "  touyan school | volunteer | privacy ...   exams, volunteers, what is kept; support-bundle\n"
+    "  touyan school | people | post | volunteer ...   lists, exams; privacy; support-bundle\n"
     "  touyan sync status | now | conflicts ...   sync with the county\n"
     "  touyan enrol [CODE|again]           the station's certificate; get one by code or approval\n"
     "  touyan help WORD                    all of one command, such as touyan help sms\n"
@@ -93,8 +93,10 @@ static const struct {
      "  touyan sms balance                  ask the network for the balance\n"
      "  touyan sms simulate NUMBER TEXT     as if that number had sent one (for drills)\n"},
     {"desk",
-     "  touyan desk list | done 编号     待人工处理的事项：没看懂的短信、要打的电话、缺岗、报警\n",
-     "  touyan desk list | done ID          what waits for a person | it is seen to\n"},
+     "  touyan desk list | done 编号     待人工处理的事项：没看懂的短信、要打的电话、缺岗、报警\n"
+     "  touyan desk declines             谁来不了、什么原因、由谁顶岗（原因保存30天）\n",
+     "  touyan desk list | done ID          what waits for a person | it is seen to\n"
+     "  touyan desk declines                who cannot come, why (kept 30 days), who stands in\n"},
     {"check",
      "  touyan check                     逐项检查；退出码 0 正常 1 警告 2 严重 3 未知\n"
      "  touyan support-bundle > 文件     "
@@ -146,19 +148,53 @@ static const struct {
      "done\n"
      "      inspect (school=S17 failed=2,5: what fails goes to the ledger) off on\n"
      "  touyan card draw                    a post to inspect, by chance\n"},
+    {"people",
+     "  touyan people import 名单.csv [apply]   "
+     "姓名、类别、学校、手机、高级警长、编号……；不加 apply 只预览\n"
+     "  touyan people export [county] > 名单.csv   含号码；county：县平台导入用的格式\n"
+     "  类别：民警 辅警 保安 学校保安 教职工 教师 家长 义警 网格员 值班室\n"
+     "  有县平台时名单由县里维护，这里只能预览\n",
+     "  touyan people import FILE.csv [apply]   name, kind, school, phone, senior, id ...; a "
+     "preview"
+     " without apply\n"
+     "  touyan people export [county] > FILE.csv   with numbers; county: as the county's import "
+     "takes it\n"
+     "  kinds: police auxiliary guard school_security school_staff teacher parent yijing grid "
+     "desk\n"
+     "  Where a county keeps the lists, a file can only be looked at here\n"},
+    {"post",
+     "  touyan post import 岗位.csv [apply]     学校、名称、类别、人数、启用；不加 apply 只预览\n"
+     "  touyan post export [county] > 岗位.csv\n"
+     "  类别：校门 巡逻 交通 非机动车 家校沟通\n",
+     "  touyan post import FILE.csv [apply]     school, name, kind, need, active; a preview "
+     "without "
+     "apply\n"
+     "  touyan post export [county] > FILE.csv\n"
+     "  kinds: gate patrol traffic nonmotor liaison\n"},
     {"school",
+     "  touyan school import 学校.csv [apply]   代码、名称、简称、类别、乡镇；不加 apply 只预览\n"
+     "  touyan school export [county] > 学校.csv\n"
      "  touyan school exam 学校 日期 起 止   考试日：全天设岗和服务台（再排班补人）\n"
      "  touyan school copy 从校 到校     把方案、检查表、工作方法复制给另一所学校\n",
+     "  touyan school import FILE.csv [apply]   code, name, short, kind, township; a preview "
+     "without "
+     "apply\n"
+     "  touyan school export [county] > FILE.csv\n"
      "  touyan school exam SCHOOL DATE FROM TO   posts all day, and the service desk\n"
      "  touyan school copy FROM TO          plans, checklists and method cards for another "
      "school\n"},
     {"volunteer",
      "  touyan volunteer add 学校 parent|teacher|yijing|grid 姓名 号码 登记人   学校登记志愿者\n"
-     "  touyan volunteer list | approve | refuse 编号 民警   所里批准后才问本人是否同意\n"
+     "  touyan volunteer import 名单.csv 登记人 [apply]   学校、姓名、手机、类别；不加 apply "
+     "只预览\n"
+     "  touyan volunteer list | approve | refuse 编号|学校|all 民警   所里批准后才问本人是否同意\n"
      "  touyan volunteer export          已同意的，作县平台名册导入用（含号码）\n",
      "  touyan volunteer add SCHOOL parent|teacher|yijing|grid NAME NUMBER BY   as a school enters "
      "them\n"
-     "  touyan volunteer list | approve | refuse ID OFFICER   asked for consent once approved\n"
+     "  touyan volunteer import FILE.csv BY [apply]   school, name, phone, kind; a preview without "
+     "apply\n"
+     "  touyan volunteer list | approve | refuse ID|SCHOOL|all OFFICER   asked for consent once "
+     "approved\n"
      "  touyan volunteer export             who consented, for the county's import (with "
      "numbers)\n"},
     {"account",
@@ -258,6 +294,7 @@ static const struct command commands[] = {
     {"sms", "quiet", 0, 2, "sms quiet [NUMBER HH:MM-HH:MM|none|default]", command_sms_quiet},
     {"sms", "balance", 0, 0, "sms balance", command_sms_balance},
     {"desk", "list", 0, 0, "desk list", command_desk_list},
+    {"desk", "declines", 0, 0, "desk declines", command_desk_declines},
     {"desk", "done", 1, 1, "desk done ID", command_desk_done},
     {"roster", "plan", 0, 2, "roster plan [DATE] [afresh]", command_roster_plan},
     {"roster", "show", 0, 0, "roster show", command_roster_show},
@@ -282,12 +319,19 @@ static const struct command commands[] = {
     {"card", "put", 3, 13, "card put KIND NAME by=NAME [FIELD=VALUE ...]", command_card_put},
     {"card", "do", 3, 8, "card do ACT CODE BY [FIELD=VALUE ...]", command_card_do},
     {"card", "draw", 0, 0, "card draw", command_card_draw},
+    {"school", "import", 1, 2, "school import FILE.csv [apply]", command_list_import},
+    {"school", "export", 0, 1, "school export [county] > FILE.csv", command_list_export},
+    {"people", "import", 1, 2, "people import FILE.csv [apply]", command_list_import},
+    {"people", "export", 0, 1, "people export [county] > FILE.csv", command_list_export},
+    {"post", "import", 1, 2, "post import FILE.csv [apply]", command_list_import},
+    {"post", "export", 0, 1, "post export [county] > FILE.csv", command_list_export},
+    {"volunteer", "import", 2, 3, "volunteer import FILE.csv BY [apply]", command_volunteer_import},
     {"school", "copy", 2, 2, "school copy FROM TO", command_school_copy},
     {"school", "exam", 4, 4, "school exam SCHOOL DATE FROM TO", command_school_exam},
     {"volunteer", "list", 0, 0, "volunteer list", command_volunteer_list},
     {"volunteer", "add", 5, 5, "volunteer add SCHOOL KIND NAME NUMBER BY", command_volunteer_add},
-    {"volunteer", "approve", 2, 2, "volunteer approve ID BY", command_volunteer_decide},
-    {"volunteer", "refuse", 2, 2, "volunteer refuse ID BY", command_volunteer_decide},
+    {"volunteer", "approve", 2, 2, "volunteer approve ID|SCHOOL|all BY", command_volunteer_decide},
+    {"volunteer", "refuse", 2, 2, "volunteer refuse ID|SCHOOL|all BY", command_volunteer_decide},
     {"volunteer", "export", 0, 0, "volunteer export", command_volunteer_export},
     {"account", "month", 0, 1, "account month [2026-09]", command_account_month},
     {"account", "people", 0, 1, "account people [2026-09]", command_account_people},

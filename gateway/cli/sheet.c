@@ -12,7 +12,6 @@
 #include "gateway/base/buf.h"
 #include "gateway/base/caltime.h"
 #include "gateway/base/csv.h"
-#include "gateway/base/file.h"
 #include "gateway/base/limits.h"
 #include "gateway/base/text.h"
 #include "gateway/cli/cli.h"
@@ -423,61 +422,28 @@ static struct json *read_row(const struct csv *csv, const int at[COLUMNS])
     return row;
 }
 
-static int wrong_line(const struct cli *cli, int line, const char *what)
-{
-    fprintf(stderr, cli->english ? "line %d: %s\n" : "第%d行：%s\n", line, what);
-    return EXIT_USAGE;
-}
+struct reading {
+    const struct cli *cli;
+    struct json *rows;
+    int at[COLUMNS];
+    bool has_head;
+};
 
-/* Rows of the text; what is no CSV is told by line. */
-static int read_rows(const struct cli *cli, char *text, size_t size, struct json *rows)
+static bool take_record(void *ctx, const struct csv *csv)
 {
-    struct csv csv;
-    struct err err = {0};
-    int at[COLUMNS], code = EXIT_OK;
-    csv_init(&csv, text, size);
-    if (!csv_next(&csv, &err) || !find_columns(&csv, at))
-        return cli_fail(cli, EXIT_USAGE,
-                        "第一行要有列名：日期、时段、学校（或学校代码）、岗位、姓名（或人员编号）",
-                        "the first line has to name the columns: date, peak, school (or "
-                        "school_code), post, person (or person_id)");
-    for (;;) {
-        if (csv_next(&csv, &err)) {
-            json_add(rows, read_row(&csv, at));
-        } else if (err.code != ERR_OK) {
-            code = wrong_line(cli, csv.line, err.text);
-            if (csv.at >= csv.end)
-                break;
-        } else {
-            break;
-        }
+    struct reading *reading = ctx;
+    if (reading->has_head) {
+        json_add(reading->rows, read_row(csv, reading->at));
+        return true;
     }
-    return code;
-}
-
-static int read_sheet(const struct cli *cli, const char *path, struct json *rows)
-{
-    struct buf file;
-    struct err err = {0};
-    buf_init(&file, LIMIT_HTTP_BODY_BYTES);
-    if (file_read(path, &file, &err) != ERR_OK) {
-        buf_free(&file);
-        fprintf(stderr, "touyan: %s\n", err.text);
-        return cli_fail(cli, EXIT_NOT_FOUND, "表格文件读不到", "the file cannot be read");
-    }
-    size_t size = file.size;
-    char *text = malloc(size + 1);
-    if (text != NULL) {
-        memcpy(text, buf_text(&file), size);
-        text[size] = '\0';
-    }
-    buf_free(&file);
-    int code = text == NULL || !csv_to_utf8(&text, &size)
-                   ? cli_fail(cli, EXIT_USAGE, "文件既不是 UTF-8 也不是 GB18030，请另存为 CSV",
-                              "the file is neither UTF-8 nor GB18030: save it as CSV")
-                   : read_rows(cli, text, size, rows);
-    free(text);
-    return code;
+    reading->has_head = true;
+    if (find_columns(csv, reading->at))
+        return true;
+    cli_fail(reading->cli, EXIT_USAGE,
+             "第一行要有列名：日期、时段、学校（或学校代码）、岗位、姓名（或人员编号）",
+             "the first line has to name the columns: date, peak, school (or school_code), post,"
+             " person (or person_id)");
+    return false;
 }
 
 static int tell_problems(const struct cli *cli, const struct json *problems)
@@ -487,7 +453,7 @@ static int tell_problems(const struct cli *cli, const struct json *problems)
         const struct json *one = json_at(problems, i);
         snprintf(what, sizeof what, "“%s” %s", json_text(one, "value", ""),
                  problem_word(cli, json_text(one, "what", "")));
-        wrong_line(cli, (int)json_int(one, "line", 0), what);
+        cli_wrong_line(cli, (int)json_int(one, "line", 0), what);
     }
     return cli_fail(cli, EXIT_USAGE, "改好这些行再导入；现在什么也没有改",
                     "mend these lines and import again; nothing was changed");
@@ -512,7 +478,8 @@ int command_roster_import(const struct cli *cli)
         json_free(body);
         return cli_usage(cli, "roster import FILE [baseline]");
     }
-    int code = read_sheet(cli, cli->words[2], rows);
+    struct reading reading = {.cli = cli, .rows = rows};
+    int code = cli_read_csv(cli, cli->words[2], take_record, &reading);
     json_set(body, "rows", rows);
     json_set_bool(body, "baseline", baseline);
     if (code != EXIT_OK) {

@@ -93,6 +93,20 @@ struct json *console_enlist_list(struct replica *replica, const struct http_requ
     return query_list(q);
 }
 
+struct json *console_declines(struct replica *replica)
+{
+    return query_list(replica_query(
+        replica, "SELECT s.assignment_id AS id, s.date, s.start_at AS start, s.school, s.post,"
+                 " s.person_name AS person, a.answered_at AS at, unseal(r.reason) AS reason,"
+                 " (SELECT p.name FROM assignment o JOIN person p ON p.id = o.person_id"
+                 "  WHERE o.stands_in_for = s.assignment_id AND o.state NOT IN ('declined',"
+                 "  'cancelled') LIMIT 1) AS stand_in"
+                 " FROM slot s JOIN assignment a ON a.id = s.assignment_id"
+                 " LEFT JOIN decline_reason r ON r.assignment_id = s.assignment_id"
+                 " WHERE s.state = 'declined' AND s.start_at > now_ms() - 2592000000"
+                 " ORDER BY s.start_at DESC, s.person_name LIMIT 500"));
+}
+
 struct json *console_privacy(struct replica *replica)
 {
     struct json *list = json_new_array();

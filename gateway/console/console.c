@@ -5,6 +5,7 @@
 
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
+#include "gateway/duty/lists.h"
 
 enum {
     OK = 200,
@@ -564,6 +565,35 @@ static void get_volunteers(struct console *console, const struct http_request *r
     reply(ret, OK, json);
 }
 
+static void get_lists(struct console *console, const struct http_request *request,
+                      struct http_answer *ret)
+{
+    const char *list = http_query(request, "list"), *lang = http_query(request, "lang");
+    reply_one(ret,
+              list_export(console->replica, list != NULL ? list : "", lang,
+                          http_query(request, "county") != NULL, false),
+              "there is no such list: school, person, post");
+}
+
+static void post_lists(struct console *console, const struct http_request *request,
+                       struct http_answer *ret)
+{
+    struct json *body = parse_body(request, ret), *json = NULL;
+    struct err err = {0};
+    if (body == NULL)
+        return;
+    int code = console->ports.lists_import(console->ports.ctx, body, &json, &err);
+    json_free(body);
+    reply_done(ret, code, &err, json);
+}
+
+static void get_declines(struct console *console, const struct http_request *request,
+                         struct http_answer *ret)
+{
+    (void)request;
+    reply_list(ret, "declines", console_declines(console->replica));
+}
+
 static void get_account(struct console *console, const struct http_request *request,
                         struct http_answer *ret)
 {
@@ -628,6 +658,9 @@ static const struct route routes[] = {
     {"GET", "/v1/cards/kinds", get_card_kinds},
     {"GET", "/v1/cards/", get_card},
     {"GET", "/v1/volunteers", get_volunteers},
+    {"GET", "/v1/lists", get_lists},
+    {"POST", "/v1/lists", post_lists},
+    {"GET", "/v1/declines", get_declines},
     {"GET", "/v1/account", get_account},
     {"GET", "/v1/account/people", get_account_people},
     {"GET", "/v1/account/duties", get_account_duties},

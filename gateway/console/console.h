@@ -50,6 +50,10 @@
  *                             {"act":"enlist","school","kind","name","phone","by"} -> {"id"};
  *                             {"act":"approve|refuse","id","by"}
  *   GET  /v1/volunteers       entered by schools; ?export=1: consented, with their numbers
+ *   GET  /v1/lists            ?list=school|person|post &lang= &county=1 -> {"head":[],"rows":[[]]}
+ *   POST /v1/lists            {"list","head":[],"rows":[{"line","cells"}],"apply":false[,"by"]} ->
+ *                             {"new","changed","same","kept_out","kept","problems":[]}
+ *   GET  /v1/declines         who gave a duty back in the last month, and why
  *   GET  /v1/account          ?month=2026-09          the month counted from events
  *   GET  /v1/account/people   ?month= &who=officers|volunteers
  *   GET  /v1/account/duties   ?month= &who= &person=  one line a duty
@@ -87,6 +91,8 @@ struct console_ports {
     int (*ledger)(void *ctx, const struct json *body, char ret_code[5], struct err *err);
     /* One order to the cards or the volunteers; *ret: the caller's. */
     int (*card)(void *ctx, const struct json *body, struct json **ret, struct err *err);
+    /* A list of a file (duty/lists.h), looked at or with "apply" kept; *ret: the caller's. */
+    int (*lists_import)(void *ctx, const struct json *body, struct json **ret, struct err *err);
     int (*roster_plan)(void *ctx, const char *date, bool afresh, struct err *err);
     struct json *(*roster_state)(void *ctx);
     int (*roster_publish)(void *ctx, struct json **ret, struct err *err);
@@ -140,6 +146,7 @@ struct json *console_card_list(struct replica *replica, const struct http_reques
 struct json *console_card_one(struct replica *replica, const char *code); /* NULL: none */
 struct json *console_card_kinds(void);
 struct json *console_enlist_list(struct replica *replica, const struct http_request *request);
+struct json *console_declines(struct replica *replica);
 struct json *console_privacy(struct replica *replica);
 /* api_account.c */
 struct json *console_account(struct replica *replica, const struct http_request *request);
