@@ -63,11 +63,12 @@ static void port_send(void *ctx, const struct duty_message *message)
         put_on_desk(gateway, message);
 }
 
-static int port_cancel(void *ctx, const char *ref_kind, const char *ref_id, const char *reason)
+static int port_cancel(void *ctx, const char *ref_kind, const char *ref_id, const char *phone,
+                       const char *reason)
 {
     struct gateway *gateway = ctx;
-    radio_cancel(gateway->radio, ref_kind, ref_id);
-    return outbox_cancel(sms_outbox(gateway->sms), ref_kind, ref_id, reason);
+    radio_cancel(gateway->radio, ref_kind, ref_id, phone);
+    return outbox_cancel(sms_outbox(gateway->sms), ref_kind, ref_id, phone, reason);
 }
 
 static void port_cancel_phone(void *ctx, const char *phone, const char *reason)
@@ -106,10 +107,11 @@ static void port_call(void *ctx, const struct duty_call *call)
     calls_put(sms_calls(gateway->sms), &order);
 }
 
-static void port_cancel_calls(void *ctx, const char *ref_kind, const char *ref_id, bool ringing)
+static void port_cancel_calls(void *ctx, const char *ref_kind, const char *ref_id,
+                              const char *phone, bool ringing)
 {
     struct gateway *gateway = ctx;
-    calls_cancel(sms_calls(gateway->sms), ref_kind, ref_id, ringing);
+    calls_cancel(sms_calls(gateway->sms), ref_kind, ref_id, phone, ringing);
 }
 
 static struct duty_policy policy_of(const struct config_duty *config)

@@ -89,20 +89,22 @@ static void hang_up(struct calls *calls, int64_t seq, const char *modem)
             options->hangup(options->ctx, i, seq);
 }
 
-void calls_cancel(struct calls *calls, const char *ref_kind, const char *ref_id, bool ringing)
+void calls_cancel(struct calls *calls, const char *ref_kind, const char *ref_id, const char *phone,
+                  bool ringing)
 {
     struct replica *replica = calls->options.replica;
     char modem[FRAME_NAME_BYTES];
     int64_t seq = 0;
     replica_run(replica,
                 "UPDATE sms_call SET state = 'cancelled', ended_at = ?3 WHERE ref_kind = ?1"
-                " AND ref_id = ?2 AND state = 'queued'",
-                "ssi", ref_kind, ref_id, now_of(calls));
+                " AND ref_id = ?2 AND state = 'queued' AND (?4 IS NULL OR phone = ?4)",
+                "ssis", ref_kind, ref_id, now_of(calls), phone);
     while (ringing && (seq = replica_get_int(replica, -1,
                                              "SELECT min(seq) FROM sms_call WHERE ref_kind = ?1"
                                              " AND ref_id = ?2 AND state = 'dialling' AND seq > ?3"
+                                             " AND (?4 IS NULL OR phone = ?4)"
                                              " HAVING min(seq) IS NOT NULL",
-                                             "ssi", ref_kind, ref_id, seq)) > 0)
+                                             "ssis", ref_kind, ref_id, seq, phone)) > 0)
         if (replica_get_text(replica, modem, sizeof modem,
                              "SELECT coalesce(modem, '') FROM sms_call WHERE seq = ?1", "i", seq))
             hang_up(calls, seq, modem);

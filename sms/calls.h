@@ -52,8 +52,10 @@ void calls_close(struct calls *calls);
 void calls_recover(struct calls *calls);
 
 int calls_put(struct calls *calls, const struct calls_order *order);
-/* What waits is not dialled; what rings is hung up when `ringing`. */
-void calls_cancel(struct calls *calls, const char *ref_kind, const char *ref_id, bool ringing);
+/* What waits is not dialled, to one (sealed) phone or, NULL, to all; what rings is hung up when
+ * `ringing`. */
+void calls_cancel(struct calls *calls, const char *ref_kind, const char *ref_id, const char *phone,
+                  bool ringing);
 /* Somebody rang here. */
 void calls_heard(struct calls *calls, const char *modem, const char *phone,
                  char ret_id[LIMIT_ID_BYTES + 1]);

@@ -256,13 +256,14 @@ int outbox_put(struct outbox *outbox, const struct outbox_message *message,
     return ERR_OK;
 }
 
-/* `sql` finds the next message after ?1 that has queued parts; ?2 and ?3 are a and b. */
-static int cancel_each(struct outbox *outbox, const char *sql, const char *a, const char *b,
-                       const char *reason)
+/* `sql` finds the next message after ?1 that has queued parts; ?2 to ?4 are the rest. */
+static int cancel_each(struct outbox *outbox, const char *sql, const char *phone,
+                       const char *ref_kind, const char *ref_id, const char *reason)
 {
     int cancelled = 0;
     int64_t seq = 0;
-    while ((seq = replica_get_int(outbox->replica, -1, sql, "iss", seq, a, b)) >= 0) {
+    while ((seq = replica_get_int(outbox->replica, -1, sql, "isss", seq, phone, ref_kind,
+                                  ref_id)) >= 0) {
         if (!cancel_message(outbox, seq, reason))
             return -1;
         cancelled++;
@@ -317,20 +318,27 @@ int outbox_retry(struct outbox *outbox, const char *id)
     " WHERE p.message_seq = o.seq AND p.state = 'queued')"
 
 int outbox_cancel(struct outbox *outbox, const char *ref_kind, const char *ref_id,
-                  const char *reason)
+                  const char *phone, const char *reason)
 {
-    return cancel_each(outbox,
-                       FIRST_QUEUED_AFTER " AND o.ref_kind = ?2 AND o.ref_id = ?3"
-                                          " ORDER BY o.seq LIMIT 1",
-                       ref_kind, ref_id, reason);
+    int64_t expired =
+        replica_get_int(outbox->replica, 0,
+                        "SELECT count(*) FROM outbox WHERE ref_kind = ?1 AND ref_id = ?2"
+                        " AND (?3 IS NULL OR phone = ?3) AND state = 'expired'",
+                        "sss", ref_kind, ref_id, phone);
+    int cancelled = cancel_each(outbox,
+                                FIRST_QUEUED_AFTER " AND o.ref_kind = ?3 AND o.ref_id = ?4"
+                                                   " AND (?2 IS NULL OR o.phone = ?2)"
+                                                   " ORDER BY o.seq LIMIT 1",
+                                phone, ref_kind, ref_id, reason);
+    return cancelled < 0 ? cancelled : cancelled + (int)expired;
 }
 
 int outbox_cancel_phone(struct outbox *outbox, const char *phone, const char *reason)
 {
     return cancel_each(outbox,
-                       FIRST_QUEUED_AFTER " AND o.phone = ?2 AND ?3 IS NULL"
+                       FIRST_QUEUED_AFTER " AND o.phone = ?2 AND ?3 IS NULL AND ?4 IS NULL"
                                           " ORDER BY o.seq LIMIT 1",
-                       phone, NULL, reason);
+                       phone, NULL, NULL, reason);
 }
 
 void outbox_erase_phone(struct outbox *outbox, const char *phone)

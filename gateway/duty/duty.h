@@ -48,8 +48,10 @@ struct duty_call {
 struct duty_ports {
     void *ctx;
     void (*send)(void *ctx, const struct duty_message *message);
-    /* Messages of this reference that have not gone out yet never will. Returns how many texts. */
-    int (*cancel)(void *ctx, const char *ref_kind, const char *ref_id, const char *reason);
+    /* Messages of this reference that have not gone out yet never will: to one (sealed) phone or,
+     * NULL, to anybody. Returns how many texts did not, those whose time ran out included. */
+    int (*cancel)(void *ctx, const char *ref_kind, const char *ref_id, const char *phone,
+                  const char *reason);
     /* The same for everything to this (sealed) phone, of whatever reference. */
     void (*cancel_phone)(void *ctx, const char *phone, const char *reason);
     /* Forget the bodies of messages from this phone; NULL when nobody keeps any. */
@@ -59,8 +61,10 @@ struct duty_ports {
     /* How many more messages of this priority can go out before then; NULL: all of them. */
     int (*reach)(void *ctx, int prio, int64_t until_ms);
     void (*call)(void *ctx, const struct duty_call *call); /* NULL: nobody is rung */
-    /* Calls of this reference that wait are not made; `ringing`: what rings now ends too. */
-    void (*cancel_calls)(void *ctx, const char *ref_kind, const char *ref_id, bool ringing);
+    /* Calls of this reference that wait are not made, as above; `ringing`: what rings now ends too.
+     */
+    void (*cancel_calls)(void *ctx, const char *ref_kind, const char *ref_id, const char *phone,
+                         bool ringing);
 };
 
 enum { DUTY_PANIC_REPEATS_MAX = 8, DUTY_LEVELS = 4, DUTY_PARTS = 11, DUTY_WATCHES = 2 };

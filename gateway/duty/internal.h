@@ -159,6 +159,9 @@ void say(struct duty *duty, const struct say *what, struct text_fields *fields, 
          ...) ERR_PRINTF(4, 5);
 /* Returns how many texts will not go out now. */
 int say_cancel(struct duty *duty, const char *ref_kind, const char *ref_id, const char *reason);
+/* Only those to this phone. */
+void say_cancel_to(struct duty *duty, const char *ref_kind, const char *ref_id, const char *phone,
+                   const char *reason);
 enum text_lang say_lang(const struct duty *duty, const char *lang);
 
 /* Words of a slot for the fields of a text. */
@@ -275,7 +278,7 @@ void gap_list(struct duty *duty, const struct incoming *in);
 
 /* --- ring.c --- */
 void ring_alarm(struct duty *duty, const char *alarm_id, const struct person *to);
-void ring_stop(struct duty *duty, const char *alarm_id, bool ringing);
+void ring_stop(struct duty *duty, const char *alarm_id);
 
 /* --- panic.c --- */
 /* Somebody answered our call or rang back: written down, nothing more. */
@@ -295,8 +298,6 @@ int64_t panic_tick(struct duty *duty);
 /* --- storm.c: many alarms at once --- */
 /* True: this phone has had enough of them; it is told of this alarm with others in a while. */
 bool storm_holds(struct duty *duty, const char *phone, const char *alarm_id, bool first_word);
-/* True: somebody who was told of this alarm gets its next copy with others. */
-bool storm_holds_any(struct duty *duty, const char *alarm_id);
 int64_t storm_tick(struct duty *duty);
 
 /* --- parents.c --- */

@@ -11,9 +11,9 @@
  * not the first word of one in a single text (storm.c); the radio says all of it.
  *
  * Nobody can be told: the duty room is told at once; without even that up to five of the
- * station; without anybody the one who calls is sent to 110 and the alarm stands on the desk. Newer
- * copies replace older ones that have not gone out (a modem that was away). A press that arrives
- * more than half an hour late is for the desk only. */
+ * station; without anybody the one who calls is sent to 110 and the alarm stands on the desk. A
+ * newer copy replaces the older ones to the same telephone that have not gone out (a modem that was
+ * away). A press that arrives more than half an hour late is for the desk only. */
 #include "gateway/duty/internal.h"
 
 #include <stdio.h>
@@ -142,10 +142,13 @@ static void say_alarm(struct duty *duty, const struct alarm *alarm, const struct
     bool is_copy = text == text_of(alarm, 1) || text == text_of(alarm, 2);
     if (is_copy)
         air_alarm(say_lang(duty, to->lang), alarm->kind, alarm->school_code, fields, air);
+    bool held = storm_holds(duty, to->phone, alarm->id, first);
+    if (is_copy && !held) /* what has no newer copy stays */
+        say_cancel_to(duty, "alarm", alarm->id, to->phone, "newer copy");
     struct say what = {
         .text = text,
         .air = is_copy ? air : NULL,
-        .air_only = storm_holds(duty, to->phone, alarm->id, first),
+        .air_only = held,
         .phone = to->phone,
         .lang = to->lang,
         .prio = DUTY_PRIO_PANIC,
@@ -563,7 +566,7 @@ static void go(struct duty *duty, const struct incoming *in, struct alarm *alarm
             duty->now_ms + (int64_t)duty->options.policy.panic_unresolved * CALTIME_MINUTE_MS);
     event(duty, alarm, "acked", 2, in->person.id);
     say_cancel(duty, "alarm", alarm->id, "acked");
-    ring_stop(duty, alarm->id, true);
+    ring_stop(duty, alarm->id);
     char clock[CALTIME_CLOCK_SIZE];
     struct text_fields fields = alarm_fields(alarm, clock);
     answer_urgent(duty, in, TEXT_O2_YOURS, &fields);
@@ -623,7 +626,7 @@ void panic_clear(struct duty *duty, const struct incoming *in)
     run_set(duty, alarm.id, DUTY_NEVER);
     event(duty, &alarm, "resolved", 2, in->person.id);
     say_cancel(duty, "alarm", alarm.id, "resolved");
-    ring_stop(duty, alarm.id, true);
+    ring_stop(duty, alarm.id);
     say_everybody(duty, &alarm, in->text->phone, TEXT_O2_CLEAR, TEXT_O2_CLEAR, &fields);
 }
 
@@ -698,9 +701,6 @@ static void step_open(struct duty *duty, const struct alarm *alarm, int64_t star
     }
     last.all = all;
     if (due) {
-        if (all && !storm_holds_any(duty, alarm->id)) /* what has no newer copy stays */
-            say_cancel(duty, "alarm", alarm->id, "newer copy");
-        ring_stop(duty, alarm->id, false);
         copies(duty, alarm, &last);
         widen(duty, alarm, &last);
         event(duty, alarm, "repeated", last.minutes >= duty->options.policy.panic_room ? 4 : 3,

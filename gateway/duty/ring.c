@@ -29,8 +29,11 @@ void ring_alarm(struct duty *duty, const char *alarm_id, const struct person *to
 {
     const struct duty_policy *policy = &duty->options.policy;
     char role[16] = "", idem[DUTY_KEY_SIZE];
-    if (duty->ports.call == NULL || policy->panic_ring_s == 0 || to->phone[0] == '\0' ||
-        has_heard(duty, alarm_id, to->phone))
+    if (duty->ports.call == NULL || policy->panic_ring_s == 0 || to->phone[0] == '\0')
+        return;
+    if (duty->ports.cancel_calls != NULL) /* this one replaces his last, and nobody else's */
+        duty->ports.cancel_calls(duty->ports.ctx, "alarm", alarm_id, to->phone, false);
+    if (has_heard(duty, alarm_id, to->phone))
         return;
     replica_get_text(duty->replica, role, sizeof role,
                      "SELECT role FROM alarm_told WHERE alarm_id = ?1 AND phone = ?2", "ss",
@@ -48,10 +51,10 @@ void ring_alarm(struct duty *duty, const char *alarm_id, const struct person *to
     duty->ports.call(duty->ports.ctx, &call);
 }
 
-void ring_stop(struct duty *duty, const char *alarm_id, bool ringing)
+void ring_stop(struct duty *duty, const char *alarm_id)
 {
     if (duty->ports.cancel_calls != NULL)
-        duty->ports.cancel_calls(duty->ports.ctx, "alarm", alarm_id, ringing);
+        duty->ports.cancel_calls(duty->ports.ctx, "alarm", alarm_id, NULL, true);
 }
 
 static bool mark_heard(struct duty *duty, const char *alarm_id, const char *phone)

@@ -113,7 +113,13 @@ void say(struct duty *duty, const struct say *what, struct text_fields *fields, 
 
 int say_cancel(struct duty *duty, const char *ref_kind, const char *ref_id, const char *reason)
 {
-    return duty->ports.cancel(duty->ports.ctx, ref_kind, ref_id, reason);
+    return duty->ports.cancel(duty->ports.ctx, ref_kind, ref_id, NULL, reason);
+}
+
+void say_cancel_to(struct duty *duty, const char *ref_kind, const char *ref_id, const char *phone,
+                   const char *reason)
+{
+    duty->ports.cancel(duty->ports.ctx, ref_kind, ref_id, phone, reason);
 }
 
 struct text_fields slot_fields(const struct duty *duty, enum text_lang lang,

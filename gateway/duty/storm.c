@@ -7,7 +7,8 @@
  *
  * A bundle shows what fits one text, oldest open alarm first; the rest follows a minute later. One
  * that has not gone out (a modem that was away) is replaced by the next, which shows its alarms as
- * they are then. */
+ * they are then; at the latest when its hour is over, because by then it is of no use to anybody.
+ */
 #include "gateway/duty/internal.h"
 
 #include <stdio.h>
@@ -50,16 +51,6 @@ bool storm_holds(struct duty *duty, const char *phone, const char *alarm_id, boo
                 "INSERT OR IGNORE INTO alarm_later(phone, alarm_id, due_at) VALUES (?1, ?2, ?3)",
                 "ssi", phone, alarm_id, due);
     return true;
-}
-
-bool storm_holds_any(struct duty *duty, const char *alarm_id)
-{
-    return replica_get_int(duty->replica, 0,
-                           "SELECT count(*) FROM alarm_told t WHERE t.alarm_id = ?1"
-                           " AND t.role <> 'raiser' AND ?3 <= (SELECT count(*) FROM alarm_said s"
-                           " WHERE s.phone = t.phone AND s.at > ?2)",
-                           "sii", alarm_id, duty->now_ms - (int64_t)STORM_MS,
-                           (int64_t)STORM_MOST) > 0;
 }
 
 /* --- the bundle --- */
@@ -134,58 +125,79 @@ static void fill(struct duty *duty, struct bundle *bundle)
     ids_free(&ids);
 }
 
-/* The bundle before this one; what it shows waits again when it has not gone out. Returns when what
- * does not fit now is due. */
-static int64_t replace(struct duty *duty, const char *phone)
+/* A bundle's name, so that one that ran out long ago is not taken for this one. */
+static void name_of(const char *phone, int64_t at, char ret[DUTY_KEY_SIZE])
 {
-    bool unsent = say_cancel(duty, "alarm_bundle", phone, "newer bundle") > 0;
+    snprintf(ret, DUTY_KEY_SIZE, "%lld:%s", (long long)at, phone);
+}
+
+/* The bundle before this one; what it shows waits again when it has not gone out. */
+static bool replace(struct duty *duty, const char *phone)
+{
+    char name[DUTY_KEY_SIZE];
+    name_of(phone,
+            replica_get_int(duty->replica, 0, "SELECT max(at) FROM alarm_bundle WHERE phone = ?1",
+                            "s", phone),
+            name);
+    bool unsent = say_cancel(duty, "alarm_bundle", name, "newer bundle") > 0;
     if (unsent)
         replica_run(duty->replica,
                     "INSERT OR IGNORE INTO alarm_later(phone, alarm_id, due_at)"
                     " SELECT phone, alarm_id, ?2 FROM alarm_bundle WHERE phone = ?1",
                     "si", phone, duty->now_ms);
     replica_run(duty->replica, "DELETE FROM alarm_bundle WHERE phone = ?1", "s", phone);
-    return duty->now_ms + (int64_t)(unsent ? BUNDLE_MS : MORE_MS);
+    return unsent;
 }
 
 static void tell(struct duty *duty, const char *phone)
 {
-    char lang[8] = "";
+    char lang[8] = "", name[DUTY_KEY_SIZE];
     replica_get_text(duty->replica, lang, sizeof lang,
                      "SELECT coalesce(lang, '') FROM person WHERE phone = ?1 LIMIT 1", "s", phone);
     struct bundle bundle = {.phone = phone, .lang = say_lang(duty, lang)};
-    int64_t more_at = replace(duty, phone);
+    bool unsent = replace(duty, phone); /* what does not fit now is due later then */
     bundle.fields.list = bundle.list;
     bundle.fields.signature = duty->options.signature;
     bundle.fields.count = (int)replica_get_int(
         duty->replica, 0, "SELECT count(*) FROM alarm_later WHERE phone = ?1", "s", phone);
     fill(duty, &bundle);
     replica_run(duty->replica, "UPDATE alarm_later SET due_at = ?2 WHERE phone = ?1", "si", phone,
-                more_at);
+                duty->now_ms + (int64_t)(unsent ? BUNDLE_MS : MORE_MS));
     if (bundle.list[0] == '\0')
         return;
+    name_of(phone, duty->now_ms, name);
     struct say what = {.text = TEXT_O2_BUNDLE,
                        .phone = phone,
                        .lang = lang,
                        .prio = DUTY_PRIO_PANIC,
                        .not_after = duty->now_ms + OF_USE_MS,
                        .ref_kind = "alarm_bundle",
-                       .ref_id = phone};
+                       .ref_id = name};
     say(duty, &what, &bundle.fields, "O2B:%lld:%s", (long long)duty->now_ms, phone);
     log_warn("duty.storm", "alarms=%d", bundle.fields.count);
     note(duty, phone);
 }
 
+/* Of those who are due, or whose last bundle has been waiting for its whole time. */
+static bool next_phone(struct duty *duty, char ret[DUTY_PHONE_SIZE])
+{
+    return replica_get_text(duty->replica, ret, DUTY_PHONE_SIZE,
+                            "SELECT phone FROM alarm_later WHERE due_at <= ?1 UNION ALL"
+                            " SELECT phone FROM alarm_bundle WHERE at <= ?1 - ?2 LIMIT 1",
+                            "ii", duty->now_ms, (int64_t)OF_USE_MS);
+}
+
 int64_t storm_tick(struct duty *duty)
 {
     char phone[DUTY_PHONE_SIZE];
-    while (replica_get_text(duty->replica, phone, sizeof phone,
-                            "SELECT phone FROM alarm_later WHERE due_at <= ?1 LIMIT 1", "i",
-                            duty->now_ms)) {
+    while (next_phone(duty, phone)) {
         replica_enter(duty->replica);
         tell(duty, phone);
         if (!replica_leave(duty->replica, true))
             return duty->now_ms + CALTIME_MINUTE_MS;
     }
-    return replica_get_int(duty->replica, DUTY_NEVER, "SELECT min(due_at) FROM alarm_later", "");
+    return replica_get_int(duty->replica, DUTY_NEVER,
+                           "SELECT min(due_at) FROM (SELECT due_at FROM alarm_later UNION ALL"
+                           " SELECT at + ?1 FROM alarm_bundle)",
+                           "i", (int64_t)OF_USE_MS);
 }

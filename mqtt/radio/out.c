@@ -131,12 +131,14 @@ int radio_answer(struct radio *radio, const char *heard_id, const struct radio_m
                  : err_set(err, ERR_NOT_FOUND, "no such text was heard");
 }
 
-void radio_cancel(struct radio *radio, const char *ref_kind, const char *ref_id)
+void radio_cancel(struct radio *radio, const char *ref_kind, const char *ref_id, const char *phone)
 {
     replica_run(radio->replica,
                 "UPDATE radio_out SET state = 'cancelled', ended_at = ?3"
-                " WHERE ref_kind = ?1 AND ref_id = ?2 AND state IN ('queued', 'given')",
-                "ssi", ref_kind, ref_id, clock_wall_ms(radio->clock));
+                " WHERE ref_kind = ?1 AND ref_id = ?2 AND state IN ('queued', 'given')"
+                " AND (?4 IS NULL OR (product, node) IN (SELECT n.product, n.node"
+                " FROM radio_node n JOIN person p ON p.id = n.person_id WHERE p.phone = ?4))",
+                "ssis", ref_kind, ref_id, clock_wall_ms(radio->clock), phone);
 }
 
 /* --- acknowledgements --- */

@@ -110,8 +110,9 @@ int radio_say_phone(struct radio *radio, const char *phone, const struct radio_m
  */
 int radio_answer(struct radio *radio, const char *heard_id, const struct radio_message *message,
                  struct err *err);
-/* What waits for this reference does not go any more. */
-void radio_cancel(struct radio *radio, const char *ref_kind, const char *ref_id);
+/* What waits for this reference does not go any more: to the nodes of whom this (sealed) phone
+ * belongs to or, NULL, to any. */
+void radio_cancel(struct radio *radio, const char *ref_kind, const char *ref_id, const char *phone);
 
 /* Whether something is to be done now; cheap, to be asked each turn. */
 bool radio_is_due(const struct radio *radio);

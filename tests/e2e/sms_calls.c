@@ -120,7 +120,7 @@ static void test_messages_go_meanwhile(void **state)
     assert_true(has_state(station, "dialling"));
     assert_false(sms_idle(station->sms));
     replica_enter(station->replica);
-    calls_cancel(sms_calls(station->sms), "alarm", "a1", true); /* somebody goes there */
+    calls_cancel(sms_calls(station->sms), "alarm", "a1", NULL, true); /* somebody goes there */
     replica_leave(station->replica, true);
     assert_true(smsstation_until(station, has_state, "stopped", WAIT_MS));
     assert_false(is_calling(station, NULL));

@@ -513,6 +513,23 @@ static void the_room_takes_nobodys_copy(void **state)
     ASSERT_SENT(w, "L", "O2_BUTTON_AGAIN", 1);
 }
 
+/* Whose newer copy goes loses the older one, also when somebody else's is held. */
+static void each_telephone_has_its_newest(void **state)
+{
+    struct world *w = *state;
+    on_post(w);
+    w->no_modem_since = w->cells.wall_ms;
+    press(w, 0, 6);
+    world_event(w, "SOS17", "sos", NULL, w->cells.wall_ms);
+    ASSERT_SENT(w, "L", "O2_BUTTON", 7);
+    ASSERT_SENT(w, "O1", "O2_BUTTON", 1);
+    pass(w, 2);
+    ASSERT_SENT(w, "L", "O2_BUTTON", 7);
+    ASSERT_SENT(w, "L", "O2_BUTTON_AGAIN", 0);
+    ASSERT_SENT(w, "O1", "O2_BUTTON", 0);
+    ASSERT_SENT(w, "O1", "O2_BUTTON_AGAIN", 1);
+}
+
 /* How many different alarms L's bundles show. */
 static int64_t shown(struct world *w)
 {
@@ -564,6 +581,37 @@ static void a_bundle_replaces_the_one_unsent(void **state)
     assert_int_equal(world_int(w, "SELECT count(*) FROM alarm_later"), 0);
 }
 
+/* No news comes, and the modem is away for longer than a bundle is of use. */
+static void a_bundle_that_ran_out_is_said_again(void **state)
+{
+    struct world *w = *state;
+    on_post(w);
+    press(w, 0, 3); /* one bundle holds them */
+    pass(w, 3);
+    w->no_modem_since = w->cells.wall_ms;
+    pass(w, 40); /* all steps are over */
+    int64_t said = world_int(w, "SELECT max(at) FROM sent WHERE text_id = 'O2_BUNDLE'");
+    assert_true(said < w->cells.wall_ms - 10 * CALTIME_MINUTE_MS);
+    char code[8] = "";
+    replica_get_text(w->replica, code, sizeof code,
+                     "SELECT code FROM alarm ORDER BY raised_at, id LIMIT 1", "");
+    text_code(w, "L", "解除", code);
+    pass(w, 60);
+    assert_true(world_int(w, "SELECT max(at) FROM sent WHERE text_id = 'O2_BUNDLE'"
+                             " AND NOT cancelled") > said);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM sent WHERE text_id = 'O2_BUNDLE'"
+                                  " AND NOT cancelled AND not_after < at + 3600000"),
+                     0);
+    w->no_modem_since = 0;
+    pass(w, 65); /* it has gone */
+    assert_int_equal(shown(w), 3);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM alarm_later"), 0);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM alarm_bundle"), 0);
+    int texts = world_count(w, "L", "O2_BUNDLE");
+    pass(w, 120);
+    ASSERT_SENT(w, "L", "O2_BUNDLE", texts);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -595,8 +643,10 @@ int main(void)
         TEST(many_alarms_become_one_text),
         TEST(a_held_copy_replaces_nothing),
         TEST(the_room_takes_nobodys_copy),
+        TEST(each_telephone_has_its_newest),
         TEST(a_bundle_shows_what_it_ends),
         TEST(a_bundle_replaces_the_one_unsent),
+        TEST(a_bundle_that_ran_out_is_said_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

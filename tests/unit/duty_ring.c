@@ -88,6 +88,24 @@ static void alarm_rings_with_each_copy(void **state)
     assert_int_equal(world_int(w, "SELECT min(ring_ms) FROM rung"), 20000);
 }
 
+/* Calls that still wait for a modem: a copy to the duty room alone replaces the room's only. */
+static void the_room_takes_nobodys_call(void **state)
+{
+    struct world *w = *state;
+    alarm_at_0732(w);
+    pass(w, 7);
+    assert_int_equal(world_rung(w, "L"), 1);
+    assert_int_equal(world_rung(w, "O1"), 1);
+    assert_int_equal(world_rung(w, "Z"), 1);
+    pass(w, 3);
+    assert_int_equal(world_rung(w, "Z"), 1);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM rung WHERE state = 'cancelled'"
+                                  " AND ring_ms = 40000"),
+                     1);
+    assert_int_equal(world_rung(w, "L"), 1);
+    assert_int_equal(world_rung(w, "O1"), 1);
+}
+
 static void answering_takes_nothing(void **state)
 {
     struct world *w = *state;
@@ -136,6 +154,7 @@ int main(void)
         TEST(ring_outside_the_window),
         TEST(strangers_ring_in_vain),
         TEST(alarm_rings_with_each_copy),
+        TEST(the_room_takes_nobodys_call),
         TEST(answering_takes_nothing),
         TEST(taking_it_stops_the_calls),
         TEST(calls_can_be_switched_off),

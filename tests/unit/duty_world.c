@@ -40,18 +40,21 @@ static void send(void *ctx, const struct duty_message *m)
 }
 
 /* As an outbox with a modem at hand does: only what waits for its time can still be cancelled. */
-static int cancel(void *ctx, const char *ref_kind, const char *ref_id, const char *reason)
+static int cancel(void *ctx, const char *ref_kind, const char *ref_id, const char *phone,
+                  const char *reason)
 {
     struct world *w = ctx;
     assert_non_null(reason);
     int64_t since = w->no_modem_since > 0 ? w->no_modem_since : INT64_MAX;
     replica_run(w->replica,
-                "UPDATE aired SET cancelled = 1 WHERE ref_kind = ?1 AND ref_id = ?2 AND at >= ?3",
-                "ssi", ref_kind, ref_id, since);
+                "UPDATE aired SET cancelled = 1 WHERE ref_kind = ?1 AND ref_id = ?2 AND at >= ?3"
+                " AND (?4 IS NULL OR phone = ?4)",
+                "ssis", ref_kind, ref_id, since, phone);
     return (int)replica_run(w->replica,
                             "UPDATE sent SET cancelled = 1 WHERE ref_kind = ?1 AND ref_id = ?2"
-                            " AND (not_before > ?3 OR at >= ?4) AND NOT cancelled",
-                            "ssii", ref_kind, ref_id, w->cells.wall_ms, since);
+                            " AND (not_before > ?3 OR at >= ?4) AND NOT cancelled"
+                            " AND (?5 IS NULL OR phone = ?5)",
+                            "ssiis", ref_kind, ref_id, w->cells.wall_ms, since, phone);
 }
 
 static void cancel_phone(void *ctx, const char *phone, const char *reason)
@@ -91,14 +94,15 @@ static void call(void *ctx, const struct duty_call *call)
                 "sssi", call->idem, call->phone, call->ref_id, (int64_t)call->ring_ms);
 }
 
-static void cancel_calls(void *ctx, const char *ref_kind, const char *ref_id, bool ringing)
+static void cancel_calls(void *ctx, const char *ref_kind, const char *ref_id, const char *phone,
+                         bool ringing)
 {
     struct world *w = ctx;
     (void)ref_kind;
-    replica_run(
-        w->replica,
-        "UPDATE rung SET state = 'cancelled' WHERE ref_id = ?1 AND (state = 'queued' OR ?2)", "si",
-        ref_id, (int64_t)ringing);
+    replica_run(w->replica,
+                "UPDATE rung SET state = 'cancelled' WHERE ref_id = ?1 AND (state = 'queued' OR ?2)"
+                " AND (?3 IS NULL OR phone = ?3)",
+                "sis", ref_id, (int64_t)ringing, phone);
 }
 
 void world_restart(struct world *w)

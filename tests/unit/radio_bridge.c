@@ -505,7 +505,7 @@ static void cancelled_with_its_alarm(void **state)
     say(w, LEADER, "k2", "alarm", 0);
     pump(w); /* the first is on its way */
     replica_enter(w->mqtt.replica);
-    radio_cancel(w->radio, "alarm", "A1");
+    radio_cancel(w->radio, "alarm", "A1", NULL);
     replica_leave(w->mqtt.replica, true);
     pass(w, 120);
     assert_int_equal(w->said, 1);

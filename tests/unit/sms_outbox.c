@@ -370,13 +370,42 @@ static void test_cancel_leaves_flight_alone(void **state)
     remember(waiting, smsworld_put(world, "b", OTHER, "二", SMS_PRIO_DUTY, "s1"));
     smsworld_put(world, "c", OTHER, "三", SMS_PRIO_DUTY, "s2");
     replica_enter(world->replica);
-    assert_int_equal(outbox_cancel(world->outbox, "shift", "s1", "cancelled by leader"), 1);
+    assert_int_equal(outbox_cancel(world->outbox, "shift", "s1", NULL, "cancelled by leader"), 1);
     replica_leave(world->replica, true);
     replica_commit(world->replica);
     assert_string_equal(smsworld_state(world, flying), "submitted");
     assert_string_equal(smsworld_state(world, waiting), "cancelled");
     smsworld_result(world, SEND_OK, 1);
     assert_string_equal(world->submitted[0].text, "三");
+}
+
+static int cancel_s1(struct smsworld *world, const char *number)
+{
+    char phone[LIMIT_SEALED_PHONE_BYTES + 1] = "";
+    assert_true(replica_get_text(world->replica, phone, sizeof phone, "SELECT seal_phone(?1)", "s",
+                                 number));
+    replica_enter(world->replica);
+    int count = outbox_cancel(world->outbox, "shift", "s1", phone, "newer copy");
+    replica_leave(world->replica, true);
+    replica_commit(world->replica);
+    return count;
+}
+
+/* What ran out did not go either, and the caller hears of it. */
+static void test_cancel_of_one_phone(void **state)
+{
+    struct smsworld *world = *state;
+    char mine[LIMIT_ID_BYTES + 1], other[LIMIT_ID_BYTES + 1];
+    world->ready[0] = false;
+    remember(mine, smsworld_put(world, "a", PERSON, "一", SMS_PRIO_DUTY, "s1"));
+    remember(other, smsworld_put(world, "b", OTHER, "二", SMS_PRIO_DUTY, "s1"));
+    assert_int_equal(cancel_s1(world, PERSON), 1);
+    assert_string_equal(smsworld_state(world, mine), "cancelled");
+    assert_string_equal(smsworld_state(world, other), "queued");
+    smsworld_pass(world, INT64_C(24) * 3600000);
+    assert_string_equal(smsworld_state(world, other), "expired");
+    assert_int_equal(cancel_s1(world, PERSON), 0);
+    assert_int_equal(cancel_s1(world, OTHER), 1);
 }
 
 static void test_unknown_alarm_is_sent_again(void **state)
@@ -627,6 +656,7 @@ int main(void)
         CASE(test_refused_number_blocks_nobody),
         CASE(test_expired_never_goes),
         CASE(test_cancel_leaves_flight_alone),
+        CASE(test_cancel_of_one_phone),
         CASE(test_unknown_alarm_is_sent_again),
         CASE(test_unknown_reminder_waits_for_report),
         CASE(test_refused_number_is_left_alone),
