@@ -1,9 +1,12 @@
 /* See life.h.
  *
  * A stamp is (boot, milliseconds since the machine started): the county's time of it is known as
- * soon as one reply came in that boot, however wrong the wall clock was. A boot without any reply
- * (a station without a line for weeks, and a battery that is dead) has only its wall clock; its
- * stamps are capped, and say so.
+ * soon as one reply came in that boot, however wrong the wall clock was. Of a boot without any
+ * reply (a station without a line for weeks, and a battery that is dead) it is known that it came
+ * after what was known before: the newest time of the county that the station had been told, and
+ * the stamps of the boots in between (cap_ms). Its stamps are the earliest that they can be, and
+ * say so. They grow with each change, so that of two copies of one disk the one with the later
+ * change of a group says so.
  *
  * A database that went back in time or was copied cannot go on under its number: the county would
  * take its pushes for repetitions of others. It asks for a new number and pushes what is open: what
@@ -19,6 +22,12 @@
 
 enum { CLOCK_AGREES_MS = 2000 };
 
+/* The last stamp of the boots that never met the county: only marks that are open have one that is
+ * later than what the county has said. */
+#define LAST_STAMP                                                                                 \
+    "(SELECT max(b.cap_ms + m.bt) FROM sync_out m JOIN sync_boot b ON b.boot = m.boot WHERE "      \
+    "m.st <> 2 AND m.st <> 4 AND m.bt IS NOT NULL AND b.boot_off_ms IS NULL)"
+
 static void note_start(struct wire *wire, const struct machine *machine)
 {
     const char *boot_id = machine->boot_id[0] != '\0' ? machine->boot_id : NULL;
@@ -26,9 +35,10 @@ static void note_start(struct wire *wire, const struct machine *machine)
     replica_run(
         wire->replica,
         "INSERT INTO sync_boot(boot, boot_id, started_at, cap_ms, boot_off_ms, off_ms, q) SELECT "
-        "coalesce((SELECT max(boot) FROM sync_boot), 0) + 1, coalesce(?1, new_id()), now_ms(), ?2, "
-        "b.boot_off_ms, b.off_ms, coalesce(b.q, 0) FROM (SELECT 1) LEFT JOIN (SELECT * FROM "
-        "sync_boot WHERE boot_id = ?1 AND boot_off_ms IS NOT NULL ORDER BY boot DESC LIMIT 1) b",
+        "coalesce((SELECT max(boot) FROM sync_boot), 0) + 1, coalesce(?1, new_id()), now_ms(), "
+        "coalesce(b.cap_ms, max(?2, coalesce(" LAST_STAMP ", 0))), b.boot_off_ms, b.off_ms, "
+        "coalesce(b.q, 0) FROM (SELECT 1) LEFT JOIN (SELECT * FROM sync_boot WHERE boot_id = ?1 "
+        "ORDER BY boot DESC LIMIT 1) b",
         "si", boot_id, county_ms);
     wire->boot = replica_get_int(wire->replica, 0, "SELECT max(boot) FROM sync_boot", "");
 }

@@ -477,15 +477,15 @@ const char *wire_sql_claim(void)
     add_claimed_groups(&sql);
     buf_add_text(
         &sql, "h = coalesce((SELECT CASE WHEN b.boot_off_ms IS NOT "
-              "NULL THEN sync_out.bt + b.boot_off_ms WHEN b.boot <> ?2 THEN min(sync_out.h, "
-              "b.cap_ms) END FROM sync_boot b WHERE b.boot = sync_out.boot), h), "
+              "NULL THEN sync_out.bt + b.boot_off_ms WHEN b.boot <> ?2 THEN b.cap_ms + "
+              "sync_out.bt END FROM sync_boot b WHERE b.boot = sync_out.boot), h), "
               "q = coalesce((SELECT CASE WHEN b.boot_off_ms IS NULL THEN 0 WHEN sync_out.bt IS "
               "NULL THEN b.q WHEN abs(sync_out.bt + "
               "b.boot_off_ms - sync_out.h) <= ?3 THEN 2 ELSE 1 END FROM sync_boot b WHERE "
               "b.boot = sync_out.boot), 0), "
               "hs = iif(hs IS NULL, NULL, (SELECT json_group_object(e.key, json_array(coalesce("
               "CASE WHEN b.boot_off_ms IS NOT NULL THEN (e.value->>1) + b.boot_off_ms WHEN b.boot "
-              "<> ?2 THEN min(e.value->>0, b.cap_ms) END, e.value->>0), e.value->>1, e.value->>2))"
+              "<> ?2 THEN b.cap_ms + (e.value->>1) END, e.value->>0), e.value->>1, e.value->>2))"
               " FROM json_each(sync_out.hs) e LEFT JOIN sync_boot b ON b.boot = e.value->>2)) "
               "WHERE st <> 2 AND st <> 4 AND st = 0 AND lseq <= ?1");
     made = finish(&sql);

@@ -91,8 +91,8 @@ static void add_mark_tail(struct buf *sql)
                 "OR coalesce(bt, excluded.bt) IS NULL), hs, stamps(hs, coalesce(lg, gm), h, bt, "
                 "boot)), lg = excluded.gm, gm = gm | excluded.gm, h = iif(coalesce(bt, "
                 "excluded.bt) "
-                "IS NULL, max(excluded.h, h + 1), excluded.h), bt = excluded.bt, boot = "
-                "excluded.boot; ",
+                "IS NULL, max(excluded.h, h + 1), excluded.h), bt = iif(boot IS excluded.boot AND "
+                "bt NOT NULL, max(excluded.bt, bt + 1), excluded.bt), boot = excluded.boot; ",
         OFFSET, OFFSET);
 }
 

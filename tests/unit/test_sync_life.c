@@ -89,11 +89,11 @@ static void a_boot_that_never_heard_the_county_is_capped(void **state)
     start_again(f, "boot-3");
     hear_county(f, 1700009000000);
     claim(f);
-    assert_int_equal(fx_ask(f, LAST("h")), 1700000000000);
+    assert_int_equal(fx_ask(f, LAST("h")), 1700000000050);
     assert_int_equal(fx_ask(f, LAST("q")), 0);
 }
 
-static void a_clock_that_stands_in_1970_stays_there(void **state)
+static void a_clock_that_stands_in_1970_is_no_earlier_than_what_was_told(void **state)
 {
     struct wire_fixture *f = *state;
     hear_county(f, 1700000000000);
@@ -102,7 +102,7 @@ static void a_clock_that_stands_in_1970_stays_there(void **state)
     write_event(f);
     start_again(f, "boot-3");
     claim(f);
-    assert_int_equal(fx_ask(f, LAST("h")), 5000);
+    assert_int_equal(fx_ask(f, LAST("h")), 1700000000050);
     assert_int_equal(fx_ask(f, LAST("q")), 0);
 }
 
@@ -128,6 +128,46 @@ static void a_mark_in_flight_keeps_its_stamp(void **state)
     hear_county(f, 1700000900000);
     claim(f);
     assert_int_equal(fx_ask(f, LAST("h")), 1700000000000);
+}
+
+/* With which stamp a copy of the disk pushes the one change, switched on now. */
+static int64_t pushed_by_a_copy(struct wire_fixture *f)
+{
+    char boot[64];
+    text_copy(boot, sizeof boot, f->machine.boot_id);
+    fx_run(f, "CREATE TABLE original AS SELECT * FROM sync_out");
+    start_again(f, "of the copy");
+    fx_build(f, 10);
+    const struct json *row = fx_sent_row(f, 0, 0);
+    int64_t h = json_int(row, "h1", json_int(row, "h", 0));
+    fx_run(f, "DELETE FROM sync_out");
+    fx_run(f, "INSERT INTO sync_out SELECT * FROM original");
+    fx_run(f, "DROP TABLE original");
+    start_again(f, boot);
+    return h;
+}
+
+/* Changes in a boot that never meets the county, and in the next one; a copy after each. */
+static void of_copies_that_never_met_the_county_the_later_change_is_later(void **state)
+{
+    struct wire_fixture *f = *state;
+    static const char EDIT[] = "UPDATE shift SET state='x' || new_id() WHERE id='a'";
+    int64_t told = 1700000000000, before = told;
+    fx_meet_shift(f);
+    hear_county(f, told);
+    for (int i = 0; i < 6; i++) {
+        f->cells = (struct clock_cells){i % 2 == 0 ? 5000 : 2000000000000, (i < 3 ? 700 : 500) + i};
+        if (i % 3 == 0)
+            start_again(f, i == 0 ? "dark-1" : "dark-2");
+        fx_run(f, EDIT);
+        int64_t bt = fx_ask(f, LAST("bt"));
+        fx_run(f, EDIT); /* within the same millisecond */
+        assert_true(fx_ask(f, LAST("bt")) > bt);
+        int64_t h = pushed_by_a_copy(f);
+        assert_true(h > before);
+        assert_true(h < told + 1250);
+        before = h;
+    }
 }
 
 /* --- machines --- */
@@ -282,7 +322,8 @@ int main(void)
         TEST(a_true_clock_keeps_its_stamps),
         TEST(a_clock_ten_years_ahead_is_corrected_from_the_time_since_the_start),
         TEST(a_boot_that_never_heard_the_county_is_capped),
-        TEST(a_clock_that_stands_in_1970_stays_there),
+        TEST(a_clock_that_stands_in_1970_is_no_earlier_than_what_was_told),
+        TEST(of_copies_that_never_met_the_county_the_later_change_is_later),
         TEST(a_start_of_the_program_within_a_boot_knows_its_clock),
         TEST(a_mark_in_flight_keeps_its_stamp),
         TEST(a_copied_disk_is_a_new_incarnation),
