@@ -83,6 +83,7 @@ static const struct {
     {"ctr", "purge_v", "INTEGER NOT NULL DEFAULT 0"},
     {"epoch", "first_v", "INTEGER NOT NULL DEFAULT 0"}, /* all versions of it are above this */
     {"epoch", "life", "TEXT"},
+    {"regained", "lacks", "INTEGER NOT NULL DEFAULT 0"}, /* columns that the giver did not know */
     {"quarantine", "t", "TEXT"}, /* the name, when there was no such table yet */
 };
 

@@ -51,18 +51,14 @@ static void add_known(struct buf *b, const struct table *t, const struct sql_gro
     buf_add_text(b, "${|)::text})");
 }
 
-/* The same value of the same version, first given back by a station whose older schema lacked some
- * of its columns: they are NULL here, and nothing else differs. */
+/* The same version, first given back by a station whose older schema lacked some of its columns. */
 static void add_fills(struct buf *b, const struct table *t, const struct sql_group *group)
 {
     sql_add_differ(b, t, group, 0);
-    EACH_COLUMN(c, t)
-    if (c->group == group->index)
-        buf_printf(b, " AND (t.\"%s\" IS NULL OR m.\"%s\" IS NOT DISTINCT FROM t.\"%s\")", c->name,
-                   c->name, c->name);
     buf_add_text(b, " AND EXISTS(SELECT 1 ");
     sql_add_regained(b, t, group);
-    buf_printf(b, " AND r.v=t.%s_v AND r.hv=" SINCE ")", group->name, group->stamp);
+    sql_add_lacked(b, t, group);
+    buf_printf(b, " AND r.hv=" SINCE ")", group->stamp);
 }
 
 enum judgement { ACC, LOSE, UNSEEN, LOST, JUDGEMENTS };
@@ -114,23 +110,33 @@ static char *make_judge(const struct table *t, struct buf *b)
     return sql_take(b);
 }
 
+static int64_t columns_of(const struct table *t, const struct sql_group *group)
+{
+    int64_t bits = 0;
+    EACH_COLUMN(c, t)
+    if (c->group == group->index)
+        bits |= WRONG_COLUMN(c_at);
+    return bits;
+}
+
 /* Also a deletion of a row that was not given back yet. */
 static char *make_remember(const struct table *t, const struct sql_group *group, struct buf *b)
 {
     int bit = group->bit;
     buf_printf(
         b,
-        "INSERT INTO regained(tid,pk,grp,hv,lv,v,upto,at) SELECT %d,m.id,%d," SINCE "," SINCE
+        "INSERT INTO regained(tid,pk,grp,hv,lv,v,upto,at,lacks) SELECT %d,m.id,%d," SINCE "," SINCE
         ",CASE WHEN m._new<>0 OR (m.acc&%d)<>0 THEN ?4+m.k WHEN (m.unseen&%d)<>0 THEN t.%s_v ELSE "
-        "0 "
-        "END,?10,?7 FROM in_%d m LEFT JOIN \"%s\" t ON t.id=m.id WHERE (m.gm&%d)<>0 AND "
+        "0 END,?10,?7,iif(m._new<>0 OR (m.acc&%d)<>0,m.absent&%lld,0) FROM in_%d m LEFT JOIN "
+        "\"%s\" t ON t.id=m.id WHERE (m.gm&%d)<>0 AND "
         "(m._new<>0 OR ((m.acc|m.lose|m.unseen|m.lost)&%d)<>0 OR (%s AND m._del<>0 AND t.id "
         "IS NULL)) AND %s ON CONFLICT(${|county,}tid,pk,grp) DO UPDATE SET hv=excluded.hv,"
         "lv=iif(excluded.hv=regained.hv OR (excluded.v<>0 AND excluded.v=regained.v),regained.lv,"
-        "excluded.lv),v=excluded.v,upto=excluded.upto,at=excluded.at WHERE "
-        "excluded.hv>=regained.hv",
-        t->tid, sql_group_number(group), group->stamp, group->stamp, bit, bit, group->name, t->tid,
-        t->name, bit, bit, bit == BIT_DEL ? "TRUE" : "FALSE", COND);
+        "excluded.lv),lacks=iif(excluded.v=regained.v,regained.lacks,excluded.lacks),"
+        "v=excluded.v,upto=excluded.upto,at=excluded.at WHERE excluded.hv>=regained.hv",
+        t->tid, sql_group_number(group), group->stamp, group->stamp, bit, bit, group->name, bit,
+        (long long)columns_of(t, group), t->tid, t->name, bit, bit,
+        bit == BIT_DEL ? "TRUE" : "FALSE", COND);
     return sql_take(b);
 }
 

@@ -109,14 +109,28 @@ static void add_seen(struct buf *b, const char *group)
     buf_printf(b, "(t.%s_v<=m.base OR t.%s_o=?3)", group, group);
 }
 
-/* The same, and what a pusher knew in a life that was lost and was given back since. */
+void sql_add_lacked(struct buf *b, const struct table *t, const struct sql_group *group)
+{
+    buf_printf(b, " AND r.lacks<>0 AND r.v=t.%s_v", group->name);
+    EACH_COLUMN(c, t)
+    if (c->group == group->index)
+        buf_printf(b, " AND ((r.lacks&%lld)<>0 OR m.\"%s\" IS NOT DISTINCT FROM t.\"%s\")",
+                   (long long)WRONG_COLUMN(c_at), c->name, c->name);
+}
+
+/* The same, and what a pusher knew in a life that was lost and was given back since; also its own
+ * value itself, without what a giver of an older schema did not know. */
 static void add_causal(struct buf *b, const struct table *t, const struct sql_group *group)
 {
     buf_add_text(b, "(");
     add_seen(b, group->name);
     buf_add_text(b, " OR (m.lost<>0 AND EXISTS(SELECT 1 ");
     sql_add_regained(b, t, group);
-    buf_printf(b, " AND r.v=t.%s_v AND m.base BETWEEN r.lv AND r.upto)))", group->name);
+    buf_printf(b, " AND r.v=t.%s_v AND m.base BETWEEN r.lv AND r.upto)) OR EXISTS(SELECT 1 ",
+               group->name);
+    sql_add_regained(b, t, group);
+    sql_add_lacked(b, t, group);
+    buf_add_text(b, "))");
 }
 
 /* The stamp of a group in in_<tid>; a row that is given back has versions there. */

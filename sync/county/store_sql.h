@@ -68,6 +68,9 @@ void sql_add_differ(struct buf *b, const struct table *t, const struct sql_group
 void sql_add_later_stamp(struct buf *b, const struct sql_group *group, bool give);
 /* "FROM regained r WHERE ...": what is known of the group from lives that were lost. */
 void sql_add_regained(struct buf *b, const struct table *t, const struct sql_group *group);
+/* " AND ...": the value at hand was given back by r, and m says nothing else in the columns that the
+ * giver knew. */
+void sql_add_lacked(struct buf *b, const struct table *t, const struct sql_group *group);
 /* The values of the group on a side, as a JSON object. */
 void sql_add_values(struct buf *b, const struct table *t, int group, char side);
 

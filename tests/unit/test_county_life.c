@@ -425,6 +425,42 @@ static void what_the_first_giver_did_not_know_the_next_one_tells(void **state)
     assert_int_equal(county_int(f, "SELECT count(*) FROM conflict"), 0);
 }
 
+/* Its author repeats it, and goes on from there with a clock that is behind. */
+static void what_the_first_giver_did_not_know_its_author_tells(void **state)
+{
+    struct county_fixture *f = *state;
+    struct fork fork;
+    char rows[512];
+    static const char ROW[] =
+        "\"id\":\"a9\",\"scope\":\"S0117\",\"shift_id\":\"s2\",\"person_id\":\"p%d\","
+        "\"role\":%d,\"state\":\"confirmed\"";
+    fork_county(f, &fork);
+    snprintf(rows, sizeof rows,
+             "[{\"t\":\"assignment\",\"r\":[{\"_v\":%lld,\"id\":\"a9\",\"scope\":\"S0117\","
+             "\"shift_id\":\"s2\",\"person_id\":\"p1\",\"state\":\"confirmed\"}]}]",
+             (long long)fork.lost_v);
+    give(f, &fork, rows);
+    county_sync(f, 0, "[]", "{}");
+    int inc = (int)json_int(f->reply, "inc", 0);
+    snprintf(rows, sizeof rows, ROW, 1, 4);
+    int64_t lseq = county_push(f, inc, "assignment", 0, 3, 1000, rows);
+    assert_string_equal(county_verdict(f, lseq), "keep");
+    int64_t v = version(f);
+    assert_int_equal(county_int(f, "SELECT role FROM assignment WHERE id='a9'"), 4);
+    snprintf(rows, sizeof rows, ROW, 2, 5);
+    county_push(f, inc, "assignment", v, 1, 1001, rows);
+    assert_int_equal(county_int(f, "SELECT role FROM assignment WHERE id='a9'"), 5);
+    assert_int_equal(county_int(f, "SELECT count(*) FROM conflict"), 0);
+    /* whoever says something else in what the giver knew, or in what its author told, has not seen
+     * it */
+    county_sync(f, 0, "[]", "{}");
+    inc = (int)json_int(f->reply, "inc", 0);
+    snprintf(rows, sizeof rows, ROW, 2, 6);
+    lseq = county_push(f, inc, "assignment", 0, 1, 1002, rows);
+    assert_string_equal(county_verdict(f, lseq), "lost");
+    assert_int_equal(county_int(f, "SELECT count(*) FROM conflict"), 1);
+}
+
 static void of_two_givers_the_newer_wins(void **state)
 {
     struct county_fixture *f = *state;
@@ -744,6 +780,7 @@ int main(void)
         TEST(a_restored_county_gets_its_rows_back),
         TEST(giving_back_takes_no_column_away),
         TEST(what_the_first_giver_did_not_know_the_next_one_tells),
+        TEST(what_the_first_giver_did_not_know_its_author_tells),
         TEST(of_two_givers_the_newer_wins),
         TEST(what_has_happened_since_is_not_overwritten),
         TEST(giving_back_is_for_ones_own_scope_and_for_a_time),
