@@ -216,15 +216,15 @@ void answer_confirm(struct duty *duty, const struct incoming *in)
 
 void answer_release(struct duty *duty, const struct slot *slot, bool seek)
 {
+    char code[COMMAND_CODE_SIZE];
     set_state(duty, slot->id, "declined");
     say_cancel(duty, "remind", slot->id, "declined");
-    say_cancel(duty, "gap", slot->id, "declined");
     notice_drop(duty, slot->id);
     if (text_equal(slot->state, "swapping"))
         offer_close(duty, slot->id, "declined");
-    gap_close(duty, slot->id);
+    gap_declined(duty, slot);
     if (seek)
-        offer_open(duty, slot, "decline", NULL, NULL);
+        offer_open(duty, slot, "decline", gap_code(duty, slot->id, code) ? code : NULL, NULL);
 }
 
 /* "2 发烧了": kept sealed for the leader (缺, touyan desk declines). */

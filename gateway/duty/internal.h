@@ -270,6 +270,10 @@ void gap_back(struct duty *duty, const struct slot *slot);
 void gap_arrived(struct duty *duty, const struct slot *slot, int64_t at, int late_min);
 void gap_covered(struct duty *duty, const char *assignment_id);
 void gap_close(struct duty *duty, const char *assignment_id); /* the duty is no more */
+/* The person does not come. After the start the leader still hears, at his time. */
+void gap_declined(struct duty *duty, const struct slot *slot);
+/* The code by which an open gap is known; false: there is none. */
+bool gap_code(struct duty *duty, const char *assignment_id, char ret[COMMAND_CODE_SIZE]);
 /* Nobody took the offer: the leader is told, and the senior officer later. */
 void gap_unfilled(struct duty *duty, const struct slot *slot, const char *code, int asked);
 void gap_send_someone(struct duty *duty, const struct incoming *in);

@@ -3,8 +3,9 @@
  * of the school (E2), at 23 the gap is on record and the person is a no-show. 派 and the code asks
  * stand-ins, 处理 says that the leader sees to it; either stops the next level. A check-in at any
  * time ends it; who stands in has ten minutes to get there before the same steps begin for him.
- * A device that sees an empty post while somebody is on it begins the same steps at once (R5, then
- * as above); 到岗 ends them.
+ * Who declines after the start changes nothing for the leader: others are asked at once, and he
+ * hears at 8 minutes unless one of them has taken it. A device that sees an empty post while
+ * somebody is on it begins the same steps at once (R5, then as above); 到岗 ends them.
  *
  * When more than a fifth of a peak is missing it is more likely the modem or the weather: one
  * digest (E3) instead of a text for each. A step that was missed while the program was down is
@@ -572,6 +573,27 @@ void gap_close(struct duty *duty, const char *assignment_id)
     prompt_close(duty, "gap", assignment_id);
 }
 
+void gap_declined(struct duty *duty, const struct slot *slot)
+{
+    struct gap gap;
+    say_cancel(duty, "gap", slot->id, "declined");
+    if (slot->start_at > duty->now_ms)
+        gap_close(duty, slot->id);
+    else if (!gap_load(duty, slot->id, &gap))
+        gap_new(duty, slot, NULL, LEVEL_LEADER, base_of(slot));
+    else if (gap.level < LEVEL_LEADER)
+        replica_run(duty->replica, "UPDATE gap SET level = ?2 WHERE assignment_id = ?1", "si",
+                    slot->id, (int64_t)LEVEL_LEADER);
+}
+
+bool gap_code(struct duty *duty, const char *assignment_id, char ret[COMMAND_CODE_SIZE])
+{
+    return replica_get_text(duty->replica, ret, COMMAND_CODE_SIZE,
+                            "SELECT code FROM gap WHERE assignment_id = ?1"
+                            " AND state IN ('open', 'acked')",
+                            "s", assignment_id);
+}
+
 /* A gap that others were asked to fill in vain. Before the start the leader has until 13 minutes
  * after it; then the senior officer hears. A swap that nobody wants leaves no gap. */
 void gap_unfilled(struct duty *duty, const struct slot *slot, const char *code, int asked)
@@ -659,7 +681,8 @@ void gap_send_someone(struct duty *duty, const struct incoming *in)
     ack(duty, in, slot.id);
     int asked = offer_again(duty, code);
     if (asked == 0 && replica_get_int(duty->replica, 0,
-                                      "SELECT 1 FROM offer WHERE assignment_id = ?1 AND code = ?2",
+                                      "SELECT 1 FROM offer WHERE assignment_id = ?1 AND code = ?2"
+                                      " AND state <> 'open'",
                                       "ss", slot.id, code) == 0)
         asked = offer_open(duty, &slot, "no_show", code, NULL);
     if (asked > 0) /* else nobody could be asked, and that was said already (E6) */

@@ -102,7 +102,7 @@ static void decline_after_the_start(void **state)
     ASSERT_SENT(w, "C2", "A4_OFFER", 1); /* only teachers are at the school so late */
     ASSERT_SENT(w, "C1", "A4_OFFER", 0);
     world_run(w, "2026-09-08", "07:30");
-    ASSERT_SENT(w, "L", "E1_LEADER", 1); /* of the officer; the volunteer answered */
+    ASSERT_SENT(w, "L", "E1_LEADER", 2); /* of the officer and of the volunteer */
 }
 
 static void answer_after_the_end(void **state)

@@ -118,6 +118,58 @@ static void check_in_after_the_gap_is_late(void **state)
     assert_int_equal(world_int(w, "SELECT late_min FROM checkin"), 25);
 }
 
+/* R4 is answered with 2: others are asked, and the leader hears no later than of a silent one. */
+static void decline_after_the_start(void **state)
+{
+    struct world *w = *state;
+    alone(w);
+    world_run(w, "2026-09-08", "07:25");
+    world_text(w, "V1", "2");
+    ASSERT_STATE(w, "n.V1", "declined");
+    ASSERT_SENT(w, "C2", "A4_OFFER", 1);
+    world_run(w, "2026-09-08", "07:27");
+    ASSERT_SENT(w, "L", "E1_LEADER", 0);
+    world_run(w, "2026-09-08", "07:28");
+    ASSERT_SENT(w, "L", "E1_LEADER", 1);
+    char code[5];
+    snprintf(code, sizeof code, "%s", world_code(w, "C2", "A4_OFFER"));
+    assert_string_equal(world_code(w, "L", "E1_LEADER"), code); /* one matter, one code */
+    text_code(w, "L", "派", code);
+    ASSERT_SENT(w, "L", "E7_ASKING", 1);
+    text_code(w, "C2", "接", code);
+    ASSERT_SENT(w, "L", "E5_FOUND", 1);
+    world_run(w, "2026-09-08", "07:36");
+    ASSERT_SENT(w, "G", "E2_SENIOR", 0);
+    ASSERT_SENT(w, "L", "E6_NOT_FOUND", 0);
+}
+
+static void decline_after_the_start_is_taken(void **state)
+{
+    struct world *w = *state;
+    alone(w);
+    world_run(w, "2026-09-08", "07:21"); /* before anybody was asked where he is */
+    world_text(w, "V1", "来不了");
+    text_code(w, "C2", "接", world_code(w, "C2", "A4_OFFER"));
+    world_text(w, "C2", "到岗");
+    world_run(w, "2026-09-08", "09:00");
+    ASSERT_SENT(w, "V1", "R4_MISSING", 0);
+    ASSERT_SENT(w, "L", "E1_LEADER", 0);
+    ASSERT_STATE(w, "n.V1", "declined");
+}
+
+static void decline_after_the_start_in_vain(void **state)
+{
+    struct world *w = *state;
+    alone(w);
+    world_run(w, "2026-09-08", "07:21");
+    world_text(w, "V1", "来不了");
+    world_run(w, "2026-09-08", "07:45");
+    ASSERT_SENT(w, "L", "E1_LEADER", 1);
+    ASSERT_SENT(w, "G", "E2_SENIOR", 1);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM gap WHERE state = 'gap'"), 1);
+    ASSERT_STATE(w, "n.V1", "declined"); /* who says so is no no-show */
+}
+
 static void leader_sends_somebody(void **state)
 {
     struct world *w = *state;
@@ -311,6 +363,9 @@ int main(void)
         TEST(empty_post_begins_the_ladder),
         TEST(empty_post_was_not),
         TEST(check_in_after_the_gap_is_late),
+        TEST(decline_after_the_start),
+        TEST(decline_after_the_start_is_taken),
+        TEST(decline_after_the_start_in_vain),
         TEST(leader_sends_somebody),
         TEST(stand_in_who_does_not_come),
         TEST(leader_sees_to_it),
