@@ -2,9 +2,10 @@
  *
  * The duty meant is the person's own one nearest to the time, from an hour before its start to its
  * end. The time is the sender's clock when it is within a quarter of an hour of ours, else the
- * arrival; both are stored. Who declined and comes after all, while nobody took the place, is on
- * post. A later check-in turns a no-show into a late one. Who forgets 离岗 is done half an hour
- * after the end, without a made-up time. */
+ * arrival; both are stored. What waited while the box was down is of the time that the sender's
+ * clock says, if there was a duty then. Who declined and comes after all, while nobody took the
+ * place, is on post. A later check-in turns a no-show into a late one. Who forgets 离岗 is done
+ * half an hour after the end, without a made-up time. */
 #include "gateway/duty/internal.h"
 
 #include <stdio.h>
@@ -27,9 +28,10 @@ static bool find_first(struct duty *duty, struct query *q, struct slot *ret)
     return found;
 }
 
-/* The duty that a check-in of this person, or of anybody with this phone, at this time is for. */
-static bool find_in(struct duty *duty, const char *person_id, const char *phone,
-                    const struct arrival *arrival, struct slot *ret)
+/* The duty that a check-in of this person, or of anybody with this phone, at this time is for; of
+ * what waited also one that is over. */
+static bool find_in_at(struct duty *duty, const char *person_id, const char *phone,
+                       const struct arrival *arrival, struct slot *ret)
 {
     struct query *q = replica_query(
         duty->replica,
@@ -38,7 +40,7 @@ static bool find_in(struct duty *duty, const char *person_id, const char *phone,
             "?5") " AND s.end_at > ?2 AND s.start_at - ?3 <= ?2 AND s.published AND (?4 = '' OR "
                   "s.school_id = ?4)"
                   " AND (s.state IN ('planned', 'asked', 'confirmed', 'swapping', 'on_post', "
-                  "'no_show')"
+                  "'no_show') OR (?6 AND s.state = 'done')"
                   "  OR (s.state = 'declined' AND NOT EXISTS (SELECT 1 FROM assignment t"
                   "   WHERE t.stands_in_for = s.assignment_id AND t.state <> 'cancelled')))"
                   " ORDER BY s.state = 'declined', abs(s.start_at - ?2), s.assignment_id LIMIT 1");
@@ -47,7 +49,30 @@ static bool find_in(struct duty *duty, const char *person_id, const char *phone,
     query_int(q, 3, DUTY_EARLY_MS);
     query_text(q, 4, arrival->school_id == NULL ? "" : arrival->school_id);
     query_text(q, 5, phone);
+    query_int(q, 6, arrival->waited_at > 0);
     return find_first(duty, q, ret);
+}
+
+/* As it was when it waited, if that makes sense; else as it was heard. */
+static bool find_then(struct duty *duty, const char *person_id, const char *phone,
+                      struct arrival *arrival, struct slot *ret,
+                      bool (*find)(struct duty *, const char *, const char *,
+                                   const struct arrival *, struct slot *))
+{
+    struct arrival then = *arrival;
+    then.at = then.waited_at;
+    if (then.waited_at > 0 && find(duty, person_id, phone, &then, ret)) {
+        *arrival = then;
+        return true;
+    }
+    arrival->waited_at = 0;
+    return find(duty, person_id, phone, arrival, ret);
+}
+
+static bool find_in(struct duty *duty, const char *person_id, const char *phone,
+                    struct arrival *arrival, struct slot *ret)
+{
+    return find_then(duty, person_id, phone, arrival, ret, find_in_at);
 }
 
 bool checkin_on_post(struct duty *duty, const char *person_id, struct slot *ret)
@@ -88,7 +113,7 @@ static int late_minutes(const struct slot *slot, int64_t at)
 /* Returns the time of the check-in; a second one changes nothing and gives the first one's. */
 static int64_t arrive(struct duty *duty, const struct slot *slot, const struct arrival *arrival)
 {
-    if (text_equal(slot->state, "on_post")) {
+    if (text_equal(slot->state, "on_post") || text_equal(slot->state, "done")) {
         gap_back(duty, slot);
         return in_time(duty, slot->id, arrival->at);
     }
@@ -109,6 +134,7 @@ static struct arrival arrival_of_text(const struct duty_text_in *text)
     struct arrival arrival = {
         .at = times_happened(text->sent_at_ms, text->heard_at_ms),
         .heard_at = text->heard_at_ms,
+        .waited_at = times_waited(text->sent_at_ms, text->heard_at_ms),
         .channel = "sms",
     };
     return arrival;
@@ -297,8 +323,8 @@ void checkin_stand_in(struct duty *duty, const struct incoming *in)
 /* --- 离岗 --- */
 
 /* On post now, or the duty that ended lately without a word. */
-static bool find_out(struct duty *duty, const char *person_id, const char *phone,
-                     const struct arrival *arrival, struct slot *ret)
+static bool find_out_at(struct duty *duty, const char *person_id, const char *phone,
+                        const struct arrival *arrival, struct slot *ret)
 {
     struct query *q = replica_query(
         duty->replica,
@@ -316,6 +342,12 @@ static bool find_out(struct duty *duty, const char *person_id, const char *phone
     query_text(q, 5, arrival->school_id == NULL ? "" : arrival->school_id);
     query_text(q, 6, phone);
     return find_first(duty, q, ret);
+}
+
+static bool find_out(struct duty *duty, const char *person_id, const char *phone,
+                     struct arrival *arrival, struct slot *ret)
+{
+    return find_then(duty, person_id, phone, arrival, ret, find_out_at);
 }
 
 static void leave(struct duty *duty, const struct slot *slot, const struct arrival *arrival)
@@ -381,6 +413,7 @@ static bool badge_read(struct duty *duty, const struct duty_event *event, struct
     *ret = (struct at_terminal){
         .arrival = {.at = times_happened(event->device_at_ms, event->heard_at_ms),
                     .heard_at = event->heard_at_ms,
+                    .waited_at = times_waited(event->device_at_ms, event->heard_at_ms),
                     .channel = "terminal"}};
     replica_get_text(duty->replica, ret->school_id, sizeof ret->school_id,
                      "SELECT school_id FROM device WHERE id = ?1", "s", event->device_id);

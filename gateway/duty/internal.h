@@ -101,6 +101,9 @@ int64_t times_standin(const struct duty_policy *policy, int64_t now_ms, int64_t 
 int64_t times_min(int64_t a, int64_t b);
 /* The time that counts for something somebody did: the sender's clock when it is near ours. */
 int64_t times_happened(int64_t sent_ms, int64_t heard_ms);
+/* The sender's clock where it tells of an earlier time of the day: the box was down, and it waited
+ * at the service centre or in a device. Or the clock is wrong. 0: no such time. */
+int64_t times_waited(int64_t sent_ms, int64_t heard_ms);
 /* minutes after the alarm of its step number `index` (from 0), and whether it calls the room only;
  * false: there is no such step. Steps are in order of time. */
 struct alarm_step {
@@ -246,6 +249,7 @@ int standin_names(struct duty *duty, const struct slot *slot, char *ret, size_t 
 /* --- checkin.c --- */
 struct arrival {
     int64_t at, heard_at;
+    int64_t waited_at;     /* what says that it waited until it was heard; 0: it did not */
     const char *channel;   /* "sms", "terminal", "call", "roll" */
     const char *school_id; /* only duties there; NULL: any */
 };

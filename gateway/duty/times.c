@@ -108,6 +108,12 @@ int64_t times_happened(int64_t sent_ms, int64_t heard_ms)
     return sent_ms > 0 && apart <= DUTY_SAME_TIME_MS ? sent_ms : heard_ms;
 }
 
+int64_t times_waited(int64_t sent_ms, int64_t heard_ms)
+{
+    int64_t waited = heard_ms - sent_ms;
+    return sent_ms > 0 && waited > DUTY_SAME_TIME_MS && waited <= CALTIME_DAY_MS ? sent_ms : 0;
+}
+
 /* The repeats to all are policy->panic; the room is called at panic_room and every panic_room_gap
  * after it. Both series are merged by time; at the same minute it is one step for all. */
 bool times_alarm_step(const struct duty_policy *policy, int index, struct alarm_step *ret)

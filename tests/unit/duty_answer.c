@@ -330,6 +330,41 @@ static void check_in_time(void **state)
     assert_int_equal(world_int(w, "SELECT max(late_min) FROM checkin"), 8);
 }
 
+/* The box was down: the text waited at the service centre, whose stamp is of the duty's time. */
+static void check_in_that_waited(void **state)
+{
+    struct world *w = *state;
+    world_morning(w);
+    world_shift(w, "pm", "S17-E", "2026-09-08", "pm", "16:40", "17:30", 2);
+    world_assign(w, "pm", "V1");
+    world_at(w, "2026-09-08", "16:30"); /* an hour before the next duty at most */
+    world_text_sent(w, "V1", "到岗", world_ms("2026-09-08", "07:18"));
+    world_text_sent(w, "V1", "到岗", world_ms("2026-09-08", "07:19")); /* twice */
+    assert_int_equal(world_int(w, "SELECT count(*) FROM checkin"), 1);
+    assert_true(world_int(w, "SELECT at FROM checkin") == world_ms("2026-09-08", "07:18"));
+    assert_true(world_int(w, "SELECT heard_at FROM checkin") == world_ms("2026-09-08", "16:30"));
+    world_text_sent(w, "V1", "离岗", world_ms("2026-09-08", "08:11"));
+    assert_true(world_int(w, "SELECT at FROM checkin WHERE kind = 'out'") ==
+                world_ms("2026-09-08", "08:11"));
+    ASSERT_STATE(w, "am.V1", "done");
+    ASSERT_STATE(w, "pm.V1", "planned"); /* nobody is there yet */
+    world_text(w, "V1", "到岗");
+    ASSERT_STATE(w, "pm.V1", "on_post");
+}
+
+/* A terminal kept what it saw. */
+static void terminal_tells_later(void **state)
+{
+    struct world *w = *state;
+    world_morning(w);
+    world_at(w, "2026-09-08", "13:00");
+    world_event(w, "FT17", "check_in", "2", world_ms("2026-09-08", "07:12"));
+    world_event(w, "FT17", "leave_post", "2", world_ms("2026-09-08", "08:10"));
+    ASSERT_STATE(w, "am.V1", "done");
+    assert_true(world_int(w, "SELECT min(at) FROM checkin") == world_ms("2026-09-08", "07:12"));
+    assert_int_equal(world_int(w, "SELECT count(*) FROM checkin"), 2);
+}
+
 static void check_in_without_duty(void **state)
 {
     struct world *w = *state;
@@ -539,6 +574,8 @@ int main(void)
         TEST(declined_but_came),
         TEST(check_in_and_out),
         TEST(check_in_time),
+        TEST(check_in_that_waited),
+        TEST(terminal_tells_later),
         TEST(check_in_without_duty),
         TEST(terminal_check_in_and_out),
         TEST(forgotten_check_out),
