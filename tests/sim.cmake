@@ -19,3 +19,10 @@ ${CMAKE_BINARY_DIR} --kills 12")
 touyan_recorded(sync_real_badline 40 "python3 -B ${CMAKE_CURRENT_SOURCE_DIR}/sim/sync_real.py --build \
 ${CMAKE_BINARY_DIR} --kills 4 --line bad")
 set_tests_properties(sync_real sync_real_badline PROPERTIES LABELS sim TIMEOUT 180)
+
+# A term of school: people, messages, the roster.
+add_executable(sim_term sim/term.c sim/term/county.c sim/term/station.c sim/term/people.c
+               sim/term/check.c)
+target_link_libraries(sim_term PRIVATE touyan_draft touyan_duty touyan_sms touyan_console
+                      touyan_replica touyan_base)
+set_target_properties(sim_term PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
