@@ -16,6 +16,8 @@
 #include "gateway/base/json.h"
 #include "gateway/base/text.h"
 
+enum { BAND = 5, BAND_MAX = 600 };
+
 struct import_run {
     struct store *store;
     const struct import_options *options;
@@ -46,6 +48,9 @@ static const struct {
     {"sponsor", {"senior_id", "school_id"}},
     {"shift", {"post_id", "date", "peak"}},
     {"assignment", {"shift_id", "person_id"}},
+    {"skill", {"person_id", "name"}},
+    {"reach", {"person_id", "school_id"}},
+    {"demand", {"post_id", "peak"}},
 };
 
 static bool ends_with(const char *text, const char *tail)
@@ -95,6 +100,16 @@ static bool parse_int_cell(const struct table_column *column, const char *text, 
     return text_to_int64(text, INT64_MIN, INT64_MAX, ret);
 }
 
+/* Minutes of a way are kept in bands of five: no finer, and so no guess at where somebody lives. */
+static bool to_band(int64_t *minutes, const char **ret_why)
+{
+    *ret_why = "is no number of minutes from 0 to 600";
+    if (*minutes < 0 || *minutes > BAND_MAX)
+        return false;
+    *minutes = *minutes <= BAND ? BAND : (*minutes + BAND - 1) / BAND * BAND;
+    return true;
+}
+
 bool import_cell(const struct table_column *column, const char *text, struct json *row,
                  const char **ret_why)
 {
@@ -103,7 +118,8 @@ bool import_cell(const struct table_column *column, const char *text, struct jso
     if (text[0] == '\0')
         return true;
     if (column->type == COLUMN_INT) {
-        if (!parse_int_cell(column, text, &value, ret_why))
+        if (!parse_int_cell(column, text, &value, ret_why) ||
+            (strcmp(column->name, "band") == 0 && !to_band(&value, ret_why)))
             return false;
         json_set_int(row, column->name, value);
         return true;

@@ -172,6 +172,13 @@ const struct table tables[] = {
      TABLE_UP,
      {NEED_("card_id"), TEXT_("school_id"), INT_("at"), NEED_("what"), TEXT_("person_id"),
       TEXT_("detail")}},
+    {24, "skill", TABLE_DOWN, {NEED_("person_id"), NEED_("name"), TEXT_("valid_to")}},
+    {25, "reach", TABLE_BOTH, {NEED_("person_id"), NEED_("school_id"), INT_("band")}},
+    {26,
+     "demand",
+     TABLE_BOTH,
+     {NEED_("post_id"), TEXT_("peak"), INT_("need_flat"), INT_("need_peak"), INT_("need_heavy"),
+      TEXT_("level"), TEXT_("skills")}},
     {0, NULL, TABLE_DOWN, {{NULL, COLUMN_TEXT, 0, false}}},
 };
 

@@ -64,6 +64,35 @@ static void numbers_are_sealed_at_rest_and_clear_on_the_wire(void **state)
     assert_null(json_text(county_pulled(f, "P2"), "phone", NULL));
 }
 
+/* Minutes of a way become bands of five on the way in, and ids are made. */
+static void ways_are_kept_in_bands(void **state)
+{
+    struct county_fixture *f = *state;
+    make_world(f);
+    assert_int_equal(
+        county_import(f, "reach.csv", "scope,person_id,school_id,band\nS0117,P2,S17,11\n", false),
+        ERR_OK);
+    assert_int_equal(county_int(f, "SELECT band FROM reach WHERE id='P2.S17'"), 15);
+    assert_int_equal(county_import(f, "skill.csv",
+                                   "scope,person_id,name,valid_to\nS0117,P2,交通指挥,2026-12-31\n",
+                                   false),
+                     ERR_OK);
+    assert_int_equal(county_import(f, "demand.csv",
+                                   "scope,post_id,peak,need_flat,need_heavy,skills\n"
+                                   "S0117,S17-E,am,1,3,交通指挥\n",
+                                   false),
+                     ERR_OK);
+    assert_int_equal(county_int(f, "SELECT need_heavy FROM demand WHERE id='S17-E.am'"), 3);
+    assert_int_equal(county_import(f, "reach.csv",
+                                   "scope,person_id,school_id,band\nS0117,P2,S17,far\n"
+                                   "S0117,P1,S17,-1\nS0117,P9,S17,5\n",
+                                   false),
+                     ERR_INVALID);
+    assert_int_equal(f->result.refused, 3);
+    county_sync(f, 1, "[]", "{\"S0117\":[\"\",0]}");
+    assert_int_equal(json_int(county_pulled(f, "P2.S17"), "band", 0), 15);
+}
+
 static void the_same_again_changes_nothing(void **state)
 {
     struct county_fixture *f = *state;
@@ -386,6 +415,7 @@ int main(void)
     const struct CMUnitTest all[] = {
         TEST(cells_are_written_as_people_write),
         TEST(numbers_are_sealed_at_rest_and_clear_on_the_wire),
+        TEST(ways_are_kept_in_bands),
         TEST(the_same_again_changes_nothing),
         TEST(only_what_changed_gets_a_version),
         TEST(importing_again_does_not_take_back_an_answer),

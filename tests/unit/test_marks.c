@@ -121,6 +121,9 @@ static int set_up(void **state)
     run_file(f, "0014_gone.sql");
     run_file(f, "0015_ledger.sql");
     run_file(f, "0017_cards.sql");
+    run(f, "CREATE TABLE school_flow(school_id, level, level_at, manual, manual_until);"
+           "CREATE TABLE draft(id); CREATE TABLE draft_shift(id); CREATE TABLE baseline(id)");
+    run_file(f, "0026_demand.sql");
     struct err err = {0};
     if (marks_arm(f->db, false, &err) != ERR_OK)
         fail_msg("%s", err.text);
