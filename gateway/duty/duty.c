@@ -323,6 +323,7 @@ int64_t duty_tick(struct duty *duty)
     next = times_min(next, dismissal_tick(duty));
     next = times_min(next, repair_tick(duty));
     flow_tick(duty);
+    visit_plan_tick(duty);
     run_parts(duty);
     for (int i = 0; i < DUTY_PARTS; i++)
         next = times_min(next, duty->part_due_ms[i]);

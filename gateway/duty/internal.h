@@ -347,6 +347,7 @@ void flow_tick(struct duty *duty);
 void visit_begin(struct duty *duty, const struct incoming *in);
 void visit_end(struct duty *duty, const struct incoming *in);
 int64_t visit_tick(struct duty *duty);
+void visit_plan_tick(struct duty *duty); /* published plans of the senior officers' visits */
 
 /* --- calendar.c --- */
 int64_t calendar_tick(struct duty *duty);

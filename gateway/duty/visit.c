@@ -239,3 +239,71 @@ int64_t visit_tick(struct duty *duty)
         tell_leader(duty);
     return times_min(next_of(duty, THURSDAY, DUE_AT), next_of(duty, FRIDAY, REPORT_AT));
 }
+
+/* --- what was planned for them --- */
+
+/* "周二早第二实验小学；周四晚育才小学" */
+static void list_planned(struct duty *duty, const struct person *senior, const char *week,
+                         char ret[DUTY_LIST_SIZE])
+{
+    struct query *q =
+        replica_query(duty->replica,
+                      "SELECT v.date, v.peak, coalesce(nullif(c.short, ''), c.name) FROM visit_plan"
+                      " v JOIN school c ON c.id = v.school_id WHERE v.senior_id = ?1"
+                      " AND v.date BETWEEN ?2 AND date(?2, '+6 days') ORDER BY v.date, v.peak");
+    enum text_lang lang = say_lang(duty, senior->lang);
+    size_t used = 0;
+    query_text(q, 1, senior->id);
+    query_text(q, 2, week);
+    ret[0] = '\0';
+    while (query_row(q) && used < DUTY_LIST_SIZE - DUTY_NAME_SIZE - 32) {
+        char day[TEXT_DATE_SIZE];
+        int64_t at = 0;
+        bool early = text_equal(query_get_text(q, 1), "am");
+        const char *peak = lang == TEXT_EN ? (early ? " am " : " pm ") : early ? "早" : "晚";
+        if (text_equal(query_get_text(q, 1), "noon"))
+            peak = lang == TEXT_EN ? " noon " : "午";
+        caltime_parse_date(query_get_text(q, 0), &at);
+        text_weekday(lang, at, day);
+        used += (size_t)snprintf(ret + used, DUTY_LIST_SIZE - used, "%s%s%s%.100s",
+                                 used > 0 ? "；" : "", day, peak, query_get_text(q, 2));
+    }
+    query_done(q);
+}
+
+static int64_t tell_planned(struct duty *duty, const char *senior_id)
+{
+    struct person senior;
+    char week[CALTIME_DATE_SIZE] = "", list[DUTY_LIST_SIZE], date[TEXT_DATE_SIZE];
+    int64_t monday = 0;
+    replica_get_text(duty->replica, week, sizeof week,
+                     "SELECT min(week) FROM visit_touch WHERE senior_id = ?1", "s", senior_id);
+    replica_run(duty->replica, "DELETE FROM visit_touch WHERE senior_id = ?1 AND week = ?2", "ss",
+                senior_id, week);
+    if (!caltime_parse_date(week, &monday) || !person_load(duty, senior_id, &senior) ||
+        senior.phone[0] == '\0')
+        return DUTY_NEVER;
+    list_planned(duty, &senior, week, list);
+    text_date(say_lang(duty, senior.lang), monday, date);
+    struct text_fields fields = {.date = date, .list = list};
+    struct say what = {.text = TEXT_O8_PLAN,
+                       .phone = senior.phone,
+                       .lang = senior.lang,
+                       .prio = DUTY_PRIO_BULK,
+                       .not_before = times_after_quiet(&duty->options.policy, duty->now_ms),
+                       .not_after = caltime_midnight(monday, 5),
+                       .ref_kind = "visit",
+                       .ref_id = senior.id};
+    if (what.not_after > times_after_quiet(&duty->options.policy, duty->now_ms))
+        say(duty, &what, &fields, "O8P:%s:%s:%lld", senior.id, week, (long long)duty->now_ms);
+    return DUTY_NEVER;
+}
+
+void visit_plan_tick(struct duty *duty)
+{
+    rows_each(
+        duty,
+        replica_query(duty->replica,
+                      "SELECT DISTINCT senior_id FROM visit_touch ORDER BY senior_id LIMIT 50"),
+        tell_planned);
+}

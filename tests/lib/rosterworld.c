@@ -62,7 +62,7 @@ static void make_others(struct roster *roster, struct rnd *rnd)
     roster->sponsors = roster->schools;
     for (int s = 0; s < roster->schools; s++)
         roster->sponsor[s] =
-            (struct roster_sponsor){(int16_t)s, 2, s % 7 == 6 ? ROSTER_NONE : s / 2, 10};
+            (struct roster_sponsor){(int16_t)s, 2, s % 7 == 6 ? ROSTER_NONE : s / 2, 10, 0};
 }
 
 void rosterworld_make(uint64_t seed, struct roster *ret)

@@ -1,10 +1,12 @@
 /* A week from the replica to a draft, to what is published, to what people are told. */
 #include "tests/unit/duty_world.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "gateway/duty/draft/draft.h"
+#include "gateway/duty/order.h"
 
 #define WEEK "2026-09-14" /* a Monday */
 
@@ -281,6 +283,310 @@ static void shown_as_json(void **state)
     json_free(json);
 }
 
+/* --- what the station tells the plan --- */
+
+/* Of this person in shifts such as "S17-E.*.am". */
+static int duties(struct world *w, const char *person, const char *shifts)
+{
+    return (int)replica_get_int(w->replica, -1,
+                                "SELECT count(*) FROM draft_duty WHERE person_id = ?1"
+                                " AND shift_id GLOB ?2",
+                                "ss", person, shifts);
+}
+
+static void crowd(struct world *w, const char *level, const char *date, const char *clock)
+{
+    replica_enter(w->replica);
+    replica_run(w->replica,
+                "INSERT INTO school_flow(school_id, level, level_at, people, counted_at)"
+                " VALUES ('S17', ?1, ?2, 0, 0) ON CONFLICT(school_id) DO UPDATE SET"
+                " level = excluded.level, level_at = excluded.level_at",
+                "si", level, world_ms(date, clock));
+    assert_true(replica_leave(w->replica, true));
+    assert_true(replica_commit(w->replica));
+}
+
+/* O3 has the skill that the east gate needs in the morning, by the county's list; O1 by a
+ * certificate that ends in the middle of the week. */
+static void a_skill_stands_where_it_is_needed(void **state)
+{
+    struct world *w = *state;
+    school_goes(w);
+    world_sql(w, "INSERT INTO demand(id, scope, post_id, peak, skills) VALUES"
+                 " ('d', 'S0117', 'S17-E', 'am', '交通指挥')");
+    world_sql(w, "INSERT INTO skill(id, scope, person_id, name) VALUES"
+                 " ('k', 'S0117', 'O3', '交通指挥')");
+    world_sql(w, "INSERT INTO card(id, scope, kind, code, name, person_id, state, due_on) VALUES"
+                 " ('c', 'S0117', 'cert', 'C1', '交通指挥', 'O1', 'on', '2026-09-17')");
+    plan(w, false);
+    assert_int_equal(duties(w, "O3", "S17-E.*.am"), 4);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM draft_duty WHERE person_id = 'O3'"
+                                  " AND why LIKE '%有交通指挥技能%'"),
+                     4);
+    /* good for the week: he has it too */
+    world_sql(w, "UPDATE card SET due_on = '2026-09-20'");
+    world_sql(w, "DELETE FROM skill");
+    plan(w, true);
+    assert_int_equal(duties(w, "O1", "S17-E.*.am"), 4);
+    /* nobody: the place is filled, and what is missing is said */
+    world_sql(w, "DELETE FROM card");
+    plan(w, true);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM draft_shift WHERE post_id = 'S17-E'"
+                                  " AND why LIKE '%缺1名交通指挥人员%'"),
+                     4);
+}
+
+/* More than twenty minutes, or another township's: not sent there; the nearer one goes first. */
+static void nobody_is_sent_too_far(void **state)
+{
+    struct world *w = *state;
+    school_goes(w);
+    world_sql(w, "INSERT INTO reach(id, scope, person_id, school_id, band) VALUES"
+                 " ('r1', 'S0117', 'O1', 'S17', 25), ('r2', 'S0117', 'O1', 'S18', 25),"
+                 " ('r3', 'S0117', 'O2', 'S18', 25), ('r4', 'S0117', 'O3', 'S17', 5),"
+                 " ('r5', 'S0117', 'O3', 'S18', 15)");
+    plan(w, false);
+    assert_int_equal(duties(w, "O1", "S18-*"), 0);
+    assert_int_equal(duties(w, "O2", "S18-*"), 0);
+    assert_true(duties(w, "O1", "S17-*") > 0); /* its own school, however far */
+    assert_true(duties(w, "O3", "S18-*") > 0); /* nobody else may */
+    assert_int_equal(world_int(w, "SELECT count(*) FROM draft_duty WHERE person_id = 'O3'"
+                                  " AND why LIKE '%单程5分钟%'"),
+                     duties(w, "O3", "S17-*"));
+    /* of the same township: sent all the same */
+    world_sql(w, "UPDATE school SET township = '突泉镇'");
+    plan(w, true);
+    assert_true(duties(w, "O1", "S18-*") + duties(w, "O2", "S18-*") > 0);
+}
+
+/* Three numbers of people, and the level that was seen on that weekday and peak. */
+static void the_need_follows_the_gates(void **state)
+{
+    struct world *w = *state;
+    school_goes(w);
+    world_sql(w, "INSERT INTO demand(id, scope, post_id, need_flat, need_heavy) VALUES"
+                 " ('d', 'S0117', 'S17-N', 1, 3)");
+    plan(w, false);
+    assert_int_equal(world_int(w, "SELECT sum(need) FROM draft_shift WHERE post_id = 'S17-N'"), 8);
+    /* last Tuesday morning by the cameras, Thursday afternoon by an officer's word */
+    crowd(w, "flat", "2026-09-07", "12:00");
+    crowd(w, "heavy", "2026-09-08", "07:40");
+    crowd(w, "flat", "2026-09-08", "07:55");
+    world_at(w, "2026-09-10", "16:40");
+    world_text(w, "L", "流量S17堵");
+    world_at(w, "2026-09-11", "12:00");
+    plan(w, false);
+    assert_int_equal(world_int(w, "SELECT need FROM draft_shift WHERE id = 'S17-N.2026-09-15.am'"),
+                     3);
+    assert_int_equal(world_int(w, "SELECT need FROM draft_shift WHERE id = 'S17-N.2026-09-17.pm'"),
+                     3);
+    assert_int_equal(world_int(w, "SELECT sum(need) FROM draft_shift WHERE post_id = 'S17-N'"), 12);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM draft_shift WHERE level = 'heavy'"), 4);
+    /* what is published stays as it is */
+    publish(w);
+    world_sql(w, "DELETE FROM flow_seen");
+    struct draft_diff diff = plan(w, false);
+    assert_int_equal(diff.added + diff.removed + diff.moved, 0);
+    /* a term's first days are expected to be as crowded as can be */
+    world_sql(w, "INSERT INTO card(id, scope, kind, code, name, state, due_on) VALUES"
+                 " ('t', 'S0117', 'term', 'Q1', '秋季学期', 'on', '2026-09-24')");
+    struct draft_options options = {.station_id = "S0117",
+                                    .lang = "zh-CN",
+                                    .monday_ms = world_ms("2026-09-21", "00:00"),
+                                    .now_ms = w->cells.wall_ms};
+    struct draft *draft = NULL;
+    struct err err;
+    assert_int_equal(draft_load(w->replica, &options, &draft, &err), ERR_OK);
+    assert_int_equal(draft_solve(draft, &err), ERR_OK);
+    replica_enter(w->replica);
+    draft_store(w->replica, draft);
+    assert_true(replica_leave(w->replica, true));
+    draft_free(draft);
+    assert_int_equal(world_int(w, "SELECT sum(need) FROM draft_shift WHERE post_id = 'S17-N'"),
+                     3 * 2 * 1 + 2 * 2 * 3);
+}
+
+static void a_pin_holds(void **state)
+{
+    struct world *w = *state;
+    school_goes(w);
+    world_sql(w, "INSERT INTO roster_pin(post_id, date, peak, person_id, by_id, at) VALUES"
+                 " ('S17-N', '2026-09-15', 'am', 'O2', 'L', 1)," /* a volunteers' post */
+                 " ('S17-E', '2026-09-15', 'am', 'C1', 'L', 2),"
+                 " ('S18-M', '2026-09-15', 'pm', 'C1', 'L', 3)," /* not his school */
+                 " ('S18-M', '2026-09-17', 'am', 'O3', 'L', 4)");
+    world_sql(w, "INSERT INTO avail(id, scope, person_id, kind, valid_from, valid_to) VALUES"
+                 " ('x', 'S0117', 'O3', 'leave', '2026-09-17', '2026-09-17')");
+    plan(w, true);
+    assert_int_equal(duties(w, "O2", "S17-N.2026-09-15.am"), 1);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM draft_duty WHERE shift_id ="
+                                  " 'S17-N.2026-09-15.am'"),
+                     1);
+    assert_int_equal(duties(w, "C1", "S17-E.2026-09-15.am"), 1);
+    assert_int_equal(duties(w, "C1", "S18-M.2026-09-15.pm"), 0);
+    assert_int_equal(duties(w, "O3", "*.2026-09-17.*"), 0); /* leave is leave */
+    publish(w);
+    struct draft_diff diff = plan(w, true);
+    assert_int_equal(duties(w, "O2", "S17-N.2026-09-15.am"), 1);
+    assert_int_equal(diff.gaps, world_int(w, "SELECT sum(need) FROM draft_shift") -
+                                    world_int(w, "SELECT count(*) FROM draft_duty"));
+}
+
+/* G is the sponsor of both schools: two visits each, on different days, on days of school. */
+static void sponsors_visit_on_two_days(void **state)
+{
+    struct world *w = *state;
+    school_goes(w);
+    world_sql(w, "INSERT INTO avail(id, scope, person_id, kind, weekday) VALUES"
+                 " ('g', 'S0117', 'G', 'leave', 2)");
+    plan(w, false);
+    assert_int_equal(world_int(w, "SELECT count(DISTINCT school_id || date) FROM draft_visit"), 4);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM draft_visit"), 4);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM draft_visit WHERE date IN"
+                                  " ('2026-09-15', '2026-09-16') OR date > '2026-09-18'"),
+                     0);
+    assert_int_equal(world_int(w, "SELECT visits_missing FROM draft"), 0);
+    struct json *json = draft_show(w->replica, w->cells.wall_ms);
+    assert_int_equal(json_count(json_get(json, "visits")), 4);
+    assert_string_equal(json_text(json_at(json_get(json, "visits"), 0), "person", ""), "陈国栋");
+    json_free(json);
+    publish(w);
+    ASSERT_SENT(w, "G", "O8_PLAN", 1);
+    /* made again and published: the same days, nothing said */
+    plan(w, false);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM (SELECT * FROM draft_visit EXCEPT"
+                                  " SELECT * FROM visit_plan)"),
+                     0);
+    publish(w);
+    ASSERT_SENT(w, "G", "O8_PLAN", 1);
+    /* a visit that was made is one less, and its day is no day for the other */
+    world_at(w, "2026-09-14", "12:00");
+    world_sql(w, "INSERT INTO visit(id, scope, school_id, person_id, date, channel) VALUES"
+                 " ('v', 'S0117', 'S17', 'G', '2026-09-14', 'sms')");
+    world_sql(w, "INSERT INTO avail(id, scope, person_id, kind, weekday) VALUES"
+                 " ('h', 'S0117', 'G', 'leave', 5)");
+    plan(w, false);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM draft_visit WHERE school_id = 'S17'"
+                                  " AND date = '2026-09-17'"),
+                     1);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM draft_visit WHERE school_id = 'S17'"), 1);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM draft_visit WHERE school_id = 'S18'"), 2);
+}
+
+/* Who had fewer duties this term than the others comes first; a newcomer stands beside somebody. */
+static void the_term_is_shared_and_newcomers_are_not_alone(void **state)
+{
+    struct world *w = *state;
+    school_goes(w);
+    char id[16];
+    for (int i = 0; i < 12; i++) {
+        snprintf(id, sizeof id, "old%d", i);
+        world_shift(w, id, "S17-E", "2026-09-01", "am", "07:20", "08:10", 3);
+        world_assign(w, id, "O1");
+        if (i < 4)
+            world_assign(w, id, "O2");
+    }
+    world_sql(w, "UPDATE assignment SET state = 'done'");
+    world_sql(w, "UPDATE shift SET need = 2");
+    plan(w, true);
+    /* O3 has never stood anywhere: at one-officer posts he has nobody beside him */
+    assert_int_equal(duties(w, "O3", "*"), 0);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM draft_shift WHERE why LIKE '%新人%'") > 0,
+                     1);
+    world_sql(w, "UPDATE assignment SET person_id = 'O3' WHERE person_id = 'O1' AND shift_id IN"
+                 " ('old5', 'old6', 'old7')");
+    world_sql(w, "UPDATE post SET need = 1 WHERE id = 'S18-M'"); /* 8 places for three people */
+    world_sql(w, "INSERT INTO reach(id, scope, person_id, school_id, band) VALUES"
+                 " ('r', 'S0117', 'O3', 'S17', 5)");
+    plan(w, true);
+    assert_true(duties(w, "O3", "*") >= duties(w, "O1", "*"));
+}
+
+/* --- orders --- */
+
+/* "pin school=S17 post=东门 ..." */
+static int order(struct world *w, const char *words, struct err *err)
+{
+    struct json *json = json_new_object();
+    char text[256], *rest = text;
+    snprintf(text, sizeof text, "%s", words);
+    json_set_text(json, "act", strtok_r(rest, " ", &rest));
+    json_set_text(json, "by", "L");
+    for (char *word; (word = strtok_r(rest, " ", &rest)) != NULL;) {
+        char *equals = strchr(word, '=');
+        assert_non_null(equals);
+        *equals = '\0';
+        json_set_text(json, word, equals + 1);
+    }
+    replica_enter(w->replica);
+    int code = order_put(&w->duty, json, err);
+    assert_string_equal(replica_problem(w->replica), "");
+    assert_true(replica_leave(w->replica, true));
+    assert_true(replica_commit(w->replica));
+    json_free(json);
+    return code;
+}
+
+static void orders_are_checked_and_kept(void **state)
+{
+    struct world *w = *state;
+    struct err err;
+    static const struct {
+        const char *words, *says;
+        int code;
+    } bad[] = {
+        {"pin school=S17 post=西门 date=2026-09-15 peak=am person=O1", "post", ERR_NOT_FOUND},
+        {"pin school=S17 post=东门 date=2026-09-31 peak=am person=O1", "date", ERR_INVALID},
+        {"pin school=S17 post=东门 date=2026-09-15 peak=eve person=O1", "am, noon", ERR_INVALID},
+        {"pin school=S18 post=正门 date=2026-09-15 peak=am person=C1", "volunteer", ERR_STATE},
+        {"pin school=S17 post=东门 date=2026-09-15 peak=am person=O3", "away", ERR_STATE},
+        {"pin school=S17 post=东门 date=2026-09-14 peak=pm person=O3", "away", ERR_STATE},
+        {"unpin date=2026-09-15 peak=am person=O1", "not pinned", ERR_NOT_FOUND},
+        {"way person=O1 school=S18 minutes=-3", "minutes", ERR_INVALID},
+        {"way person=O1 school=S99 minutes=3", "school", ERR_NOT_FOUND},
+        {"need school=S17 post=东门 flat=0 busy=1 heavy=2", "quiet", ERR_INVALID},
+        {"need school=S17 post=东门 flat=1 busy=1 heavy=200", "heavy", ERR_INVALID},
+        {"need school=S17 post=东门 flat=1 busy=1 heavy=2 level=full", "level", ERR_INVALID},
+        {"shout school=S17", "none of pin", ERR_INVALID},
+    };
+    world_sql(w, "INSERT INTO avail(id, scope, person_id, kind, weekday) VALUES"
+                 " ('n', 'S0117', 'O3', 'night', 1)");
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_int_equal(order(w, bad[i].words, &err), bad[i].code);
+        if (i != 11)
+            assert_non_null(strstr(err.text, bad[i].says));
+    }
+    assert_int_equal(world_int(w, "SELECT (SELECT count(*) FROM roster_pin) + (SELECT count(*) FROM"
+                                  " reach) + (SELECT count(*) FROM demand)"),
+                     0);
+    assert_int_equal(order(w, "pin school=S17 post=东门 date=2026-09-15 peak=am person=O1", &err),
+                     ERR_OK);
+    assert_int_equal(order(w, "pin school=S17 post=北门 date=2026-09-15 peak=am person=O1", &err),
+                     ERR_OK);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM roster_pin WHERE post_id = 'S17-N'"), 1);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM roster_pin"), 1);
+    assert_int_equal(order(w, "way person=O1 school=S18 minutes=11", &err), ERR_OK);
+    assert_int_equal(world_int(w, "SELECT band FROM reach WHERE id = 'O1.S18'"), 15);
+    assert_int_equal(order(w, "way person=O1 school=S18 minutes=0", &err), ERR_OK);
+    assert_int_equal(world_int(w, "SELECT band FROM reach WHERE id = 'O1.S18'"), 5);
+    assert_int_equal(
+        order(w, "need school=S17 post=东门 flat=1 busy=2 heavy=3 peak=am skills=交通指挥", &err),
+        ERR_OK);
+    assert_int_equal(order(w, "need school=S17 post=东门 flat=2 busy=0 heavy=0 peak=am", &err),
+                     ERR_OK);
+    assert_int_equal(world_int(w, "SELECT need_flat FROM demand WHERE id = 'S17-E.am'"
+                                  " AND need_peak IS NULL AND skills IS NULL"),
+                     2);
+    struct json *json = order_list(w->replica);
+    assert_int_equal(json_count(json_get(json, "pins")), 1);
+    assert_int_equal(json_count(json_get(json, "needs")), 1);
+    assert_int_equal(json_count(json_get(json, "ways")), 1);
+    json_free(json);
+    assert_int_equal(order(w, "unpin date=2026-09-15 peak=am person=O1", &err), ERR_OK);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM roster_pin"), 0);
+    assert_true(world_int(w, "SELECT count(*) FROM sync_out") >= 2); /* the county hears of them */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 int main(void)
@@ -296,6 +602,13 @@ int main(void)
         TEST(afresh_and_night_duty),
         TEST(nothing_to_plan_is_said),
         TEST(shown_as_json),
+        TEST(a_skill_stands_where_it_is_needed),
+        TEST(nobody_is_sent_too_far),
+        TEST(the_need_follows_the_gates),
+        TEST(a_pin_holds),
+        TEST(sponsors_visit_on_two_days),
+        TEST(orders_are_checked_and_kept),
+        TEST(the_term_is_shared_and_newcomers_are_not_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

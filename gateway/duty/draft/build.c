@@ -1,26 +1,13 @@
 /* From the draft's places and people to the roster's numbers.
  *
- * Officers are the roster's officers; how far a person is from a school is not known here, so the
- * own school counts as nearest, schools of its township as near, the station's others as far. What
- * stays (begun, confirmed, over) is frozen for officers; for volunteers it is taken out of the need
- * before and put back after, because their flow knows no freezing. */
+ * Officers are the roster's officers, the senior ones among them without duties. What stays (begun,
+ * confirmed, over) is frozen for officers; for volunteers it is taken out of the need before and
+ * put back after, because their flow knows no freezing. */
 #include "gateway/duty/draft/internal.h"
 
 #include <stdlib.h>
 
 #include "gateway/base/text.h"
-
-enum { OWN_MIN = 5, NEAR_MIN = 10, FAR_MIN = 20 };
-
-static int minutes_between(const struct draft *draft, int own, int school)
-{
-    if (own == school)
-        return OWN_MIN;
-    const char *township = draft->school[school].township;
-    bool near =
-        own >= 0 && township[0] != '\0' && text_equal(draft->school[own].township, township);
-    return near ? NEAR_MIN : FAR_MIN;
-}
 
 static void set_needs(struct draft *draft)
 {
@@ -33,6 +20,8 @@ static void set_needs(struct draft *draft)
         int officers = need->places + place->officers;
         need->places = (int16_t)(officers > ROSTER_PLACES_MAX ? ROSTER_PLACES_MAX : officers);
         need->volunteers = (int16_t)(need->volunteers + place->need - place->officers);
+        for (int k = 0; k < ROSTER_SKILLS; k++)
+            need->skills[k] = (int16_t)(need->skills[k] + (place->skills >> k & 1));
     }
 }
 
@@ -42,7 +31,7 @@ static void history_of(const struct draft *draft, int *ret_mean, bool *ret_newco
     int officers = 0, seasoned = 0;
     int64_t done = 0;
     for (int i = 0; i < draft->people; i++) {
-        if (!draft->person[i].officer)
+        if (!draft->person[i].officer || draft->person[i].senior)
             continue;
         officers++;
         done += draft->person[i].done;
@@ -52,38 +41,80 @@ static void history_of(const struct draft *draft, int *ret_mean, bool *ret_newco
     *ret_newcomers = seasoned * 2 > officers;
 }
 
-static void set_people(struct draft *draft)
+static void set_officer(struct draft *draft, int index, int mean, bool newcomers, int *reach)
 {
     struct roster *roster = &draft->roster;
-    uint64_t all = ((uint64_t)1 << roster->shifts) - 1;
+    const struct draft_person *person = &draft->person[index];
+    struct roster_officer *who = &roster->officer[person->index];
+    *who = (struct roster_officer){
+        .free = (((uint64_t)1 << roster->shifts) - 1) & ~person->away,
+        .skills = person->skills,
+        .newcomer = !person->senior && newcomers && person->done < DRAFT_NEWCOMER,
+        .cap = person->senior ? 0 : DRAFT_CAP_OFFICER,
+        .debt = (int16_t)(person->senior ? 0 : person->done - mean),
+        .reach = *reach,
+    };
+    for (int s = 0; s < draft->schools && !person->senior; s++) {
+        int minutes = draft_minutes(draft, index, s);
+        if (minutes >= 0)
+            roster->reach[(*reach)++] = (struct roster_reach){(int16_t)s, (int16_t)minutes};
+    }
+    who->reach_count = *reach - who->reach;
+}
+
+static void set_people(struct draft *draft)
+{
     int mean, reach = 0;
     bool newcomers;
     history_of(draft, &mean, &newcomers);
     for (int i = 0; i < draft->people; i++) {
         const struct draft_person *person = &draft->person[i];
-        if (!person->officer) {
-            if (person->index >= 0)
-                roster->volunteer[person->index] = (struct roster_volunteer){
-                    .slots = person->offered & ~person->away,
-                    .school = (int16_t)person->school,
-                    .cap = DRAFT_CAP_VOLUNTEER,
-                    .kind = 'P',
-                };
-            continue;
-        }
-        struct roster_officer *who = &roster->officer[person->index];
-        *who = (struct roster_officer){
-            .free = all & ~person->away,
-            .newcomer = newcomers && person->done < DRAFT_NEWCOMER,
-            .cap = DRAFT_CAP_OFFICER,
-            .debt = (int16_t)(person->done - mean),
-            .reach = reach,
-            .reach_count = draft->schools,
-        };
-        for (int s = 0; s < draft->schools; s++)
-            roster->reach[reach++] = (struct roster_reach){
-                (int16_t)s, (int16_t)minutes_between(draft, person->school, s)};
+        if (person->officer)
+            set_officer(draft, i, mean, newcomers, &reach);
+        else if (person->index >= 0)
+            draft->roster.volunteer[person->index] = (struct roster_volunteer){
+                .slots = person->offered & ~person->away,
+                .school = (int16_t)person->school,
+                .cap = DRAFT_CAP_VOLUNTEER,
+                .kind = 'P',
+            };
     }
+    draft->roster.reaches = reach;
+}
+
+/* Days that the shifts are on. */
+static int days_of(uint64_t shifts)
+{
+    int days = 0;
+    for (int day = 0; day < DRAFT_DAYS; day++)
+        days += (shifts >> (day * DRAFT_PEAKS) & 7) != 0;
+    return days;
+}
+
+/* Published visits stay where they are while they can. */
+static int set_sponsors(struct draft *draft, struct err *err)
+{
+    struct roster *roster = &draft->roster;
+    roster->sponsor = calloc((size_t)draft->sponsors + 1, sizeof *roster->sponsor);
+    if (roster->sponsor == NULL)
+        return err_set(err, ERR_NOMEM, "no memory");
+    for (int i = 0; i < draft->sponsors; i++) {
+        const struct draft_sponsor *from = &draft->sponsor[i];
+        const struct draft_person *person = &draft->person[from->person];
+        uint64_t free = from->on & ~person->away;
+        uint64_t former = draft->afresh ? 0 : free & from->former;
+        uint64_t on = days_of(former) >= from->visits ? former : free;
+        int minutes = draft_minutes(draft, from->person, from->school);
+        roster->sponsor[i] = (struct roster_sponsor){
+            .school = (int16_t)from->school,
+            .visits = (int16_t)from->visits,
+            .officer = on == 0 ? ROSTER_NONE : person->index,
+            .minutes = minutes < 0 ? ROSTER_MINUTES_MAX : minutes,
+            .on = on,
+        };
+    }
+    roster->sponsors = draft->sponsors;
+    return ERR_OK;
 }
 
 static void keep_volunteer(struct draft *draft, const struct draft_person *person,
@@ -152,5 +183,8 @@ int draft_build(struct draft *draft, struct err *err)
     set_needs(draft);
     set_people(draft);
     set_former(draft);
+    code = set_sponsors(draft, err);
+    if (code != ERR_OK)
+        return code;
     return roster_check(roster, err);
 }

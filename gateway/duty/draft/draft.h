@@ -5,12 +5,13 @@
  * draft_store() writes the draft's own tables. Nobody is told anything until draft_publish() makes
  * shifts and assignments of it, which the duty flow then tells each person once.
  *
- * What is planned: every active post of the station's schools on every day of school of the week
- * that is still ahead, at the hours and with the need of its last published shift of that peak, or
- * of the school's bells when it never had one. A post that needs two or more has an officer among
- * them, a patrol officers alone; the other places are for volunteers who offered that weekday and
- * peak. What has begun, and what is confirmed for the next 12 hours, stays as it is; who declined a
- * duty does not get it again. */
+ * What is planned: the visits of the sponsors to their schools; every active post of the station's
+ * schools on every day of school of the week that is still ahead, at the hours and with the need of
+ * its last published shift of that peak, or of the school's bells when it never had one; where it
+ * has a demand, with the need of the level to expect. A post that needs two or more has an officer
+ * among them, a patrol officers alone; the other places are for volunteers who offered that weekday
+ * and peak. What has begun, and what is confirmed for the next 12 hours, stays as it is; who
+ * declined a duty does not get it again. */
 #ifndef TOUYAN_DUTY_DRAFT_H
 #define TOUYAN_DUTY_DRAFT_H
 
@@ -52,9 +53,10 @@ struct draft_diff draft_compare(struct replica *replica, int64_t now_ms);
 int draft_publish(struct replica *replica, const char *station_id, int64_t now_ms,
                   struct draft_diff *ret, struct err *err);
 
-/* {"week","made_at","calendar_known","changes","added","removed","moved","gaps","shifts":[{"date",
- * "peak","start_at","end_at","school","post","need","why","people":[{"name","kind","role","why"}]}]}
- * or {} without a draft. */
+/* {"week","made_at","calendar_known","changes","added","removed","moved","gaps","visits_missing",
+ * "shifts":[{"date","peak","start_at","end_at","school","post","need","level","why",
+ * "people":[{"name","kind","role","why"}]}],"visits":[{"date","peak","school","person"}]} or {}
+ * without a draft. */
 struct json *draft_show(struct replica *replica, int64_t now_ms);
 /* {"week",...,"lines":[{"what":"added"|"removed"|"moved","date","start_at","school","post","person"}]}
  */

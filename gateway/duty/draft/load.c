@@ -104,25 +104,33 @@ static int read_schools(struct replica *replica, struct draft *draft, struct err
     return code;
 }
 
-/* Officers of the station, but neither senior ones (they visit) nor who leads it; volunteers of its
- * schools who have not stopped the messages. */
+/* Officers of the station, but neither senior ones nor who leads it; the sponsors of its schools,
+ * who visit them and stand nowhere; volunteers of its schools who have not stopped the messages,
+ * nor said that they do not go on this term. */
 static int read_people(struct replica *replica, struct draft *draft, struct err *err)
 {
     struct query *q = replica_query(
         replica,
         "SELECT p.id, p.name, p.school_id, p.kind IN ('police', 'auxiliary') AS officer,"
+        " p.id IN (SELECT o.senior_id FROM sponsor o JOIN school h ON h.id = o.school_id"
+        "  WHERE h.station_id = ?1) AS senior,"
         " (SELECT count(*) FROM assignment a JOIN shift s ON s.id = a.shift_id"
         "  WHERE a.person_id = p.id AND a.state IN ('done', 'on_post') AND s.start_at >= ?2)"
         " FROM person p LEFT JOIN school c ON c.id = p.school_id"
-        " WHERE coalesce(p.active, 1) <> 0 AND ((p.kind IN ('police', 'auxiliary')"
+        " WHERE coalesce(p.active, 1) <> 0 AND (senior OR (p.kind IN ('police', 'auxiliary')"
         "  AND p.station_id = ?1 AND coalesce(p.senior, 0) = 0"
         "  AND NOT EXISTS (SELECT 1 FROM duty_lead l WHERE l.person_id = p.id AND coalesce(l.date, "
         "'') = ''))"
         " OR (p.kind NOT IN ('police', 'auxiliary', 'desk') AND c.station_id = ?1"
-        "  AND NOT EXISTS (SELECT 1 FROM optout x WHERE x.phone = p.phone)))"
+        "  AND NOT EXISTS (SELECT 1 FROM optout x WHERE x.phone = p.phone)"
+        "  AND NOT EXISTS (SELECT 1 FROM term_asked t JOIN card k ON k.id = t.card_id"
+        "   WHERE t.person_id = p.id AND t.answer = '2' AND k.due_on > ?3)))"
         " ORDER BY p.id");
+    char term[CALTIME_DATE_SIZE];
+    caltime_format_date(caltime_midnight(draft->monday_ms, -TERM_DAYS), term);
     query_text(q, 1, draft->station_id);
     query_int(q, 2, caltime_midnight(draft->monday_ms, -TERM_DAYS));
+    query_text(q, 3, term);
     int code = ERR_OK;
     while (code == ERR_OK && query_row(q)) {
         struct draft_person *person = draft_grow((void **)&draft->person, &draft->people,
@@ -135,8 +143,9 @@ static int read_people(struct replica *replica, struct draft *draft, struct err 
         copy(person->id, sizeof person->id, query_get_text(q, 0));
         copy(person->name, sizeof person->name, query_get_text(q, 1));
         person->school = school == NULL ? -1 : draft_find_school(draft, school);
-        person->officer = query_get_int(q, 3) != 0;
-        person->done = (int)query_get_int(q, 4);
+        person->senior = query_get_int(q, 4) != 0;
+        person->officer = person->senior || query_get_int(q, 3) != 0;
+        person->done = (int)query_get_int(q, 5);
     }
     query_done(q);
     return code;
@@ -175,11 +184,22 @@ static void declare(struct draft_person *person, const struct declared *declared
     }
 }
 
+/* What was offered for the last term counts for this one when its volunteer has said that he goes
+ * on. */
 static void read_declared(struct replica *replica, struct draft *draft)
 {
     struct query *q =
         replica_query(replica, "SELECT person_id, coalesce(weekday, 0), coalesce(peak, ''), kind,"
-                               " coalesce(valid_from, ''), coalesce(valid_to, '') FROM avail");
+                               " coalesce(valid_from, ''), iif(kind = 'offer' AND EXISTS"
+                               "  (SELECT 1 FROM term_asked t JOIN card k ON k.id = t.card_id"
+                               "   WHERE t.person_id = a.person_id AND t.answer = '1'"
+                               "   AND k.due_on > ?1 AND a.valid_to > ?2), '',"
+                               "  coalesce(valid_to, '')) FROM avail a");
+    char term[CALTIME_DATE_SIZE], before[CALTIME_DATE_SIZE];
+    caltime_format_date(caltime_midnight(draft->monday_ms, -TERM_DAYS), term);
+    caltime_format_date(caltime_midnight(draft->monday_ms, -2 * TERM_DAYS), before);
+    query_text(q, 1, term);
+    query_text(q, 2, before);
     while (query_row(q)) {
         int index = draft_find_person(draft, query_get_text(q, 0));
         const char *peak = query_get_text(q, 2);
@@ -255,6 +275,8 @@ static int load(struct replica *replica, struct draft *draft, struct err *err)
 {
     int code = read_schools(replica, draft, err);
     if (code == ERR_OK)
+        code = draft_read_demand(replica, draft, err);
+    if (code == ERR_OK)
         code = draft_read_places(replica, draft, err);
     if (code == ERR_OK && draft->places == 0)
         code = err_set(err, ERR_NOT_FOUND,
@@ -263,10 +285,16 @@ static int load(struct replica *replica, struct draft *draft, struct err *err)
                        draft->week);
     if (code == ERR_OK)
         code = read_people(replica, draft, err);
+    if (code == ERR_OK)
+        code = draft_read_people_more(replica, draft, err);
     if (code == ERR_OK) {
         read_declared(replica, draft);
         code = read_former(replica, draft, err);
     }
+    if (code == ERR_OK)
+        code = draft_read_pins(replica, draft, err);
+    if (code == ERR_OK)
+        code = draft_read_sponsors(replica, draft, err);
     return code == ERR_OK ? draft_build(draft, err) : code;
 }
 
@@ -295,7 +323,9 @@ int draft_solve(struct draft *draft, struct err *err)
     struct roster_options options = roster_options_default();
     struct roster_figures figures;
     bool again = draft->formers * 2 >= draft->places; /* most of it is there already */
-    int code = again ? roster_replan(&draft->roster, &draft->plan)
+    int code = roster_place_visits(&draft->roster, &draft->visits_missing);
+    if (code == ERR_OK)
+        code = again ? roster_replan(&draft->roster, &draft->plan)
                      : roster_make(&draft->roster, &options, &draft->plan);
     if (code != ERR_OK)
         return err_set(err, code, "the week is too large to plan here");
@@ -321,5 +351,9 @@ void draft_free(struct draft *draft)
     free(draft->place);
     free(draft->former);
     free(draft->row);
+    free(draft->demand);
+    free(draft->sponsor);
+    free(draft->seen);
+    free(draft->band);
     free(draft);
 }

@@ -24,6 +24,7 @@ enum {
 struct pattern {
     char post_id[DRAFT_ID], post[DRAFT_ID], kind[24], school_id[DRAFT_ID];
     int peak, start_min, end_min, need;
+    bool published;
 };
 
 static int officers_of(const char *kind, int need)
@@ -65,7 +66,11 @@ static struct draft_place *add_place(struct draft *draft, const struct pattern *
     place->start_at = midnight + (int64_t)pattern->start_min * CALTIME_MINUTE_MS;
     place->end_at = midnight + (int64_t)pattern->end_min * CALTIME_MINUTE_MS;
     place->need = pattern->need;
-    place->officers = officers_of(pattern->kind, pattern->need);
+    place->level = -1;
+    draft_set_demand(draft, place, pattern->published);
+    place->officers = officers_of(pattern->kind, place->need);
+    if (place->officers == 0 && place->skills != 0)
+        place->officers = 1;
     place->over = place->start_at <= draft->now_ms;
     return place;
 }
@@ -100,7 +105,7 @@ static int read_published(struct replica *replica, struct draft *draft, struct e
     query_int(q, 3, caltime_midnight(draft->monday_ms, DRAFT_DAYS));
     int code = ERR_OK;
     while (code == ERR_OK && query_row(q)) {
-        struct pattern pattern = {.peak = 0};
+        struct pattern pattern = {.published = true};
         int64_t start_at = query_get_int(q, 6), end_at = query_get_int(q, 7);
         int at_min, day = (int)((start_at - draft->monday_ms) / CALTIME_DAY_MS);
         read_head(q, &pattern);

@@ -38,25 +38,51 @@
     " AND s.start_at > ?1 AND s.state NOT IN ('draft', 'cancelled')"                               \
     " AND (s.start_at <> d.start_at OR s.end_at <> d.end_at)"
 
-void draft_store(struct replica *replica, const struct draft *draft)
+void draft_empty(struct replica *replica)
 {
+    replica_run(replica, "DELETE FROM draft_visit", "");
     replica_run(replica, "DELETE FROM draft_duty", "");
     replica_run(replica, "DELETE FROM draft_shift", "");
     replica_run(replica, "DELETE FROM draft", "");
+}
+
+static void store_visits(struct replica *replica, const struct draft *draft)
+{
+    for (int i = 0; i < draft->roster.visits; i++) {
+        const struct roster_visit *visit = &draft->roster.visit[i];
+        const struct draft_person *senior = NULL;
+        char date[CALTIME_DATE_SIZE];
+        for (int p = 0; senior == NULL && p < draft->people; p++)
+            if (draft->person[p].senior && draft->person[p].index == visit->officer)
+                senior = &draft->person[p];
+        caltime_format_date(caltime_midnight(draft->monday_ms, visit->shift / DRAFT_PEAKS), date);
+        if (senior != NULL)
+            replica_run(replica,
+                        "INSERT INTO draft_visit(senior_id, school_id, date, peak)"
+                        " VALUES (?1, ?2, ?3, ?4)",
+                        "ssss", senior->id, draft->school[visit->school].id, date,
+                        draft_peak_name(visit->shift % DRAFT_PEAKS));
+    }
+}
+
+void draft_store(struct replica *replica, const struct draft *draft)
+{
+    draft_empty(replica);
     replica_run(replica,
-                "INSERT INTO draft(id, station_id, week, made_at, calendar_known, cost)"
-                " VALUES (1, ?1, ?2, ?3, ?4, ?5)",
-                "ssiii", draft->station_id, draft->week, draft->now_ms,
-                (int64_t)draft->calendar_known, draft->cost);
+                "INSERT INTO draft(id, station_id, week, made_at, calendar_known, cost,"
+                " visits_missing) VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6)",
+                "ssiiii", draft->station_id, draft->week, draft->now_ms,
+                (int64_t)draft->calendar_known, draft->cost, (int64_t)draft->visits_missing);
+    store_visits(replica, draft);
     for (int i = 0; i < draft->places; i++) {
         const struct draft_place *place = &draft->place[i];
         if (!place->over)
             replica_run(replica,
                         "INSERT INTO draft_shift(id, post_id, date, peak, start_at, end_at, need,"
-                        " why) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, nullif(?8, ''))",
-                        "ssssiiis", place->shift_id, place->post_id, place->date,
+                        " why, level) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, nullif(?8, ''), ?9)",
+                        "ssssiiiss", place->shift_id, place->post_id, place->date,
                         draft_peak_name(place->shift % DRAFT_PEAKS), place->start_at, place->end_at,
-                        (int64_t)place->need, place->why);
+                        (int64_t)place->need, place->why, draft_level_name(place->level));
     }
     for (int i = 0; i < draft->rows; i++) {
         const struct draft_row *row = &draft->row[i];
@@ -125,6 +151,34 @@ static void write_duties(struct replica *replica, const char *station_id, int64_
                 "is", now_ms, station_id);
 }
 
+/* Published visits of the draft's week and station; those of days that are over stay. */
+#define PLANNED                                                                                    \
+    "SELECT v.senior_id, v.school_id, v.date, v.peak FROM visit_plan v WHERE v.date BETWEEN"       \
+    " (SELECT week FROM draft) AND (SELECT date(week, '+6 days') FROM draft)"                      \
+    " AND v.school_id IN (SELECT id FROM school WHERE station_id ="                                \
+    "  (SELECT station_id FROM draft))"
+#define PLANNED_AHEAD PLANNED " AND v.date >= date((?1 + 28800000) / 1000, 'unixepoch')"
+#define DRAFTED "SELECT senior_id, school_id, date, peak FROM draft_visit"
+
+/* Whose visits are others than before hears of all of his week. */
+static void write_visits(struct replica *replica, int64_t now_ms)
+{
+    replica_run(replica,
+                "INSERT INTO visit_touch(senior_id, week) SELECT DISTINCT senior_id,"
+                " (SELECT week FROM draft) FROM (SELECT * FROM (" DRAFTED " EXCEPT " PLANNED
+                ") UNION ALL SELECT * FROM (" PLANNED_AHEAD " EXCEPT " DRAFTED
+                ")) WHERE true ON CONFLICT DO NOTHING",
+                "i", now_ms);
+    replica_run(replica,
+                "DELETE FROM visit_plan WHERE (senior_id, school_id, date, peak) IN"
+                " (" PLANNED_AHEAD ")",
+                "i", now_ms);
+    replica_run(replica,
+                "INSERT INTO visit_plan(senior_id, school_id, date, peak) " DRAFTED " WHERE true"
+                " ON CONFLICT DO UPDATE SET school_id = excluded.school_id",
+                "");
+}
+
 int draft_publish(struct replica *replica, const char *station_id, int64_t now_ms,
                   struct draft_diff *ret, struct err *err)
 {
@@ -133,15 +187,14 @@ int draft_publish(struct replica *replica, const char *station_id, int64_t now_m
         return err_set(err, ERR_NOT_FOUND, "there is no draft; plan one first");
     write_shifts(replica, station_id, now_ms);
     write_duties(replica, station_id, now_ms);
+    write_visits(replica, now_ms);
     /* Published shifts that the draft no longer has: the school has that day off. */
     replica_run(
         replica,
         "UPDATE shift SET state = 'cancelled' WHERE id IN (SELECT s.id FROM shift s WHERE" AHEAD
         " AND NOT EXISTS (SELECT 1 FROM draft_shift d WHERE d.id = s.id))",
         "i", now_ms);
-    replica_run(replica, "DELETE FROM draft_duty", "");
-    replica_run(replica, "DELETE FROM draft_shift", "");
-    replica_run(replica, "DELETE FROM draft", "");
+    draft_empty(replica);
     *ret = diff;
     return ERR_OK;
 }
@@ -162,6 +215,8 @@ static struct json *head(struct replica *replica, int64_t now_ms)
     json_set_int(json, "removed", diff.removed);
     json_set_int(json, "moved", diff.moved);
     json_set_int(json, "gaps", diff.gaps);
+    json_set_int(json, "visits_missing",
+                 replica_get_int(replica, 0, "SELECT visits_missing FROM draft", ""));
     return json;
 }
 
@@ -184,13 +239,18 @@ struct json *draft_show(struct replica *replica, int64_t now_ms)
         replica, "SELECT d.id, d.date, d.peak, d.start_at, d.end_at,"
                  " coalesce(nullif(c.short, ''), c.name) AS school,"
                  " coalesce(nullif(p.short, ''), p.name) AS post,"
-                 " d.need, d.why FROM draft_shift d LEFT JOIN post p ON p.id = d.post_id"
+                 " d.need, d.level, d.why FROM draft_shift d LEFT JOIN post p ON p.id = d.post_id"
                  " LEFT JOIN school c ON c.id = p.school_id ORDER BY d.start_at, d.id"));
     for (size_t i = 0; i < json_count(list); i++) {
         struct json *one = json_at(list, i);
         json_set(one, "people", people_json(replica, json_text(one, "id", "")));
     }
     json_set(json, "shifts", list);
+    json_set(json, "visits",
+             query_list(replica_query(
+                 replica, "SELECT v.date, v.peak, coalesce(nullif(c.short, ''), c.name) AS school,"
+                          " p.name AS person FROM draft_visit v JOIN school c ON c.id = v.school_id"
+                          " JOIN person p ON p.id = v.senior_id ORDER BY v.date, v.peak, c.code")));
     return json;
 }
 

@@ -44,7 +44,7 @@ static struct roster_names names_of(const struct draft *draft, const struct draf
                                  .start = start};
 }
 
-/* How far it is is an estimate here, so the words leave it out. */
+/* How far it is is left out where it is but an estimate. */
 static void why_there(const struct draft *draft, int person, const struct draft_place *place,
                       char ret[TEXT_SIZE])
 {
@@ -54,7 +54,8 @@ static void why_there(const struct draft *draft, int person, const struct draft_
     struct roster_names names = names_of(draft, place, who->name, date, start);
     if (who->officer) {
         roster_reason(&draft->roster, &draft->plan, who->index, place->shift, &reason);
-        reason.minutes = ROSTER_NONE;
+        if (!draft_knows_way(draft, person, place->school))
+            reason.minutes = ROSTER_NONE;
         roster_words_reason(draft->lang, &reason, &names, ret);
         return;
     }
@@ -144,6 +145,21 @@ static void why_empty(const struct draft *draft, struct draft_place *place,
     text_render(TEXT_Y4_NO_OFFER, draft->lang, &fields, place->why, TEXT_SIZE);
 }
 
+/* A skill that a full post lacks: said at the first post that asks for it. */
+static void why_unskilled(const struct draft *draft, const struct roster_gap *gap)
+{
+    for (int i = 0; gap->seat < ROSTER_SKILLS && i < draft->places; i++) {
+        struct draft_place *place = &draft->place[i];
+        if (place->school != gap->school || place->shift != gap->shift || place->over ||
+            (place->skills >> gap->seat & 1) == 0 || place->why[0] != '\0')
+            continue;
+        char date[TEXT_DATE_SIZE], start[CALTIME_CLOCK_SIZE];
+        struct roster_names names = names_of(draft, place, NULL, date, start);
+        roster_words_gap(draft->lang, gap, &names, place->why);
+        return;
+    }
+}
+
 static int explain(struct draft *draft, const struct seats *seats)
 {
     int cells = draft->roster.schools * draft->roster.shifts * (ROSTER_SKILLS + 1);
@@ -156,6 +172,8 @@ static int explain(struct draft *draft, const struct seats *seats)
         if (!place->over && seats->of[i].officers + seats->of[i].volunteers < place->need)
             why_empty(draft, place, &seats->of[i], gaps, count);
     }
+    for (int i = 0; i < count; i++)
+        why_unskilled(draft, &gaps[i]);
     free(gaps);
     return ERR_OK;
 }

@@ -234,14 +234,17 @@ static void take_rows(struct replica *replica, const struct sheet_options *optio
 
 static void begin_draft(struct replica *replica, const struct sheet_options *options)
 {
-    replica_run(replica, "DELETE FROM draft_duty", "");
-    replica_run(replica, "DELETE FROM draft_shift", "");
-    replica_run(replica, "DELETE FROM draft", "");
+    draft_empty(replica);
     replica_run(replica,
                 "INSERT INTO draft(id, station_id, week, made_at, calendar_known, cost)"
                 " SELECT 1, ?1, date(min(date), 'weekday 0', '-6 days'), ?2, 1, 0"
                 " FROM draft_sheet",
                 "si", options->station_id, options->now_ms);
+    replica_run(replica,
+                "INSERT INTO draft_visit(senior_id, school_id, date, peak)"
+                " SELECT senior_id, school_id, date, peak FROM visit_plan WHERE date BETWEEN"
+                " (SELECT week FROM draft) AND (SELECT date(week, '+6 days') FROM draft)",
+                "");
     keep_others(replica, options);
     take_rows(replica, options);
 }

@@ -89,6 +89,7 @@ struct roster_sponsor {
     int16_t visits;
     int32_t officer; /* ROSTER_NONE: nobody */
     int32_t minutes; /* one way */
+    uint64_t on;     /* bit t: may be visited in shift t; 0: in any */
 };
 
 struct roster_visit {

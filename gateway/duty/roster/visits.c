@@ -28,7 +28,8 @@ static void add_sponsor(struct visits *visits, int index, int sink)
     for (int day = 0; day < days; day++)
         flow_add(&visits->flow, school + 1 + day, school, 1, 0);
     for (int t = 0; t < roster->shifts; t++) {
-        if (sponsor->officer < 0 || (roster->officer[sponsor->officer].free >> t & 1) == 0)
+        if (sponsor->officer < 0 || (roster->officer[sponsor->officer].free >> t & 1) == 0 ||
+            (sponsor->on != 0 && (sponsor->on >> t & 1) == 0))
             continue;
         int32_t *turn = &visits->turn[sponsor->officer * roster->shifts + t];
         if (*turn == 0) {
