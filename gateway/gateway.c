@@ -295,7 +295,8 @@ static int start_http(struct gateway *gateway, struct err *err)
                                                   .roster_state = roster_state,
                                                   .roster_publish = roster_publish,
                                                   .roster_sheet = roster_sheet,
-                                                  .roster_import = roster_import}};
+                                                  .roster_import = roster_import,
+                                                  .roster_order = roster_order}};
     struct http_options options = {.loop = &gateway->loop,
                                    .replica = gateway->replica,
                                    .socket_path = gateway->config->http.socket,

@@ -9,6 +9,7 @@
 #include "gateway/base/text.h"
 #include "gateway/duty/draft/draft.h"
 #include "gateway/duty/draft/sheet.h"
+#include "gateway/duty/order.h"
 
 static void run_plan(uv_work_t *work)
 {
@@ -162,4 +163,14 @@ int roster_import(void *ctx, const struct json *rows, bool baseline, struct json
     if (kept)
         log_info("roster.imported", "rows=%zu baseline=%d", json_count(rows), baseline);
     return *ret != NULL ? ERR_OK : code; /* with the list of what is wrong */
+}
+
+int roster_order(void *ctx, const struct json *body, struct err *err)
+{
+    struct gateway *gateway = ctx;
+    replica_enter(gateway->replica);
+    int code = order_put(&gateway->duty, body, err);
+    if (!replica_leave(gateway->replica, code == ERR_OK) && code == ERR_OK)
+        code = err_set(err, ERR_IO, "%s", replica_problem(gateway->replica));
+    return code;
 }

@@ -113,7 +113,11 @@ static const struct {
      "  touyan roster export [日期|draft] > 班表.csv    那一周的班表，可用表格软件改\n"
      "  touyan roster import 班表.csv [baseline]        "
      "改好的表成为草案；baseline：作为对比的基准周\n"
-     "  touyan roster print [日期|draft] > 班表.html    打印，供到岗签字\n",
+     "  touyan roster print [日期|draft] > 班表.html    打印，供到岗签字\n"
+     "  touyan roster pin 学校 岗位 日期 am|noon|pm 姓名 经办人   "
+     "固定某人；unpin 日期 时段 姓名 经办人\n"
+     "  touyan roster need 学校 岗位 平 高 堵 经办人 [peak=am] [level=heavy] [skills=交通指挥]\n"
+     "  touyan roster way 姓名 学校 分钟 经办人   单程几分钟（按五分钟一档）；orders 看这些设定\n",
      "  touyan roster plan [DATE] [afresh]  plan that week (the next one); only a draft, nobody is "
      "told\n"
      "  touyan roster show | diff           the draft | what it would change\n"
@@ -121,7 +125,13 @@ static const struct {
      "  touyan roster export [DATE|draft] > FILE.csv  that week, for a spreadsheet\n"
      "  touyan roster import FILE.csv [baseline]      it becomes the draft; or the week to compare "
      "with\n"
-     "  touyan roster print [DATE|draft] > FILE.html  to be signed at the gate\n"},
+     "  touyan roster print [DATE|draft] > FILE.html  to be signed at the gate\n"
+     "  touyan roster pin SCHOOL POST DATE am|noon|pm NAME BY   stays there; unpin DATE PEAK NAME "
+     "BY\n"
+     "  touyan roster need SCHOOL POST QUIET BUSY CROWDED BY [peak=am] [level=heavy] "
+     "[skills=traffic]\n"
+     "  touyan roster way NAME SCHOOL MINUTES BY   one way, in bands of five; orders: lists all "
+     "these\n"},
     {"ledger",
      "  touyan ledger list [学校] | show 编号   各校问题台账，按责任单位 | 一条的经过\n"
      "  touyan ledger add 学校 内容 报告人 [1急|2|3]   登记隐患\n"
@@ -303,6 +313,12 @@ static const struct command commands[] = {
     {"roster", "export", 0, 1, "roster export [DATE|draft] > FILE.csv", command_roster_export},
     {"roster", "import", 1, 2, "roster import FILE.csv [baseline]", command_roster_import},
     {"roster", "print", 0, 1, "roster print [DATE|draft] > FILE.html", command_roster_print},
+    {"roster", "pin", 6, 6, "roster pin SCHOOL POST DATE PEAK NAME BY", command_roster_pin},
+    {"roster", "unpin", 4, 4, "roster unpin DATE PEAK NAME BY", command_roster_unpin},
+    {"roster", "way", 4, 4, "roster way NAME SCHOOL MINUTES BY", command_roster_way},
+    {"roster", "need", 6, 9, "roster need SCHOOL POST QUIET BUSY CROWDED BY [FIELD=VALUE ...]",
+     command_roster_need},
+    {"roster", "orders", 0, 0, "roster orders", command_roster_orders},
     {"ledger", "list", 0, 1, "ledger list [SCHOOL]", command_ledger_list},
     {"ledger", "print", 1, 1, "ledger print SCHOOL", command_ledger_print},
     {"ledger", "show", 1, 1, "ledger show CODE", command_ledger_show},

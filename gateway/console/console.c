@@ -6,6 +6,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
 #include "gateway/duty/lists.h"
+#include "gateway/duty/order.h"
 
 enum {
     OK = 200,
@@ -268,6 +269,25 @@ static void post_roster_import(struct console *console, const struct http_reques
                                             json_bool(body, "baseline", false), &json, &err);
     json_free(body);
     reply_done(ret, code, &err, json);
+}
+
+static void get_roster_orders(struct console *console, const struct http_request *request,
+                              struct http_answer *ret)
+{
+    (void)request;
+    reply_as_of(console, ret, order_list(console->replica));
+}
+
+static void post_roster_orders(struct console *console, const struct http_request *request,
+                               struct http_answer *ret)
+{
+    struct json *body = parse_body(request, ret);
+    struct err err = {0};
+    if (body == NULL)
+        return;
+    int code = console->ports.roster_order(console->ports.ctx, body, &err);
+    json_free(body);
+    reply_done(ret, code, &err, json_new_object());
 }
 
 static void get_desk(struct console *console, const struct http_request *request,
@@ -672,6 +692,8 @@ static const struct route routes[] = {
     {"POST", "/v1/roster/publish", post_roster_publish},
     {"GET", "/v1/roster/sheet", get_roster_sheet},
     {"POST", "/v1/roster/import", post_roster_import},
+    {"GET", "/v1/roster/orders", get_roster_orders},
+    {"POST", "/v1/roster/orders", post_roster_orders},
     {"GET", "/v1/desk", get_desk},
     {"POST", "/v1/desk/done", post_desk_done},
     {"GET", "/v1/devices", get_devices},

@@ -64,9 +64,12 @@
  *   POST /v1/roster/plan      {"date","afresh"}: begins to plan that day's week ("": the next one)
  *   POST /v1/roster/publish     -> {"week","changes","gaps"}; tells the people concerned
  *   GET  /v1/roster/sheet     ?date= &draft=1: a week, one row a place
- * {"week","rows":[],"saved":{}} POST /v1/roster/import    {"rows":[],"baseline":false}: all of it
- * becomes the draft, or "problems" GET  /v1/idle               {"idle","next_due_ms"}: nothing is
- * under way (fast time)
+ *                             -> {"week","rows":[],"saved":{}}
+ *   POST /v1/roster/import    {"rows":[],"baseline":false}: all of it becomes the draft, or
+ *                             "problems"
+ *   GET  /v1/roster/orders    {"pins","needs","ways","skills"}: what the plan is told
+ *   POST /v1/roster/orders    {"act":"pin|unpin|way|need","by",...} (gateway/duty/order.h)
+ *   GET  /v1/idle             {"idle","next_due_ms"}: nothing is under way (fast time)
  */
 #ifndef TOUYAN_CONSOLE_CONSOLE_H
 #define TOUYAN_CONSOLE_CONSOLE_H
@@ -101,6 +104,7 @@ struct console_ports {
                         struct err *err);
     int (*roster_import)(void *ctx, const struct json *rows, bool baseline, struct json **ret,
                          struct err *err);
+    int (*roster_order)(void *ctx, const struct json *body, struct err *err); /* duty/order.h */
     int (*retry)(void *ctx, const char *id, struct err *err);
     int (*cancel)(void *ctx, const char *id, struct err *err);
     void (*pause)(void *ctx, bool paused);
