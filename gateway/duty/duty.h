@@ -69,6 +69,13 @@ struct duty_ports {
 
 enum { DUTY_PANIC_REPEATS_MAX = 8, DUTY_LEVELS = 4, DUTY_PARTS = 11, DUTY_WATCHES = 2 };
 
+/* Of the roster and of who is asked to stand in. */
+enum {
+    DUTY_CAP_OFFICER = 5, /* duties a week */
+    DUTY_CAP_VOLUNTEER = 2,
+    DUTY_REACH_MIN = 20, /* minutes one way: nobody is sent further, but within the own township */
+};
+
 /* Clock times are minutes after local midnight, spans are minutes. */
 struct duty_policy {
     int evening_at;       /* R1, the day before */

@@ -1,9 +1,11 @@
 /* Finding a stand-in. A decline releases the person and offers the duty; 换班 offers it while the
  * asker stays responsible; 派 offers the place of somebody who did not come.
  *
- * An offer asks three people at a time: of the same school, free, who declared the slot, the least
- * recently asked first; from 20 minutes before the start only people who are at the school. After
- * four minutes the next three, then the leader. 接 and the code takes it: the first whose text is
+ * An offer asks three people at a time: free, with a duty less this week than they may have;
+ * volunteers of the school who declared the slot, officers within 20 minutes; who has the skill
+ * that is missing first, then the least recently asked, then the nearest. From 20 minutes before
+ * the start only people who are at the school, and patrols that need five minutes. After four
+ * minutes the next three, then the leader. 接 and the code takes it: the first whose text is
  * committed wins, everybody later hears so. Late in the evening nobody is asked for another day's
  * duty; the first wave then goes out in the morning. */
 #include "gateway/duty/internal.h"
@@ -13,6 +15,7 @@
 
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
+#include "gateway/duty/skill.h"
 
 enum {
     LATE_ASK_MS = 10 * CALTIME_MINUTE_MS, /* an offer for a running duty is of use this long */
@@ -57,45 +60,96 @@ static void offer_end(struct duty *duty, const char *id, const char *state, cons
     say_cancel(duty, "offer", id, state);
 }
 
+/* The skills that the post asks for and that nobody else of the shift has. */
+static uint8_t skills_missing(struct duty *duty, const struct slot *slot)
+{
+    char words[DUTY_LIST_SIZE] = "";
+    replica_get_text(duty->replica, words, sizeof words,
+                     "SELECT group_concat(skills, ' ') FROM demand WHERE post_id = ?1"
+                     " AND coalesce(peak, '') IN ('', ?2)",
+                     "ss", slot->post_id, slot->peak);
+    uint8_t missing = skill_bits(words);
+    if (missing == 0)
+        return 0;
+    words[0] = '\0';
+    replica_get_text(duty->replica, words, sizeof words,
+                     "SELECT group_concat(k.name, ' ') FROM assignment a JOIN skilled k"
+                     " ON k.person_id = a.person_id WHERE a.shift_id = ?1 AND a.id <> ?2"
+                     " AND k.until >= ?3"
+                     " AND a.state IN ('planned', 'asked', 'confirmed', 'swapping', 'on_post')",
+                     "sss", slot->shift_id, slot->id, slot->date);
+    return missing & (uint8_t)~skill_bits(words);
+}
+
+/* Stands at the school today (here); said something of that time (said): an offer, or leave and
+ * what else keeps away, night duty the evening before it and the day after; stands somewhere else
+ * then (busy; a patrol may be called away when it is late); the duties of the week (load). */
+#define CANDIDATES                                                                                 \
+    "WITH here(person_id) AS ("                                                                    \
+    " SELECT c.person_id FROM checkin c JOIN post po ON po.id = c.post_id"                         \
+    " WHERE c.at >= ?9 AND c.kind = 'in' AND po.school_id = ?1 AND NOT EXISTS"                     \
+    " (SELECT 1 FROM checkin o WHERE o.assignment_id = c.assignment_id AND o.kind = 'out')),"      \
+    " said(person_id, kind) AS ("                                                                  \
+    " SELECT person_id, kind FROM avail WHERE coalesce(weekday, 0) IN (0, ?6)"                     \
+    " AND iif(kind = 'night', ?7 = 'pm', coalesce(peak, '') IN ('', ?7))"                          \
+    " AND coalesce(valid_from, '') <= ?8 AND coalesce(nullif(valid_to, ''), '9999') >= ?8"         \
+    " UNION ALL SELECT person_id, kind FROM avail WHERE kind = 'night'"                            \
+    " AND coalesce(weekday, 0) IN (0, iif(?6 = 1, 7, ?6 - 1))"                                     \
+    " AND coalesce(valid_from, '') <= date(?8, '-1 day')"                                          \
+    " AND coalesce(nullif(valid_to, ''), '9999') >= date(?8, '-1 day')),"                          \
+    " busy(person_id, patrol) AS ("                                                                \
+    " SELECT a.person_id, po.kind = 'patrol' FROM shift s JOIN assignment a ON a.shift_id = s.id"  \
+    " LEFT JOIN post po ON po.id = s.post_id WHERE s.start_at < ?5 AND s.start_at > ?4 - 86400000" \
+    " AND s.end_at > ?4 AND s.state NOT IN ('draft', 'cancelled')"                                 \
+    " AND a.state IN ('planned', 'asked', 'confirmed', 'swapping', 'on_post')"                     \
+    " UNION ALL SELECT person_id, 0 FROM assignment WHERE shift_id = ?13 AND state <> "            \
+    "'cancelled'),"                                                                                \
+    " patrol(person_id) AS (SELECT person_id FROM busy WHERE patrol),"                             \
+    " full(person_id) AS ("                                                                        \
+    " SELECT a.person_id FROM shift s JOIN assignment a ON a.shift_id = s.id"                      \
+    " WHERE s.start_at >= ?17 AND s.start_at < ?17 + 604800000"                                    \
+    " AND s.state NOT IN ('draft', 'cancelled')"                                                   \
+    " AND a.state NOT IN ('cancelled', 'declined', 'excused', 'no_show')"                          \
+    " GROUP BY a.person_id HAVING count(*) >= ?18),"                                               \
+    " able(person_id) AS ("                                                                        \
+    " SELECT person_id FROM skilled WHERE until >= ?8 AND instr(?15, name) > 0),"                  \
+    " found AS (SELECT p.id AS id, p.kind AS kind, p.school_id = ?1 AS own,"                       \
+    " p.id IN (SELECT person_id FROM here) AS here,"                                               \
+    " (SELECT min(band) FROM reach WHERE person_id = p.id AND school_id = ?1) AS way"              \
+    " FROM person p WHERE (p.school_id = ?1 OR (?3 AND p.station_id = ?14)) AND p.id <> ?2"        \
+    " AND coalesce(p.active, 1) <> 0 AND p.phone IS NOT NULL AND p.kind <> 'desk'"                 \
+    " AND (p.kind IN ('police', 'auxiliary')) = ?3 AND coalesce(p.senior, 0) = 0"                  \
+    " AND p.id NOT IN (SELECT person_id FROM busy WHERE NOT coalesce(patrol, 0))"                  \
+    " AND p.id NOT IN (SELECT person_id FROM said WHERE kind <> 'offer')"                          \
+    " AND p.id NOT IN (SELECT person_id FROM offer_ask WHERE offer_id = ?12)"                      \
+    " AND p.id NOT IN (SELECT person_id FROM duty_lead WHERE coalesce(date, '') = '')"             \
+    " AND NOT EXISTS (SELECT 1 FROM optout x WHERE x.phone = p.phone))"                            \
+    " SELECT f.id FROM found f WHERE (f.own OR coalesce(f.way, ?16) <= ?16)"                       \
+    " AND (f.here OR ?3 OR f.id IN (SELECT person_id FROM said WHERE kind = 'offer'))"             \
+    " AND (f.here OR f.id NOT IN (SELECT person_id FROM full))"                                    \
+    " AND CASE WHEN f.id IN (SELECT person_id FROM patrol) THEN ?10 AND coalesce(f.way, ?16) <= 5" \
+    "  ELSE ?10 = 0 OR f.here OR f.kind IN ('teacher', 'school_security', 'guard') END"            \
+    " ORDER BY f.id IN (SELECT person_id FROM able) DESC,"                                         \
+    " (SELECT max(asked_at) FROM offer_ask k WHERE k.person_id = f.id) NULLS FIRST,"               \
+    " coalesce(f.way, iif(f.own, 5, ?16)), f.id LIMIT ?11"
+
 /* Who can be asked, best first. */
 static void candidates(struct duty *duty, const struct slot *slot, const char *offer_id, int limit,
                        struct ids *ret)
 {
     int64_t near =
         slot->start_at - (int64_t)duty->options.policy.standin_at_school * CALTIME_MINUTE_MS;
-    struct query *q = replica_query(
-        duty->replica,
-        "WITH here(person_id) AS ("
-        " SELECT c.person_id FROM checkin c JOIN post po ON po.id = c.post_id"
-        " WHERE c.at >= ?9 AND c.kind = 'in' AND po.school_id = ?1 AND NOT EXISTS"
-        " (SELECT 1 FROM checkin o WHERE o.assignment_id = c.assignment_id AND o.kind = 'out')),"
-        " said(person_id, kind) AS ("
-        " SELECT person_id, kind FROM avail WHERE coalesce(weekday, 0) IN (0, ?6)"
-        " AND coalesce(peak, '') IN ('', ?7) AND coalesce(valid_from, '') <= ?8"
-        " AND coalesce(nullif(valid_to, ''), '9999') >= ?8)"
-        " SELECT p.id FROM person p WHERE p.school_id = ?1 AND p.id <> ?2"
-        " AND coalesce(p.active, 1) <> 0 AND p.phone IS NOT NULL AND p.kind <> 'desk'"
-        " AND (p.kind IN ('police', 'auxiliary')) = ?3"
-        " AND NOT EXISTS (SELECT 1 FROM optout x WHERE x.phone = p.phone)"
-        " AND NOT EXISTS (SELECT 1 FROM offer_ask k WHERE k.offer_id = ?12 AND k.person_id = p.id)"
-        " AND NOT EXISTS (SELECT 1 FROM assignment a JOIN shift s ON s.id = a.shift_id"
-        "  WHERE a.person_id = p.id AND ((s.start_at < ?5 AND s.end_at > ?4"
-        "  AND s.state NOT IN ('draft', 'cancelled')"
-        "  AND a.state IN ('planned', 'asked', 'confirmed', 'swapping', 'on_post'))"
-        "  OR (s.id = ?13 AND a.state <> 'cancelled')))"
-        " AND NOT EXISTS (SELECT 1 FROM said WHERE person_id = p.id AND kind <> 'offer')"
-        " AND (p.id IN (SELECT person_id FROM here)"
-        "  OR EXISTS (SELECT 1 FROM said WHERE person_id = p.id AND kind = 'offer'))"
-        " AND (?10 = 0 OR p.kind IN ('teacher', 'school_security', 'guard')"
-        "  OR p.id IN (SELECT person_id FROM here))"
-        " ORDER BY (SELECT max(asked_at) FROM offer_ask k WHERE k.person_id = p.id) NULLS FIRST,"
-        " p.id LIMIT ?11");
+    bool officer = person_is_officer(slot->person_kind);
+    int weekday = caltime_local(slot->start_at).weekday;
+    char missing[SKILL_WORDS_SIZE];
+    skill_words(skills_missing(duty, slot), missing);
+    struct query *q = replica_query(duty->replica, CANDIDATES);
     query_text(q, 1, slot->school_id);
     query_text(q, 2, slot->person_id);
-    query_int(q, 3, person_is_officer(slot->person_kind));
+    query_int(q, 3, officer);
     query_int(q, 4, slot->start_at);
     query_int(q, 5, slot->end_at);
-    query_int(q, 6, caltime_local(slot->start_at).weekday);
+    query_int(q, 6, weekday);
     query_text(q, 7, slot->peak);
     query_text(q, 8, slot->date);
     query_int(q, 9, caltime_midnight(duty->now_ms, 0));
@@ -103,6 +157,11 @@ static void candidates(struct duty *duty, const struct slot *slot, const char *o
     query_int(q, 11, limit);
     query_text(q, 12, offer_id);
     query_text(q, 13, slot->shift_id);
+    query_text(q, 14, station_of(duty, slot));
+    query_text(q, 15, missing);
+    query_int(q, 16, DUTY_REACH_MIN);
+    query_int(q, 17, caltime_midnight(slot->start_at, 1 - weekday));
+    query_int(q, 18, officer ? DUTY_CAP_OFFICER : DUTY_CAP_VOLUNTEER);
     ids_collect(q, ret);
 }
 
@@ -364,14 +423,18 @@ static void take(struct duty *duty, const struct incoming *in, const struct offe
     gap_covered(duty, slot->id);
 }
 
+/* A patrol that was asked late leaves its round for the gate. */
 static bool is_free(struct duty *duty, const struct person *person, const struct slot *slot)
 {
-    return replica_get_int(
-               duty->replica, 0,
-               "SELECT count(*) FROM slot WHERE person_id = ?1 AND end_at > ?2 AND start_at < ?3"
-               " AND published"
-               " AND state IN ('planned', 'asked', 'confirmed', 'swapping', 'on_post')",
-               "sii", person->id, slot->start_at, slot->end_at) == 0;
+    int64_t near =
+        slot->start_at - (int64_t)duty->options.policy.standin_at_school * CALTIME_MINUTE_MS;
+    return replica_get_int(duty->replica, 0,
+                           "SELECT count(*) FROM slot s LEFT JOIN post p ON p.id = s.post_id"
+                           " WHERE person_id = ?1 AND end_at > ?2 AND start_at < ?3 AND published"
+                           " AND state IN ('planned', 'asked', 'confirmed', 'swapping', 'on_post')"
+                           " AND NOT (?4 AND coalesce(p.kind, '') = 'patrol')",
+                           "siii", person->id, slot->start_at, slot->end_at,
+                           (int64_t)(duty->now_ms >= near)) == 0;
 }
 
 /* Offers that this phone was asked about and that are for now or later. */

@@ -50,7 +50,7 @@ static void set_officer(struct draft *draft, int index, int mean, bool newcomers
         .free = (((uint64_t)1 << roster->shifts) - 1) & ~person->away,
         .skills = person->skills,
         .newcomer = !person->senior && newcomers && person->done < DRAFT_NEWCOMER,
-        .cap = person->senior ? 0 : DRAFT_CAP_OFFICER,
+        .cap = person->senior ? 0 : DUTY_CAP_OFFICER,
         .debt = (int16_t)(person->senior ? 0 : person->done - mean),
         .reach = *reach,
     };
@@ -75,7 +75,7 @@ static void set_people(struct draft *draft)
             draft->roster.volunteer[person->index] = (struct roster_volunteer){
                 .slots = person->offered & ~person->away,
                 .school = (int16_t)person->school,
-                .cap = DRAFT_CAP_VOLUNTEER,
+                .cap = DUTY_CAP_VOLUNTEER,
                 .kind = 'P',
             };
     }

@@ -6,9 +6,9 @@
 #include "gateway/duty/draft/internal.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "gateway/base/text.h"
+#include "gateway/duty/skill.h"
 
 enum { SEEN_DAYS = 21, FIRST_DAYS = 7, DEMANDS_MAX = 3 * DRAFT_PLACES_MAX };
 
@@ -25,17 +25,6 @@ static int level_of(const char *name)
         if (text_equal(levels[i], name))
             return i;
     return 0;
-}
-
-uint8_t draft_skills(const char *words)
-{
-    static const char *const names[ROSTER_SKILLS][2] = {
-        {"交通指挥", "traffic"}, {"防暴处突", "riot"}, {"心理疏导", "counsel"}};
-    uint8_t skills = 0;
-    for (int k = 0; words != NULL && k < ROSTER_SKILLS; k++)
-        if (strstr(words, names[k][0]) != NULL || strstr(words, names[k][1]) != NULL)
-            skills |= (uint8_t)(1 << k);
-    return skills;
 }
 
 static int read_demands(struct replica *replica, struct draft *draft, struct err *err)
@@ -68,7 +57,7 @@ static int read_demands(struct replica *replica, struct draft *draft, struct err
                                                          : (int)need;
         }
         demand->level = level_of(query_get_text(q, 5));
-        demand->skills = draft_skills(query_get_text(q, 6));
+        demand->skills = skill_bits(query_get_text(q, 6));
     }
     query_done(q);
     return code;

@@ -4,6 +4,7 @@
 
 #include "gateway/base/caltime.h"
 #include "gateway/duty/draft/draft.h"
+#include "gateway/duty/duty.h"
 #include "gateway/duty/roster/roster.h"
 #include "gateway/duty/texts.h"
 #include "sync/replica/replica.h"
@@ -16,10 +17,7 @@ enum {
     DRAFT_PLACES_MAX = 20000,
     DRAFT_PEOPLE_MAX = 20000,
     DRAFT_ROWS_MAX = 200000,
-    DRAFT_CAP_OFFICER = 5, /* duties a week */
-    DRAFT_CAP_VOLUNTEER = 2,
-    DRAFT_NEWCOMER = 3,   /* before so many duties nobody stands alone */
-    DRAFT_REACH_MIN = 20, /* nobody is sent further, but within the own township */
+    DRAFT_NEWCOMER = 3, /* before so many duties nobody stands alone */
     DRAFT_BANDS_MAX = 40000000,
     DRAFT_LEVELS = 3, /* flat, peak, heavy */
 };
@@ -120,8 +118,7 @@ bool draft_knows_way(const struct draft *draft, int person, int school);
 /* Before people and places are counted: who is pinned where. */
 int draft_read_pins(struct replica *replica, struct draft *draft, struct err *err);
 int draft_read_sponsors(struct replica *replica, struct draft *draft, struct err *err);
-const char *draft_level_name(int level); /* NULL: -1 */
-uint8_t draft_skills(const char *words); /* "交通指挥;riot": bits of enum roster_skill */
+const char *draft_level_name(int level);               /* NULL: -1 */
 int draft_build(struct draft *draft, struct err *err); /* build.c */
 void draft_empty(struct replica *replica);             /* publish.c: there is no draft any more */
 int draft_seat(struct draft *draft); /* seat.c: the rows of a solved plan; ERR_NOMEM */

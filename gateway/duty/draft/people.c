@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "gateway/base/text.h"
+#include "gateway/duty/skill.h"
 
 enum { OWN_MIN = 5, NEAR_MIN = 10, FAR_MIN = 20, VISITS_DEFAULT = 2, SPONSORS_MAX = 8000 };
 
@@ -21,16 +22,14 @@ static void read_skills(struct replica *replica, struct draft *draft)
 {
     char sunday[CALTIME_DATE_SIZE];
     caltime_format_date(caltime_midnight(draft->monday_ms, DRAFT_DAYS - 1), sunday);
-    struct query *q = replica_query(
-        replica, "SELECT person_id, name FROM skill WHERE coalesce(nullif(valid_to, ''), '9') >= ?1"
-                 " UNION ALL SELECT person_id, name FROM card WHERE kind = 'cert' AND state = 'on'"
-                 " AND coalesce(nullif(due_on, ''), '9') >= ?1");
+    struct query *q =
+        replica_query(replica, "SELECT person_id, name FROM skilled WHERE until >= ?1");
     query_text(q, 1, sunday);
     while (query_row(q)) {
         const char *id = query_get_text(q, 0);
         int person = id == NULL ? -1 : draft_find_person(draft, id);
         if (person >= 0)
-            draft->person[person].skills |= draft_skills(query_get_text(q, 1));
+            draft->person[person].skills |= skill_bits(query_get_text(q, 1));
     }
     query_done(q);
 }
@@ -78,8 +77,8 @@ int draft_minutes(const struct draft *draft, int person, int school)
     int own = draft->person[person].school;
     int band = draft->band[person * draft->schools + school];
     if (band >= 0)
-        return band <= DRAFT_REACH_MIN || own == school || same_township(draft, own, school) ? band
-                                                                                             : -1;
+        return band <= DUTY_REACH_MIN || own == school || same_township(draft, own, school) ? band
+                                                                                            : -1;
     return own == school ? OWN_MIN : same_township(draft, own, school) ? NEAR_MIN : FAR_MIN;
 }
 

@@ -39,6 +39,13 @@ CREATE TABLE demand (
     _g TEXT
 ) STRICT;
 
+-- Who has which skill, and until when: the county's list, and certificates.
+CREATE VIEW skilled AS
+SELECT person_id, name, coalesce(nullif(valid_to, ''), '9999') AS until FROM skill
+UNION ALL
+SELECT person_id, name, coalesce(nullif(due_on, ''), '9999') FROM card
+WHERE kind = 'cert' AND state = 'on' AND person_id IS NOT NULL;
+
 CREATE INDEX skill_person ON skill(person_id);
 CREATE INDEX reach_person ON reach(person_id, school_id);
 CREATE INDEX reach_school ON reach(school_id);
