@@ -24,4 +24,5 @@ add_test(NAME roster_judge COMMAND python3 -B ${CMAKE_CURRENT_SOURCE_DIR}/e2e/ro
 set_tests_properties(roster_judge PROPERTIES LABELS unit TIMEOUT 120)
 
 touyan_test(duty_draft SOURCES unit/duty_draft.c LIBS duty_world touyan_draft)
+touyan_test(duty_term SOURCES unit/duty_term.c LIBS duty_world touyan_draft TIMEOUT 180)
 touyan_test(duty_sheet SOURCES unit/duty_sheet.c LIBS duty_world touyan_draft)

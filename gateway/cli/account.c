@@ -35,6 +35,7 @@ static const struct figure {
     {"drills", "演练", "drills"},
     {"drills_due", "到期未演练学校", "schools whose drill is due"},
     {"activities", "各类活动", "activities"},
+    {"tasks", "完成连带任务", "linked tasks done"},
     {"attended", "活动签到人次", "attendances"},
     {"inspections", "检查", "inspections"},
     {"plans_started", "方案启动", "plans started"},

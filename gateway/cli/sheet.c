@@ -242,10 +242,22 @@ static void add_cell(struct buf *out, const char *text)
     buf_add_text(out, "</td>");
 }
 
+/* A line under a place; nothing for NULL. */
+static void print_below(struct buf *out, const char *head, const char *text)
+{
+    if (text == NULL)
+        return;
+    buf_add_text(out, "<tr class=route><td></td><td colspan=7>");
+    add_html(out, head);
+    add_html(out, text);
+    buf_add_text(out, "</td></tr>\n");
+}
+
 static void print_place(const struct cli *cli, struct buf *out, const struct json *row, bool empty)
 {
     char start[CALTIME_CLOCK_SIZE], end[CALTIME_CLOCK_SIZE], hours[2 * CALTIME_CLOCK_SIZE];
-    const char *kind = json_text(row, "force", NULL), *route = json_text(row, "route", NULL);
+    const char *kind = json_text(row, "force", NULL);
+    const char *route = json_text(row, "route", NULL);
     clock_of(row, "start_at", start);
     clock_of(row, "end_at", end);
     snprintf(hours, sizeof hours, "%s-%s", start, end);
@@ -257,12 +269,11 @@ static void print_place(const struct cli *cli, struct buf *out, const struct jso
     add_cell(out, empty || kind == NULL ? "" : force_word(cli, kind));
     add_cell(out, !empty && json_int(row, "lead", 0) != 0 ? cli_say(cli, "带班", "leads") : "");
     buf_add_text(out, "<td></td><td></td></tr>\n");
-    if (route == NULL || empty)
+    if (empty)
         return;
-    buf_add_text(out, "<tr class=route><td></td><td colspan=7>");
-    add_html(out, cli_say(cli, "巡逻顺序：", "route: "));
-    add_html(out, route);
-    buf_add_text(out, "</td></tr>\n");
+    print_below(out, cli_say(cli, "巡逻顺序：", "route: "), route);
+    print_below(out, cli_say(cli, "连带任务，做完打勾：□", "linked tasks, tick when done: □"),
+                json_text(row, "tasks", NULL));
 }
 
 static const char page_head[] =
@@ -308,10 +319,12 @@ static void print_saved(const struct cli *cli, struct buf *out, const struct jso
         return;
     buf_printf(out,
                cli->english
-                   ? "<p>on post: %d minutes an officer and day, %d saved against the week "
-                     "of %s</p>\n"
-                   : "<p>在岗时间：每名民辅警每天 %d 分钟，比基准周少 %d 分钟（%s）</p>\n",
+                   ? "<p>an officer and day: on post %d minutes, %d saved; on the way %d minutes, "
+                     "%d saved, against the week of %s</p>\n"
+                   : "<p>每名民辅警每天：在岗 %d 分钟，少 %d 分钟；路上 %d 分钟，少 %d 分钟"
+                     "（与 %s 那一周比）</p>\n",
                (int)json_int(saved, "post_now", 0), (int)json_int(saved, "saved", 0),
+               (int)json_int(saved, "way_now", 0), (int)json_int(saved, "way_saved", 0),
                json_text(saved, "week", ""));
 }
 

@@ -114,7 +114,7 @@ static void add_ledger(struct json *json, struct replica *replica, const struct 
 static void add_activities(struct json *json, struct replica *replica, const struct month *month)
 {
     static const char *const names[] = {"trainings",   "drills",        "activities", "attended",
-                                        "inspections", "plans_started", NULL};
+                                        "inspections", "plans_started", "tasks",      NULL};
     add_figures(json,
                 within_month(replica,
                              "WITH done AS (SELECT kind FROM card WHERE state = 'done'"
@@ -126,7 +126,8 @@ static void add_activities(struct json *json, struct replica *replica, const str
                              " (SELECT count(*) FROM done),"
                              " (SELECT count(*) FROM happened WHERE what = 'attended'),"
                              " (SELECT count(*) FROM happened WHERE what = 'inspected'),"
-                             " (SELECT count(*) FROM happened WHERE what = 'started')",
+                             " (SELECT count(*) FROM happened WHERE what = 'started'),"
+                             " (SELECT count(*) FROM happened WHERE what = 'ticked')",
                              month),
                 names);
 }

@@ -357,23 +357,12 @@ static void leave(struct duty *duty, const struct slot *slot, const struct arriv
     prompt_close(duty, "duty", slot->id);
 }
 
-/* Terms begin on 1 September and, after the winter holidays, in February. */
-static int64_t term_start(int64_t now_ms)
-{
-    struct caltime now = caltime_local(now_ms);
-    if (now.month >= 9)
-        return caltime_to_ms(now.year, 9, 1, 0, 0);
-    if (now.month >= 2)
-        return caltime_to_ms(now.year, 2, 1, 0, 0);
-    return caltime_to_ms(now.year - 1, 9, 1, 0, 0);
-}
-
 static int times_this_term(struct duty *duty, const char *person_id)
 {
     return (int)replica_get_int(duty->replica, 0,
                                 "SELECT count(*) FROM slot WHERE person_id = ?1 AND state = 'done'"
                                 " AND start_at >= ?2",
-                                "si", person_id, term_start(duty->now_ms));
+                                "si", person_id, term_start(duty));
 }
 
 void checkout_text(struct duty *duty, const struct incoming *in)
@@ -396,7 +385,10 @@ void checkout_text(struct duty *duty, const struct incoming *in)
     caltime_format_clock(arrival.at, words.start);
     fields.minutes = stayed > 0 ? (int)(stayed / CALTIME_MINUTE_MS) : 0;
     fields.count = times_this_term(duty, slot.person_id);
-    answer(duty, in, TEXT_A10_OUT, &fields);
+    char tasks[DUTY_LIST_SIZE];
+    bool more = task_list(duty, &slot, tasks) > 0;
+    fields.list = tasks;
+    answer(duty, in, more ? TEXT_A10_TASKS : TEXT_A10_OUT, &fields);
 }
 
 /* --- terminals --- */

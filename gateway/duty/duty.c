@@ -144,6 +144,7 @@ static void (*const handlers[COMMAND_COUNT])(struct duty *, const struct incomin
     [COMMAND_STAND_IN] = checkin_stand_in,
     [COMMAND_CHECK_OUT] = checkout_text,
     [COMMAND_CHECK_IN_ALL] = checkin_roll,
+    [COMMAND_TASKS] = task_command,
     [COMMAND_HAZARD] = ledger_hazard,
     [COMMAND_MY_DUTIES] = desk_my_duties,
     [COMMAND_APPEAL] = appeal,
@@ -324,6 +325,7 @@ int64_t duty_tick(struct duty *duty)
     next = times_min(next, repair_tick(duty));
     flow_tick(duty);
     visit_plan_tick(duty);
+    term_tick(duty);
     run_parts(duty);
     for (int i = 0; i < DUTY_PARTS; i++)
         next = times_min(next, duty->part_due_ms[i]);

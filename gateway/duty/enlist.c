@@ -189,6 +189,7 @@ static void say_yes(struct duty *duty, const struct incoming *in, const struct q
     struct text_fields none = {0};
     if (question->answer[0] == '\0') {
         question_mark(duty, question, "1");
+        term_answered(duty, in, question->ref_id, "1");
         replica_run(duty->replica,
                     "UPDATE enlist SET state = 'consented', consented_at = ?2, consent_text = ?3"
                     " WHERE id = ?1",
@@ -224,6 +225,8 @@ void enlist_take(struct duty *duty, const struct incoming *in, const struct ques
         say_yes(duty, in, question);
     } else if (!said_no) {
         question_mark(duty, question, "2");
+        if (term_answered(duty, in, question->ref_id, "2"))
+            return;
         replica_run(duty->replica, "DELETE FROM enlist WHERE id = ?1", "s", question->ref_id);
         remember_no(duty, in);
     }

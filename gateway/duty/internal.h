@@ -388,6 +388,17 @@ void activity_attend(struct duty *duty, const char *card_id, const char *person_
 void activity_sign_in(struct duty *duty, const struct incoming *in);
 int64_t activity_tick(struct duty *duty);
 
+/* --- task.c: what else is done from a post --- */
+int task_list(struct duty *duty, const struct slot *slot, char ret[DUTY_LIST_SIZE]); /* how many */
+void task_command(struct duty *duty, const struct incoming *in);
+
+/* --- term.c --- */
+void term_tick(struct duty *duty);
+/* False: the question was not whether one goes on in the new term. what: "1" or "2" */
+bool term_answered(struct duty *duty, const struct incoming *in, const char *ref_id,
+                   const char *what);
+int64_t term_start(struct duty *duty);
+
 /* --- digest.c --- */
 bool week_has_school(struct duty *duty); /* by the calendar alone */
 int64_t digest_tick(struct duty *duty);

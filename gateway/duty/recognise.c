@@ -11,7 +11,7 @@
 
 #include "ordinary.inc"
 
-enum takes { NOTHING, REASON, CODE, TEXT, NAME, SCHOOL, LEVEL, PLAN, PEOPLE };
+enum takes { NOTHING, REASON, CODE, TEXT, NAME, SCHOOL, LEVEL, PLAN, PEOPLE, NUMBERS };
 enum how { EXACT, SPELT, SOUND, NEAR };
 enum who { ALL, VOLUNTEERS, OFFICERS };
 
@@ -281,6 +281,9 @@ static bool take_argument(const struct word *word, struct span rest,
     case LEVEL:
         put_arg(rest, command);
         return is_level(rest, context);
+    case NUMBERS:
+        put_arg(rest, command);
+        return span_size(rest) < 10 && span_is_digits(rest);
     case PLAN:
         take_plan(rest, command);
         return true;
@@ -719,12 +722,13 @@ void recognise(const char *text, const struct recognise_context *context,
 const char *command_name(enum command_kind kind)
 {
     static const char *const names[COMMAND_COUNT] = {
-        "none",        "person",       "list_codes", "read",      "confirm",      "decline",
-        "swap",        "take",         "check_in",   "stand_in",  "check_out",    "attend",
-        "hazard",      "my_duties",    "appeal",     "query",     "dismissal",    "subscribe",
-        "feedback",    "stop",         "leave",      "help",      "panic",        "call_leader",
-        "call_110",    "all_clear",    "go",         "handle",    "send_someone", "ledger",
-        "close_issue", "reopen_issue", "who",        "gaps",      "visit",        "visit_end",
-        "flow",        "plans",        "start_plan", "stop_plan", "check_in_all", "enlist"};
+        "none",        "person",      "list_codes",   "read",       "confirm",   "decline",
+        "swap",        "take",        "check_in",     "stand_in",   "check_out", "attend",
+        "tasks",       "hazard",      "my_duties",    "appeal",     "query",     "dismissal",
+        "subscribe",   "feedback",    "stop",         "leave",      "help",      "panic",
+        "call_leader", "call_110",    "all_clear",    "go",         "handle",    "send_someone",
+        "ledger",      "close_issue", "reopen_issue", "who",        "gaps",      "visit",
+        "visit_end",   "flow",        "plans",        "start_plan", "stop_plan", "check_in_all",
+        "enlist"};
     return kind < COMMAND_COUNT ? names[kind] : "?";
 }

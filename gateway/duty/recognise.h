@@ -24,6 +24,7 @@ enum command_kind {
     COMMAND_STAND_IN,     /* arg: for whom */
     COMMAND_CHECK_OUT,    /* */
     COMMAND_ATTEND,       /* 签到 after an activity's prompt */
+    COMMAND_TASKS,        /* arg: digits of linked tasks that are done, or "" */
     COMMAND_HAZARD,       /* arg: the text, "" when it is missing */
     COMMAND_MY_DUTIES,    /* */
     COMMAND_APPEAL,       /* */

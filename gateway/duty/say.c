@@ -25,6 +25,7 @@ static enum last_sent sort_of(enum text_id text, bool has_prompt)
         return LAST_OFFER;
     case TEXT_P5_OPT_IN:
     case TEXT_C1_CONSENT:
+    case TEXT_N5_TERM:
     case TEXT_C2_WELCOME: /* a digit that is said again is about the same */
     case TEXT_E4_EVENING: /* only a digit moves many people */
     case TEXT_E4_FILLING:

@@ -81,22 +81,20 @@ static uint8_t skills_missing(struct duty *duty, const struct slot *slot)
     return missing & (uint8_t)~skill_bits(words);
 }
 
-/* Stands at the school today (here); said something of that time (said): an offer, or leave and
- * what else keeps away, night duty the evening before it and the day after; stands somewhere else
- * then (busy; a patrol may be called away when it is late); the duties of the week (load). */
+/* What somebody said of a day: an offer, or leave and what else keeps away. Night duty does on its
+ * evening and on the day after it. */
+#define SAID(weekday, date)                                                                        \
+    " coalesce(v.weekday, 0) IN (0, " weekday ") AND (v.kind = 'night'"                            \
+    " OR coalesce(v.peak, '') IN ('', ?7)) AND coalesce(v.valid_from, '') <= " date                \
+    " AND coalesce(nullif(v.valid_to, ''), '9999') >= " date
+
+/* Stands at the school today (here); stands somewhere else then (busy; a patrol may be called away
+ * when it is late); has all the duties of a week (full). */
 #define CANDIDATES                                                                                 \
     "WITH here(person_id) AS ("                                                                    \
     " SELECT c.person_id FROM checkin c JOIN post po ON po.id = c.post_id"                         \
     " WHERE c.at >= ?9 AND c.kind = 'in' AND po.school_id = ?1 AND NOT EXISTS"                     \
     " (SELECT 1 FROM checkin o WHERE o.assignment_id = c.assignment_id AND o.kind = 'out')),"      \
-    " said(person_id, kind) AS ("                                                                  \
-    " SELECT person_id, kind FROM avail WHERE coalesce(weekday, 0) IN (0, ?6)"                     \
-    " AND iif(kind = 'night', ?7 = 'pm', coalesce(peak, '') IN ('', ?7))"                          \
-    " AND coalesce(valid_from, '') <= ?8 AND coalesce(nullif(valid_to, ''), '9999') >= ?8"         \
-    " UNION ALL SELECT person_id, kind FROM avail WHERE kind = 'night'"                            \
-    " AND coalesce(weekday, 0) IN (0, iif(?6 = 1, 7, ?6 - 1))"                                     \
-    " AND coalesce(valid_from, '') <= date(?8, '-1 day')"                                          \
-    " AND coalesce(nullif(valid_to, ''), '9999') >= date(?8, '-1 day')),"                          \
     " busy(person_id, patrol) AS ("                                                                \
     " SELECT a.person_id, po.kind = 'patrol' FROM shift s JOIN assignment a ON a.shift_id = s.id"  \
     " LEFT JOIN post po ON po.id = s.post_id WHERE s.start_at < ?5 AND s.start_at > ?4 - 86400000" \
@@ -104,7 +102,6 @@ static uint8_t skills_missing(struct duty *duty, const struct slot *slot)
     " AND a.state IN ('planned', 'asked', 'confirmed', 'swapping', 'on_post')"                     \
     " UNION ALL SELECT person_id, 0 FROM assignment WHERE shift_id = ?13 AND state <> "            \
     "'cancelled'),"                                                                                \
-    " patrol(person_id) AS (SELECT person_id FROM busy WHERE patrol),"                             \
     " full(person_id) AS ("                                                                        \
     " SELECT a.person_id FROM shift s JOIN assignment a ON a.shift_id = s.id"                      \
     " WHERE s.start_at >= ?17 AND s.start_at < ?17 + 604800000"                                    \
@@ -113,25 +110,49 @@ static uint8_t skills_missing(struct duty *duty, const struct slot *slot)
     " GROUP BY a.person_id HAVING count(*) >= ?18),"                                               \
     " able(person_id) AS ("                                                                        \
     " SELECT person_id FROM skilled WHERE until >= ?8 AND instr(?15, name) > 0),"                  \
-    " found AS (SELECT p.id AS id, p.kind AS kind, p.school_id = ?1 AS own,"                       \
+    " found AS MATERIALIZED (SELECT p.id AS id, p.kind AS kind, p.school_id = ?1 AS own,"          \
     " p.id IN (SELECT person_id FROM here) AS here,"                                               \
+    " p.id IN (SELECT person_id FROM busy WHERE patrol) AS patrol,"                                \
     " (SELECT min(band) FROM reach WHERE person_id = p.id AND school_id = ?1) AS way"              \
-    " FROM person p WHERE (p.school_id = ?1 OR (?3 AND p.station_id = ?14)) AND p.id <> ?2"        \
+    " FROM person p WHERE (p.kind IN ('police', 'auxiliary')) = ?3"                                \
+    " AND (p.school_id = ?1 OR (?3 AND p.station_id = ?14)) AND p.id <> ?2"                        \
     " AND coalesce(p.active, 1) <> 0 AND p.phone IS NOT NULL AND p.kind <> 'desk'"                 \
-    " AND (p.kind IN ('police', 'auxiliary')) = ?3 AND coalesce(p.senior, 0) = 0"                  \
+    " AND coalesce(p.senior, 0) = 0"                                                               \
     " AND p.id NOT IN (SELECT person_id FROM busy WHERE NOT coalesce(patrol, 0))"                  \
-    " AND p.id NOT IN (SELECT person_id FROM said WHERE kind <> 'offer')"                          \
     " AND p.id NOT IN (SELECT person_id FROM offer_ask WHERE offer_id = ?12)"                      \
     " AND p.id NOT IN (SELECT person_id FROM duty_lead WHERE coalesce(date, '') = '')"             \
-    " AND NOT EXISTS (SELECT 1 FROM optout x WHERE x.phone = p.phone))"                            \
-    " SELECT f.id FROM found f WHERE (f.own OR coalesce(f.way, ?16) <= ?16)"                       \
-    " AND (f.here OR ?3 OR f.id IN (SELECT person_id FROM said WHERE kind = 'offer'))"             \
-    " AND (f.here OR f.id NOT IN (SELECT person_id FROM full))"                                    \
-    " AND CASE WHEN f.id IN (SELECT person_id FROM patrol) THEN ?10 AND coalesce(f.way, ?16) <= 5" \
-    "  ELSE ?10 = 0 OR f.here OR f.kind IN ('teacher', 'school_security', 'guard') END"            \
-    " ORDER BY f.id IN (SELECT person_id FROM able) DESC,"                                         \
-    " (SELECT max(asked_at) FROM offer_ask k WHERE k.person_id = f.id) NULLS FIRST,"               \
-    " coalesce(f.way, iif(f.own, 5, ?16)), f.id LIMIT ?11"
+    " AND NOT EXISTS (SELECT 1 FROM optout x WHERE x.phone = p.phone)"                             \
+    " AND NOT EXISTS (SELECT 1 FROM avail v WHERE v.person_id = p.id AND v.kind <> 'offer'"        \
+    "  AND ((" SAID("?6", "?8") " AND (v.kind <> 'night' OR ?7 = 'pm')) OR (v.kind = 'night' "     \
+                                "AND" SAID(                                                        \
+                                    "iif(?6 = 1, 7, ?6 - 1)",                                      \
+                                    "date(?8, '-1 day')") "))))"                                   \
+                                                          " SELECT f.id FROM found f WHERE "       \
+                                                          "(f.own OR coalesce(f.way, ?16) <= ?16)" \
+                                                          " AND (f.here OR ?3 OR EXISTS (SELECT "  \
+                                                          "1 FROM avail v WHERE v.person_id = "    \
+                                                          "f.id"                                   \
+                                                          "  AND v.kind = 'offer' AND" SAID(       \
+                                                              "?6",                                \
+                                                              "?8") "))"                           \
+                                                                    " AND (f.here OR f.id NOT IN " \
+                                                                    "(SELECT person_id FROM "      \
+                                                                    "full))"                       \
+                                                                    " AND CASE WHEN f.patrol "     \
+                                                                    "THEN ?10 AND "                \
+                                                                    "coalesce(f.way, ?16) <= 5"    \
+                                                                    "  ELSE ?10 = 0 OR f.here OR " \
+                                                                    "f.kind IN ('teacher', "       \
+                                                                    "'school_security', 'guard') " \
+                                                                    "END"                          \
+                                                                    " ORDER BY f.id IN (SELECT "   \
+                                                                    "person_id FROM able) DESC,"   \
+                                                                    " (SELECT max(asked_at) FROM " \
+                                                                    "offer_ask k WHERE "           \
+                                                                    "k.person_id = f.id) NULLS "   \
+                                                                    "FIRST,"                       \
+                                                                    " coalesce(f.way, iif(f.own, " \
+                                                                    "5, ?16)), f.id LIMIT ?11"
 
 /* Who can be asked, best first. */
 static void candidates(struct duty *duty, const struct slot *slot, const char *offer_id, int limit,

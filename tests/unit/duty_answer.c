@@ -316,6 +316,42 @@ static void check_in_and_out(void **state)
     ASSERT_SENT(w, "V1", "A11_NO_DUTY", 1);
 }
 
+/* 一岗多能: what else is done from the post is asked for at check-out, and ticked once. */
+static void linked_tasks_are_ticked(void **state)
+{
+    struct world *w = *state;
+    world_sql(w,
+              "INSERT INTO card(id, scope, kind, code, name, school_id, body, state) VALUES"
+              " ('t1', 'S0117', 'task', 'L9', '东巷巡查', 'S17', '{\"post\":\"东门\"}', 'on'),"
+              " ('t2', 'S0117', 'task', 'L10', '反诈宣传单', 'S17', '{}', 'on'),"
+              " ('t3', 'S0117', 'task', 'L11', '北门井盖', 'S17', '{\"post\":\"S17-N\"}', 'on')");
+    world_morning(w);
+    world_at(w, "2026-09-08", "07:18");
+    world_text(w, "O1", "到岗");
+    world_at(w, "2026-09-08", "08:12");
+    world_text(w, "O1", "离岗");
+    ASSERT_SENT(w, "O1", "A10_OUT", 0);
+    assert_non_null(strstr(world_last(w, "O1", "A10_TASKS"), "54分钟"));
+    assert_non_null(strstr(world_last(w, "O1", "A10_TASKS"), "1东巷巡查；2反诈宣传单。"));
+    world_text(w, "O1", "任务");
+    assert_non_null(strstr(world_last(w, "O1", "A19_TASKS"), "1东巷巡查；2反诈宣传单"));
+    world_text(w, "O1", "任务3"); /* not of this post */
+    assert_int_equal(world_int(w, "SELECT count(*) FROM card_event"), 0);
+    world_text(w, "O1", "任务 2");
+    assert_non_null(strstr(world_last(w, "O1", "A19_TICKED"), "2反诈宣传单"));
+    world_text(w, "O1", "任务 一、二");
+    assert_int_equal(world_int(w, "SELECT count(*) FROM card_event WHERE what = 'ticked'"
+                                  " AND person_id = 'O1' AND detail = 'am.O1'"),
+                     2);
+    world_text(w, "O1", "任务完成不了"); /* a sentence goes to a person */
+    ASSERT_SENT(w, "O1", "U1_NOT_UNDERSTOOD", 1);
+    world_text(w, "V2", "任务1");
+    ASSERT_SENT(w, "V2", "A11_NO_DUTY", 1);
+    world_at(w, "2026-09-08", "11:30"); /* too long ago */
+    world_text(w, "O1", "任务1");
+    ASSERT_SENT(w, "O1", "A11_NO_DUTY", 1);
+}
+
 static void check_in_time(void **state)
 {
     struct world *w = *state;
@@ -573,6 +609,7 @@ int main(void)
         TEST(swap_that_nobody_wants),
         TEST(declined_but_came),
         TEST(check_in_and_out),
+        TEST(linked_tasks_are_ticked),
         TEST(check_in_time),
         TEST(check_in_that_waited),
         TEST(terminal_tells_later),

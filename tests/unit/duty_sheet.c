@@ -210,6 +210,14 @@ static void routes_and_saved_minutes(void **state)
     world_sql(w, "INSERT INTO bell(id, scope, school_id, weekdays, peak, at_min) VALUES"
                  " ('b1', 'S0117', 'S17', 31, 'am', 470), ('b2', 'S0117', 'S18', 31, 'am', 450),"
                  " ('b3', 'S0117', 'S17', 96, 'am', 100)");
+    world_sql(w, "INSERT INTO reach(id, scope, person_id, school_id, band) VALUES"
+                 " ('r1', 'S0117', 'G', 'S17', 40), ('r2', 'S0117', 'O3', 'S17', 10),"
+                 " ('r3', 'S0117', 'C1', 'S17', 50)");
+    world_sql(w, "INSERT INTO card(id, scope, kind, code, name, school_id, body, state) VALUES"
+                 " ('t1', 'S0117', 'task', 'L9', '东巷巡查', 'S17', '{\"post\":\"东门\"}', 'on'),"
+                 " ('t2', 'S0117', 'task', 'L10', '反诈单', 'S17', '{}', 'on'),"
+                 " ('t3', 'S0117', 'task', 'L11', '不再做', 'S17', '{}', 'off'),"
+                 " ('t4', 'S0117', 'task', 'L12', '别校的', 'S18', '{}', 'on')");
     struct json *long_ago = row(2, MONDAY, "北门", "G");
     json_set_int(long_ago, "end_min", 560);
     struct json *rows = two(long_ago, row(3, MONDAY, "东门", "C1"));
@@ -226,10 +234,13 @@ static void routes_and_saved_minutes(void **state)
     assert_int_equal(json_int(json, "post_was", 0), 120 / officers);
     assert_int_equal(json_int(json, "saved", 0), 120 / officers);
     json_free(json);
-    take(w, two(row(2, MONDAY, "北门", "G"), row(3, MONDAY, "东门", "C1")));
+    take(w, two(row(2, MONDAY, "北门", "O3"), row(3, MONDAY, "东门", "C1")));
     publish(w);
     json = sheet_saved(w->replica, "S0117", world_ms(MONDAY, "00:00"));
     assert_int_equal(json_int(json, "post_now", 0), 50 / officers);
+    assert_int_equal(json_int(json, "way_was", 0), 80 / officers); /* G, there and back */
+    assert_int_equal(json_int(json, "way_now", 0), 20 / officers);
+    assert_int_equal(json_int(json, "way_saved", 0), 80 / officers - 20 / officers);
     json_free(json);
     json = sheet_export(w->replica, "S0117", world_ms(MONDAY, "00:00"), false);
     for (size_t i = 0; i < json_count(json); i++) {
@@ -237,6 +248,7 @@ static void routes_and_saved_minutes(void **state)
         bool patrol = strcmp(json_text(one, "post", ""), "北门") == 0;
         assert_string_equal(json_text(one, "route", ""),
                             patrol ? "育才小学 07:30 → 第二实验小学 07:50" : "");
+        assert_string_equal(json_text(one, "tasks", ""), patrol ? "反诈单" : "东巷巡查 □反诈单");
     }
     json_free(json);
 }

@@ -437,6 +437,8 @@ static const struct quoted quotes[] = {
     {"START 4821", COMMAND_START_PLAN, ""},
     {"停用4821", COMMAND_STOP_PLAN, ""},
     {"HALT 4821", COMMAND_STOP_PLAN, ""},
+    {"任务12", COMMAND_TASKS, "12"},
+    {"DONE 12", COMMAND_TASKS, "12"},
     {"签到", COMMAND_ATTEND, ""},
     {"SIGN", COMMAND_ATTEND, ""},
     {"收到", COMMAND_READ, ""},
@@ -450,6 +452,8 @@ static const struct {
 } completed[] = {
     {"替", {"替王建国", COMMAND_STAND_IN, "王建国"}},
     {"FOR", {"FOR Wang", COMMAND_STAND_IN, "Wang"}},
+    {"任务", {"任务1、3", COMMAND_TASKS, "1、3"}},
+    {"DONE", {"DONE 2", COMMAND_TASKS, "2"}},
     {"隐患", {"隐患东门井盖松了", COMMAND_HAZARD, "东门井盖松了"}},
     {"YH", {"YH light broken", COMMAND_HAZARD, "light broken"}},
     {"接", {"接4821", COMMAND_TAKE, ""}},

@@ -28,12 +28,19 @@
     "1"                                                                                            \
     "  GROUP BY k.id ORDER BY min(b.at_min), k.code)), NULL)"
 
+/* What else is done from the post (一岗多能). */
+#define TASKS                                                                                      \
+    "(SELECT group_concat(name, ' □') FROM (SELECT t.name FROM card t WHERE t.kind = 'task'"     \
+    " AND t.state = 'on' AND t.school_id = po.school_id AND coalesce(json_extract(t.body,"         \
+    " '$.post'), '') IN ('', po.id, po.name, coalesce(po.short, '')) ORDER BY length(t.code),"     \
+    " t.code))"
+
 #define SHEET_COLUMNS                                                                              \
     " s.date, (strftime('%w', s.date) + 6) % 7 + 1 AS weekday, s.peak, s.start_at, s.end_at,"      \
     " c.code AS school_code, coalesce(nullif(c.short, ''), c.name) AS school,"                     \
     " coalesce(nullif(po.short, ''), po.name) AS post, po.kind AS post_kind,"                      \
     " coalesce(s.need, 1) AS need, p.name AS person, p.id AS person_id, p.kind AS force,"          \
-    " coalesce(a.role, 0) AS lead, " ROUTE " AS route,"
+    " coalesce(a.role, 0) AS lead, " ROUTE " AS route, " TASKS " AS tasks,"
 #define SHEET_PLACE                                                                                \
     " JOIN post po ON po.id = s.post_id JOIN school c ON c.id = po.school_id"                      \
     " LEFT JOIN person p ON p.id = a.person_id"
@@ -318,6 +325,11 @@ int sheet_import(struct replica *replica, const struct sheet_options *options,
     "(SELECT count(*) FROM person p WHERE " OFFICER " AND p.station_id = ?1"                       \
     " AND coalesce(p.active, 1) <> 0 AND coalesce(p.senior, 0) = 0)"
 
+/* One way, as a band of five minutes; of whom nothing is known, nothing is counted. */
+#define WAY(school)                                                                                \
+    "coalesce((SELECT min(r.band) FROM reach r WHERE r.person_id = p.id AND r.school_id = " school \
+    "), 0)"
+
 int sheet_import_baseline(struct replica *replica, const struct sheet_options *options,
                           const struct json *rows, struct json **ret, struct err *err)
 {
@@ -325,11 +337,13 @@ int sheet_import_baseline(struct replica *replica, const struct sheet_options *o
     if (code != ERR_OK)
         return code;
     replica_run(replica,
-                "INSERT OR REPLACE INTO baseline(id, week, officer_days, post_min)"
+                "INSERT OR REPLACE INTO baseline(id, week, officer_days, post_min, way_min)"
                 " SELECT 1, date(min(d.date), 'weekday 0', '-6 days'),"
                 " count(DISTINCT d.date) * " OFFICERS ","
-                " coalesce(sum((d.end_at - d.start_at) / 60000) FILTER (WHERE " OFFICER "), 0)"
-                " FROM draft_sheet d LEFT JOIN person p ON p.id = d.person_id",
+                " coalesce(sum((d.end_at - d.start_at) / 60000) FILTER (WHERE " OFFICER "), 0),"
+                " coalesce(sum(2 * " WAY(
+                    "d.school_id") ") FILTER (WHERE " OFFICER "), 0)"
+                                   " FROM draft_sheet d LEFT JOIN person p ON p.id = d.person_id",
                 "s", options->station_id);
     replica_run(replica, "DELETE FROM draft_sheet", "");
     *ret = json_new_object();
@@ -341,15 +355,21 @@ int sheet_import_baseline(struct replica *replica, const struct sheet_options *o
 struct json *sheet_saved(struct replica *replica, const char *station_id, int64_t monday_ms)
 {
     struct query *q = replica_query(
-        replica, "SELECT week, post_was, post_now, post_was - post_now AS saved FROM"
-                 " (SELECT b.week, b.post_min / max(1, b.officer_days) AS post_was,"
-                 "  coalesce((SELECT sum((s.end_at - s.start_at) / 60000)"
-                 "   / max(1, count(DISTINCT s.date) * " OFFICERS ")"
-                 "   FROM shift s JOIN assignment a ON a.shift_id = s.id AND " LIVE
-                 "   JOIN person p ON p.id = a.person_id AND " OFFICER
-                 "   JOIN post po ON po.id = s.post_id JOIN school c ON c.id = po.school_id"
-                 "   WHERE c.station_id = ?1 AND s.start_at >= ?2 AND s.start_at < ?3"
-                 "   AND " PUBLISHED "), 0) AS post_now FROM baseline b)");
+        replica,
+        "SELECT week, post_was, post_now, post_was - post_now AS saved, way_was, way_now,"
+        " way_was - way_now AS way_saved FROM"
+        " (SELECT b.week, b.post_min / max(1, b.officer_days) AS post_was,"
+        "  b.way_min / max(1, b.officer_days) AS way_was, coalesce(n.post / n.days, 0)"
+        "  AS post_now, coalesce(n.way / n.days, 0) AS way_now FROM baseline b,"
+        "  (SELECT sum((s.end_at - s.start_at) / 60000) AS post,"
+        "   sum(2 * " WAY(
+            "c.id") ") AS way,"
+                    "   max(1, count(DISTINCT s.date) * " OFFICERS ") AS days"
+                    "   FROM shift s JOIN assignment a ON a.shift_id = s.id AND " LIVE
+                    "   JOIN person p ON p.id = a.person_id AND " OFFICER
+                    "   JOIN post po ON po.id = s.post_id JOIN school c ON c.id = po.school_id"
+                    "   WHERE c.station_id = ?1 AND s.start_at >= ?2 AND s.start_at < ?3"
+                    "   AND " PUBLISHED ") n)");
     query_text(q, 1, station_id);
     query_int(q, 2, monday_ms);
     query_int(q, 3, caltime_midnight(monday_ms, DRAFT_DAYS));

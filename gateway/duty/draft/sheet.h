@@ -18,7 +18,8 @@ enum { SHEET_ROWS_MAX = 8000, SHEET_PROBLEMS_MAX = 50 };
 
 /* One object a place: {"date","weekday" (1 Monday),"peak","start_at","end_at","school_code",
  * "school","post","post_kind","need","missing" (places of the shift with nobody),"person",
- * "person_id","force","lead","route" (a patrol's: schools in the order of their bells)}, of the
+ * "person_id","force","lead","route" (a patrol's: schools in the order of their bells),"tasks"
+ * (what else is done from the post)}, of the
  * week that begins at monday_ms; draft: of the draft, whatever its week. */
 struct json *sheet_export(struct replica *replica, const char *station_id, int64_t monday_ms,
                           bool draft);
@@ -42,9 +43,9 @@ int sheet_import(struct replica *replica, const struct sheet_options *options,
 int sheet_import_baseline(struct replica *replica, const struct sheet_options *options,
                           const struct json *rows, struct json **ret, struct err *err);
 
-/* {"week","post_was","post_now","saved"}: minutes on posts per officer of the station and day with
- * duties, in the baseline and in the week that begins at monday_ms as it is published; {} without a
- * baseline. Ways are not counted: a station does not know how far people live. */
+/* {"week","post_was","post_now","saved","way_was","way_now","way_saved"}: minutes on posts, and apart
+ * from them on the way there and back, per officer of the station and day with duties, in the
+ * baseline and in the week that begins at monday_ms as it is published; {} without a baseline. */
 struct json *sheet_saved(struct replica *replica, const char *station_id, int64_t monday_ms);
 
 #endif
