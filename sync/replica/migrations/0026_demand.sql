@@ -100,16 +100,16 @@ CREATE TABLE roster_pin (
 -- The senior officers' visits: of the draft, and as they were published.
 CREATE TABLE draft_visit (
     senior_id TEXT NOT NULL,
-    school_id TEXT NOT NULL,
     date TEXT NOT NULL,
     peak TEXT NOT NULL,
+    school_id TEXT NOT NULL, -- behind the key: quick_check of SQLite 3.40 takes it for NULL otherwise
     PRIMARY KEY (senior_id, date, peak)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE visit_plan (
     senior_id TEXT NOT NULL,
-    school_id TEXT NOT NULL,
     date TEXT NOT NULL,
     peak TEXT NOT NULL,
+    school_id TEXT NOT NULL, -- as above
     PRIMARY KEY (senior_id, date, peak)
 ) STRICT, WITHOUT ROWID;
 -- Whose visits have changed since he was told of them.
