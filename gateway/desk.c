@@ -13,6 +13,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
 #include "mqtt/commands.h"
+#include "mqtt/flow.h"
 #include "sms/outbox.h"
 
 enum { LOOK_MS = 1000, LOOK_FAST_MS = 20, CLOCK_BACK_MS = 1000, ROWS_MS = 250 };
@@ -353,6 +354,17 @@ int desk_command(void *ctx, const struct json *body, char ret_id[LIMIT_ID_BYTES 
     if (wish.device_id == NULL || wish.name == NULL)
         return err_set(err, ERR_INVALID, "the body needs \"device\" and \"name\"");
     return mqtt_command(gateway->mqtt, &wish, ret_id, err);
+}
+
+int desk_flow(void *ctx, const struct json *body, struct err *err)
+{
+    struct gateway *gateway = ctx;
+    const char *school = json_text(body, "school", NULL);
+    struct flow_limits limits = {(int)json_int(body, "peak", 0), (int)json_int(body, "heavy", 0)};
+    if (school == NULL)
+        return err_set(err, ERR_INVALID, "the body needs \"school\"");
+    bool own = json_get(body, "peak") != NULL || json_get(body, "heavy") != NULL;
+    return flow_set_limits(gateway->replica, school, own ? &limits : NULL, err);
 }
 
 int desk_simulate(void *ctx, const char *number, const char *text, struct err *err)

@@ -288,6 +288,7 @@ static int start_http(struct gateway *gateway, struct err *err)
                                                   .accounts = view_accounts,
                                                   .command = desk_command,
                                                   .radio = radio_act,
+                                                  .flow = desk_flow,
                                                   .ledger = ledger_command,
                                                   .card = card_command,
                                                   .lists_import = lists_import,

@@ -111,6 +111,7 @@ int desk_send(void *gateway, const char *number, const char *text, char ret_id[L
 int desk_simulate(void *gateway, const char *number, const char *text, struct err *err);
 int desk_command(void *gateway, const struct json *body, char ret_id[LIMIT_ID_BYTES + 1],
                  struct err *err);
+int desk_flow(void *gateway, const struct json *body, struct err *err);
 void desk_sync_now(void *gateway);
 int desk_enrol(void *gateway, const char *code, struct err *err);
 

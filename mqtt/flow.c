@@ -60,14 +60,18 @@ static bool next_school(struct replica *replica, const struct flow_limits *limit
     struct query *query = replica_query(
         replica,
         "SELECT d.school_id, coalesce(sum(s.people) FILTER (WHERE s.people_at > ?1 - ?2), 0),"
-        " max(s.people_at), f.level, coalesce(f.level_at, 0), coalesce(f.people, -1)"
+        " max(s.people_at), f.level, coalesce(f.level_at, 0), coalesce(f.people, -1),"
+        " coalesce(l.peak, ?4), coalesce(l.heavy, ?5)"
         " FROM device_state s JOIN device d ON d.id = s.device_id"
         " LEFT JOIN school_flow f ON f.school_id = d.school_id"
+        " LEFT JOIN school_flow_limit l ON l.school_id = d.school_id"
         " WHERE s.people_at > 0 AND d.school_id > ?3 GROUP BY d.school_id ORDER BY d.school_id"
         " LIMIT 1");
     query_int(query, 1, now_ms);
     query_int(query, 2, COUNT_OLD_MS);
     query_text(query, 3, after);
+    query_int(query, 4, limits->peak);
+    query_int(query, 5, limits->heavy);
     bool found = query_row(query);
     if (found) {
         text_copy(ret->school_id, sizeof ret->school_id, query_get_text(query, 0));
@@ -75,13 +79,54 @@ static bool next_school(struct replica *replica, const struct flow_limits *limit
         ret->counted_at = query_get_int(query, 2);
         enum flow_level old = level_from_name(query_get_text(query, 3));
         ret->level_at = query_get_int(query, 4);
-        ret->level = flow_next(limits, old, now_ms - ret->level_at, ret->people);
+        struct flow_limits own = {(int)query_get_int(query, 6), (int)query_get_int(query, 7)};
+        ret->level = flow_next(&own, old, now_ms - ret->level_at, ret->people);
         if (ret->level != old || query_is_null(query, 3))
             ret->level_at = now_ms;
         *ret_changed = ret->level != old || query_get_int(query, 5) != ret->people;
     }
     query_done(query);
     return found;
+}
+
+static int find_school(struct replica *replica, const char *name, char ret[LIMIT_NAME_BYTES],
+                       struct err *err)
+{
+    struct query *query =
+        replica_query(replica, "SELECT id FROM school WHERE ?1 IN (id, code, name, short) LIMIT 2");
+    int count = 0;
+    query_text(query, 1, name);
+    for (; query_row(query); count++)
+        text_copy(ret, LIMIT_NAME_BYTES, query_get_text(query, 0));
+    query_done(query);
+    if (count == 0)
+        return err_set(err, ERR_NOT_FOUND, "there is no school \"%.60s\"", name);
+    return count == 1 ? ERR_OK
+                      : err_set(err, ERR_INVALID, "\"%.60s\" is more than one school", name);
+}
+
+int flow_set_limits(struct replica *replica, const char *school, const struct flow_limits *limits,
+                    struct err *err)
+{
+    char id[LIMIT_NAME_BYTES];
+    int code = find_school(replica, school, id, err);
+    if (code != ERR_OK)
+        return code;
+    if (limits == NULL) {
+        replica_run(replica, "DELETE FROM school_flow_limit WHERE school_id = ?1", "s", id);
+        return ERR_OK;
+    }
+    if (limits->peak < 2 || limits->heavy <= limits->peak || limits->heavy > FLOW_PEOPLE_MAX)
+        return err_set(err, ERR_INVALID,
+                       "peak is 2 people or more, and heavy more than that, at most %d",
+                       FLOW_PEOPLE_MAX);
+    replica_run(replica,
+                "INSERT INTO school_flow_limit(school_id, peak, heavy) VALUES (?1, ?2, ?3)"
+                " ON CONFLICT(school_id) DO UPDATE SET peak = excluded.peak,"
+                " heavy = excluded.heavy",
+                "sii", id, (int64_t)limits->peak, (int64_t)limits->heavy);
+    log_info("mqtt.flow", "school=%s peak=%d heavy=%d", id, limits->peak, limits->heavy);
+    return ERR_OK;
 }
 
 static void write_level(struct replica *replica, const struct flow *flow)

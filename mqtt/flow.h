@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "gateway/base/err.h"
 #include "sync/replica/replica.h"
 
 enum flow_level { FLOW_FLAT, FLOW_PEAK, FLOW_HEAVY, FLOW_LEVELS };
@@ -15,15 +16,22 @@ enum flow_level { FLOW_FLAT, FLOW_PEAK, FLOW_HEAVY, FLOW_LEVELS };
 struct flow_limits {
     int peak, heavy;
 };
-enum { FLOW_PEAK_DEFAULT = 60, FLOW_HEAVY_DEFAULT = 150 };
+enum { FLOW_PEAK_DEFAULT = 60, FLOW_HEAVY_DEFAULT = 150, FLOW_PEOPLE_MAX = 20000 };
 
 const char *flow_level_name(enum flow_level level); /* "flat", "peak", "heavy" */
 /* level_ms: for how long it has been `level`. Pure. */
 enum flow_level flow_next(const struct flow_limits *limits, enum flow_level level, int64_t level_ms,
                           int64_t people);
 
+/* The limits of one school (its id, code, name or short name) in the place of the station's; NULL:
+ * the station's again. In a handler of the caller. ERR_NOT_FOUND; ERR_INVALID: more than one school
+ * is called so, or heavy does not come after peak. */
+int flow_set_limits(struct replica *replica, const char *school, const struct flow_limits *limits,
+                    struct err *err);
+
 /* Table school_flow by what the devices of each school counted in the last ten minutes, of each its
- * last word. A handler of its own when anything changes. True: a level has changed. */
+ * last word; `limits` count for schools without their own. A handler of its own when anything
+ * changes. True: a level has changed. */
 bool flow_look(struct replica *replica, const struct flow_limits *limits, int64_t now_ms);
 
 #endif

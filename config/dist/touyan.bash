@@ -28,7 +28,7 @@ _touyan() {
     'account ') words='month people sheet hours export' ;;
     'sync ') words='status now pending conflicts quarantine' ;;
     'radio ') words='list add remove send' ;;
-    'device ') words='list command accounts try' ;;
+    'device ') words='list command accounts try flow' ;;
     'device accounts') words='passwd acl list key' ;;
     'enrol ') words='again' ;;
     esac

@@ -1,6 +1,7 @@
 /* touyan device list: the devices at the gates, also those that nobody registered.
  * touyan device command: tells one to do something and waits for its answer.
- * touyan device accounts: the files that the broker reads, and what goes into the devices. */
+ * touyan device accounts: the files that the broker reads, and what goes into the devices.
+ * touyan device flow: from how many people on a school's gates are full. */
 #include <stdio.h>
 #include <string.h>
 
@@ -250,5 +251,70 @@ int command_device_accounts(const struct cli *cli)
     else if (code == EXIT_OK && !cli->json)
         printf("%s%s", json_text(json, what, ""), key ? "\n" : "");
     json_free(json);
+    return code;
+}
+
+/* --- flow --- */
+
+static void add_school(const struct cli *cli, struct table *table, const struct json *school)
+{
+    char peak[24] = "", heavy[24] = "", people[24] = "";
+    if (json_int(school, "peak", 0) > 0) {
+        snprintf(peak, sizeof peak, "%lld", (long long)json_int(school, "peak", 0));
+        snprintf(heavy, sizeof heavy, "%lld", (long long)json_int(school, "heavy", 0));
+    }
+    if (json_int(school, "people", -1) >= 0)
+        snprintf(people, sizeof people, "%lld", (long long)json_int(school, "people", 0));
+    const char *stations = cli_say(cli, "全站", "station's");
+    const char *cells[] = {json_text(school, "code", ""),
+                           json_text(school, "school", ""),
+                           peak[0] != '\0' ? peak : stations,
+                           heavy[0] != '\0' ? heavy : stations,
+                           people,
+                           json_text(school, "level", "")};
+    table_add(table, cells);
+}
+
+static int list_flow(const struct cli *cli)
+{
+    static const char *const heads[2][6] = {
+        {"编号", "学校", "高峰从", "拥堵从", "现在人数", "现在"},
+        {"code", "school", "peak from", "heavy from", "people now", "now"}};
+    struct json *json = NULL;
+    int code = cli_get(cli, "/v1/flow", &json);
+    if (code == EXIT_OK && !cli->json) {
+        const struct json *schools = json_get(json, "schools");
+        struct table table;
+        table_init(&table, 6);
+        table_add(&table, heads[cli->english]);
+        for (size_t i = 0; i < json_count(schools); i++)
+            add_school(cli, &table, json_at(schools, i));
+        table_print(&table);
+        table_free(&table);
+    }
+    json_free(json);
+    return code;
+}
+
+int command_device_flow(const struct cli *cli)
+{
+    int peak = 0, heavy = 0;
+    bool own = cli->word_count == 5;
+    if (cli->word_count == 2)
+        return list_flow(cli);
+    if (own ? !text_to_int(cli->words[3], 0, INT32_MAX, &peak) ||
+                  !text_to_int(cli->words[4], 0, INT32_MAX, &heavy)
+            : cli->word_count != 4 || strcmp(cli->words[3], "default") != 0)
+        return cli_usage(cli, "device flow [SCHOOL PEAK HEAVY | SCHOOL default]");
+    struct json *body = json_new_object(), *json = NULL;
+    json_set_text(body, "school", cli->words[2]);
+    if (own) {
+        json_set_int(body, "peak", peak);
+        json_set_int(body, "heavy", heavy);
+    }
+    int code = cli_post(cli, "/v1/flow", body, &json);
+    json_free(json);
+    if (code == EXIT_OK && !cli->json)
+        printf("%s\n", cli_say(cli, "已设好", "set"));
     return code;
 }

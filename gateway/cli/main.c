@@ -246,11 +246,13 @@ static const struct {
      "  touyan device list               校门设备，要留意的写在后面\n"
      "  touyan device command 编号 命令 [键=值 ...]   喇叭、屏、道闸；等设备回答\n"
      "  touyan device accounts passwd | acl | list | key 编号   在 MQTT 服务上的账号\n"
-     "  touyan device try 规则文件 [主题] < 内容   看一条规则把内容读成什么\n",
+     "  touyan device try 规则文件 [主题] < 内容   看一条规则把内容读成什么\n"
+     "  touyan device flow [学校 高峰人数 拥堵人数 | 学校 default]   各校客流按多少人算\n",
      "  touyan device list                  devices at the gates, with what is wrong\n"
      "  touyan device command ID NAME [KEY=VALUE ...]   loudspeaker, lamps, gate; with its answer\n"
      "  touyan device accounts passwd | acl | list | key ID   accounts at the broker\n"
-     "  touyan device try FILE [TOPIC] < PAYLOAD   what a rule makes of it\n"},
+     "  touyan device try FILE [TOPIC] < PAYLOAD   what a rule makes of it\n"
+     "  touyan device flow [SCHOOL PEAK HEAVY | SCHOOL default]   from how many people on\n"},
     {"support-bundle",
      "  touyan support-bundle > 文件     现状、配置、日志，给远程协助的人；没有短信和号码\n",
      "  touyan support-bundle > FILE        for whoever helps from afar; no texts, no numbers\n"},
@@ -370,6 +372,8 @@ static const struct command commands[] = {
      command_device_accounts},
     {"device", "command", 2, 6, "device command ID NAME [KEY=VALUE ...]", command_device_command},
     {"device", "try", 1, 2, "device try FILE [TOPIC] < PAYLOAD", command_device_try},
+    {"device", "flow", 0, 3, "device flow [SCHOOL PEAK HEAVY | SCHOOL default]",
+     command_device_flow},
     {"version", NULL, 0, 0, "version", print_version},
     {"help", NULL, 0, 9, "help", print_help},
 };

@@ -54,3 +54,15 @@ struct json *console_command_one(struct replica *replica, const char *id)
     query_done(query);
     return json;
 }
+
+/* Schools with numbers of their own, and those where anybody was counted. */
+struct json *console_flow(struct replica *replica)
+{
+    return query_list(replica_query(
+        replica, "SELECT coalesce(s.code, s.id) AS code, coalesce(nullif(s.short, ''), s.name)"
+                 " AS school, coalesce(l.peak, 0) AS peak, coalesce(l.heavy, 0) AS heavy,"
+                 " coalesce(f.people, -1) AS people, f.level AS level FROM school s"
+                 " LEFT JOIN school_flow_limit l ON l.school_id = s.id"
+                 " LEFT JOIN school_flow f ON f.school_id = s.id"
+                 " WHERE l.school_id IS NOT NULL OR f.school_id IS NOT NULL ORDER BY 1"));
+}

@@ -131,6 +131,25 @@ static void post_sync_now(struct console *console, const struct http_request *re
     reply(ret, OK, json_new_object());
 }
 
+static void get_flow(struct console *console, const struct http_request *request,
+                     struct http_answer *ret)
+{
+    (void)request;
+    reply_list(ret, "schools", console_flow(console->replica));
+}
+
+static void post_flow(struct console *console, const struct http_request *request,
+                      struct http_answer *ret)
+{
+    struct json *body = parse_body(request, ret);
+    if (body == NULL)
+        return;
+    struct err err = {0};
+    int code = console->ports.flow(console->ports.ctx, body, &err);
+    json_free(body);
+    reply_done(ret, code, &err, json_new_object());
+}
+
 static void get_enrolment(struct console *console, const struct http_request *request,
                           struct http_answer *ret)
 {
@@ -700,6 +719,8 @@ static const struct route routes[] = {
     {"POST", "/v1/devices/accounts", post_accounts},
     {"POST", "/v1/devices/command", post_command},
     {"GET", "/v1/devices/command/", get_one_command},
+    {"GET", "/v1/flow", get_flow},
+    {"POST", "/v1/flow", post_flow},
     {"GET", "/v1/radio", get_radio},
     {"POST", "/v1/radio", post_radio},
     {"GET", "/v1/enrol", get_enrolment},

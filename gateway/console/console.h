@@ -119,6 +119,8 @@ struct console_ports {
                   struct err *err);
     int (*simulate)(void *ctx, const char *number, const char *text, struct err *err);
     int (*radio)(void *ctx, const struct json *body, struct err *err); /* add, remove, send */
+    /* "school" with "peak" and "heavy", or without: the station's again. */
+    int (*flow)(void *ctx, const struct json *body, struct err *err);
     int (*accounts)(void *ctx, const char *device_id, struct json **ret, struct err *err);
     int (*command)(void *ctx, const struct json *body, char ret_id[LIMIT_ID_BYTES + 1],
                    struct err *err);
@@ -142,6 +144,7 @@ struct json *console_sync_pending(struct replica *replica, const struct http_req
 struct json *console_sync_conflicts(struct replica *replica, const struct http_request *request);
 struct json *console_sync_quarantine(struct replica *replica, const struct http_request *request);
 struct json *console_command_one(struct replica *replica, const char *id); /* NULL: none */
+struct json *console_flow(struct replica *replica);
 struct json *console_raw_list(struct replica *replica); /* kept raw, with the reason */
 struct json *console_ledger_list(struct replica *replica, const struct http_request *request);
 struct json *console_ledger_one(struct replica *replica, const char *code); /* NULL: none */

@@ -1,5 +1,5 @@
 /* How many people are at a school's gates (table school_flow): the cameras' word, or, for two
- * hours, that of an officer who texts 流量 and the school and 平, 高 or 堵.
+ * hours, that of an officer who texts 流量 and the school and 平, 高 or 堵 (FLOW S17 heavy).
  *
  * The leader hears of it where somebody may have to be sent: 堵 at any school, and 高 at a school
  * where nobody is on duty then. Once an hour and school at most, and not at night: who sleeps
@@ -32,12 +32,13 @@ static const char *word_of(enum text_lang lang, const char *level)
 
 /* --- 流量 --- */
 
-/* "S17堵": the recogniser has seen to it that the words are a school and one of the three. */
+/* "S17堵", "S17HEAVY": the recogniser has seen to it that the words are a school and a level. */
 static const char *level_of(char *words)
 {
     static const struct {
         const char *word, *level;
-    } endings[] = {{"堵", "heavy"}, {"高", "peak"}, {"平", "flat"}};
+    } endings[] = {{"堵", "heavy"},    {"高", "peak"},   {"平", "flat"},
+                   {"HEAVY", "heavy"}, {"PEAK", "peak"}, {"FLAT", "flat"}};
     size_t size = strlen(words);
     for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
         size_t length = strlen(endings[i].word);
@@ -53,7 +54,7 @@ void flow_command(struct duty *duty, const struct incoming *in)
 {
     char words[COMMAND_ARG_SIZE], school_id[DUTY_ID_SIZE], school[DUTY_NAME_SIZE] = "";
     char end[CALTIME_CLOCK_SIZE];
-    text_copy(words, sizeof words, in->command.arg);
+    recognise_fold(in->command.arg, words, sizeof words);
     const char *level = level_of(words);
     if (level == NULL || !school_named(duty, words, school_id)) {
         desk_not_understood(duty, in);

@@ -225,14 +225,21 @@ static bool take_code_and_reason(struct span rest, struct command *command)
     return true;
 }
 
-/* School and 平, 高 or 堵. */
+/* School and how full it is at its gates. */
 static bool is_level(struct span rest, const struct recognise_context *context)
 {
-    struct span school = rest;
-    if (!span_ends(rest, "平") && !span_ends(rest, "高") && !span_ends(rest, "堵"))
-        return false;
-    school.to--;
-    return is_school(school, context);
+    static const struct {
+        const char *word;
+        size_t size;
+    } levels[] = {{"平", 1}, {"高", 1}, {"堵", 1}, {"FLAT", 4}, {"PEAK", 4}, {"HEAVY", 5}};
+    for (size_t i = 0; i < COUNT(levels); i++) {
+        struct span school = rest;
+        if (!span_ends(rest, levels[i].word))
+            continue;
+        school.to -= levels[i].size;
+        return is_school(school, context);
+    }
+    return false;
 }
 
 /* A telephone number somewhere: 登记一下 and 登记好了 have none. */

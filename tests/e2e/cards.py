@@ -6,17 +6,14 @@ counted. A real modem, the operator's commands, the same cards at the county.
 cards.py --build BUILD_DIR
 """
 
-import argparse
 import csv
 import io
-import pathlib
 import re
 import shutil
 import sys
-import tempfile
 
 from parts import DATA, Failed, ms_of, table, wait_for
-from world import World
+from world import tell
 
 PHONES = {p["name"]: p["phone"] for p in table("person")}
 NEW = "+8610000099001"  # 周敏, whom no list has
@@ -138,21 +135,5 @@ def play(world):
     print(f"cards: {len(world.api('GET', '/v1/cards')['cards'])} cards, equal at both ends")
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--build", type=pathlib.Path, required=True)
-    args = parser.parse_args()
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="touyan-cards-"))
-    world = World(folder, args.build.resolve() / "bin", start="2026-09-08 16:10",
-                  devices=("SOS17E",))
-    try:
-        play(world)
-    except Failed as failed:
-        print(f"cards: {failed}\n{world.gateway.log_text()[-3000:]}", file=sys.stderr)
-        sys.exit(1)
-    finally:
-        world.down()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-main()
+if __name__ == "__main__":
+    sys.exit(tell("cards", play, "2026-09-08 16:10", ("SOS17E",)))

@@ -7,21 +7,18 @@ while a device goes on: nothing is lost or there twice, at the station or in the
 gates.py --build BUILD_DIR
 """
 
-import argparse
 import json
 import os
 import pathlib
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from parts import Failed, Mqtt, wait_for  # noqa: E402
-from world import World, quietly  # noqa: E402
+from world import need, quietly, tell  # noqa: E402
 
 FACE, BUTTON = "FT1401", "SOS1401"
 REC = {"operator": "RecPush", "info": {
@@ -36,11 +33,6 @@ kind = sos
 device = topic:1
 id = $.n
 """
-
-
-def need(good, what):
-    if not good:
-        raise Failed(what)
 
 
 def heard(mqtt, word):
@@ -95,6 +87,24 @@ def check_command(world, face):
         "info": {"facesluiceId": FACE, "result": "ok"}})
     out = asked.communicate(timeout=30)[0]
     need(asked.returncode == 0 and "done" in out, f"command: {asked.returncode} {out}")
+
+
+def check_flow(world, face):
+    """How full it is, by the school's own numbers."""
+    def level():
+        return next((one["level"] for one in world.api("GET", "/v1/status")["flow"]
+                     if one["people"] == 41), None)
+    face.publish(f"mqtt/face/{FACE}/Snap", {"operator": "CountInRegionPush", "info": {
+        "deviceId": FACE, "snapTime": "2026-09-07 12:00:01", "realtimeCount": 41}})
+    wait_for("41 people, who are not many", lambda: level() == "flat" or None, 30)
+    world.touyan("device", "flow", "S14", "20", "40")
+    wait_for("the school to be full", lambda: level() == "heavy" or None, 30)
+    listed = world.touyan("device", "flow")
+    need("S14" in listed and "heavy" in listed and " 20 " in listed, f"device flow: {listed}")
+    for words in (("S14", "40", "20"), ("S99", "20", "40"), ("S14", "many")):
+        said = subprocess.run([world.bin / "touyan", "--socket", world.folder / "touyan.sock",
+                               "device", "flow", *words], capture_output=True, text=True)
+        need(said.returncode != 0, f"device flow {words}: {said.stdout}")
 
 
 def check_impostor(world, passwords):
@@ -206,29 +216,13 @@ def play(world):
     face = connect(world, passwords, FACE)
     check_answer(face)
     check_command(world, face)
+    check_flow(world, face)
     check_impostor(world, passwords)
     check_private(world)
     check_restarts(world, passwords)
     check_rules(world)
 
 
-def main():
-    words = argparse.ArgumentParser()
-    words.add_argument("--build", type=pathlib.Path, required=True)
-    build = words.parse_args().build.resolve()
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="touyan-gates-"))
-    world = World(folder, build / "bin", "2026-09-07 12:00", devices=(BUTTON,))
-    try:
-        play(world)
-        world.down()
-    except (Failed, OSError) as problem:
-        world.kill_all()
-        print(f"gates: {problem} ({folder})", file=sys.stderr)
-        return 1
-    shutil.rmtree(folder)
-    return 0
-
-
 if __name__ == "__main__":
     os.environ["TOUYAN_LANG"] = "en"
-    sys.exit(main())
+    sys.exit(tell("gates", play, "2026-09-07 12:00", (BUTTON,)))

@@ -5,14 +5,10 @@ operator's commands, the senior officer's answer, and the same books at the coun
 ledger.py --build BUILD_DIR
 """
 
-import argparse
-import pathlib
-import shutil
 import sys
-import tempfile
 
 from parts import Failed, table, wait_for
-from world import World
+from world import tell
 
 PHONES = {p["name"]: p["phone"] for p in table("person")}
 
@@ -75,21 +71,5 @@ def play(world):
     print(f"ledger: {code} found, mended, verified; {len(one['story'])} events at both ends")
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--build", type=pathlib.Path, required=True)
-    args = parser.parse_args()
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="touyan-ledger-"))
-    world = World(folder, args.build.resolve() / "bin", start="2026-09-08 14:00",
-                  devices=("SOS17E",))
-    try:
-        play(world)
-    except Failed as failed:
-        print(f"ledger: {failed}\n{world.gateway.log_text()[-3000:]}", file=sys.stderr)
-        sys.exit(1)
-    finally:
-        world.down()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-main()
+if __name__ == "__main__":
+    sys.exit(tell("ledger", play, "2026-09-08 14:00", ("SOS17E",)))

@@ -7,18 +7,15 @@ in takes each of them once.
 radio.py --build BUILD_DIR
 """
 
-import argparse
 import os
 import pathlib
 import re
-import shutil
 import struct
 import sys
-import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from parts import Failed, Mqtt, table, wait_for  # noqa: E402
-from world import World, quietly  # noqa: E402
+from world import need, quietly, tell  # noqa: E402
 
 OFFICER, LEADER, STRANGER = 0x7EFEEE00, 0x0A0B0C0D, 0x01020304
 P_OFFICER, P_LEADER = "P1301", "L0117"
@@ -30,11 +27,6 @@ CONFIG = """radio {
     preset = medium_fast
 }
 """
-
-
-def need(good, what):
-    if not good:
-        raise Failed(what)
 
 
 # --- protobuf, as little as it takes ---
@@ -293,23 +285,6 @@ def play(world):
     check_private(mesh)
 
 
-def main():
-    words = argparse.ArgumentParser()
-    words.add_argument("--build", type=pathlib.Path, required=True)
-    build = words.parse_args().build.resolve()
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="touyan-radio-"))
-    world = World(folder, build / "bin", "2026-09-08 07:32", devices=("meshtastic",))
-    try:
-        play(world)
-        world.down()
-    except (Failed, OSError) as problem:
-        world.kill_all()
-        print(f"radio: {problem} ({folder})", file=sys.stderr)
-        return 1
-    shutil.rmtree(folder)
-    return 0
-
-
 if __name__ == "__main__":
     os.environ["TOUYAN_LANG"] = "zh"
-    sys.exit(main())
+    sys.exit(tell("radio", play, "2026-09-08 07:32", ("meshtastic",)))

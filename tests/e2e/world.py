@@ -3,11 +3,16 @@
 world = World(folder, bin_dir, start="2026-09-07 15:00"); world.up(); ... ; world.down()
 """
 
+import argparse
 import heapq
 import json
 import os
+import pathlib
 import pwd
+import shutil
 import subprocess
+import sys
+import tempfile
 import time
 
 from parts import (DATA, Clock, Failed, Link, Modem, Mqtt, Part, UnixHttp, free_port, ms_of, rows,
@@ -313,3 +318,28 @@ class World:
             self.clock.set(max(now, min(due, when_ms)))
         self.settle()
         self.look()
+
+
+def need(good, what):
+    if not good:
+        raise Failed(what)
+
+
+def tell(name, play, start, devices):
+    """What a test of one story is: play(world) in a folder of its own, which stays when it fails.
+    Returns the exit status."""
+    words = argparse.ArgumentParser()
+    words.add_argument("--build", type=pathlib.Path, required=True)
+    build = words.parse_args().build.resolve()
+    folder = pathlib.Path(tempfile.mkdtemp(prefix=f"touyan-{name}-"))
+    world = World(folder, build / "bin", start, devices=devices)
+    try:
+        play(world)
+        world.down()
+    except (Failed, OSError, subprocess.SubprocessError) as problem:
+        world.kill_all()
+        log = world.gateway.log_text()[-3000:] if world.gateway else ""
+        print(f"{name}: {problem} ({folder})\n{log}", file=sys.stderr)
+        return 1
+    shutil.rmtree(folder, ignore_errors=True)
+    return 0

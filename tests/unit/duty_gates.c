@@ -78,6 +78,11 @@ static void officer_says_what_it_is(void **state)
     ASSERT_SENT(w, "L", "F2_CROWD", 0);
     world_text(w, "O1", "流量S17平");
     assert_int_equal(world_int(w, "SELECT manual = 'flat' FROM school_flow"), 1);
+    world_text(w, "O1", "FLOW S17 peak");
+    assert_int_equal(world_int(w, "SELECT manual = 'peak' FROM school_flow"), 1);
+    world_text(w, "O1", "flow s17 Flat");
+    assert_int_equal(world_int(w, "SELECT manual = 'flat' FROM school_flow"), 1);
+    world_text(w, "O1", "flow is heavy");
     world_text(w, "V1", "流量S17堵");
     ASSERT_SENT(w, "V1", "F1_NOTED", 0);
     assert_int_equal(world_int(w, "SELECT manual = 'flat' FROM school_flow"), 1);

@@ -197,6 +197,9 @@ static void test_arguments(void **state)
     assert_means_with("销号0136", officer(), COMMAND_CLOSE_ISSUE, "0136", "");
     assert_means_with("驻岗第二实验小学", officer(), COMMAND_VISIT, "", "第二实验小学");
     assert_means_with("流量S17堵", officer(), COMMAND_FLOW, "", "S17堵");
+    assert_means_with("flow s17 heavy", officer(), COMMAND_FLOW, "", "s17 heavy");
+    assert_means_with("FLOW S17 flat.", officer(), COMMAND_FLOW, "", "S17 flat");
+    assert_means_with("FLOW S17 peak", officer(), COMMAND_FLOW, "", "S17 peak");
     assert_means_with("启动疏导 4821", officer(), COMMAND_START_PLAN, "4821", "疏导");
 }
 

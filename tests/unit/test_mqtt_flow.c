@@ -105,6 +105,42 @@ static void test_school(void **state)
                      0);
 }
 
+static int set(struct mqtt_world *w, const char *school, const struct flow_limits *own,
+               struct err *err)
+{
+    replica_enter(w->replica);
+    int code = flow_set_limits(w->replica, school, own, err);
+    assert_true(replica_leave(w->replica, true));
+    assert_true(replica_commit(w->replica));
+    return code;
+}
+
+static void test_own_limits(void **state)
+{
+    static const struct flow_limits small = {20, 40}, wrong[] = {{1, 40}, {40, 40}, {20, 20001}};
+    struct mqtt_world *w = *state;
+    struct err err = {0};
+    replica_enter(w->replica);
+    replica_run(w->replica,
+                "INSERT INTO school(id, scope, code, name, short) VALUES"
+                " ('S14', 'S0117', 'S14', '城南小学', '城南'),"
+                " ('S15', 'S0117', 'S15', '城北小学', '城南')",
+                "");
+    assert_true(replica_leave(w->replica, true));
+    assert_int_equal(set(w, "S99", &small, &err), ERR_NOT_FOUND);
+    assert_int_equal(set(w, "城南", &small, &err), ERR_INVALID); /* two are called so */
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(set(w, "S14", &wrong[i], &err), ERR_INVALID);
+    count(w, "C1", 41);
+    assert_flow(w, 0, "flat", 41);
+    assert_int_equal(set(w, "城南小学", &small, &err), ERR_OK);
+    assert_flow(w, 1000, "heavy", 41);
+    assert_int_equal(set(w, "S14", NULL, &err), ERR_OK);
+    assert_flow(w, 3 * MINUTE, "peak", 41);                /* as the station has it */
+    assert_int_equal(set(w, "S15", &small, &err), ERR_OK); /* another school's */
+    assert_flow(w, 3 * MINUTE, "peak", 41);
+}
+
 /* --- accounts --- */
 
 static void update(struct mqtt_world *w, const struct mapping *rules)
@@ -251,6 +287,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_levels),
         T(test_school),
+        T(test_own_limits),
         T(test_accounts),
         T(test_signatures),
         T(test_signed_state),
