@@ -21,7 +21,7 @@ _touyan() {
     'roster plan') words='afresh' ;;
     'roster export' | 'roster print') words='draft' ;;
     'ledger ') words='list show add assign start fix verify reopen merge print' ;;
-    'card ') words='kinds list show put do draw' ;;
+    'card ') words='kinds list show put do draw match' ;;
     'school ') words='import export copy exam' ;;
     'people ' | 'post ') words='import export' ;;
     'volunteer ') words='list add import approve refuse export' ;;

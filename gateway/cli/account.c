@@ -94,6 +94,19 @@ static void print_peaks(const struct cli *cli, const struct json *peaks)
     table_free(&table);
 }
 
+/* Schools with fewer guards than GB/T 29315-2022 asks for. */
+static void print_guards(const struct cli *cli, const struct json *guards)
+{
+    for (size_t i = 0; i < json_count(guards); i++) {
+        const struct json *one = json_at(guards, i);
+        int have = (int)json_int(one, "have", 0), need = (int)json_int(one, "need", 0);
+        if (have < need)
+            printf(cli->english ? "  %s: %d guards, %d pupils ask for %d (GB/T 29315-2022)\n"
+                                : "  %s：保安%d人，在校%d人应有%d人（GB/T 29315-2022）\n",
+                   json_text(one, "school", ""), have, (int)json_int(one, "pupils", 0), need);
+    }
+}
+
 /* account month [2026-09] */
 int command_account_month(const struct cli *cli)
 {
@@ -103,6 +116,7 @@ int command_account_month(const struct cli *cli)
         print_figures(cli, json);
         puts("");
         print_peaks(cli, json_get(json, "peaks"));
+        print_guards(cli, json_get(json, "guards"));
     }
     json_free(json);
     return code;

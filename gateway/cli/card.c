@@ -181,6 +181,30 @@ int command_card_draw(const struct cli *cli)
     return post(cli, body, "post");
 }
 
+int command_card_match(const struct cli *cli)
+{
+    static const char *const heads[2][4] = {{"单位", "能提供", "单位", "需要"},
+                                            {"from", "offers", "to", "needs"}};
+    struct json *json = NULL;
+    int code = cli_get(cli, "/v1/cards/matches", &json);
+    if (code == EXIT_OK && !cli->json) {
+        const struct json *matches = json_get(json, "matches");
+        struct table table;
+        table_init(&table, 4);
+        table_add(&table, heads[cli->english]);
+        for (size_t i = 0; i < json_count(matches); i++) {
+            const struct json *one = json_at(matches, i);
+            const char *cells[] = {json_text(one, "from", ""), json_text(one, "offer", ""),
+                                   json_text(one, "to", ""), json_text(one, "need", "")};
+            table_add(&table, cells);
+        }
+        table_print(&table);
+        table_free(&table);
+    }
+    json_free(json);
+    return code;
+}
+
 int command_school_copy(const struct cli *cli)
 {
     struct json *body = json_new_object();

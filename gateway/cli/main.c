@@ -150,14 +150,15 @@ static const struct {
      "  touyan card do 动作 编号 经办人 [字段=值 ...]   sign签 check检 issue发 return还 lost丢 "
      "read阅\n"
      "      inspect查（school=S17 failed=2,5，不合格项进台账） attend签到 done办完 off停 on用\n"
-     "  touyan card draw                 随机抽一个岗去查\n",
+     "  touyan card draw | match         随机抽一个岗去查 | 共建单位供需对接\n",
      "  touyan card kinds                   the kinds and their fields ([]: may be left out)\n"
      "  touyan card list [KIND] [school=S17] [words=TEXT] | show CODE\n"
      "  touyan card put KIND NAME by=NAME [FIELD=VALUE ...]   a new one; code=CODE changes one\n"
      "  touyan card do ACT CODE BY [FIELD=VALUE ...]   sign check issue return lost read attend "
      "done\n"
      "      inspect (school=S17 failed=2,5: what fails goes to the ledger) off on\n"
-     "  touyan card draw                    a post to inspect, by chance\n"},
+     "  touyan card draw | match            a post to inspect, by chance | what partners offer and "
+     "need\n"},
     {"people",
      "  touyan people import 名单.csv [apply]   "
      "姓名、类别、学校、手机、高级警长、编号……；不加 apply 只预览\n"
@@ -337,6 +338,7 @@ static const struct command commands[] = {
     {"card", "put", 3, 13, "card put KIND NAME by=NAME [FIELD=VALUE ...]", command_card_put},
     {"card", "do", 3, 8, "card do ACT CODE BY [FIELD=VALUE ...]", command_card_do},
     {"card", "draw", 0, 0, "card draw", command_card_draw},
+    {"card", "match", 0, 0, "card match", command_card_match},
     {"school", "import", 1, 2, "school import FILE.csv [apply]", command_list_import},
     {"school", "export", 0, 1, "school export [county] > FILE.csv", command_list_export},
     {"people", "import", 1, 2, "people import FILE.csv [apply]", command_list_import},

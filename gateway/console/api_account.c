@@ -174,6 +174,7 @@ struct json *console_account(struct replica *replica, const struct http_request 
                         " AND s.state NOT IN ('draft', 'cancelled') GROUP BY s.date, s.peak"
                         " ORDER BY s.date, min(s.start_at)",
                  &month)));
+    json_set(json, "guards", card_guards(replica));
     json_set(json, "counts",
              query_list(of_month(
                  replica,

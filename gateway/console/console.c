@@ -5,6 +5,7 @@
 
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
+#include "gateway/duty/cards.h"
 #include "gateway/duty/lists.h"
 #include "gateway/duty/order.h"
 
@@ -570,6 +571,13 @@ static void get_card_kinds(struct console *console, const struct http_request *r
     reply(ret, OK, json);
 }
 
+static void get_card_matches(struct console *console, const struct http_request *request,
+                             struct http_answer *ret)
+{
+    (void)request;
+    reply_list(ret, "matches", card_matches(console->replica));
+}
+
 static void get_card(struct console *console, const struct http_request *request,
                      struct http_answer *ret)
 {
@@ -695,6 +703,7 @@ static const struct route routes[] = {
     {"GET", "/v1/cards", get_cards},
     {"POST", "/v1/cards", post_cards},
     {"GET", "/v1/cards/kinds", get_card_kinds},
+    {"GET", "/v1/cards/matches", get_card_matches},
     {"GET", "/v1/cards/", get_card},
     {"GET", "/v1/volunteers", get_volunteers},
     {"GET", "/v1/lists", get_lists},

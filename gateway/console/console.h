@@ -42,6 +42,7 @@
  *                             [,"dept","due","into"]}   -> {"code"}
  *   GET  /v1/cards            ?kind= &school= &words=     plans, checklists, gear, activities ...
  *   GET  /v1/cards/kinds      the kinds and their fields (gateway/duty/cards.h)
+ *   GET  /v1/cards/matches    what one partner offers and another needs
  *   GET  /v1/cards/CODE       one with its story
  *   POST /v1/cards            {"act":"put","kind","name","by",...} -> {"code"};
  * {"act","code","by"};

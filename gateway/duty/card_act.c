@@ -226,6 +226,7 @@ int card_act(struct duty *duty, const struct json *order, struct err *err)
     if (code != ERR_OK)
         return code;
     part_touch(duty, PART_NEIGHBOUR);
+    part_touch(duty, PART_GEAR);
     for (size_t i = 0; i < sizeof acts / sizeof acts[0]; i++) {
         if (!text_equal(acts[i].name, name))
             continue;

@@ -277,6 +277,7 @@ int card_put(struct duty *duty, const struct json *order, const struct card_phon
         text_copy(ret_code, CARD_CODE_SIZE, card.code);
         part_touch(duty, PART_ACTIVITY);
         part_touch(duty, PART_NEIGHBOUR);
+        part_touch(duty, PART_GEAR);
     }
     buf_free(&entry.body);
     return code;

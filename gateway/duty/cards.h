@@ -80,6 +80,14 @@ int card_copy(struct duty *duty, const char *from_school, const char *to_school,
 /* Schools whose drill is due: none for 30 days, a kindergarten's for 90. */
 int card_drills_due(struct replica *replica, int64_t now_ms);
 
+/* Schools with fewer guards than their head count asks for (GB/T 29315-2022), and the list:
+ * [{"school","pupils","need","have"}]. */
+int card_guards_short(struct replica *replica);
+struct json *card_guards(struct replica *replica);
+
+/* What a partner offers and another one needs: [{"from","offer","to","need"}]. */
+struct json *card_matches(struct replica *replica);
+
 /* A post to inspect today, by chance: "育才小学 正门". False: there is none. */
 bool card_draw(struct duty *duty, char *ret, size_t size);
 

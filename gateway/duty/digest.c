@@ -112,6 +112,30 @@ int card_drills_due(struct replica *replica, int64_t now_ms)
         "iii", now_ms, (int64_t)DRILL_DAYS, (int64_t)DRILL_DAYS_KINDERGARTEN);
 }
 
+/* GB/T 29315-2022: one guard below 100 pupils, two below 1,000, three from there on and one more
+ * for each further 500. The newest count card 在校人数 of a school says how many pupils there are.
+ */
+#define GUARDS                                                                                     \
+    "WITH size AS (SELECT s.id AS id, coalesce(nullif(s.short, ''), s.name) AS school,"            \
+    "  (SELECT json_extract(c.body, '$.number') FROM card c WHERE c.kind = 'count'"                \
+    "   AND c.school_id = s.id AND c.name IN ('在校人数', 'pupils') AND c.state = 'on'"        \
+    "   ORDER BY json_extract(c.body, '$.month') DESC LIMIT 1) AS pupils FROM school s),"          \
+    " guards AS (SELECT school, pupils, CASE WHEN pupils < 100 THEN 1 WHEN pupils < 1000 THEN 2"   \
+    "   ELSE 3 + (pupils - 1000) / 500 END AS need, (SELECT count(*) FROM person p WHERE"          \
+    "   p.school_id = size.id AND p.kind IN ('guard', 'school_security')"                          \
+    "   AND coalesce(p.active, 1) <> 0) AS have FROM size WHERE pupils IS NOT NULL)"
+
+struct json *card_guards(struct replica *replica)
+{
+    return query_list(replica_query(replica, GUARDS " SELECT * FROM guards ORDER BY school"));
+}
+
+int card_guards_short(struct replica *replica)
+{
+    return (int)replica_get_int(replica, 0, GUARDS " SELECT count(*) FROM guards WHERE have < need",
+                                "");
+}
+
 static void add_due(char *list, size_t *used, const char *format, int count)
 {
     char item[64];
@@ -139,6 +163,8 @@ static void list_due(struct duty *duty, enum text_lang lang, char ret[DUTY_LIST_
                                  " coalesce(nullif(o.valid_to, ''), '9999') >="
                                  " strftime('%Y-%m-%d', ?1 / 1000 + 28800, 'unixepoch'))",
                                  "i", duty->now_ms));
+    add_due(ret, &used, english ? "schools short of guards " : "保安不足学校",
+            card_guards_short(duty->replica));
     add_due(ret, &used, english ? "plans not signed " : "方案未签",
             (int)replica_get_int(duty->replica, 0,
                                  "SELECT count(*) FROM card WHERE kind = 'plan' AND state = 'on'",

@@ -289,7 +289,7 @@ static void run_parts(struct duty *duty)
         [PART_LEDGER] = ledger_tick,       [PART_VISIT] = visit_tick,
         [PART_EVENING] = evening_tick,     [PART_DRILL] = drill_tick,
         [PART_NEIGHBOUR] = neighbour_tick, [PART_ACTIVITY] = activity_tick,
-        [PART_DIGEST] = digest_tick,
+        [PART_DIGEST] = digest_tick,       [PART_GEAR] = gear_tick,
     };
     bool ran = false;
     for (int i = 0; i < DUTY_PARTS; i++) {
@@ -319,6 +319,7 @@ int64_t duty_tick(struct duty *duty)
         part_touch(duty, PART_GAP);
         part_touch(duty, PART_REMIND);
         part_touch(duty, PART_CHECKIN);
+        part_touch(duty, PART_GEAR);
     }
     next = times_min(next, offer_tick(duty));
     next = times_min(next, dismissal_tick(duty));

@@ -80,6 +80,7 @@ enum duty_part {
     PART_NEIGHBOUR,
     PART_ACTIVITY,
     PART_DIGEST,
+    PART_GEAR,
 };
 
 /* Ids collected before acting, because acting changes the tables that the query walks. */
@@ -398,6 +399,9 @@ void term_tick(struct duty *duty);
 bool term_answered(struct duty *duty, const struct incoming *in, const char *ref_id,
                    const char *what);
 int64_t term_start(struct duty *duty);
+
+/* --- gear.c --- */
+int64_t gear_tick(struct duty *duty);
 
 /* --- digest.c --- */
 bool week_has_school(struct duty *duty); /* by the calendar alone */

@@ -20,6 +20,7 @@ enum {
     LIST_MAX = 8, /* more do not fit a text anyway */
     DIGEST_AT = 9 * 60,
     SEVERITY_DEFAULT = 2,
+    GRID_MAX = 8, /* grid workers of one school */
     OVERDUE_KEEP_DAYS = 400,
 };
 
@@ -160,6 +161,42 @@ struct found {
     int severity;
 };
 
+static void tell_grid_one(struct duty *duty, const struct issue *issue, const char *person_id)
+{
+    struct person person;
+    if (!person_load(duty, person_id, &person) || person.phone[0] == '\0')
+        return;
+    struct text_fields fields = {
+        .school = issue->school, .code = issue->code, .list = issue->title};
+    struct say what = {
+        .text = TEXT_O10_GRID,
+        .phone = person.phone,
+        .lang = person.lang,
+        .prio = DUTY_PRIO_BULK,
+        .not_before = times_after_quiet(&duty->options.policy, duty->now_ms),
+        .not_after = duty->now_ms + (int64_t)CALTIME_DAY_MS,
+        .ref_kind = "issue",
+        .ref_id = issue->id,
+    };
+    say(duty, &what, &fields, "O10:%s:%s", issue->id, person_id);
+}
+
+/* 警网融合: the grid workers of a school see what was found there on their rounds. */
+static void tell_grid(struct duty *duty, const struct issue *issue, const char *reporter_id)
+{
+    struct ids ids;
+    struct query *q = replica_query(
+        duty->replica, "SELECT id FROM person WHERE kind = 'grid' AND school_id = ?1"
+                       " AND coalesce(active, 1) <> 0 AND id IS NOT ?2 ORDER BY id LIMIT ?3");
+    query_text(q, 1, issue->school_id);
+    query_text(q, 2, reporter_id);
+    query_int(q, 3, GRID_MAX);
+    ids_collect(q, &ids);
+    for (int i = 0; i < ids.count; i++)
+        tell_grid_one(duty, issue, ids.at[i]);
+    ids_free(&ids);
+}
+
 /* Writes the issue and puts it on the desk, where somebody gives it to a department. */
 static void open_issue(struct duty *duty, const struct found *found, struct issue *ret)
 {
@@ -187,6 +224,7 @@ static void open_issue(struct duty *duty, const struct found *found, struct issu
     write_event(duty, ret, "found", found->reporter_id, NULL);
     snprintf(body, sizeof body, "%s %s：%s", ret->code, ret->school, ret->title);
     desk_put(duty, "issue", NULL, found->reporter_id, ret->id, body);
+    tell_grid(duty, ret, found->reporter_id);
     part_touch(duty, PART_LEDGER);
 }
 

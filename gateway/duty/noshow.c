@@ -300,6 +300,40 @@ static void say_digest(struct duty *duty, const struct slot *slot, int level)
 
 /* --- the ladder --- */
 
+/* The last level of a place that stays empty: the partner of kind 社区 that the school's card names
+ * is asked to help. It learns the gate and the time, not whose place it is. */
+static void tell_community(struct duty *duty, const struct slot *slot)
+{
+    struct person leader = {.name = ""};
+    char phone[DUTY_PHONE_SIZE], public_phone[LIMIT_NAME_BYTES] = "";
+    if (!replica_get_text(duty->replica, phone, sizeof phone,
+                          "SELECT p.phone FROM card c JOIN card_phone p ON p.card_id = c.id"
+                          " WHERE c.kind = 'partner' AND c.state = 'on' AND c.school_id = ?1"
+                          " AND json_extract(c.body, '$.type') IN ('社区', 'community')"
+                          " ORDER BY c.code LIMIT 1",
+                          "s", slot->school_id) ||
+        !step_once(duty, slot->end_at + DUTY_KEEP_MS, "E13:%s:%lld", slot->post_id,
+                   (long long)slot->start_at))
+        return;
+    lead_find(duty, station_of(duty, slot), 2, &leader);
+    replica_get_text(duty->replica, public_phone, sizeof public_phone,
+                     "SELECT public_phone FROM org WHERE id = ?1", "s", station_of(duty, slot));
+    struct slot_words words;
+    struct text_fields fields = slot_fields(duty, say_lang(duty, NULL), slot, &words);
+    fields.leader = leader.name[0] != '\0' ? leader.name : NULL;
+    fields.phone = public_phone;
+    struct say what = {
+        .text = TEXT_E13_COMMUNITY,
+        .phone = phone,
+        .lang = "",
+        .prio = DUTY_PRIO_DUTY,
+        .not_after = slot->end_at,
+        .ref_kind = "gap",
+        .ref_id = slot->id,
+    };
+    say(duty, &what, &fields, "E13:%s:%lld", slot->post_id, (long long)slot->start_at);
+}
+
 /* told: the leader knew. Without that (the program was down) or in a storm the person is not held
  * to have stayed away; somebody at the desk has to find out. */
 static void record_gap(struct duty *duty, const struct slot *slot, bool told)
@@ -316,6 +350,7 @@ static void record_gap(struct duty *duty, const struct slot *slot, bool told)
     if (told && slot->end_at > duty->now_ms) {
         say_digest(duty, slot, 2);
         say_digest(duty, slot, 4);
+        tell_community(duty, slot);
     }
     log_info("duty.gap", "assignment=%s shift=%s told=%d", slot->id, slot->shift_id, told);
 }

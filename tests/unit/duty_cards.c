@@ -307,6 +307,90 @@ static void a_certificate_that_ends_is_told_once(void **state)
 
 /* --- Monday --- */
 
+/* Gear whose check is due, or that was lost, is told before the first shift: once, to the officer
+ * who comes, or to the leader. */
+static void gear_that_is_due_is_told_before_the_shift(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(put(w,
+                         "{\"kind\":\"gear\",\"name\":\"盾牌\",\"type\":\"防暴\",\"number\":\"07\","
+                         "\"school\":\"S17\",\"due\":\"2026-09-08\",\"by\":\"L\"}"),
+                     ERR_OK);
+    assert_int_equal(put(w, "{\"kind\":\"gear\",\"name\":\"反光背心\",\"type\":\"服装\","
+                            "\"school\":\"S18\",\"due\":\"2026-09-30\",\"by\":\"L\"}"),
+                     ERR_OK);
+    world_morning(w); /* O1 and V1, Tuesday 07:20 at S17 */
+    world_shift(w, "other", "S18-M", "2026-09-08", "am", "07:20", "08:10", 1);
+    world_assign(w, "other", "D1");
+    world_run(w, "2026-09-08", "06:49");
+    ASSERT_SENT(w, "O1", "G5_GEAR", 0);
+    world_run(w, "2026-09-08", "06:51");
+    ASSERT_SENT(w, "O1", "G5_GEAR", 1);
+    assert_non_null(strstr(world_last(w, "O1", "G5_GEAR"), "盾牌07待检"));
+    assert_null(strstr(world_last(w, "O1", "G5_GEAR"), "背心"));
+    ASSERT_SENT(w, "V1", "G5_GEAR", 0);
+    world_shift(w, "noon", "S17-N", "2026-09-08", "noon", "11:40", "12:20", 1);
+    world_run(w, "2026-09-08", "12:00");
+    ASSERT_SENT(w, "O1", "G5_GEAR", 1); /* once a day */
+    assert_int_equal(act(w, "{\"act\":\"check\",\"code\":\"G1\",\"by\":\"O1\"}"), ERR_OK);
+    assert_int_equal(act(w, "{\"act\":\"lost\",\"code\":\"G2\",\"by\":\"O3\"}"), ERR_OK);
+    world_shift(w, "next", "S17-E", "2026-09-09", "am", "07:20", "08:10", 1);
+    world_assign(w, "next", "O1");
+    world_shift(w, "next18", "S18-M", "2026-09-09", "am", "07:20", "08:10", 1);
+    world_run(w, "2026-09-09", "07:00");
+    ASSERT_SENT(w, "O1", "G5_GEAR", 1); /* it was looked at */
+    ASSERT_SENT(w, "L", "G5_GEAR", 1);  /* nobody comes to the other school */
+    assert_non_null(strstr(world_last(w, "L", "G5_GEAR"), "反光背心缺失"));
+}
+
+static void guards_by_head_count(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        const char *pupils;
+        int64_t need;
+    } steps[] = {{"99", 1},   {"100", 2},  {"999", 2}, {"1000", 3},
+                 {"1499", 3}, {"1500", 4}, {"2600", 6}};
+    assert_int_equal(card_guards_short(w->replica), 0); /* nobody has said how many pupils */
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        char order[256];
+        snprintf(
+            order, sizeof order,
+            "{\"kind\":\"count\",\"name\":\"在校人数\",\"school\":\"S17\",\"month\":\"2026-09\","
+            "\"number\":\"%s\",\"by\":\"L\"}",
+            steps[i].pupils);
+        assert_int_equal(put(w, order), ERR_OK);
+        struct json *list = card_guards(w->replica);
+        assert_int_equal(json_count(list), 1);
+        assert_int_equal(json_int(json_at(list, 0), "need", 0), steps[i].need);
+        json_free(list);
+    }
+    assert_int_equal(card_guards_short(w->replica), 1);
+    for (int i = 0; i < 6; i++) {
+        char id[8];
+        snprintf(id, sizeof id, "W%d", i);
+        world_person(w, id, i < 3 ? "guard" : "school_security", id, "S17");
+    }
+    assert_int_equal(card_guards_short(w->replica), 0);
+}
+
+static void what_one_offers_another_needs(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(put(w, "{\"kind\":\"partner\",\"name\":\"县医院\",\"type\":\"医院\","
+                            "\"offers\":\"急救培训；体检\",\"needs\":\"停车疏导\",\"by\":\"L\"}"),
+                     ERR_OK);
+    assert_int_equal(put(w, "{\"kind\":\"partner\",\"name\":\"城东社区\",\"type\":\"社区\","
+                            "\"offers\":\"场地\",\"needs\":\"急救\",\"by\":\"L\"}"),
+                     ERR_OK);
+    struct json *list = card_matches(w->replica);
+    assert_int_equal(json_count(list), 1);
+    assert_string_equal(json_text(json_at(list, 0), "from", ""), "县医院");
+    assert_string_equal(json_text(json_at(list, 0), "offer", ""), "急救培训");
+    assert_string_equal(json_text(json_at(list, 0), "to", ""), "城东社区");
+    json_free(list);
+}
+
 static void a_partner_hears_what_waits_for_it(void **state)
 {
     struct world *w = *state;
@@ -694,6 +778,9 @@ int main(void)
         TEST(a_school_gets_the_set_up_of_another),
         TEST(what_fails_an_inspection_is_an_issue),
         TEST(gear_is_given_out_and_looked_at),
+        TEST(gear_that_is_due_is_told_before_the_shift),
+        TEST(guards_by_head_count),
+        TEST(what_one_offers_another_needs),
         TEST(who_signs_in_has_a_certificate),
         TEST(a_certificate_that_ends_is_told_once),
         TEST(a_partner_hears_what_waits_for_it),

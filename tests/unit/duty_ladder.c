@@ -49,6 +49,25 @@ static void the_ladder(void **state)
     assert_int_equal(world_total(w), total);
 }
 
+/* 社区: the last whom a place that stays empty is told to; gate and time, never who should be
+ * there. */
+static void the_community_is_asked_last(void **state)
+{
+    struct world *w = *state;
+    world_sql(w,
+              "INSERT INTO card(id, scope, kind, code, name, school_id, body, state) VALUES"
+              " ('c1', 'S0117', 'partner', 'T1', '城东社区', 'S17', '{\"type\":\"社区\"}', 'on')");
+    world_sql(w,
+              "INSERT INTO card_phone(card_id, phone) VALUES ('c1', seal_phone('+8610888000001'))");
+    alone(w);
+    world_run(w, "2026-09-08", "07:42");
+    ASSERT_SENT(w, "+8610888000001", "", 0);
+    world_run(w, "2026-09-08", "07:44");
+    ASSERT_SENT(w, "+8610888000001", "E13_COMMUNITY", 1);
+    assert_null(strstr(world_last(w, "+8610888000001", "E13_COMMUNITY"), "李娜"));
+    assert_non_null(strstr(world_last(w, "+8610888000001", "E13_COMMUNITY"), "王建国"));
+}
+
 static void late_check_in_ends_it(void **state)
 {
     struct world *w = *state;
@@ -359,6 +378,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
         TEST(the_ladder),
+        TEST(the_community_is_asked_last),
         TEST(late_check_in_ends_it),
         TEST(empty_post_begins_the_ladder),
         TEST(empty_post_was_not),

@@ -64,6 +64,19 @@ static void states_are_what_the_picture_says(void **state)
     assert_int_equal(issue_act_named("fixx"), ISSUE_ACT_COUNT);
 }
 
+/* 警网融合: the grid worker of a school hears what was found there, others do not. */
+static void the_grid_worker_has_a_copy(void **state)
+{
+    struct world *w = *state;
+    world_person(w, "W1", "grid", "网格一", "S17");
+    world_person(w, "W2", "grid", "网格二", "S18");
+    world_text(w, "V1", "隐患 东门井盖松了，车主138 0000 0001");
+    ASSERT_SENT(w, "W1", "O10_GRID", 1);
+    ASSERT_SENT(w, "W2", "O10_GRID", 0);
+    assert_non_null(strstr(world_last(w, "W1", "O10_GRID"), "东门井盖松了"));
+    assert_null(strstr(world_last(w, "W1", "O10_GRID"), "138"));
+}
+
 static void found_mended_verified_by_another(void **state)
 {
     struct world *w = *state;
@@ -270,6 +283,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(states_are_what_the_picture_says),
+        TEST(the_grid_worker_has_a_copy),
         TEST(found_mended_verified_by_another),
         TEST(a_school_by_name_or_where_one_stands),
         TEST(the_list_of_a_school),
