@@ -104,7 +104,8 @@ struct config_sync {
 
 struct config_http {
     char *socket;
-    char *group; /* may use the socket beside root and the daemon's own user; "": nobody */
+    char *group;   /* may use the socket beside root and the daemon's own user; "": nobody */
+    char *readers; /* may look only; "": nobody */
 };
 
 struct config_duty {
@@ -122,6 +123,9 @@ struct config_duty {
     int panic_ring_s;                /* those told are rung for so long; 0: not */
     int panic_room_min;              /* after the alarm: the duty room */
     int flow_peak, flow_heavy;       /* people at a school's gates */
+    int drill_weekday;               /* 1 Monday to 7 Sunday */
+    int drill_at, watch_morning, watch_afternoon, digest_at; /* clock times */
+    int keep_strangers_days, keep_texts_days, keep_alarms_days;
 };
 
 enum config_preset { /* as enum lora_preset_id of mqtt/radio/lora.h */

@@ -131,6 +131,14 @@ static struct duty_policy policy_of(const struct config_duty *config)
         policy.panic[policy.panic_count++] = config->panic_min.at[i];
     policy.panic_room = config->panic_room_min;
     policy.panic_ring_s = config->panic_ring_s;
+    policy.drill_weekday = config->drill_weekday;
+    policy.drill_at = config->drill_at;
+    policy.watch_at[0] = config->watch_morning;
+    policy.watch_at[1] = config->watch_afternoon;
+    policy.digest_at = config->digest_at;
+    policy.keep_days[DUTY_KEEP_STRANGERS] = config->keep_strangers_days;
+    policy.keep_days[DUTY_KEEP_TEXTS] = config->keep_texts_days;
+    policy.keep_days[DUTY_KEEP_ALARMS] = config->keep_alarms_days;
     return policy;
 }
 

@@ -302,6 +302,7 @@ static int start_http(struct gateway *gateway, struct err *err)
                                    .replica = gateway->replica,
                                    .socket_path = gateway->config->http.socket,
                                    .group = gateway->config->http.group,
+                                   .readers = gateway->config->http.readers,
                                    .ctx = &gateway->console,
                                    .respond = console_respond};
     return http_start(&options, &gateway->http, err);

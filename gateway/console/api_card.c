@@ -115,7 +115,10 @@ struct json *console_privacy(struct replica *replica)
         json_set_text(one, "name", rule->name);
         json_set_text(one, "zh", rule->zh);
         json_set_text(one, "en", rule->en);
-        json_set_int(one, "days", rule->days);
+        json_set_int(one, "days",
+                     replica_get_int(replica, rule->days,
+                                     "SELECT days FROM retention WHERE name = ?1", "s",
+                                     rule->name));
         json_set_int(one, "ran_at",
                      replica_get_int(replica, 0, "SELECT ran_at FROM retention WHERE name = ?1",
                                      "s", rule->name));

@@ -12,6 +12,7 @@
 enum {
     OK = 200,
     BAD_REQUEST = 400,
+    FORBIDDEN = 403,
     NOT_FOUND = 404,
     NOT_ALLOWED = 405,
     CONFLICT = 409,
@@ -618,7 +619,7 @@ static void get_lists(struct console *console, const struct http_request *reques
     const char *list = http_query(request, "list"), *lang = http_query(request, "lang");
     reply_one(ret,
               list_export(console->replica, list != NULL ? list : "", lang,
-                          http_query(request, "county") != NULL, false),
+                          http_query(request, "county") != NULL, request->reader),
               "there is no such list: school, person, post");
 }
 
@@ -677,69 +678,70 @@ struct route {
     const char *path; /* ends with '/': the rest is an id */
     void (*answer)(struct console *console, const struct http_request *request,
                    struct http_answer *ret);
+    bool open; /* to readers: no messages, no numbers */
 };
 
 static const struct route routes[] = {
-    {"GET", "/v1/status", get_status},
-    {"GET", "/v1/check", get_check},
-    {"GET", "/v1/support", get_support},
-    {"GET", "/v1/sms", get_sms},
-    {"POST", "/v1/sms/send", post_send},
-    {"POST", "/v1/sms/simulate", post_simulate},
-    {"POST", "/v1/sms/retry", post_retry},
-    {"POST", "/v1/sms/cancel", post_cancel},
-    {"POST", "/v1/sms/answer", post_answer},
-    {"POST", "/v1/sms/pause", post_pause},
-    {"POST", "/v1/sms/resume", post_pause},
-    {"POST", "/v1/sms/balance", post_balance},
-    {"GET", "/v1/sms/quiet", get_quiet},
-    {"POST", "/v1/sms/quiet", post_quiet},
-    {"GET", "/v1/inbox", get_inbox},
-    {"POST", "/v1/desk/push", post_push},
-    {"GET", "/v1/sms/", get_one_sms},
-    {"GET", "/v1/ledger", get_ledger},
-    {"POST", "/v1/ledger", post_ledger},
-    {"GET", "/v1/ledger/", get_issue},
-    {"GET", "/v1/cards", get_cards},
-    {"POST", "/v1/cards", post_cards},
-    {"GET", "/v1/cards/kinds", get_card_kinds},
-    {"GET", "/v1/cards/matches", get_card_matches},
-    {"GET", "/v1/cards/", get_card},
-    {"GET", "/v1/volunteers", get_volunteers},
-    {"GET", "/v1/lists", get_lists},
-    {"POST", "/v1/lists", post_lists},
-    {"GET", "/v1/declines", get_declines},
-    {"GET", "/v1/account", get_account},
-    {"GET", "/v1/account/people", get_account_people},
-    {"GET", "/v1/account/duties", get_account_duties},
-    {"GET", "/v1/privacy", get_privacy},
-    {"GET", "/v1/roster", get_roster},
-    {"GET", "/v1/roster/diff", get_roster_diff},
-    {"GET", "/v1/roster/state", get_roster_state},
-    {"POST", "/v1/roster/plan", post_roster_plan},
-    {"POST", "/v1/roster/publish", post_roster_publish},
-    {"GET", "/v1/roster/sheet", get_roster_sheet},
-    {"POST", "/v1/roster/import", post_roster_import},
-    {"GET", "/v1/roster/orders", get_roster_orders},
-    {"POST", "/v1/roster/orders", post_roster_orders},
-    {"GET", "/v1/desk", get_desk},
-    {"POST", "/v1/desk/done", post_desk_done},
-    {"GET", "/v1/devices", get_devices},
-    {"POST", "/v1/devices/accounts", post_accounts},
-    {"POST", "/v1/devices/command", post_command},
-    {"GET", "/v1/devices/command/", get_one_command},
-    {"GET", "/v1/flow", get_flow},
-    {"POST", "/v1/flow", post_flow},
-    {"GET", "/v1/radio", get_radio},
-    {"POST", "/v1/radio", post_radio},
-    {"GET", "/v1/enrol", get_enrolment},
-    {"POST", "/v1/enrol", post_enrol},
-    {"GET", "/v1/sync", get_sync},
-    {"POST", "/v1/sync/now", post_sync_now},
-    {"GET", "/v1/sync/pending", get_sync_pending},
-    {"GET", "/v1/sync/conflicts", get_sync_conflicts},
-    {"GET", "/v1/sync/quarantine", get_sync_quarantine},
-    {"GET", "/v1/idle", get_idle},
+    {"GET", "/v1/status", get_status, true},
+    {"GET", "/v1/check", get_check, true},
+    {"GET", "/v1/support", get_support, false},
+    {"GET", "/v1/sms", get_sms, false},
+    {"POST", "/v1/sms/send", post_send, false},
+    {"POST", "/v1/sms/simulate", post_simulate, false},
+    {"POST", "/v1/sms/retry", post_retry, false},
+    {"POST", "/v1/sms/cancel", post_cancel, false},
+    {"POST", "/v1/sms/answer", post_answer, false},
+    {"POST", "/v1/sms/pause", post_pause, false},
+    {"POST", "/v1/sms/resume", post_pause, false},
+    {"POST", "/v1/sms/balance", post_balance, false},
+    {"GET", "/v1/sms/quiet", get_quiet, false},
+    {"POST", "/v1/sms/quiet", post_quiet, false},
+    {"GET", "/v1/inbox", get_inbox, false},
+    {"POST", "/v1/desk/push", post_push, false},
+    {"GET", "/v1/sms/", get_one_sms, false},
+    {"GET", "/v1/ledger", get_ledger, true},
+    {"POST", "/v1/ledger", post_ledger, false},
+    {"GET", "/v1/ledger/", get_issue, true},
+    {"GET", "/v1/cards", get_cards, true},
+    {"POST", "/v1/cards", post_cards, false},
+    {"GET", "/v1/cards/kinds", get_card_kinds, true},
+    {"GET", "/v1/cards/matches", get_card_matches, true},
+    {"GET", "/v1/cards/", get_card, true},
+    {"GET", "/v1/volunteers", get_volunteers, false},
+    {"GET", "/v1/lists", get_lists, true},
+    {"POST", "/v1/lists", post_lists, false},
+    {"GET", "/v1/declines", get_declines, false},
+    {"GET", "/v1/account", get_account, true},
+    {"GET", "/v1/account/people", get_account_people, true},
+    {"GET", "/v1/account/duties", get_account_duties, true},
+    {"GET", "/v1/privacy", get_privacy, true},
+    {"GET", "/v1/roster", get_roster, true},
+    {"GET", "/v1/roster/diff", get_roster_diff, true},
+    {"GET", "/v1/roster/state", get_roster_state, true},
+    {"POST", "/v1/roster/plan", post_roster_plan, false},
+    {"POST", "/v1/roster/publish", post_roster_publish, false},
+    {"GET", "/v1/roster/sheet", get_roster_sheet, true},
+    {"POST", "/v1/roster/import", post_roster_import, false},
+    {"GET", "/v1/roster/orders", get_roster_orders, false},
+    {"POST", "/v1/roster/orders", post_roster_orders, false},
+    {"GET", "/v1/desk", get_desk, false},
+    {"POST", "/v1/desk/done", post_desk_done, false},
+    {"GET", "/v1/devices", get_devices, false},
+    {"POST", "/v1/devices/accounts", post_accounts, false},
+    {"POST", "/v1/devices/command", post_command, false},
+    {"GET", "/v1/devices/command/", get_one_command, false},
+    {"GET", "/v1/flow", get_flow, true},
+    {"POST", "/v1/flow", post_flow, false},
+    {"GET", "/v1/radio", get_radio, false},
+    {"POST", "/v1/radio", post_radio, false},
+    {"GET", "/v1/enrol", get_enrolment, false},
+    {"POST", "/v1/enrol", post_enrol, false},
+    {"GET", "/v1/sync", get_sync, true},
+    {"POST", "/v1/sync/now", post_sync_now, false},
+    {"GET", "/v1/sync/pending", get_sync_pending, false},
+    {"GET", "/v1/sync/conflicts", get_sync_conflicts, false},
+    {"GET", "/v1/sync/quarantine", get_sync_quarantine, false},
+    {"GET", "/v1/idle", get_idle, true},
 };
 
 static bool path_fits(const struct route *route, const char *path)
@@ -758,10 +760,14 @@ void console_respond(void *ctx, const struct http_request *request, struct http_
         if (!path_fits(&routes[i], request->path))
             continue;
         path_known = true;
-        if (strcmp(routes[i].method, request->method) == 0) {
+        if (strcmp(routes[i].method, request->method) != 0)
+            continue;
+        if (request->reader && !routes[i].open)
+            reply_error(ret, FORBIDDEN,
+                        "this user may look at the station, and not act (http.readers)");
+        else
             routes[i].answer(ctx, request, ret);
-            return;
-        }
+        return;
     }
     if (path_known)
         reply_error(ret, NOT_ALLOWED, "this address does not take that method");

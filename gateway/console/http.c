@@ -30,9 +30,12 @@ enum {
     ANSWER_MAX = 8 * 1024 * 1024
 };
 
+/* Who is at the other end: what he may. */
+enum peer { PEER_STRANGER, PEER_READER, PEER_OPERATOR };
+
 struct connection {
     int fd; /* -1: the slot is free */
-    bool allowed;
+    enum peer peer;
     bool cut; /* shut down by us; the library closes it soon */
     int64_t opened_mono_us;
 };
@@ -40,8 +43,8 @@ struct connection {
 struct http {
     struct http_options options;
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-    gid_t group;
-    bool has_group;
+    gid_t group, readers;
+    bool has_group, has_readers;
     struct MHD_Daemon *daemon;
     uv_poll_t poll;
     uv_timer_t sweep;
@@ -82,15 +85,16 @@ static bool in_group(int fd, const struct ucred *peer, gid_t group)
     return false;
 }
 
-static bool peer_allowed(const struct http *http, int fd)
+static enum peer peer_of(const struct http *http, int fd)
 {
     struct ucred peer;
     socklen_t size = sizeof peer;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
-        return false;
-    if (peer.uid == 0 || peer.uid == geteuid())
-        return true;
-    return http->has_group && in_group(fd, &peer, http->group);
+        return PEER_STRANGER;
+    if (peer.uid == 0 || peer.uid == geteuid() ||
+        (http->has_group && in_group(fd, &peer, http->group)))
+        return PEER_OPERATOR;
+    return http->has_readers && in_group(fd, &peer, http->readers) ? PEER_READER : PEER_STRANGER;
 }
 
 static struct connection *find_connection(struct http *http, int fd)
@@ -125,9 +129,9 @@ static void remember(struct http *http, int fd)
     struct connection *slot = find_connection(http, -1);
     if (slot == NULL)
         return; /* then it is not allowed either */
-    *slot = (struct connection){
-        .fd = fd, .allowed = peer_allowed(http, fd), .opened_mono_us = clock_mono_us()};
-    if (!slot->allowed)
+    *slot =
+        (struct connection){.fd = fd, .peer = peer_of(http, fd), .opened_mono_us = clock_mono_us()};
+    if (slot->peer == PEER_STRANGER)
         log_warn("http.refused", "the peer is neither root nor of the group");
 }
 
@@ -146,11 +150,11 @@ static int fd_of(struct MHD_Connection *connection)
     return info != NULL ? info->connect_fd : -1;
 }
 
-static bool is_allowed(struct http *http, struct MHD_Connection *connection)
+static enum peer who_asks(struct http *http, struct MHD_Connection *connection)
 {
     int fd = fd_of(connection);
     const struct connection *slot = fd >= 0 ? find_connection(http, fd) : NULL;
-    return slot != NULL && slot->allowed;
+    return slot != NULL ? slot->peer : PEER_STRANGER;
 }
 
 /* --- one request --- */
@@ -224,7 +228,9 @@ static enum MHD_Result answer_request(struct exchange *exchange, const char *met
                                    .body_size = exchange->body.size,
                                    .connection = exchange->connection};
     exchange->answer.status = MHD_HTTP_OK;
-    if (!is_allowed(http, exchange->connection)) {
+    enum peer peer = who_asks(http, exchange->connection);
+    request.reader = peer == PEER_READER;
+    if (peer == PEER_STRANGER) {
         refuse(&exchange->answer, MHD_HTTP_FORBIDDEN,
                "this user may not: ask for membership in the group of http.group");
         return send_answer(exchange);
@@ -361,7 +367,8 @@ static int listen_on(struct http *http, int *ret_fd, struct err *err)
         return err_set(err, ERR_IO, "%s: %s", http->path, strerror(errno));
     bool ok = bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
               (!http->has_group || chown(http->path, (uid_t)-1, http->group) == 0) &&
-              chmod(http->path, 0660) == 0 && listen(fd, BACKLOG) == 0;
+              /* a file has one group: with two, who may is known by the connection alone */
+              chmod(http->path, http->has_readers ? 0666 : 0660) == 0 && listen(fd, BACKLOG) == 0;
     if (!ok) {
         err_set(err, ERR_IO, "%s: %s", http->path, strerror(errno));
         close(fd);
@@ -371,17 +378,18 @@ static int listen_on(struct http *http, int *ret_fd, struct err *err)
     return ERR_OK;
 }
 
-static int find_group(struct http *http, struct err *err)
+/* name NULL or "": there is none. */
+static int find_group(const char *option, const char *name, gid_t *ret, bool *ret_has,
+                      struct err *err)
 {
-    const char *name = http->options.group;
     if (name == NULL || name[0] == '\0')
         return ERR_OK;
     const struct group *group = getgrnam(name);
     if (group == NULL)
         return err_set(err, ERR_INVALID,
-                       "http.group: there is no group \"%s\" here: groupadd it, or set \"\"", name);
-    http->group = group->gr_gid;
-    http->has_group = true;
+                       "%s: there is no group \"%s\" here: groupadd it, or set \"\"", option, name);
+    *ret = group->gr_gid;
+    *ret_has = true;
     return ERR_OK;
 }
 
@@ -415,7 +423,10 @@ int http_start(const struct http_options *options, struct http **ret, struct err
     for (size_t i = 0; i < LIMIT_HTTP_CONNECTIONS; i++)
         http->connections[i].fd = -1;
     int fd = -1;
-    int code = find_group(http, err);
+    int code = find_group("http.group", options->group, &http->group, &http->has_group, err);
+    if (code == ERR_OK)
+        code =
+            find_group("http.readers", options->readers, &http->readers, &http->has_readers, err);
     if (code == ERR_OK && !text_copy(http->path, sizeof http->path, options->socket_path))
         code = err_set(err, ERR_LIMIT, "http.socket: at most %zu bytes", sizeof http->path - 1);
     if (code == ERR_OK)

@@ -4,7 +4,8 @@
  * request that wrote something leaves only after the commit of that turn; when the commit fails it
  * becomes 503. Each connection carries one request and is cut LIMIT_HTTP_DEADLINE_MS after it was
  * opened, however slowly it sends. Who may connect is decided by the peer's user and group
- * (SO_PEERCRED): root, the user of this process, members of the configured group. */
+ * (SO_PEERCRED): root, the user of this process, members of the configured group; members of the
+ * readers' group too, whose requests are marked. The socket is open to everybody's connect then. */
 #ifndef TOUYAN_CONSOLE_HTTP_H
 #define TOUYAN_CONSOLE_HTTP_H
 
@@ -23,6 +24,7 @@ struct http_request {
     const char *path; /* without the query */
     const char *body; /* "" when there is none; ends with NUL */
     size_t body_size;
+    bool reader;      /* the peer may look, not act */
     void *connection; /* for http_query() */
 };
 
@@ -36,7 +38,8 @@ struct http_options {
     uv_loop_t *loop;
     struct replica *replica;
     const char *socket_path;
-    const char *group; /* NULL or "": no group */
+    const char *group;   /* NULL or "": no group */
+    const char *readers; /* may look, not act; NULL or "": no group */
     void *ctx;
     void (*respond)(void *ctx, const struct http_request *request, struct http_answer *ret);
 };

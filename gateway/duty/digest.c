@@ -12,7 +12,6 @@
 
 enum {
     MONDAY = 1,
-    DIGEST_AT = 9 * 60,
     KEEP_STEP_MS = 8 * CALTIME_DAY_MS,
     ITEMS_MAX = 6,
     DRILL_DAYS = 30, /* a school's */
@@ -210,12 +209,13 @@ bool week_has_school(struct duty *duty)
 int64_t digest_tick(struct duty *duty)
 {
     int days = (MONDAY - caltime_local(duty->now_ms).weekday + 7) % 7;
-    int64_t at = times_at(duty->now_ms, days, DIGEST_AT), next = DUTY_NEVER;
+    int clock = duty->options.policy.digest_at;
+    int64_t at = times_at(duty->now_ms, days, clock), next = DUTY_NEVER;
     if (duty->now_ms < at)
         return at;
     if (!times_quiet(&duty->options.policy, duty->now_ms) && week_has_school(duty)) {
         next = partners(duty);
         tell_leader(duty);
     }
-    return times_min(next, times_at(duty->now_ms, 7, DIGEST_AT));
+    return times_min(next, times_at(duty->now_ms, 7, clock));
 }

@@ -76,6 +76,15 @@ enum {
     DUTY_REACH_MIN = 20, /* minutes one way: nobody is sent further, but within the own township */
 };
 
+/* Rows whose time the station chooses; the others have their own (retention.h). */
+enum duty_keep {
+    DUTY_KEEP_FIXED,
+    DUTY_KEEP_STRANGERS,
+    DUTY_KEEP_TEXTS,
+    DUTY_KEEP_ALARMS,
+    DUTY_KEEPS
+};
+
 /* Clock times are minutes after local midnight, spans are minutes. */
 struct duty_policy {
     int evening_at;       /* R1, the day before */
@@ -98,6 +107,8 @@ struct duty_policy {
     int push_free;               /* parents who may be told without asking a person */
     int drill_weekday, drill_at; /* 【演练】: 1 Monday to 7 Sunday, and the clock time */
     int watch_at[DUTY_WATCHES];  /* neighbour stations' boxes say that they are alive */
+    int digest_at;               /* Monday's letters, and the overdue issues of the day */
+    int keep_days[DUTY_KEEPS];   /* by enum duty_keep */
     int help_per_hour; /* answers to unknown senders and misunderstood texts, for each phone */
 };
 

@@ -18,7 +18,6 @@
 enum {
     TITLE_SIZE = LEDGER_TITLE_CHARS * 4 + 1,
     LIST_MAX = 8, /* more do not fit a text anyway */
-    DIGEST_AT = 9 * 60,
     SEVERITY_DEFAULT = 2,
     GRID_MAX = 8, /* grid workers of one school */
     OVERDUE_KEEP_DAYS = 400,
@@ -679,9 +678,9 @@ static void overdue_level(struct duty *duty, const struct climb *climb)
 
 int64_t ledger_tick(struct duty *duty)
 {
-    int64_t today = times_at(duty->now_ms, 0, DIGEST_AT);
+    int64_t today = times_at(duty->now_ms, 0, duty->options.policy.digest_at);
     if (duty->now_ms >= today && !times_quiet(&duty->options.policy, duty->now_ms))
         for (size_t i = 0; i < sizeof climbs / sizeof climbs[0]; i++)
             overdue_level(duty, &climbs[i]);
-    return duty->now_ms < today ? today : times_at(duty->now_ms, 1, DIGEST_AT);
+    return duty->now_ms < today ? today : times_at(duty->now_ms, 1, duty->options.policy.digest_at);
 }

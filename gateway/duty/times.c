@@ -29,6 +29,8 @@ struct duty_policy duty_policy_default(void)
         .drill_weekday = 3,
         .drill_at = 10 * 60,
         .watch_at = {6 * 60 + 40, 15 * 60 + 40},
+        .digest_at = 9 * 60,
+        .keep_days = {0, 30, 180, 3 * 365},
         .push_free = 20,
         .help_per_hour = 3,
     };

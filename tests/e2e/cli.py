@@ -18,9 +18,9 @@ WIDE = re.compile(r"[\u1100-\u115f\u2e80-\ua4cf\uf900-\ufaff\ufe30-\ufe6f\uff00-
 
 
 class Server:
-    def __init__(self, path, group=""):
+    def __init__(self, path, group="", readers=""):
         self.path = path
-        self.process = subprocess.Popen([SERVER, path, group], stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([SERVER, path, group, readers], stdout=subprocess.PIPE, text=True)
         assert self.process.stdout.readline() == "ready\n"
 
     def stop(self):
@@ -196,6 +196,13 @@ class Cli(unittest.TestCase):
         self.server = Server(self.path, "daemon")
         self.run_touyan("status", want=77, **other)
         self.run_touyan("status", want=0, **dict(other, extra_groups=[1]))
+        self.server.stop()
+        self.server = Server(self.path, "daemon", "bin")
+        self.run_touyan("status", want=77, **other)
+        reader = dict(other, extra_groups=[2])
+        self.run_touyan("status", want=0, **reader)  # who may look ...
+        self.run_touyan("sms", "list", want=77, **reader)  # reads no messages
+        self.run_touyan("sync", "now", want=77, **reader)  # and does nothing
 
     def test_limits(self):
         big = (b"POST /v1/sms/send HTTP/1.1\r\nHost: x\r\nContent-Length: 2200000\r\n\r\n"

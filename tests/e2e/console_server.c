@@ -146,7 +146,8 @@ static void on_signal(uv_signal_t *handle, int number)
     http_close(http, on_http_closed, NULL);
 }
 
-static int serve(uv_loop_t *loop, const char *socket_path, const char *group, struct err *err)
+static int serve(uv_loop_t *loop, const char *socket_path, const char *group, const char *readers,
+                 struct err *err)
 {
     static struct console console;
     console = (struct console){.replica = replica,
@@ -163,6 +164,7 @@ static int serve(uv_loop_t *loop, const char *socket_path, const char *group, st
                                    .replica = replica,
                                    .socket_path = socket_path,
                                    .group = group,
+                                   .readers = readers,
                                    .ctx = &console,
                                    .respond = console_respond};
     return http_start(&options, &http, err);
@@ -202,7 +204,8 @@ int main(int argc, char **argv)
     uv_check_init(&loop, &check);
     uv_signal_init(&loop, &on_term);
     if (argc < 2 || replica_open(&options, &replica, &err) != ERR_OK ||
-        serve(&loop, argv[1], argc > 2 ? argv[2] : NULL, &err) != ERR_OK) {
+        serve(&loop, argv[1], argc > 2 ? argv[2] : NULL, argc > 3 ? argv[3] : NULL, &err) !=
+            ERR_OK) {
         fprintf(stderr, "console_server: %s\n", err.text);
         return 1;
     }

@@ -113,11 +113,17 @@ static int tear_down(void **state)
     return 0;
 }
 
+static bool as_reader; /* the next requests are those of somebody who may look only */
+
 /* The parsed answer; the caller frees it. */
 static struct json *ask(struct world *world, const char *method, const char *path, const char *body,
                         int wanted_status, bool wanted_wrote)
 {
-    struct http_request request = {method, path, body, strlen(body), NULL};
+    struct http_request request = {.method = method,
+                                   .path = path,
+                                   .body = body,
+                                   .body_size = strlen(body),
+                                   .reader = as_reader};
     struct http_answer answer = {.status = 200};
     struct json *json = NULL;
     buf_init(&answer.json, 100000);
@@ -132,6 +138,25 @@ static struct json *ask(struct world *world, const char *method, const char *pat
     assert_true(wanted_status < 400 || json_text(json, "error", NULL) != NULL);
     buf_free(&answer.json);
     return json;
+}
+
+/* Who may look sees figures, roster and ledger; no message, no number, and changes nothing. */
+static void test_readers_look_and_do_not_act(void **state)
+{
+    struct world *world = *state;
+    static const struct {
+        const char *method, *path;
+        int status;
+    } requests[] = {
+        {"GET", "/v1/account", 200},  {"GET", "/v1/ledger", 200},    {"GET", "/v1/sms", 403},
+        {"GET", "/v1/inbox", 403},    {"GET", "/v1/desk", 403},      {"GET", "/v1/volunteers", 403},
+        {"GET", "/v1/declines", 403}, {"POST", "/v1/ledger", 403},   {"POST", "/v1/sms/send", 403},
+        {"POST", "/v1/lists", 403},   {"POST", "/v1/sync/now", 403}, {"GET", "/v1/nothing", 404}};
+    as_reader = true;
+    for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++)
+        json_free(
+            ask(world, requests[i].method, requests[i].path, "{}", requests[i].status, false));
+    as_reader = false;
 }
 
 static void test_what_sync_has_open(void **state)
@@ -434,6 +459,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_routes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_readers_look_and_do_not_act, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_sync_has_open, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_enrolling_passes_the_code_on, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_messages_are_masked, set_up, tear_down),

@@ -725,6 +725,48 @@ static void a_neighbours_box_is_nobodys_phone(void **state)
 
 /* --- what is kept --- */
 
+/* A parent's subscription ends 30 days after the term in which it began; the days of messages are a
+ * setting of the station. */
+static void a_subscription_ends_with_the_term(void **state)
+{
+    struct world *w = *state;
+    world_sql(w,
+              "INSERT INTO subscription(phone, school_id, since) VALUES ('june', 'S17',"
+              " 1781000000000), ('september', 'S17', 1788800000000)"); /* 2026-06-09, 2026-09-07 */
+    world_sql(w, "DELETE FROM retention");
+    world_at(w, "2026-08-13", "12:00");
+    world_restart(w);
+    world_tick(w);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM subscription"), 2);
+    world_at(w, "2026-08-15", "12:00");
+    world_tick(w);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM subscription"), 1);
+    world_at(w, "2027-03-01", "12:00");
+    world_tick(w);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM subscription"), 1);
+    world_at(w, "2027-03-03", "12:00");
+    world_tick(w);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM subscription"), 0);
+}
+
+static void how_long_messages_are_kept_is_a_setting(void **state)
+{
+    struct world *w = *state;
+    struct duty_policy policy = duty_policy_default();
+    world_sql(w, "INSERT INTO outbox(seq, id, idem, phone, body, prio, concat_ref, parts,"
+                 " created_at, not_before_at, not_after_at, state) VALUES"
+                 " (1, 'm1', 'k1', 'x', 'x', 1, 0, 1, 1, 1, 1785542400000, 'sent')"); /* 1 August */
+    world_tick(w);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM outbox"), 1);
+    policy.keep_days[DUTY_KEEP_TEXTS] = 30;
+    duty_set_policy(&w->duty, &policy);
+    world_at(w, "2026-09-08", "12:00");
+    world_tick(w);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM outbox"), 0);
+    assert_int_equal(world_int(w, "SELECT days FROM retention WHERE name = 'outbox'"), 30);
+    assert_int_equal(world_int(w, "SELECT days FROM retention WHERE name = 'inbox_strangers'"), 30);
+}
+
 static void rows_go_when_their_time_is_over(void **state)
 {
     struct world *w = *state;
@@ -797,6 +839,8 @@ int main(void)
         TEST(an_answer_about_the_duty_is_not_the_consents),
         TEST(a_second_no_does_not_give_the_duty_back),
         TEST(a_neighbours_box_is_nobodys_phone),
+        TEST(a_subscription_ends_with_the_term),
+        TEST(how_long_messages_are_kept_is_a_setting),
         TEST(rows_go_when_their_time_is_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -118,7 +118,7 @@ static void subscribers(struct world *w, int count)
     snprintf(sql, sizeof sql,
              "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
              " INSERT INTO subscription(phone, school_id, since)"
-             " SELECT seal_phone('+861380000' || (1000 + i)), 'S17', 0 FROM n",
+             " SELECT seal_phone('+861380000' || (1000 + i)), 'S17', 1788192000000 FROM n",
              count);
     world_sql(w, sql);
 }
