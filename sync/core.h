@@ -1,4 +1,5 @@
-/* The object behind sync.h, shared by sync.c (its life) and round.c (what it does). */
+/* The object behind sync.h, shared by sync.c (its life), round.c (what it does), ahead.c (what it
+ * does beside) and handler.c (how). */
 #ifndef TOUYAN_SYNC_CORE_H
 #define TOUYAN_SYNC_CORE_H
 
@@ -35,8 +36,9 @@ struct sync {
     int64_t work_after_ms; /* not before */
 
     uv_timer_t timer; /* when to look again */
-    uv_timer_t ahead; /* is the request under way written? */
-    uint64_t ahead_ms;
+    uv_timer_t step;  /* the next handler of ahead.h */
+    uint64_t sent_in_ms;
+    bool prepares;  /* the request under way is to be followed by another push */
     uv_idle_t idle; /* the next slice */
     bool may_apply; /* a turn without a slice has passed */
     int handles;
@@ -53,9 +55,15 @@ struct sync {
     size_t to_push;
     bool claimed; /* marks of the next push are in flight */
     struct page page;
+    int64_t page_county_ms, page_mono_ms; /* the county's clock when it came (0: not said), ours */
+    bool page_waits;                      /* for the push before it to be settled */
+    bool goes_on;                         /* the round, with the next step: round_go_on() */
     size_t next_row;
     struct pace slice; /* rows that fit into a slice */
-    struct pace push;  /* rows that a push may have, for the same reason */
+    struct pace push;  /* that a push may have which is claimed and written in one handler */
+    struct pace next;  /* that may be prepared for the next push, all in all */
+    struct pace claim, write, settle; /* that fit into a slice of this */
+    int64_t next_us;                  /* what all of that took so far */
     int64_t handler_began_us, handler_us;
 
     int remedies;     /* since a request was answered well */
@@ -78,6 +86,24 @@ static inline int64_t core_wall_ms(const struct sync *sync)
     return clock_wall_ms(replica_clock(sync->replica));
 }
 
+/* handler.c. Whatever a handler does, the request that was written ahead may not be up to date any
+ * more; but for handlers that are entered otherwise. */
+void handler_begin(struct sync *sync);
+void handler_enter(struct sync *sync);
+bool handler_end(struct sync *sync, bool ok);
+/* In a handler: fn(sync, arg, committed) runs after its commit; it begins with handler_ack(). */
+void handler_wait(struct sync *sync, replica_ack_fn *fn, int64_t arg);
+/* True: the object is closing, and the caller must not go on. */
+bool handler_ack(struct sync *sync);
+/* The handler that was begun last is committed; how long it should have been. */
+void handler_note(struct sync *sync, struct pace *pace, size_t rows, int64_t goal_us);
+
+/* round.c: what comes next, between a reply and the page it brought. */
+void round_go_on(struct sync *sync);
+/* round.c: what was in the handler is lost, and so is the round. */
+void round_lost(struct sync *sync);
+/* round.c: how many rows a push may have after refusals; 0: none. */
+size_t round_may_push(struct sync *sync);
 /* round.c: arms the timer for the next time that something may be due. */
 void round_look(struct sync *sync);
 /* round.c: the first look. */

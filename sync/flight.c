@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "gateway/base/buf.h"
+#include "sync/bases.h"
 #include "sync/life.h"
 #include "sync/replica/bulk.h"
 #include "sync/rules.h"
@@ -28,18 +29,26 @@ size_t flight_count(struct wire *wire)
                                    "i", flight_last(wire));
 }
 
-uint64_t flight_tables(struct wire *wire, int64_t after, int64_t last)
+uint64_t flight_tables(struct wire *wire, int64_t after)
 {
     uint64_t tables_there = 0;
     struct query *query =
         replica_query(wire->replica, "SELECT DISTINCT tid FROM sync_out WHERE st <> 2 AND st <> 4 "
-                                     "AND st = 1 AND lseq > ?1 AND lseq <= ?2");
+                                     "AND st = 1 AND lseq > ?1");
     query_int(query, 1, after);
-    query_int(query, 2, last);
     while (query_row(query))
         tables_there |= UINT64_C(1) << (query_get_int(query, 0) & 63);
     query_done(query);
     return tables_there;
+}
+
+/* The highest mark in flight that is not above `last`; 0: there is none. */
+static int64_t last_flying(struct wire *wire, int64_t last)
+{
+    return replica_get_int(wire->replica, 0,
+                           "SELECT max(lseq) FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 1 "
+                           "AND lseq <= ?1",
+                           "i", last);
 }
 
 /* --- claiming --- */
@@ -77,16 +86,28 @@ bool flight_claim(struct wire *wire, size_t max_rows)
     return last == 0 || life_claim(wire, last);
 }
 
-/* Numbers only grow, and a push takes the lowest: the next one is above it. */
-bool flight_claim_next(struct wire *wire, size_t max_rows, int64_t *ret_after)
+static int64_t count_flying(struct wire *wire, int64_t after, int64_t last)
 {
-    int64_t under_way =
-        replica_get_int(wire->replica, 0,
-                        "SELECT max(lseq) FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 1", "");
-    int64_t last = under_way > 0 && max_rows > 0 ? last_to_claim(wire, max_rows) : 0;
-    *ret_after = last > under_way ? under_way : 0;
-    return *ret_after == 0 ||
-           (state_set_int(wire->replica, "flight", under_way) && life_claim(wire, last));
+    return replica_get_int(wire->replica, 0,
+                           "SELECT count(*) FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 1 AND "
+                           "lseq > ?1 AND lseq <= ?2",
+                           "ii", after, last);
+}
+
+/* Numbers only grow, and a push takes the lowest: the next one is above it. */
+bool flight_claim_next(struct wire *wire, size_t max_rows, int64_t *ret_after, size_t *ret_rows)
+{
+    int64_t claimed = last_flying(wire, INT64_MAX);
+    int64_t last = claimed > 0 && max_rows > 0 ? last_to_claim(wire, max_rows) : 0;
+    int64_t under_way = flight_last(wire);
+    *ret_rows = 0;
+    *ret_after = under_way < claimed ? under_way : claimed;
+    if (last <= claimed)
+        return true;
+    bool ok = (under_way < claimed || state_set_int(wire->replica, "flight", claimed)) &&
+              life_claim(wire, last);
+    *ret_rows = ok ? (size_t)count_flying(wire, claimed, last) : 0;
+    return ok;
 }
 
 /* --- giving back --- */
@@ -191,13 +212,16 @@ static const struct exception *exception_of(const struct buf *list, int64_t lseq
                : bsearch(&key, list->bytes, list->size / sizeof key, sizeof key, by_number);
 }
 
-static void list_marks(struct wire *wire, struct buf *ret, struct flown *flown)
+/* At most `limit` of the marks in flight up to `last`, as they were sent. */
+static void list_marks(struct wire *wire, int64_t last, size_t limit, struct buf *ret,
+                       struct flown *flown)
 {
     struct query *query =
         replica_query(wire->replica, "SELECT lseq, tid, gm FROM sync_out WHERE st <> 2 AND st <> 4 "
-                                     "AND st = 1 AND lseq <= ?1 ORDER BY tid, lseq");
+                                     "AND st = 1 AND lseq <= ?1 ORDER BY tid, lseq LIMIT ?2");
     *flown = (struct flown){0};
-    query_int(query, 1, flight_last(wire));
+    query_int(query, 1, last);
+    query_int(query, 2, (int64_t)limit);
     while (query_row(query)) {
         struct mark mark = {query_get_int(query, 0), (int)query_get_int(query, 1),
                             query_get_int(query, 2)};
@@ -244,7 +268,7 @@ bool flight_settle(struct wire *wire, const struct json *reply, struct flown *re
     buf_init(&list, LISTED_BYTES_MAX);
     buf_init(&exceptions, LISTED_BYTES_MAX);
     bool ok = forget_edits(wire);
-    list_marks(wire, &list, ret);
+    list_marks(wire, flight_last(wire), LIMIT_SYNC_PUSH_ROWS, &list, ret);
     list_exceptions(reply, &exceptions);
     ok = ok && !list.failed && !exceptions.failed;
     const struct mark *marks = (const void *)list.bytes;
@@ -258,4 +282,50 @@ bool flight_settle(struct wire *wire, const struct json *reply, struct flown *re
 bool flight_follow(struct wire *wire)
 {
     return state_forget(wire->replica, "flight");
+}
+
+/* --- the same in parts --- */
+
+bool flight_keep(struct wire *wire, int64_t v0)
+{
+    return forget_edits(wire) && state_set_int(wire->replica, "settle_v", v0) &&
+           state_set_int(wire->replica, "settle_last", last_flying(wire, flight_last(wire))) &&
+           flight_follow(wire);
+}
+
+bool flight_is_settling(struct wire *wire)
+{
+    return state_int(wire->replica, "settle_last") != 0;
+}
+
+static bool settle_list(struct wire *wire, const struct mark *marks, int64_t count)
+{
+    int64_t v0 = state_int(wire->replica, "settle_v");
+    bool ok = true;
+    for (int64_t i = 0; ok && i < count; i++)
+        ok = settle_one(wire, &marks[i], v0 + i, NULL);
+    return ok && state_set_int(wire->replica, "settle_v", v0 + count);
+}
+
+bool flight_settle_some(struct wire *wire, size_t max_rows, size_t *ret_rows)
+{
+    struct buf list;
+    struct flown flown;
+    int64_t last = state_int(wire->replica, "settle_last");
+    buf_init(&list, LISTED_BYTES_MAX);
+    replica_set_applying(wire->replica, true);
+    list_marks(wire, last, max_rows, &list, &flown);
+    bool ok = !list.failed && settle_list(wire, (const void *)list.bytes, flown.count) &&
+              bases_raise(wire->replica, flown.first, flown.last) &&
+              (last_flying(wire, last) != 0 || state_forget(wire->replica, "settle_last"));
+    replica_set_applying(wire->replica, false);
+    buf_free(&list);
+    *ret_rows = (size_t)flown.count;
+    return ok;
+}
+
+bool flight_settle_rest(struct wire *wire)
+{
+    size_t rows;
+    return !flight_is_settling(wire) || flight_settle_some(wire, LIMIT_SYNC_PUSH_ROWS, &rows);
 }

@@ -3,7 +3,11 @@
  * Marks in flight have st 1. While a push is under way the next one may be claimed already, so that
  * it can follow at once: then sync_state has "flight", the number of the last mark of the push
  * under way, and what is above it is claimed but was never sent. The settling of the former makes
- * the latter the push under way. Whatever else happens gives it back. */
+ * the latter the push under way. Whatever else happens gives it back.
+ *
+ * A push that the county took whole need not be settled at once: "settle_last" is its last mark
+ * then, and "settle_v" the version of the first one that is not settled yet. Nothing is claimed
+ * before all are; an edit made meanwhile is one made before the reply came. */
 #ifndef TOUYAN_SYNC_FLIGHT_H
 #define TOUYAN_SYNC_FLIGHT_H
 
@@ -18,15 +22,16 @@ struct wire;
 /* The last mark of the push under way; INT64_MAX: of all that are in flight. */
 int64_t flight_last(struct wire *wire);
 size_t flight_count(struct wire *wire);
-/* Bit t: the marks in flight above `after`, up to `last`, are also of table t. */
-uint64_t flight_tables(struct wire *wire, int64_t after, int64_t last);
+/* Bit t: the marks in flight above `after` are also of table t. */
+uint64_t flight_tables(struct wire *wire, int64_t after);
 
 /* All in a handler; false: the replica failed. */
 
 /* The lowest unsent marks, max_rows at most, up to the second mark of one row, which must wait. */
 bool flight_claim(struct wire *wire, size_t max_rows);
-/* The same behind the push under way. *ret_after: they are above it; 0: there are none. */
-bool flight_claim_next(struct wire *wire, size_t max_rows, int64_t *ret_after);
+/* The same behind the push under way, or behind what is claimed there already. *ret_after: they are
+ * above it; *ret_rows: how many these were. */
+bool flight_claim_next(struct wire *wire, size_t max_rows, int64_t *ret_after, size_t *ret_rows);
 /* Gives back what was claimed but never sent. */
 bool flight_release(struct wire *wire);
 /* Gives back all that is in flight. */
@@ -44,5 +49,13 @@ struct flown {
 bool flight_settle(struct wire *wire, const struct json *reply, struct flown *ret);
 /* All of them are settled: what was claimed behind them is the push under way from here on. */
 bool flight_follow(struct wire *wire);
+
+/* The same in parts, for a push of which all is good: the verdict is kept, and what was claimed
+ * behind it is the push under way from here on. */
+bool flight_keep(struct wire *wire, int64_t v0);
+bool flight_is_settling(struct wire *wire);
+/* Settles at most so many of its marks. */
+bool flight_settle_some(struct wire *wire, size_t max_rows, size_t *ret_rows);
+bool flight_settle_rest(struct wire *wire);
 
 #endif

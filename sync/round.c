@@ -10,8 +10,10 @@
  * with the last slice -> the engine is told, and may want the next request at once.
  *
  * A push that is full is followed by another: while the county works on it, the next one is claimed
- * and its rows are written; when the reply brings no rows, the request is completed in the handler
- * that settles it, and is sent after that commit. There is still one request at a time.
+ * and its rows are written (ahead.h); when the reply brings no rows and nothing is wrong with those
+ * of the push, its verdict is kept and the request is completed in one handler, and is sent after
+ * that commit. The push is settled while the next one is under way. There is still one request at a
+ * time.
  *
  * Failures: before the reply, the marks stay in flight and the same push is sent again. A reply
  * that cannot be understood, or a commit that failed, ends the round; the cursor is where it was,
@@ -30,6 +32,8 @@
 
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
+#include "sync/ahead.h"
+#include "sync/flight.h"
 #include "sync/life.h"
 #include "sync/rules.h"
 #include "sync/state.h"
@@ -42,10 +46,9 @@ enum {
      * the time of a slice is foretold from the last one. Shorter ones cost hardly any rows a
      * second. */
     HANDLER_GOAL_US = 3000,
-    /* Of a push: its settling and its claim are whole, and most of its costs are by the push. */
-    PUSH_GOAL_US = 6000,
-    SLOW_LINK_GOAL_US = 20000, /* every few seconds at most */
-    AHEAD_MS = 1, /* after a request was given to the transport, and then twice as long each time */
+    /* Of the first push, which is claimed and written whole. */
+    PUSH_GOAL_US = 5000,
+    SLOW_LINK_GOAL_US = 20000,               /* every few seconds at most */
     REMEDIES_IN_A_ROW = PROTOCOL_SCOPES + 4, /* each scope may need one */
     REINC_PAUSE_MS = 60000,
     WORK_PAUSE_MS = 1000, /* after local work that could not be committed */
@@ -80,7 +83,7 @@ static void hold(struct sync *sync, const char *problem)
 
 static void drop_page(struct sync *sync)
 {
-    sync->may_apply = false;
+    sync->may_apply = sync->page_waits = sync->goes_on = false;
     page_free(&sync->page);
     uv_idle_stop(&sync->idle);
 }
@@ -95,60 +98,16 @@ static void fail(struct sync *sync, int64_t retry_after_ms, const char *problem)
     round_look(sync);
 }
 
-/* --- handlers, and how much fits into their time --- */
-
-static void enter(struct sync *sync)
-{
-    sync->handler_began_us = clock_thread_us();
-    replica_enter(sync->replica);
-}
-
-/* Whatever it does, the request that was written ahead may not be up to date any more. */
-static void begin_handler(struct sync *sync)
-{
-    sync->built = false;
-    wire_forget_next(&sync->wire);
-    enter(sync);
-}
-
-static bool end_handler(struct sync *sync, bool ok)
-{
-    bool kept = replica_leave(sync->replica, ok);
-    sync->handler_us = clock_thread_us() - sync->handler_began_us;
-    return kept;
-}
-
-/* The handler that was begun last is committed. */
-static void note_pace(struct sync *sync, struct pace *pace, size_t rows, int64_t goal_us)
-{
-    pace_note(pace, rows, sync->handler_us, replica_commit_us(sync->replica), goal_us);
-}
-
 /* A slow line carries a push every few seconds, and each costs it a round trip. */
 static void note_push_pace(struct sync *sync)
 {
-    note_pace(sync, &sync->push, sync->pushed,
-              engine_link_is_fast(&sync->engine) ? PUSH_GOAL_US : SLOW_LINK_GOAL_US);
-}
-
-static void wait_for_commit(struct sync *sync, replica_ack_fn *fn, int64_t arg)
-{
-    sync->acks++;
-    replica_after_commit(sync->replica, fn, sync, arg);
-}
-
-/* True: the object is closing, and the caller must not go on. */
-static bool ack_came(struct sync *sync)
-{
-    sync->acks--;
-    if (sync->closing)
-        core_try_finish_close(sync);
-    return sync->closing;
+    handler_note(sync, &sync->push, sync->pushed,
+                 engine_link_is_fast(&sync->engine) ? PUSH_GOAL_US : SLOW_LINK_GOAL_US);
 }
 
 /* --- applying --- */
 
-static void on_not_committed(struct sync *sync)
+void round_lost(struct sync *sync)
 {
     sync->built = false;
     wire_forget_next(&sync->wire);
@@ -159,10 +118,10 @@ static void on_not_committed(struct sync *sync)
 /* False: the object is closing, or the round has ended because the turn could not be committed. */
 static bool may_go_on(struct sync *sync, bool committed)
 {
-    if (ack_came(sync))
+    if (handler_ack(sync))
         return false;
     if (!committed)
-        on_not_committed(sync);
+        round_lost(sync);
     return committed;
 }
 
@@ -193,7 +152,7 @@ static void on_slice_committed(void *ctx, int64_t rows, bool committed)
     struct sync *sync = ctx;
     if (!may_go_on(sync, committed))
         return;
-    note_pace(sync, &sync->slice, (size_t)rows, HANDLER_GOAL_US);
+    handler_note(sync, &sync->slice, (size_t)rows, HANDLER_GOAL_US);
     sync->next_row += (size_t)rows;
     bool last = sync->next_row == sync->page.row_count;
     if (!last)
@@ -219,12 +178,12 @@ static void apply_slice(struct sync *sync)
     size_t from = sync->next_row;
     size_t left = sync->page.row_count - from;
     size_t rows = left < sync->slice.rows ? left : sync->slice.rows;
-    begin_handler(sync);
-    wait_for_commit(sync, on_slice_committed, (int64_t)rows);
+    handler_begin(sync);
+    handler_wait(sync, on_slice_committed, (int64_t)rows);
     bool ok = wire_apply(&sync->wire, &sync->page, from, from + rows);
     if (ok && rows == left)
         ok = store_end(sync);
-    end_handler(sync, ok);
+    handler_end(sync, ok);
 }
 
 /* What came while the last commit was running is served before the next slice begins. */
@@ -240,18 +199,16 @@ static void apply_next(uv_idle_t *idle)
 
 /* --- the reply --- */
 
-static void on_settled(void *ctx, int64_t arg, bool committed)
+static void on_settled(void *ctx, int64_t pushed, bool committed)
 {
-    (void)arg;
     struct sync *sync = ctx;
     if (!may_go_on(sync, committed))
         return;
-    note_push_pace(sync);
+    if (!flight_is_settling(&sync->wire))
+        handler_note(sync, &sync->settle, (size_t)pushed, HANDLER_GOAL_US);
     sync->next_row = 0;
-    if (sync->page.row_count == 0)
-        on_round_done(sync);
-    else
-        uv_idle_start(&sync->idle, apply_next);
+    sync->goes_on = true;
+    round_go_on(sync);
 }
 
 /* The county took a request: what its refusals taught is over, or it has come down to one row. */
@@ -266,36 +223,75 @@ static bool settle_blame(struct sync *sync)
     return ok;
 }
 
-/* The next request, if its rows are written and this reply changes none. */
-static bool build_next(struct sync *sync)
+/* Nothing that this reply says changes the push that was prepared. */
+static bool next_follows(struct sync *sync)
+{
+    return sync->wire.next.is_due && sync->page.row_count == 0 && sync->blame == BLAME_NONE &&
+           !course_work_due(&sync->course) && !course_pending(&sync->course);
+}
+
+/* The next request, if its rows are written. */
+static void build_next(struct sync *sync)
 {
     struct err err = {0};
-    sync->claimed = sync->wire.next_is_due;
-    if (!sync->claimed || sync->page.row_count > 0 || sync->blame != BLAME_NONE)
-        return true;
+    if (!next_follows(sync) || sync->wire.next.step != NEXT_READY)
+        return;
     buf_clear(&sync->request);
     sync->built = wire_build(&sync->wire, engine_page_bytes(&sync->engine), 0, &sync->request,
                              &sync->to_push, &err) == ERR_OK;
-    return sync->built;
 }
 
 static bool settle_sync(struct sync *sync)
 {
+    wire_end_claim(&sync->wire);
+    sync->claimed = sync->wire.next.step != NEXT_NONE;
+    sync->wire.settle_rows = sync->settle.rows;
     return wire_settle(&sync->wire, &sync->page) && settle_blame(sync);
 }
 
-static void settle(struct sync *sync, int64_t county_ms)
+static bool note_time(struct sync *sync)
 {
-    sync->claimed = false;
-    enter(sync);
-    wait_for_commit(sync, on_settled, 0);
+    int64_t since_ms = core_mono_ms(sync) - sync->page_mono_ms;
+    return sync->page_county_ms == 0 ||
+           life_note_time(&sync->wire, sync->page_county_ms + since_ms);
+}
+
+static void settle(struct sync *sync)
+{
+    sync->claimed = sync->built = false;
+    handler_enter(sync);
+    handler_wait(sync, on_settled, (int64_t)sync->pushed);
     bool ok = sync->course.ask != ASK_SYNC || settle_sync(sync);
     ok = ok && wire_note_seen(&sync->wire, sync->page.envelope);
     if (ok && sync->page.row_count == 0)
         ok = store_end(sync);
-    if (ok && county_ms > 0)
-        ok = life_note_time(&sync->wire, county_ms);
-    end_handler(sync, ok && build_next(sync));
+    ok = ok && note_time(sync);
+    if (ok)
+        build_next(sync);
+    handler_end(sync, ok);
+}
+
+/* The push before this one is settled first. A push that was prepared goes at once; what pulled
+ * rows are applied to is settled. */
+void round_go_on(struct sync *sync)
+{
+    bool settling = flight_is_settling(&sync->wire);
+    bool waits = sync->page_waits;
+    if (!waits && !sync->built)
+        build_next(sync);
+    if (waits && !settling) {
+        sync->page_waits = sync->goes_on = false;
+        settle(sync);
+    } else if (sync->built || (!settling && sync->page.row_count == 0)) {
+        on_round_done(sync);
+    } else if (next_follows(sync) && sync->wire.next.step == NEXT_WRITING) {
+        ahead_step(sync);
+    } else if (settling) {
+        ahead_settle(sync);
+    } else {
+        sync->goes_on = false;
+        uv_idle_start(&sync->idle, apply_next);
+    }
 }
 
 static int64_t county_now(struct sync *sync, int64_t said_ms, const struct transport_reply *reply)
@@ -339,7 +335,10 @@ static void on_good_reply(struct sync *sync, const struct transport_reply *reply
         return;
     }
     note_reply(sync, reply, more);
-    settle(sync, county_now(sync, now_ms, reply));
+    sync->page_county_ms = county_now(sync, now_ms, reply);
+    sync->page_mono_ms = core_mono_ms(sync);
+    sync->page_waits = sync->goes_on = true;
+    round_go_on(sync);
 }
 
 /* --- refusals --- */
@@ -360,14 +359,14 @@ static void on_unclaimed(void *ctx, int64_t arg, bool committed)
 {
     (void)arg;
     (void)committed;
-    ack_came(ctx);
+    handler_ack(ctx);
 }
 
 static bool reincarnate(struct sync *sync, const char *code, const char *why)
 {
-    begin_handler(sync);
-    wait_for_commit(sync, on_unclaimed, 0);
-    return end_handler(sync, life_reincarnate(&sync->wire, code, why));
+    handler_begin(sync);
+    handler_wait(sync, on_unclaimed, 0);
+    return handler_end(sync, life_reincarnate(&sync->wire, code, why));
 }
 
 /* The county has seen another life of this station. Twice in a minute is no second copy but a
@@ -390,9 +389,9 @@ static void split_push(struct sync *sync, const char *problem)
     text_copy_utf8(sync->refusal, sizeof sync->refusal, problem, strlen(problem));
     sync->blame = sync->pushed == 1 ? BLAME_ALONE : BLAME_PROBE;
     sync->refused_limit = sync->pushed > 1 ? sync->pushed / 2 : 1;
-    begin_handler(sync);
-    wait_for_commit(sync, on_unclaimed, 0);
-    end_handler(sync, wire_unclaim(&sync->wire));
+    handler_begin(sync);
+    handler_wait(sync, on_unclaimed, 0);
+    handler_end(sync, wire_unclaim(&sync->wire));
 }
 
 /* After a refusal with a remedy: the link is well, unless refusals follow one another. */
@@ -418,10 +417,10 @@ static bool remedy(struct sync *sync, const struct transport_reply *reply, const
     bool reinc = reply->status == 409 && json_get(body, "reinc") != NULL;
     bool done = false;
     if (!reinc) {
-        begin_handler(sync);
-        wait_for_commit(sync, on_unclaimed, 0);
+        handler_begin(sync);
+        handler_wait(sync, on_unclaimed, 0);
         done = course_refused(&sync->course, reply->status, body);
-        done = end_handler(sync, done) && done;
+        done = handler_end(sync, done) && done;
     }
     json_free(body);
     if (reinc) {
@@ -495,7 +494,9 @@ static void on_enrolment(struct sync *sync, const struct transport_reply *reply)
 static void on_reply(void *ctx, const struct transport_reply *reply)
 {
     struct sync *sync = ctx;
-    uv_timer_stop(&sync->ahead);
+    ahead_end(sync);
+    if (reply->status != 200 || sync->course.ask != ASK_SYNC)
+        ahead_settle_rest(sync);
     if (reply->code == ERR_IO || reply->code == ERR_TIMEOUT)
         engine_cut(&sync->engine);
     if (sync->enrolling)
@@ -516,52 +517,22 @@ static void send_to(struct sync *sync, const char *path)
                          engine_link_is_fast(&sync->engine), on_reply, sync);
 }
 
+size_t round_may_push(struct sync *sync)
+{
+    return sync->blame != BLAME_NONE || !life_clock_known(&sync->wire) ? 0 : sync->refused_limit;
+}
+
 static size_t max_rows(struct sync *sync)
 {
-    if (sync->blame != BLAME_NONE || !life_clock_known(&sync->wire))
-        return 0;
-    return sync->push.rows < sync->refused_limit ? sync->push.rows : sync->refused_limit;
-}
-
-static void on_ahead_done(void *ctx, int64_t rows, bool committed)
-{
-    struct sync *sync = ctx;
-    if (ack_came(sync))
-        return;
-    if (!committed)
-        wire_forget_next(&sync->wire);
-    else if (rows > 0)
-        note_pace(sync, &sync->push, (size_t)rows,
-                  engine_link_is_fast(&sync->engine) ? PUSH_GOAL_US : SLOW_LINK_GOAL_US);
-}
-
-/* The county has a full push to work on: the next one is prepared. It may come to nothing. */
-static void on_ahead(uv_timer_t *timer)
-{
-    struct sync *sync = timer->data;
-    struct err err = {0};
-    if (replica_failing(sync->replica) != NULL || sync->engine.sm.now != ENGINE_REQUESTING)
-        return;
-    if (sync->transport.is_sent != NULL && !sync->transport.is_sent(sync->transport.impl)) {
-        sync->ahead_ms = 2 * sync->ahead_ms < LOOK_MS ? 2 * sync->ahead_ms : LOOK_MS;
-        uv_timer_start(&sync->ahead, on_ahead, sync->ahead_ms, 0);
-        return;
-    }
-    begin_handler(sync);
-    int code = wire_build_next(&sync->wire, engine_page_bytes(&sync->engine), max_rows(sync), &err);
-    wait_for_commit(sync, on_ahead_done, (int64_t)sync->wire.next_rows);
-    if (!end_handler(sync, code == ERR_OK))
-        wire_forget_next(&sync->wire);
+    size_t may = round_may_push(sync);
+    return sync->push.rows < may ? sync->push.rows : may;
 }
 
 static void send_push(struct sync *sync)
 {
     send_to(sync, "/v1/sync");
-    if (sync->pushed > 0 && sync->wire.push_is_full &&
-        (sync->wire.without & WITHOUT_PULLINFLIGHT) == 0) {
-        sync->ahead_ms = AHEAD_MS;
-        uv_timer_start(&sync->ahead, on_ahead, sync->ahead_ms, 0);
-    }
+    ahead_begin(sync, sync->pushed > 0 && sync->wire.push_is_full &&
+                          (sync->wire.without & WITHOUT_PULLINFLIGHT) == 0);
 }
 
 static void on_claimed(void *ctx, int64_t arg, bool committed)
@@ -584,12 +555,12 @@ static void request_sync(struct sync *sync)
         return;
     }
     buf_clear(&sync->request);
-    begin_handler(sync);
+    handler_begin(sync);
     int code = wire_build(&sync->wire, engine_page_bytes(&sync->engine), max_rows(sync),
                           &sync->request, &sync->pushed, &err);
     if (code == ERR_OK)
-        wait_for_commit(sync, on_claimed, 0);
-    bool kept = end_handler(sync, code == ERR_OK);
+        handler_wait(sync, on_claimed, 0);
+    bool kept = handler_end(sync, code == ERR_OK);
     if (code == ERR_LIMIT && sync->push.rows > 1)
         sync->push.rows /= 2;
     if (!kept && code != ERR_OK)
@@ -645,7 +616,7 @@ static void on_worked(void *ctx, int64_t arg, bool committed)
 {
     (void)arg;
     struct sync *sync = ctx;
-    if (ack_came(sync))
+    if (handler_ack(sync))
         return;
     if (!committed) {
         course_work_lost(&sync->course);
@@ -663,9 +634,9 @@ static bool may_work(const struct sync *sync)
 
 static void work(struct sync *sync)
 {
-    begin_handler(sync);
-    wait_for_commit(sync, on_worked, 0);
-    end_handler(sync, course_work(&sync->course));
+    handler_begin(sync);
+    handler_wait(sync, on_worked, 0);
+    handler_end(sync, course_work(&sync->course));
 }
 
 /* --- looking --- */

@@ -102,14 +102,18 @@ static void set_up(struct sync *sync, struct rnd *rnd)
     engine_init(&sync->engine, &engine, rnd, core_mono_ms(sync));
     pace_init(&sync->slice, SLICE_ROWS_FIRST, LIMIT_SYNC_SLICE_ROWS);
     pace_init(&sync->push, PUSH_ROWS_FIRST, LIMIT_SYNC_PUSH_ROWS);
+    pace_init(&sync->next, LIMIT_SYNC_PUSH_ROWS, LIMIT_SYNC_PUSH_ROWS);
+    pace_init(&sync->claim, PUSH_ROWS_FIRST, LIMIT_SYNC_PUSH_ROWS);
+    pace_init(&sync->write, PUSH_ROWS_FIRST, LIMIT_SYNC_PUSH_ROWS);
+    pace_init(&sync->settle, PUSH_ROWS_FIRST, LIMIT_SYNC_PUSH_ROWS);
     sync->refused_limit = LIMIT_SYNC_PUSH_ROWS;
     sync->pruned_ms = core_mono_ms(sync);
     buf_init(&sync->request, LIMIT_SYNC_BODY_BYTES);
     uv_timer_init(sync->loop, &sync->timer);
     uv_idle_init(sync->loop, &sync->idle);
-    uv_timer_init(sync->loop, &sync->ahead);
+    uv_timer_init(sync->loop, &sync->step);
     sync->timer.data = sync;
-    sync->ahead.data = sync;
+    sync->step.data = sync;
     sync->idle.data = sync;
     sync->handles = 3;
     sync->status.link = sync->transport.impl != NULL ? SYNC_LINK_UNKNOWN : SYNC_LINK_OFF;
@@ -196,7 +200,7 @@ void sync_close(struct sync *sync, void (*done)(void *ctx), void *ctx)
     sync->closed_ctx = ctx;
     uv_idle_stop(&sync->idle);
     uv_close((uv_handle_t *)&sync->timer, on_handle_closed);
-    uv_close((uv_handle_t *)&sync->ahead, on_handle_closed);
+    uv_close((uv_handle_t *)&sync->step, on_handle_closed);
     uv_close((uv_handle_t *)&sync->idle, on_handle_closed);
     if (sync->transport.impl != NULL)
         sync->transport.close(sync->transport.impl, on_transport_closed, sync);

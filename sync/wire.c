@@ -90,8 +90,9 @@ int wire_init(struct wire *wire, struct replica *replica, const struct wire_opti
     *wire = (struct wire){.replica = replica,
                           .row_bytes = ROW_BYTES_FIRST,
                           .scopes_fixed = options->scopes_fixed,
+                          .settle_rows = LIMIT_SYNC_PUSH_ROWS,
                           .without = options->without};
-    buf_init(&wire->next, LIMIT_SYNC_BODY_BYTES);
+    buf_init(&wire->at.out, LIMIT_SYNC_BODY_BYTES);
     if (!text_copy(wire->station, sizeof wire->station, options->station) ||
         options->station[0] == '\0')
         return err_set(err, ERR_INVALID, "sync: the station's id is empty or longer than %d bytes",
@@ -105,7 +106,7 @@ int wire_init(struct wire *wire, struct replica *replica, const struct wire_opti
     if (code != ERR_OK)
         return code;
     follow_known(wire);
-    if (!life_begin(wire, options->machine) || !lacks_begin(wire))
+    if (!flight_settle_rest(wire) || !life_begin(wire, options->machine) || !lacks_begin(wire))
         return err_set(err, ERR_IO, "sync: %s", replica_problem(replica));
     wire->aside_in =
         replica_get_int(replica, 0, "SELECT count(*) FROM sync_quarantine WHERE way = 'in'", "");
@@ -114,7 +115,7 @@ int wire_init(struct wire *wire, struct replica *replica, const struct wire_opti
 
 void wire_fini(struct wire *wire)
 {
-    buf_free(&wire->next);
+    buf_free(&wire->at.out);
 }
 
 bool wire_unclaim(struct wire *wire)
@@ -168,12 +169,9 @@ bool wire_set_aside_first(struct wire *wire, const char *why)
 /* A request under construction. */
 struct push {
     struct wire *wire;
-    struct buf *out;
-    bool again;          /* these marks were in flight already: all of them must go */
-    int64_t after, last; /* marks above the former, up to the latter */
-    uint64_t fp;
-    size_t rows;
-    size_t bytes;
+    struct writer *at;
+    bool again;  /* these marks were in flight already: all of them must go */
+    size_t room; /* for so many rows more */
     size_t poison_count;
     struct {
         int64_t lseq;
@@ -198,23 +196,35 @@ static void add_bare(struct push *push, int64_t lseq)
     query_int(query, 1, lseq);
     query_text(query, 2, push->wire->station);
     if (query_row(query))
-        buf_add_text(push->out, query_get_text(query, 0));
+        buf_add_text(&push->at->out, query_get_text(query, 0));
     query_done(query);
+}
+
+static void open_part(struct writer *at)
+{
+    if (at->open)
+        buf_add_text(&at->out, ",");
+    else
+        buf_printf(&at->out, "%s{\"t\":\"%s\",\"r\":[", at->rows > 0 ? "," : "", at->table->name);
+    at->open = true;
 }
 
 /* row NULL: without its columns */
 static void add_row(struct push *push, struct query *query, const char *row)
 {
-    size_t before = push->out->size;
+    struct writer *at = push->at;
+    open_part(at);
+    size_t before = at->out.size;
     if (row == NULL)
         add_bare(push, query_get_int(query, 0));
     else
-        buf_add_text(push->out, row);
-    size_t size = push->out->size - before;
-    const char *written = buf_text(push->out) + before;
-    push->fp = protocol_fp_add(protocol_fp_add(push->fp, written, size), "\n", 1);
-    push->rows++;
-    push->bytes += size;
+        buf_add_text(&at->out, row);
+    size_t size = at->out.size - before;
+    const char *written = buf_text(&at->out) + before;
+    at->fp = protocol_fp_add(protocol_fp_add(at->fp, written, size), "\n", 1);
+    at->rows++;
+    at->bytes += size;
+    push->room--;
 }
 
 /* NULL: it goes, *ret_bare: without its columns. */
@@ -230,38 +240,71 @@ static const char *why_not(const struct push *push, struct query *query, const c
     return push->poison_count < LIMIT_SYNC_PUSH_ROWS ? why : NULL;
 }
 
-static bool add_table(struct push *push, const struct table *table)
+/* The rows of one table, behind those that are written. True: these were the last. */
+static bool add_table(struct push *push)
 {
-    struct query *query = replica_query(push->wire->replica, wire_sql_of(table)->push);
+    struct writer *at = push->at;
+    struct query *query = replica_query(push->wire->replica, wire_sql_of(at->table)->push);
     query_text(query, 1, push->wire->station);
     query_int(query, 2, (push->wire->without & WITHOUT_UNFED) != 0);
-    query_int(query, 3, push->after);
-    query_int(query, 4, push->last);
-    size_t before = push->rows;
+    query_int(query, 3, at->written);
     struct buf room;
     buf_init(&room, LIMIT_SYNC_BODY_BYTES);
-    while (query_row(query)) {
+    bool left = push->room > 0 && query_row(query);
+    for (; left; left = push->room > 0 && query_row(query)) {
         bool bare;
-        const char *row = lacks_hide(push->wire, table, query_get_text(query, 1),
+        const char *row = lacks_hide(push->wire, at->table, query_get_text(query, 1),
                                      query_get_text(query, 3), &room);
         const char *why = why_not(push, query, row, &bare);
+        at->written = query_get_int(query, 0);
         if (why != NULL) {
-            push->poison[push->poison_count].lseq = query_get_int(query, 0);
+            push->poison[push->poison_count].lseq = at->written;
             push->poison[push->poison_count++].why = why;
-            continue;
+        } else {
+            add_row(push, query, bare ? NULL : row);
         }
-        if (push->rows == before)
-            buf_printf(push->out, "%s{\"t\":\"%s\",\"r\":[", push->rows > 0 ? "," : "",
-                       table->name);
-        else
-            buf_add_text(push->out, ",");
-        add_row(push, query, bare ? NULL : row);
     }
     query_done(query);
     buf_free(&room);
-    if (push->rows > before)
-        buf_add_text(push->out, "]}");
-    return !push->out->failed;
+    return push->room > 0;
+}
+
+static void begin_writing(struct writer *at, int64_t after)
+{
+    buf_clear(&at->out);
+    buf_add_text(&at->out, ",\"push\":[");
+    at->after = at->written = after;
+    at->table = tables;
+    at->open = false;
+    at->fp = PROTOCOL_FP_START;
+    at->rows = at->bytes = 0;
+}
+
+/* Until there is no room, or all is written. */
+static void write_rows(struct push *push)
+{
+    struct writer *at = push->at;
+    uint64_t there = flight_tables(push->wire, at->after);
+    while (at->table->name != NULL) {
+        bool some = at->table->direction != TABLE_DOWN && (there >> at->table->tid & 1) != 0;
+        if (some && !add_table(push))
+            return;
+        if (at->open)
+            buf_add_text(&at->out, "]}");
+        at->open = false;
+        at->written = at->after;
+        at->table++;
+    }
+}
+
+static void end_writing(struct wire *wire, struct writer *at)
+{
+    char fp[17] = "";
+    if (at->rows > 0)
+        text_of_u64(at->fp, fp);
+    buf_printf(&at->out, "],\"fp\":\"%s\"}", fp);
+    if (at->rows > 0)
+        wire->row_bytes = at->bytes / at->rows + 1;
 }
 
 static bool drop_poison(struct push *push)
@@ -366,63 +409,72 @@ static int failed(struct wire *wire, struct err *err)
     return err_set(err, ERR_IO, "sync: %s", replica_problem(wire->replica));
 }
 
-static int build_push(struct push *push, struct err *err)
+static int too_long(struct err *err)
 {
-    uint64_t there = flight_tables(push->wire, push->after, push->last);
-    bool holds = push->wire->pull_only || push->wire->numberless;
-    push->fp = PROTOCOL_FP_START;
-    buf_add_text(push->out, ",\"push\":[");
-    for (const struct table *table = tables; !holds && table->name != NULL; table++)
-        if (table->direction != TABLE_DOWN && (there >> table->tid & 1) != 0 &&
-            !add_table(push, table))
-            return err_set(err, ERR_LIMIT, "sync: the push is longer than %d bytes",
-                           LIMIT_SYNC_BODY_BYTES);
-    char fp[17] = "";
-    if (push->rows > 0)
-        text_of_u64(push->fp, fp);
-    buf_printf(push->out, "],\"fp\":\"%s\"}", fp);
-    if (push->out->failed)
-        return err_set(err, ERR_LIMIT, "sync: the request does not fit");
-    if (!drop_poison(push))
-        return failed(push->wire, err);
-    if (push->rows > 0)
-        push->wire->row_bytes = push->bytes / push->rows + 1;
-    return ERR_OK;
+    return err_set(err, ERR_LIMIT, "sync: the request does not fit %d bytes",
+                   LIMIT_SYNC_BODY_BYTES);
 }
+
+/* --- the next push --- */
 
 void wire_forget_next(struct wire *wire)
 {
-    wire->next_rows = 0;
-    wire->next_is_due = false;
+    wire->next.step = NEXT_NONE;
+    wire->next.is_due = false;
 }
 
-int wire_build_next(struct wire *wire, size_t page_bytes, size_t max_rows, struct err *err)
+void wire_end_claim(struct wire *wire)
 {
-    struct push push = {.wire = wire, .out = &wire->next, .last = INT64_MAX};
-    size_t rows = rows_for(wire, page_bytes, max_rows);
-    wire_forget_next(wire);
-    wire->push_is_full = false;
-    if (!flight_claim_next(wire, rows, &push.after))
+    struct next *next = &wire->next;
+    if (next->step != NEXT_CLAIMING)
+        return;
+    wire->push_is_full = next->claimed == next->wanted;
+    next->step = next->claimed > 0 ? NEXT_WRITING : NEXT_NONE;
+    begin_writing(&wire->at, next->after);
+}
+
+int wire_claim_next(struct wire *wire, size_t page_bytes, size_t max_rows, size_t slice_rows,
+                    struct err *err)
+{
+    struct next *next = &wire->next;
+    size_t claimed;
+    if (next->step == NEXT_NONE) {
+        *next = (struct next){.step = NEXT_CLAIMING};
+        next->wanted = rows_for(wire, page_bytes, max_rows);
+        wire->push_is_full = false;
+    }
+    size_t left = next->wanted - next->claimed;
+    size_t slice = left < slice_rows ? left : slice_rows;
+    if (!flight_claim_next(wire, slice, &next->after, &claimed))
         return failed(wire, err);
-    if (push.after == 0)
-        return ERR_OK;
-    buf_clear(&wire->next);
-    int code = build_push(&push, err);
-    if (code != ERR_OK)
-        return code;
-    if (push.rows == 0) /* all of them were set aside */
-        return flight_release(wire) ? ERR_OK : failed(wire, err);
-    wire->next_rows = push.rows;
-    wire->push_is_full = push.rows >= rows;
+    next->claimed += claimed;
+    if (claimed < slice || next->claimed == next->wanted)
+        wire_end_claim(wire);
     return ERR_OK;
 }
 
-static int build_anew(struct wire *wire, int64_t inc, size_t page_bytes, size_t max_rows,
-                      struct buf *out, size_t *ret_rows, struct err *err)
+void wire_write_next(struct wire *wire, size_t slice_rows)
 {
-    struct push push = {.wire = wire, .out = out, .last = INT64_MAX};
+    struct push push = {.wire = wire, .at = &wire->at, .room = slice_rows};
+    write_rows(&push);
+    if (push.poison_count > 0 || wire->at.out.failed) {
+        wire_forget_next(wire);
+        return;
+    }
+    if (wire->at.table->name != NULL)
+        return;
+    end_writing(wire, &wire->at);
+    wire->next.step = wire->at.rows > 0 ? NEXT_READY : NEXT_NONE;
+}
+
+/* --- the request --- */
+
+static int build_anew(struct wire *wire, int64_t inc, size_t page_bytes, size_t max_rows,
+                      struct err *err)
+{
+    struct push push = {.wire = wire, .at = &wire->at, .room = SIZE_MAX};
     wire_forget_next(wire);
-    if (!flight_release(wire))
+    if (!flight_settle_rest(wire) || !flight_release(wire))
         return failed(wire, err);
     push.again = flight_count(wire) > 0;
     wire->pull_only = push.again && (wire->without & WITHOUT_PULLINFLIGHT) != 0 && !wire->pull_only;
@@ -431,12 +483,16 @@ static int build_anew(struct wire *wire, int64_t inc, size_t page_bytes, size_t 
     wire->push_is_full = false;
     if (!push.again && !flight_claim(wire, rows))
         return failed(wire, err);
-    int code = build_push(&push, err);
-    if (code == ERR_OK) {
-        *ret_rows = push.rows;
-        wire->push_is_full = rows > 0 && push.rows >= rows;
-    }
-    return code;
+    begin_writing(&wire->at, 0);
+    if (!wire->pull_only && !wire->numberless)
+        write_rows(&push);
+    end_writing(wire, &wire->at);
+    if (wire->at.out.failed)
+        return too_long(err);
+    if (!drop_poison(&push))
+        return failed(wire, err);
+    wire->push_is_full = rows > 0 && wire->at.rows >= rows;
+    return ERR_OK;
 }
 
 int wire_build(struct wire *wire, size_t page_bytes, size_t max_rows, struct buf *out,
@@ -444,14 +500,15 @@ int wire_build(struct wire *wire, size_t page_bytes, size_t max_rows, struct buf
 {
     int64_t inc = wire_incarnation(wire);
     if (!add_head(wire, inc, page_bytes, out))
-        return err_set(err, ERR_LIMIT, "sync: the request does not fit");
-    if (!wire->next_is_due)
-        return build_anew(wire, inc, page_bytes, max_rows, out, ret_rows, err);
-    *ret_rows = wire->next_rows;
+        return too_long(err);
+    if (!wire->next.is_due || wire->next.step != NEXT_READY) {
+        int code = build_anew(wire, inc, page_bytes, max_rows, err);
+        if (code != ERR_OK)
+            return code;
+    }
     wire_forget_next(wire);
-    return buf_add(out, wire->next.bytes, wire->next.size)
-               ? ERR_OK
-               : err_set(err, ERR_LIMIT, "sync: the request does not fit");
+    *ret_rows = wire->at.rows;
+    return buf_add(out, wire->at.out.bytes, wire->at.out.size) ? ERR_OK : too_long(err);
 }
 
 /* --- verdicts --- */
@@ -615,7 +672,13 @@ static bool settle_bad(struct wire *wire, const struct json *reply, const struct
     return true;
 }
 
-static bool settle_marks(struct wire *wire, const struct json *reply)
+static bool all_is_good(const struct json *reply)
+{
+    return json_count(json_get(reply, "lost")) == 0 && json_count(json_get(reply, "keep")) == 0 &&
+           json_count(json_get(reply, "bad")) == 0 && json_count(json_get(reply, "won")) == 0;
+}
+
+static bool settle_at_once(struct wire *wire, const struct json *reply)
 {
     struct flown flown;
     replica_set_applying(wire->replica, true);
@@ -625,10 +688,20 @@ static bool settle_marks(struct wire *wire, const struct json *reply)
               bases_await(wire->replica, json_get(reply, "keep")) &&
               bases_raise(wire->replica, flown.first, flown.last) && flight_follow(wire);
     replica_set_applying(wire->replica, false);
-    wire->next_is_due = ok && wire->next_rows > 0;
     int64_t refused =
         (int64_t)(json_count(json_get(reply, "lost")) + json_count(json_get(reply, "bad")));
     wire->rows_pushed += ok && flown.count > refused ? flown.count - refused : 0;
+    return ok;
+}
+
+static bool settle_marks(struct wire *wire, const struct json *reply)
+{
+    size_t count = flight_count(wire);
+    bool later = count > wire->settle_rows && all_is_good(reply);
+    bool ok = count == 0 ||
+              (later ? flight_keep(wire, json_int(reply, "v0", 0)) : settle_at_once(wire, reply));
+    wire->rows_pushed += ok && later ? (int64_t)count : 0;
+    wire->next.is_due = ok && count > 0;
     return ok;
 }
 
@@ -698,7 +771,7 @@ bool wire_settle(struct wire *wire, const struct page *page)
 {
     const struct json *reply = page->envelope;
     bool holds = wire->pull_only || wire->numberless;
-    bool ok = holds || flight_count(wire) == 0 || settle_marks(wire, reply);
+    bool ok = holds || settle_marks(wire, reply);
     return ok && settle_grants(wire, reply) && settle_epochs(wire, reply) &&
            (wire->pull_only || settle_session(wire, reply));
 }

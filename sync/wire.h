@@ -22,6 +22,32 @@
 
 struct machine;
 
+/* The push that is prepared while another one is under way: flight.h. */
+enum next_step {
+    NEXT_NONE,
+    NEXT_CLAIMING,
+    NEXT_WRITING,
+    NEXT_READY,
+};
+
+struct next {
+    enum next_step step;
+    bool is_due;            /* the one before it is answered */
+    size_t wanted, claimed; /* marks */
+    int64_t after;          /* they are above this one */
+};
+
+/* Where the writing of a push is. */
+struct writer {
+    struct buf out;            /* from the member "push" on */
+    int64_t after;             /* marks above this one, ... */
+    const struct table *table; /* ... of this table (its name is NULL: all are written), ... */
+    int64_t written;           /* ... behind this one */
+    bool open;                 /* the array of the table's rows is */
+    uint64_t fp;
+    size_t rows, bytes;
+};
+
 struct wire {
     struct replica *replica;
     char station[LIMIT_STATION_BYTES + 1];
@@ -29,15 +55,15 @@ struct wire {
     size_t scope_count;
     bool scopes_fixed;
     uint32_t without;
-    bool lacks;           /* rows lack columns (lacks.h) */
-    bool force;           /* rows to be applied count whatever their version: a repair */
-    bool pull_only;       /* tests only: the request under way leaves the marks in flight alone */
-    bool numberless;      /* so does one that asks for an incarnation */
-    size_t row_bytes;     /* mean of the last pushes */
-    bool push_is_full;    /* the last one took as many marks as it might */
-    struct buf next;      /* the next push, from its member "push" on: flight.h */
-    size_t next_rows;     /* 0: there is none */
-    bool next_is_due;     /* the one before is settled */
+    bool lacks;        /* rows lack columns (lacks.h) */
+    bool force;        /* rows to be applied count whatever their version: a repair */
+    bool pull_only;    /* tests only: the request under way leaves the marks in flight alone */
+    bool numberless;   /* so does one that asks for an incarnation */
+    size_t row_bytes;  /* mean of the last pushes */
+    bool push_is_full; /* the last one took as many marks as it might */
+    struct writer at;
+    struct next next;
+    size_t settle_rows;   /* so many are settled at once */
     int64_t boot;         /* of this start, in sync_boot */
     int64_t rows_applied; /* since the start */
     int64_t rows_pushed;
@@ -67,9 +93,15 @@ int64_t wire_incarnation(struct wire *wire);
  * handler must be left with ok=false. */
 int wire_build(struct wire *wire, size_t page_bytes, size_t max_rows, struct buf *out,
                size_t *ret_rows, struct err *err);
-/* While a push is under way: claims marks for the next one and writes their rows, so that only the
- * head is left to be written when the reply is settled. Errors as wire_build(). */
-int wire_build_next(struct wire *wire, size_t page_bytes, size_t max_rows, struct err *err);
+/* While a push is under way, and the one before it is settled: claims marks for the next one, slice
+ * by slice until it is no longer NEXT_CLAIMING. Errors as wire_build(). */
+int wire_claim_next(struct wire *wire, size_t page_bytes, size_t max_rows, size_t slice_rows,
+                    struct err *err);
+/* Writes the rows that were claimed, so that only the head is left to be written when the reply is
+ * there; needs no handler. A row that cannot go is left to wire_build(): the push is forgotten. */
+void wire_write_next(struct wire *wire, size_t slice_rows);
+/* No more than what is claimed by now. */
+void wire_end_claim(struct wire *wire);
 /* Its rows may have changed otherwise than by edits, or its marks were not committed: it is written
  * again when it is its turn. */
 void wire_forget_next(struct wire *wire);
@@ -77,7 +109,8 @@ void wire_forget_next(struct wire *wire);
 /* ERR_INVALID: the envelope is not an answer to what was asked (`pushed` rows in flight). */
 int wire_check_reply(struct wire *wire, const struct page *page, size_t pushed, struct err *err);
 /* Settles the marks in flight, takes versions over, stores incarnation, token and epochs, and
- * begins and ends to follow scopes as the county grants them. */
+ * begins and ends to follow scopes as the county grants them. More marks than settle_rows are left
+ * to flight_settle_some() when nothing was wrong with them. */
 bool wire_settle(struct wire *wire, const struct page *page);
 /* Remembers how far the county was when it wrote this reply, before any of its rows is applied. A
  * county that has forgotten some of it is found out by the next request. */

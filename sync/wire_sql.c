@@ -125,7 +125,7 @@ static const char *make_push(const struct table *table)
     buf_printf(
         &sql,
         " AS unfed FROM sync_out m LEFT JOIN %s t ON t.id = m.pk WHERE m.st <> 2 AND m.st <> "
-        "4 AND m.st = 1 AND m.lseq > ?3 AND m.lseq <= ?4 AND m.tid = %d) ORDER BY lseq",
+        "4 AND m.st = 1 AND m.lseq > ?3 AND m.tid = %d) ORDER BY lseq",
         table->name, table->tid);
     return finish(&sql);
 }

@@ -8,7 +8,7 @@
 
 struct wire_sql {
     /* -> lseq, pk, h, the row as a JSON object (NULL when it is gone); in-flight marks of this
-     * table by lseq. ?1 the station, ?2 1: without unfed, above ?3 up to ?4 */
+     * table by lseq. ?1 the station, ?2 1: without unfed, above ?3 */
     const char *push;
     /* the row of mark ?1 got version ?2; ?3 the groups that were pushed */
     const char *adopt;

@@ -7,17 +7,23 @@
 #include "sync/flight.h"
 
 #define GOOD(ack) "\"ack\":" ack ",\"v0\":500,\"lost\":[],\"keep\":[],\"bad\":[]"
+enum { SLICE_ROWS = 2 };
+
 #define STATES "SELECT group_concat(lseq||':'||st,' ') FROM sync_out"
 
 static size_t claim_next(struct wire_fixture *f, size_t max_rows)
 {
     struct err err = {0};
     replica_enter(f->replica);
-    if (wire_build_next(&f->wire, 65536, max_rows, &err) != ERR_OK)
-        fail_msg("%s", err.text);
+    do
+        if (wire_claim_next(&f->wire, 65536, max_rows, SLICE_ROWS, &err) != ERR_OK)
+            fail_msg("%s", err.text);
+    while (f->wire.next.step == NEXT_CLAIMING);
     assert_true(replica_leave(f->replica, true));
     assert_true(replica_commit(f->replica));
-    return f->wire.next_rows;
+    while (f->wire.next.step == NEXT_WRITING)
+        wire_write_next(&f->wire, SLICE_ROWS);
+    return f->wire.next.step == NEXT_READY ? f->wire.at.rows : 0;
 }
 
 /* Shifts s0 ... of which the first is on its way and the second is claimed. */
@@ -150,6 +156,93 @@ static void a_refusal_gives_back_both(void **state)
     assert_int_equal(f->rows, 3);
 }
 
+/* --- settling in parts --- */
+
+/* Shifts s0 s1 s2, of which the county took all, and s3, which follows. */
+static void answer_long_push(struct wire_fixture *f)
+{
+    fx_meet(f);
+    fx_insert_shifts(f, 4);
+    fx_build(f, 3);
+    assert_int_equal(claim_next(f, 1), 1);
+    f->wire.settle_rows = 2;
+    fx_get(f, GOOD("3"), "[]");
+    ASSERT_TEXT(f, STATES, "1:1 2:1 3:1 4:1");
+    assert_true(flight_is_settling(&f->wire));
+}
+
+static size_t settle_some(struct wire_fixture *f, size_t max_rows)
+{
+    size_t rows;
+    replica_enter(f->replica);
+    assert_true(flight_settle_some(&f->wire, max_rows, &rows));
+    assert_true(replica_leave(f->replica, true));
+    assert_true(replica_commit(f->replica));
+    return rows;
+}
+
+static void the_next_push_goes_before_the_last_is_settled(void **state)
+{
+    struct wire_fixture *f = *state;
+    answer_long_push(f);
+    assert_int_equal(f->wire.rows_pushed, 3);
+    fx_build(f, 100);
+    assert_sent(f, "s3");
+    assert_string_equal(json_text(f->sent, "tok", ""), "t2");
+    assert_int_equal(settle_some(f, 2), 2);
+    ASSERT_TEXT(f, STATES, "1:2 2:2 3:1 4:1");
+    assert_int_equal(settle_some(f, 2), 1);
+    ASSERT_TEXT(f, STATES, "1:2 2:2 3:2 4:1");
+    assert_false(flight_is_settling(&f->wire));
+    ASSERT_TEXT(f, "SELECT group_concat(_v,' ') FROM shift", "500 501 502 0");
+    fx_get(f, "\"ack\":4,\"v0\":600,\"lost\":[],\"keep\":[],\"bad\":[]", "[]");
+    ASSERT_TEXT(f, "SELECT group_concat(_v,' ') FROM shift", "500 501 502 600");
+}
+
+static void after_a_crash_the_rest_is_settled_first(void **state)
+{
+    struct wire_fixture *f = *state;
+    answer_long_push(f);
+    settle_some(f, 1);
+    fx_crash(f);
+    ASSERT_TEXT(f, STATES, "1:2 2:2 3:2 4:1");
+    ASSERT_TEXT(f, "SELECT group_concat(_v,' ') FROM shift", "500 501 502 0");
+    fx_build(f, 100);
+    assert_sent(f, "s3");
+}
+
+static void a_push_that_is_written_anew_settles_the_rest_first(void **state)
+{
+    struct wire_fixture *f = *state;
+    answer_long_push(f);
+    wire_forget_next(&f->wire);
+    fx_build(f, 100);
+    assert_sent(f, "s3");
+    ASSERT_TEXT(f, STATES, "1:2 2:2 3:2 4:1");
+}
+
+/* It stands on the version that its row is given when it is settled. */
+static void an_edit_before_it_is_settled_stands_on_it(void **state)
+{
+    struct wire_fixture *f = *state;
+    answer_long_push(f);
+    fx_run(f, "UPDATE shift SET need=9 WHERE id='s1'");
+    settle_some(f, 100);
+    ASSERT_TEXT(f, "SELECT base FROM sync_out WHERE st=0", "501");
+}
+
+static void a_push_with_a_row_that_lost_is_settled_at_once(void **state)
+{
+    struct wire_fixture *f = *state;
+    fx_meet(f);
+    fx_insert_shifts(f, 3);
+    fx_build(f, 100);
+    f->wire.settle_rows = 1;
+    fx_get(f, "\"ack\":3,\"v0\":500,\"lost\":[2],\"keep\":[],\"bad\":[]", "[]");
+    ASSERT_TEXT(f, STATES, "1:2 2:3 3:2");
+    assert_false(flight_is_settling(&f->wire));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fx_set_up, fx_tear_down)
@@ -163,6 +256,11 @@ int main(void)
         TEST(when_it_was_forgotten_it_is_written_again),
         TEST(a_broken_line_gives_it_back),
         TEST(a_refusal_gives_back_both),
+        TEST(the_next_push_goes_before_the_last_is_settled),
+        TEST(after_a_crash_the_rest_is_settled_first),
+        TEST(a_push_that_is_written_anew_settles_the_rest_first),
+        TEST(an_edit_before_it_is_settled_stands_on_it),
+        TEST(a_push_with_a_row_that_lost_is_settled_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
