@@ -361,6 +361,24 @@ static bool gather_marks(struct rewind *rewind)
 
 /* --- asking --- */
 
+/* The epochs of our life that the county does not know. */
+static void add_epochs(struct replica *replica, struct json *head)
+{
+    struct json *eps = NULL;
+    struct query *query = replica_query(
+        replica, "SELECT json_group_array(json(e.value)) FROM sync_state s, json_each(s.v) e WHERE "
+                 "s.k = 'eps' AND json_array_length(e.value) > 2 AND NOT EXISTS (SELECT 1 FROM "
+                 "sync_state n, json_each(n.v) k WHERE n.k = 'rewind_eps' AND k.value ->> 0 = "
+                 "e.value ->> 0)");
+    if (query_row(query))
+        json_parse(query_get_text(query, 0), strlen(query_get_text(query, 0)), &eps, NULL);
+    query_done(query);
+    if (json_count(eps) > 0)
+        json_set(head, "eps", eps);
+    else
+        json_free(eps);
+}
+
 bool rewind_build(struct rewind *rewind, struct buf *body)
 {
     struct json *head = json_new_object();
@@ -370,6 +388,7 @@ bool rewind_build(struct rewind *rewind, struct buf *body)
     json_set_text(head, "common", rewind->common);
     json_set_int(head, "f", rewind->f);
     json_set_int(head, "done", rewind->last);
+    add_epochs(rewind->wire->replica, head);
     bool ok = json_write(head, body);
     json_free(head);
     if (!ok)

@@ -56,6 +56,9 @@ static const char SCHEMA[] =
     "NULL,pk TEXT NOT NULL,grp INTEGER NOT NULL,v INTEGER NOT NULL,val TEXT NOT NULL,at INTEGER "
     "NOT NULL,PRIMARY KEY(${|county,}tid,pk,grp,v))${ STRICT,WITHOUT ROWID|};"
     "CREATE INDEX IF NOT EXISTS replaced_at ON ${|touyan.}replaced(${|county,}at);"
+    "CREATE TABLE IF NOT EXISTS ${|touyan.}lost_epoch(${|county TEXT NOT NULL,}id TEXT NOT NULL,"
+    "start_v INTEGER NOT NULL,first_v INTEGER NOT NULL,at INTEGER NOT NULL,PRIMARY KEY("
+    "${|county,}id))${ STRICT,WITHOUT ROWID|};"
     "CREATE INDEX IF NOT EXISTS epoch_start ON ${|touyan.}epoch(${|county,}start_v);"
     "CREATE TABLE IF NOT EXISTS ${|touyan.}conflict(${|county TEXT NOT NULL,}n " SERIAL
     ",v INTEGER,"

@@ -29,6 +29,7 @@ enum {
     LIMIT_CLOCK_AHEAD_MS = 5000, /* a station's stamps count as at most this much later than now */
     LIMIT_REPORT_ERRORS = 50,    /* of an import, told one by one */
     LIMIT_EPOCHS_NAMED = 64,
+    LIMIT_EPOCHS_LOST = 1000,
     LIMIT_DIGEST_BUCKETS = 16, /* of one request */
     LIMIT_DIGEST_IDS = 500,
     LIMIT_DIGEST_ROWS = 100000, /* of one answer */

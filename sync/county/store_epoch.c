@@ -9,7 +9,9 @@
  * at which version it came back unchanged (v); so a change made in the lost life, on whatever
  * version, is told to be later or concurrent as if that life went on. `replaced` keeps what changes
  * of this life have overwritten, so that a station that still has it is not taken for one with
- * news. */
+ * news. When the database comes back a second time before all stations have heard of the first, two
+ * lives are lost of which neither knows the other's values: stations tell of the epochs that they
+ * have seen (lost_epoch), and versions of different lives are concurrent then. */
 #include <stdio.h>
 #include <string.h>
 
@@ -17,6 +19,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
 #include "sync/county/store_sql.h"
+#include "sync/protocol.h"
 #include "sync/rules.h"
 
 static const int64_t DAY_MS = INT64_C(86400000);
@@ -112,11 +115,12 @@ int epoch_check(struct db *db, const char *epoch, int64_t v, bool *ret_good, str
 
 int epoch_write(struct db *db, struct buf *out, struct err *err)
 {
-    return db_text(db, out, err,
-                   "SELECT " JSON_LIST "(" JSON_ARRAY "(id,start_v))" JSON_LIST_END
-                   " FROM (SELECT * FROM (SELECT n,id,start_v FROM epoch ORDER BY n DESC LIMIT ?1) "
-                   "AS o ORDER BY n) AS p",
-                   "i", (int64_t)LIMIT_EPOCHS_NAMED);
+    return db_text(
+        db, out, err,
+        "SELECT " JSON_LIST "(" JSON_ARRAY "(id,start_v,first_v))" JSON_LIST_END
+        " FROM (SELECT * FROM (SELECT n,id,start_v,first_v FROM epoch ORDER BY n DESC LIMIT ?1) "
+        "AS o ORDER BY n) AS p",
+        "i", (int64_t)LIMIT_EPOCHS_NAMED);
 }
 
 int epoch_refuse(struct db *db, struct store_answer *answer, struct err *err)
@@ -173,6 +177,29 @@ static int find_fork(struct db *db, struct giveback *give, struct store_answer *
     int64_t said = json_int(give->head, "f", give->f);
     give->f = said >= 0 && said < give->f ? said : give->f;
     return ERR_OK;
+}
+
+/* Epochs of lives that this database knows nothing of: what was given in them may have versions
+ * above those of another life that was lost before. */
+static int learn_epochs(struct db *db, const struct giveback *give, struct err *err)
+{
+    const struct json *eps = json_get(give->head, "eps");
+    int code = ERR_OK;
+    for (size_t i = 0; code == ERR_OK && i < json_count(eps) && i < LIMIT_EPOCHS_NAMED; i++) {
+        const struct json *one = json_at(eps, i);
+        const char *id = json_as_text(json_at(one, 0), "");
+        int64_t start_v = json_as_int(json_at(one, 1), -1);
+        int64_t first_v = json_as_int(json_at(one, 2), -1);
+        if (id[0] == '\0' || strlen(id) > PROTOCOL_EPOCH_BYTES || start_v < 0 || first_v < start_v)
+            continue;
+        code =
+            db_run(db, err,
+                   "INSERT INTO lost_epoch(id,start_v,first_v,at) SELECT ?1,?2,?3,?4 WHERE NOT "
+                   "EXISTS(SELECT 1 FROM epoch WHERE id=?1) AND (SELECT count(*) FROM "
+                   "lost_epoch)<?5 ON CONFLICT(${|county,}id) DO NOTHING",
+                   "siiii", id, start_v, first_v, give->merge.now_ms, (int64_t)LIMIT_EPOCHS_LOST);
+    }
+    return code;
 }
 
 /* A row given back is a change of its groups on the version that the station knew. */
@@ -322,6 +349,8 @@ static int run_giveback(struct db *db, void *ctx, struct store_answer *answer, s
     if (code == ERR_OK)
         code = stage(db, give, answer, err);
     give->merge.f = give->f;
+    if (code == ERR_OK)
+        code = learn_epochs(db, give, err);
     if (code == ERR_OK && give->rows > 0 && (db->without & WITHOUT_SALVAGE) == 0)
         code = merge(db, give, err);
     if (code == ERR_OK)

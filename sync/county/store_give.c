@@ -5,15 +5,20 @@
 
 #include "sync/county/store_sql.h"
 
-void sql_add_untouched(struct buf *b, const struct table *t, const struct sql_group *group)
-{
-    buf_printf(b, "(t.%s_v<=?9 OR EXISTS(SELECT 1 ", group->name);
-    sql_add_regained(b, t, group);
-    buf_printf(b, " AND r.v=t.%s_v))", group->name);
-}
-
 /* The version since which a group was so: never later than the row's. */
 #define SINCE LEAST "(m.%s,m.base)"
+
+/* What the county has was there when this version was given, or before. */
+void sql_add_untouched(struct buf *b, const struct table *t, const struct sql_group *group)
+{
+    char since[48];
+    snprintf(since, sizeof since, SINCE, group->stamp);
+    buf_printf(b, "(t.%s_v<=?9 OR EXISTS(SELECT 1 ", group->name);
+    sql_add_regained(b, t, group);
+    buf_printf(b, " AND r.v=t.%s_v AND r.hv<=%s AND NOT ", group->name, since);
+    sql_add_apart(b, "r.hv", since);
+    buf_add_text(b, "))");
+}
 
 /* Whose rows these are, and which are to be added. A part of a row is not. */
 static int make_admission(struct table_sql *out, struct buf *b)
@@ -34,10 +39,13 @@ static int make_admission(struct table_sql *out, struct buf *b)
 
 static void add_news(struct buf *b, const struct table *t, const struct sql_group *group)
 {
-    buf_printf(b, "(m.gm&%d)<>0 AND " SINCE ">coalesce((SELECT ${max|greatest}(r.hv,?9) ",
-               group->bit, group->stamp);
+    char since[48];
+    snprintf(since, sizeof since, SINCE, group->stamp);
+    buf_printf(b, "(m.gm&%d)<>0 AND %s>?9 AND NOT EXISTS(SELECT 1 ", group->bit, since);
     sql_add_regained(b, t, group);
-    buf_add_text(b, "),?9)");
+    buf_printf(b, " AND r.hv>=%s AND NOT ", since);
+    sql_add_apart(b, since, "r.hv");
+    buf_add_text(b, ")");
 }
 
 /* The value was here in this life, and was replaced by who knew it. */
@@ -119,7 +127,8 @@ static int64_t columns_of(const struct table *t, const struct sql_group *group)
     return bits;
 }
 
-/* Also a deletion of a row that was not given back yet. */
+/* Also a deletion of a row that was not given back yet. Of a value that is taken all is forgotten
+ * that was known of a later one of another life. */
 static char *make_remember(const struct table *t, const struct sql_group *group, struct buf *b)
 {
     int bit = group->bit;
@@ -133,10 +142,29 @@ static char *make_remember(const struct table *t, const struct sql_group *group,
         "IS NULL)) AND %s ON CONFLICT(${|county,}tid,pk,grp) DO UPDATE SET hv=excluded.hv,"
         "lv=iif(excluded.hv=regained.hv OR (excluded.v<>0 AND excluded.v=regained.v),regained.lv,"
         "excluded.lv),lacks=iif(excluded.v=regained.v,regained.lacks,excluded.lacks),"
-        "v=excluded.v,upto=excluded.upto,at=excluded.at WHERE excluded.hv>=regained.hv",
+        "v=excluded.v,upto=excluded.upto,at=excluded.at WHERE excluded.hv>=regained.hv OR "
+        "(excluded.v>=?4 AND %s)",
         t->tid, sql_group_number(group), group->stamp, group->stamp, bit, bit, group->name, bit,
         (long long)columns_of(t, group), t->tid, t->name, bit, bit,
-        bit == BIT_DEL ? "TRUE" : "FALSE", COND);
+        bit == BIT_DEL ? "TRUE" : "FALSE", COND, bit == BIT_DEL ? "FALSE" : "TRUE");
+    return sql_take(b);
+}
+
+/* The value that lost to another one, and is logged, is known when it is given back once more. */
+static char *make_outvoted(const struct table *t, const struct sql_group *group, struct buf *b)
+{
+    buf_printf(
+        b, "INSERT INTO replaced(tid,pk,grp,v,val,at) SELECT %d,m.id,%d,?4+m.k,iif((m.acc&%d)<>0,",
+        t->tid, sql_group_number(group), group->bit);
+    sql_add_values(b, t, group->index, 't');
+    buf_add_text(b, ",");
+    sql_add_values(b, t, group->index, 'm');
+    buf_printf(b,
+               "),?7 FROM in_%d m JOIN \"%s\" t ON t.id=m.id WHERE m._new=0 AND "
+               "((m.acc|m.lose)&%d)<>0 AND NOT ",
+               t->tid, t->name, group->bit);
+    sql_add_untouched(b, t, group);
+    buf_printf(b, " AND %s", COND);
     return sql_take(b);
 }
 
@@ -179,6 +207,7 @@ void sql_make_give(struct table_sql *out, struct buf *b)
     for (int g = 0; !is_up(t) && g <= table_group_count(t); g++) {
         struct sql_group group = sql_group_at(t, g);
         out->give[n++] = sql_make_conflict(t, &group, true, b);
+        out->give[n++] = make_outvoted(t, &group, b);
         out->give[n++] = make_since(t, &group, b);
         out->give[n++] = make_remember(t, &group, b);
     }

@@ -109,6 +109,15 @@ static void add_seen(struct buf *b, const char *group)
     buf_printf(b, "(t.%s_v<=m.base OR t.%s_o=?3)", group, group);
 }
 
+void sql_add_apart(struct buf *b, const char *low, const char *high)
+{
+    buf_printf(b,
+               "EXISTS(SELECT 1 FROM (SELECT start_v,first_v FROM epoch UNION ALL SELECT "
+               "start_v,first_v FROM lost_epoch) AS e WHERE e.start_v<%s AND %s<=e.first_v AND "
+               "e.first_v<%s)",
+               low, low, high);
+}
+
 void sql_add_lacked(struct buf *b, const struct table *t, const struct sql_group *group)
 {
     buf_printf(b, " AND r.lacks<>0 AND r.v=t.%s_v", group->name);
@@ -126,8 +135,9 @@ static void add_causal(struct buf *b, const struct table *t, const struct sql_gr
     add_seen(b, group->name);
     buf_add_text(b, " OR (m.lost<>0 AND EXISTS(SELECT 1 ");
     sql_add_regained(b, t, group);
-    buf_printf(b, " AND r.v=t.%s_v AND m.base BETWEEN r.lv AND r.upto)) OR EXISTS(SELECT 1 ",
-               group->name);
+    buf_printf(b, " AND r.v=t.%s_v AND m.base BETWEEN r.lv AND r.upto AND NOT ", group->name);
+    sql_add_apart(b, "r.lv", "m.base");
+    buf_add_text(b, ")) OR EXISTS(SELECT 1 ");
     sql_add_regained(b, t, group);
     sql_add_lacked(b, t, group);
     buf_add_text(b, "))");
@@ -452,8 +462,8 @@ static char *make_remember(const struct table *t, const struct sql_group *group,
                "INSERT INTO regained(tid,pk,grp,hv,lv,v,upto,at) SELECT "
                "%d,m.id,%d,m.base,m.base,0," EPOCH_OF_BASE
                ",?7 FROM in_%d m WHERE m.lost<>0 AND (m.gm&%d)<>0 AND %s ON CONFLICT("
-               "${|county,}tid,pk,grp) DO UPDATE SET hv=excluded.hv,v=0,upto=excluded.upto,"
-               "at=excluded.at WHERE excluded.hv>regained.hv",
+               "${|county,}tid,pk,grp) DO UPDATE SET hv=excluded.hv,at=excluded.at WHERE "
+               "excluded.hv>regained.hv",
                t->tid, sql_group_number(group), t->tid, group->bit, COND);
     return sql_take(b);
 }

@@ -68,8 +68,11 @@ void sql_add_differ(struct buf *b, const struct table *t, const struct sql_group
 void sql_add_later_stamp(struct buf *b, const struct sql_group *group, bool give);
 /* "FROM regained r WHERE ...": what is known of the group from lives that were lost. */
 void sql_add_regained(struct buf *b, const struct table *t, const struct sql_group *group);
-/* " AND ...": the value at hand was given back by r, and m says nothing else in the columns that the
- * giver knew. */
+/* Version `low` is of a life that was lost before version `high`, which is not below it, was given:
+ * who knows that one may not know this one. SQL expressions. */
+void sql_add_apart(struct buf *b, const char *low, const char *high);
+/* " AND ...": the value at hand was given back by r, and m says nothing else in the columns that
+ * the giver knew. */
 void sql_add_lacked(struct buf *b, const struct table *t, const struct sql_group *group);
 /* The values of the group on a side, as a JSON object. */
 void sql_add_values(struct buf *b, const struct table *t, int group, char side);

@@ -67,6 +67,10 @@ static int trim(struct db *db, bool *ret_more, struct err *err)
          "DELETE FROM regained WHERE (tid,pk,grp) IN(SELECT tid,pk,grp FROM regained WHERE at<?1 "
          "ORDER BY at LIMIT ?2)",
          LIMIT_GIVEBACK_DAYS},
+        {"SELECT count(*) FROM (SELECT 1 FROM lost_epoch WHERE at<?1 LIMIT ?2) AS o",
+         "DELETE FROM lost_epoch WHERE id IN(SELECT id FROM lost_epoch WHERE at<?1 ORDER BY at "
+         "LIMIT ?2)",
+         LIMIT_GIVEBACK_DAYS},
         {"SELECT count(*) FROM (SELECT 1 FROM replaced WHERE at<?1 LIMIT ?2) AS o",
          "DELETE FROM replaced WHERE (tid,pk,grp,v) IN(SELECT tid,pk,grp,v FROM replaced WHERE "
          "at<?1 ORDER BY at LIMIT ?2)",

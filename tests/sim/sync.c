@@ -139,6 +139,7 @@ static void begin(struct world *world, const struct options *options, uint64_t s
             world->faults |= fault & options->faults;
     world->overlooks = rnd_below(&world->aside, RARE_ONE_IN) == 0;
     world->forgets = rnd_below(&world->aside, RARE_ONE_IN) == 0;
+    world->county_restores_left = rnd_below(&world->aside, RARE_ONE_IN) == 0 ? 2 : 1;
     world->loss = below(world, 300);
     world->lateness = below(world, 100);
     world->doubling = below(world, 100);

@@ -136,16 +136,20 @@ static void open_store(struct county_fixture *f, bool new_epoch)
         fail_msg("%s", err.text);
 }
 
-void county_keep(struct county_fixture *f)
+static void keep_file(struct county_fixture *f)
 {
     char sql[512];
+    snprintf(sql, sizeof sql, "VACUUM INTO '%s-kept'", f->path);
+    county_exec(f, sql);
+}
+
+void county_keep(struct county_fixture *f)
+{
     f->store->ops->close(f->store);
-    if (is_remote(f)) {
+    if (is_remote(f))
         pg_admin("CREATE DATABASE ", f->database, "_kept TEMPLATE ", f->database);
-    } else {
-        snprintf(sql, sizeof sql, "VACUUM INTO '%s-kept'", f->path);
-        county_exec(f, sql);
-    }
+    else
+        keep_file(f);
     open_store(f, false);
 }
 
@@ -155,7 +159,8 @@ void county_restore(struct county_fixture *f)
     f->store->ops->close(f->store);
     if (is_remote(f)) {
         pg_admin("DROP DATABASE ", f->database, "", "");
-        pg_admin("ALTER DATABASE ", f->database, "_kept RENAME TO ", f->database);
+        snprintf(kept, sizeof kept, "%s_kept", f->database);
+        pg_admin("CREATE DATABASE ", f->database, " TEMPLATE ", kept);
     } else {
         snprintf(beside, sizeof beside, "%s-wal", f->path);
         remove(beside);
@@ -163,6 +168,7 @@ void county_restore(struct county_fixture *f)
         remove(beside);
         snprintf(kept, sizeof kept, "%s-kept", f->path);
         assert_int_equal(rename(kept, f->path), 0);
+        keep_file(f);
     }
     open_store(f, true);
 }

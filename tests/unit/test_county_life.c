@@ -291,6 +291,7 @@ static void what_a_station_was_told_is_checked_like_a_cursor(void **state)
 /* A row, a backup, a later edit and a new row, all after which the county forgets. */
 struct fork {
     char common[40];
+    char eps[160]; /* which a giver has seen */
     int64_t f, lost_v, event_v;
 };
 
@@ -299,6 +300,7 @@ static void fork_county(struct county_fixture *f, struct fork *fork)
     int64_t lseq = county_push(f, 1, "assignment", 0, 3, NOW, DUTY);
     assert_string_equal(county_verdict(f, lseq), "ok");
     fork->f = version(f);
+    fork->eps[0] = '\0';
     snprintf(fork->common, sizeof fork->common, "%s", json_text(f->reply, "ep", ""));
     county_keep(f);
     county_push(f, 1, "assignment", fork->f, 2, NOW, "\"id\":\"a1\",\"state\":\"confirmed\"");
@@ -322,8 +324,9 @@ static void give(struct county_fixture *f, const struct fork *fork, const char *
 {
     char body[1024];
     snprintf(body, sizeof body,
-             "{\"p\":1,\"sv\":1,\"station\":\"S0117\",\"common\":\"%s\",\"rows\":%s,\"done\":1}",
-             fork->common, rows);
+             "{\"p\":1,\"sv\":1,\"station\":\"S0117\",\"common\":\"%s\",\"eps\":[%s],\"rows\":%s,"
+             "\"done\":1}",
+             fork->common, fork->eps, rows);
     county_call(f, COUNTY_GIVEBACK, body);
 }
 
@@ -473,6 +476,82 @@ static void of_two_givers_the_newer_wins(void **state)
     give_duty(f, &fork, "asked", fork.lost_v);
     assert_int_equal(json_int(f->reply, "kept", 0), 1);
     assert_string_equal(county_text(f, "SELECT state FROM assignment"), "confirmed");
+}
+
+/* The county comes back twice from one backup; the duty was confirmed in the first lost life and
+ * declined in the second, by people who have not heard of each other. */
+static void fork_twice(struct county_fixture *f, struct fork *first, struct fork *second)
+{
+    fork_county(f, first);
+    *second = *first;
+    f->cells.wall_ms += 1000;
+    decline(f, first->f, 1000);
+    second->lost_v = version(f);
+    snprintf(second->eps, sizeof second->eps, "%s",
+             county_text(f, "SELECT '[\"'||id||'\",'||start_v||','||first_v||']' FROM epoch "
+                            "ORDER BY n DESC LIMIT 1"));
+    f->cells.wall_ms += 500;
+    county_restore(f);
+}
+
+static void assert_confirmed_is_logged_once(struct county_fixture *f)
+{
+    assert_string_equal(county_text(f, "SELECT state FROM assignment"), "declined");
+    assert_int_equal(county_int(f, "SELECT count(*) FROM conflict"), 1);
+    assert_string_equal(county_text(f, "SELECT json_extract(lose_val,'$.state') FROM conflict"),
+                        "confirmed");
+}
+
+static void of_two_lost_lives_neither_knows_the_other(void **state)
+{
+    struct county_fixture *f = *state;
+    struct fork first, second;
+    fork_twice(f, &first, &second);
+    for (int i = 0; i < 2; i++) {
+        give_duty(f, &second, "declined", second.lost_v);
+        give_duty(f, &first, "confirmed", first.lost_v);
+        assert_confirmed_is_logged_once(f);
+    }
+}
+
+static void the_later_life_wins_whoever_comes_first(void **state)
+{
+    struct county_fixture *f = *state;
+    struct fork first, second;
+    fork_twice(f, &first, &second);
+    for (int i = 0; i < 2; i++) {
+        give_duty(f, &first, "confirmed", first.lost_v);
+        give_duty(f, &second, "declined", second.lost_v);
+        assert_confirmed_is_logged_once(f);
+    }
+}
+
+/* Its author has seen what was declined, not what was confirmed. */
+static void a_change_of_another_lost_life_is_concurrent(void **state)
+{
+    struct county_fixture *f = *state;
+    struct fork first, second;
+    fork_twice(f, &first, &second);
+    give_duty(f, &first, "confirmed", first.lost_v);
+    give(f, &second, "[]"); /* tells of its epochs */
+    county_sync(f, 0, "[]", "{}");
+    county_push(f, (int)json_int(f->reply, "inc", 0), "assignment", second.lost_v, 2, NOW + 9000,
+                "\"id\":\"a1\",\"state\":\"asked\"");
+    assert_string_equal(county_text(f, "SELECT state FROM assignment"), "asked");
+    assert_int_equal(county_int(f, "SELECT count(*) FROM conflict"), 1);
+}
+
+static void strange_epochs_are_passed_over(void **state)
+{
+    struct county_fixture *f = *state;
+    struct fork fork;
+    fork_county(f, &fork);
+    snprintf(fork.eps, sizeof fork.eps,
+             "[\"\",1,2],[\"x\",3,2],[\"y\",-1,2],[\"z\",1],7,{},[\"%s\",1,2],[\"good\",1,2]",
+             fork.common);
+    give(f, &fork, "[]");
+    assert_int_equal(f->status, 200);
+    assert_string_equal(county_text(f, "SELECT min(id)||count(*) FROM lost_epoch"), "good1");
 }
 
 static void what_has_happened_since_is_not_overwritten(void **state)
@@ -782,6 +861,10 @@ int main(void)
         TEST(what_the_first_giver_did_not_know_the_next_one_tells),
         TEST(what_the_first_giver_did_not_know_its_author_tells),
         TEST(of_two_givers_the_newer_wins),
+        TEST(of_two_lost_lives_neither_knows_the_other),
+        TEST(the_later_life_wins_whoever_comes_first),
+        TEST(a_change_of_another_lost_life_is_concurrent),
+        TEST(strange_epochs_are_passed_over),
         TEST(what_has_happened_since_is_not_overwritten),
         TEST(giving_back_is_for_ones_own_scope_and_for_a_time),
         TEST(an_edit_on_top_of_a_forgotten_version_survives),

@@ -249,9 +249,10 @@ static void act_county_restore(struct world *world)
 {
     const struct copy *copy = &world->county.copies[below(world, COPIES_MAX)];
     struct sample before;
-    if (!may(world, FAULT_COUNTY_RESTORE) || copy->bytes == NULL || world->county_was_put_back)
+    if (!may(world, FAULT_COUNTY_RESTORE) || copy->bytes == NULL ||
+        world->county_restores_left == 0)
         return;
-    world->county_was_put_back = true;
+    world->county_restores_left--;
     history_before_loss(world, &before);
     say(world, "the county is put back to %lld", (long long)copy->taken_at);
     county_put_back(world, copy);
@@ -389,7 +390,7 @@ void story_lost(struct station *station)
 void story_kept(struct station *station)
 {
     struct world *world = station->world;
-    if (world->calm || !world->forgets || !station->on || world->county_was_put_back ||
+    if (world->calm || !world->forgets || !station->on || world->county_restores_left == 0 ||
         !may(world, FAULT_COUNTY_RESTORE) || rnd_below(&world->aside, 1000) >= KEPT_PER_MILLE)
         return;
     station_crash(station);

@@ -219,7 +219,8 @@ struct world {
     int message_end; /* none behind these */
     uint64_t calls;
     struct history history;
-    bool slept, county_was_put_back;
+    bool slept;
+    int county_restores_left; /* twice in one story is rare */
     int persons; /* rows of the county's own tables */
     char failure[512];
 };
