@@ -4,6 +4,8 @@ touyan_test(test_county_merge SOURCES unit/test_county_merge.c unit/county_fixtu
             LIBS touyan_county_core PkgConfig::SQLITE PkgConfig::PQ)
 touyan_test(test_county_life SOURCES unit/test_county_life.c unit/county_fixture.c lib/folder.c
             LIBS touyan_county_core PkgConfig::SQLITE PkgConfig::PQ)
+touyan_test(test_county_give SOURCES unit/test_county_give.c unit/county_fixture.c lib/folder.c
+            LIBS touyan_county_core PkgConfig::SQLITE PkgConfig::PQ)
 touyan_test(test_county_repair SOURCES unit/test_county_repair.c unit/county_fixture.c
             lib/folder.c LIBS touyan_county_core PkgConfig::SQLITE PkgConfig::PQ)
 touyan_test(test_county_meter SOURCES unit/test_county_meter.c LIBS touyan_county_core)
@@ -32,7 +34,8 @@ target_compile_options(test_county_locks PRIVATE -Wno-missing-prototypes)
 set_target_properties(test_county_locks PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 add_test(NAME county_postgresql COMMAND python3 -B
     ${CMAKE_CURRENT_SOURCE_DIR}/scripts/with_postgres.py $<TARGET_FILE:test_county_merge> --
-    $<TARGET_FILE:test_county_life> -- $<TARGET_FILE:test_county_repair> --
+    $<TARGET_FILE:test_county_life> -- $<TARGET_FILE:test_county_give> --
+    $<TARGET_FILE:test_county_repair> --
     $<TARGET_FILE:test_county_import> -- $<TARGET_FILE:test_county_enrol> --
     $<TARGET_FILE:test_county_locks>)
 set_tests_properties(county_postgresql PROPERTIES LABELS e2e TIMEOUT 300)

@@ -5,7 +5,8 @@ function(touyan_exchanges name least timeout)
 endfunction()
 
 touyan_exchanges(exchanges_county 50 120 $<TARGET_FILE:test_county_merge>
-                 $<TARGET_FILE:test_county_life> $<TARGET_FILE:test_county_repair>
+                 $<TARGET_FILE:test_county_life> $<TARGET_FILE:test_county_give>
+                 $<TARGET_FILE:test_county_repair>
                  $<TARGET_FILE:test_county_enrol>)
 touyan_exchanges(exchanges_station 50 120 $<TARGET_FILE:test_sync_round>
                  $<TARGET_FILE:test_sync_course>)

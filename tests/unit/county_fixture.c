@@ -412,3 +412,23 @@ int county_import(struct county_fixture *f, const char *name, const char *text, 
     fclose(out);
     return code;
 }
+
+int64_t county_v0(const struct county_fixture *f)
+{
+    return json_int(f->reply, "v0", 0);
+}
+
+void county_checkin(struct county_fixture *f, int inc, const char *id)
+{
+    char members[128];
+    snprintf(members, sizeof members,
+             "\"id\":\"%s\",\"scope\":\"S0117\",\"kind\":\"in\",\"channel\":\"sms\"", id);
+    county_push(f, inc, "checkin", 0, 1, (int64_t)FIXTURE_NOW * 1000, members);
+}
+
+void county_pull_from(struct county_fixture *f, int inc, const char *epoch, int64_t v)
+{
+    char pull[96];
+    snprintf(pull, sizeof pull, "{\"S0117\":[\"%s\",%lld]}", epoch, (long long)v);
+    county_sync(f, inc, "[]", pull);
+}

@@ -51,6 +51,11 @@ void county_sync(struct county_fixture *f, int inc, const char *push, const char
 /* The same with one row of a table; members are those after h. Returns its lseq. */
 int64_t county_push(struct county_fixture *f, int inc, const char *table, int64_t base, int gm,
                     int64_t h, const char *members);
+/* The version of the first row of the last push. */
+int64_t county_v0(const struct county_fixture *f);
+void county_checkin(struct county_fixture *f, int inc, const char *id);
+/* Only asks for what is behind the cursor. */
+void county_pull_from(struct county_fixture *f, int inc, const char *epoch, int64_t v);
 void county_fp(const char *fp); /* of the next push; NULL: made from its lseq */
 
 /* The kind of verdict of a row: "ok", "lost", "keep", or the reason of bad. */
