@@ -641,8 +641,8 @@ void gap_unfilled(struct duty *duty, const struct slot *slot, const char *code, 
         chief_of(duty, slot, &to);
     if (gap.id[0] != '\0')
         replica_run(duty->replica,
-                    "UPDATE gap SET state = 'open', code = ?2,"
-                    " level = max(level, 2) WHERE assignment_id = ?1",
+                    "UPDATE gap SET state = iif(level > 3, 'gap', 'open'), code = ?2,"
+                    " level = max(level, 2) WHERE assignment_id = ?1", /* on record: stays there */
                     "ss", slot->id, code);
     else if (!text_equal(slot->state, "swapping"))
         gap_new(duty, slot, code, LEVEL_SENIOR, slot->start_at);

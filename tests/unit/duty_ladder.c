@@ -268,6 +268,21 @@ static void nobody_to_send(void **state)
     ASSERT_SENT(w, "G", "E2_SENIOR", 1);
 }
 
+/* 派 when the gap is on record already, and nobody is there: the tick comes to rest. */
+static void nobody_to_send_any_more(void **state)
+{
+    struct world *w = *state;
+    world_sql(w, "UPDATE person SET active = 0 WHERE id GLOB 'C*'");
+    alone(w);
+    world_run(w, "2026-09-08", "07:45");
+    assert_int_equal(world_int(w, "SELECT count(*) FROM gap WHERE state = 'gap'"), 1);
+    world_text(w, "L", "派");
+    ASSERT_SENT(w, "L", "E6_NOT_FOUND", 1);
+    world_run(w, "2026-09-08", "09:00");
+    assert_int_equal(world_int(w, "SELECT count(*) FROM gap WHERE state = 'gap'"), 1);
+    ASSERT_STATE(w, "n.V1", "no_show");
+}
+
 static void no_leader_today(void **state)
 {
     struct world *w = *state;
@@ -391,6 +406,7 @@ int main(void)
         TEST(leader_sees_to_it),
         TEST(not_everybody_may_send),
         TEST(nobody_to_send),
+        TEST(nobody_to_send_any_more),
         TEST(no_leader_today),
         TEST(program_was_down),
         TEST(down_over_the_whole_duty),
