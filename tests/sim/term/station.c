@@ -653,9 +653,25 @@ static void end_turn(struct station *station)
         station->outbox_due = now + 1000;
 }
 
+/* A station that never sleeps again is a defect, too. */
+static void count_step(struct station *station, int64_t now)
+{
+    if (station->minute != now / CALTIME_MINUTE_MS)
+        station->steps = 0;
+    station->minute = now / CALTIME_MINUTE_MS;
+    if (++station->steps < STEPS_MAX)
+        return;
+    char date[CALTIME_DATE_SIZE], clock[CALTIME_CLOCK_SIZE];
+    caltime_format_date(now, date);
+    caltime_format_clock(now, clock);
+    give_up("seed %llu: %s does not come to rest at %s %s",
+            (unsigned long long)station->world->seed, station->id, date, clock);
+}
+
 void station_step(struct station *station)
 {
     int64_t now = station_next(station);
+    count_step(station, now);
     station->cells.mono_ms += now - station->cells.wall_ms;
     station->cells.wall_ms = now;
     station->world->now = now;

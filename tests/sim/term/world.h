@@ -35,6 +35,7 @@ enum {
     BOX_MEMBER = 1000000, /* + station: a box writes */
     PARENT_MEMBER = 2000000,
     PROBLEMS_SHOWN = 10,
+    STEPS_MAX = 3000,                             /* of one minute */
     REACH_MS = 8 * CALTIME_MINUTE_MS + 30 * 1000, /* the step is at 8 minutes, then the modem's */
 };
 
@@ -138,6 +139,8 @@ struct station {
     struct trouble troubles[TROUBLES_MAX];
     int trouble_count;
     int64_t letters, repeated;
+    int64_t minute; /* of the last steps, and how many there were in it */
+    int steps;
     struct event *heap;
     size_t heap_count, heap_room;
 };
