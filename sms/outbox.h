@@ -43,9 +43,9 @@ struct outbox_message {
 int outbox_put(struct outbox *outbox, const struct outbox_message *message,
                char ret_id[LIMIT_ID_BYTES + 1]);
 
-/* Cancels what is still queued for (ref_kind, ref_id), to one (sealed) phone or, NULL, to all; parts
- * that are under way are left alone. Inside a handler. Returns the number of messages of which
- * something stays unsent, those that expired included; -1 on failure. */
+/* Cancels what is still queued for (ref_kind, ref_id), to one (sealed) phone or, NULL, to all;
+ * parts that are under way are left alone. Inside a handler. Returns the number of messages of
+ * which something stays unsent, those that expired included; -1 on failure. */
 int outbox_cancel(struct outbox *outbox, const char *ref_kind, const char *ref_id,
                   const char *phone, const char *reason);
 

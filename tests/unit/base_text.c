@@ -264,9 +264,7 @@ static void test_numbers_of_people(void **state)
         "+86 (138) 1234 5678",
         "１３８１２３４５６７８",
         "１３８　１２３４　５６７８",
-        "138\xe2\x80\x8b"
-        "1234\xe2\x80\x8b"
-        "5678", /* zero-width blanks */
+        "138\u200b1234\u200b5678", /* zero-width blanks */
         "138,1234,5678",
         "一三八一二三四五六七八",
         "幺三八 1234 五六七八",

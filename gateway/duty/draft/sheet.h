@@ -43,8 +43,8 @@ int sheet_import(struct replica *replica, const struct sheet_options *options,
 int sheet_import_baseline(struct replica *replica, const struct sheet_options *options,
                           const struct json *rows, struct json **ret, struct err *err);
 
-/* {"week","post_was","post_now","saved","way_was","way_now","way_saved"}: minutes on posts, and apart
- * from them on the way there and back, per officer of the station and day with duties, in the
+/* {"week","post_was","post_now","saved","way_was","way_now","way_saved"}: minutes on posts, and
+ * apart from them on the way there and back, per officer of the station and day with duties, in the
  * baseline and in the week that begins at monday_ms as it is published; {} without a baseline. */
 struct json *sheet_saved(struct replica *replica, const char *station_id, int64_t monday_ms);
 

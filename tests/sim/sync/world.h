@@ -221,7 +221,7 @@ struct world {
     struct history history;
     bool slept;
     int county_restores_left; /* twice in one story is rare */
-    int persons; /* rows of the county's own tables */
+    int persons;              /* rows of the county's own tables */
     char failure[512];
 };
 
