@@ -155,7 +155,7 @@ int lists_import(void *gateway, const struct json *body, struct json **ret, stru
 int roster_begin(void *gateway, const char *date, bool afresh, struct err *err);
 struct json *roster_state(void *gateway);
 int roster_publish(void *gateway, struct json **ret, struct err *err);
-int roster_sheet(void *gateway, const char *date, bool draft, struct json **ret, struct err *err);
+int roster_sheet(void *gateway, const struct roster_wish *wish, struct json **ret, struct err *err);
 int roster_order(void *gateway, const struct json *body, struct err *err);
 int roster_import(void *gateway, const struct json *rows, bool baseline, struct json **ret,
                   struct err *err);

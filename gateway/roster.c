@@ -125,19 +125,20 @@ int roster_publish(void *ctx, struct json **ret, struct err *err)
 
 /* --- sheets --- */
 
-int roster_sheet(void *ctx, const char *date, bool draft, struct json **ret, struct err *err)
+int roster_sheet(void *ctx, const struct roster_wish *wish, struct json **ret, struct err *err)
 {
     struct gateway *gateway = ctx;
-    const char *station = gateway->config->station.id;
+    const char *own = gateway->config->station.id;
+    const char *station = wish->station[0] != '\0' ? wish->station : own;
     int64_t monday = 0;
-    int code = week_of(date, clock_wall_ms(&gateway->clock), &monday, err);
+    int code = week_of(wish->date, clock_wall_ms(&gateway->clock), &monday, err);
     if (code != ERR_OK)
         return code;
     *ret = json_new_object();
     char week[CALTIME_DATE_SIZE];
     caltime_format_date(monday, week);
     json_set_text(*ret, "week", week);
-    json_set(*ret, "rows", sheet_export(gateway->replica, station, monday, draft));
+    json_set(*ret, "rows", sheet_export(gateway->replica, station, monday, wish->draft));
     json_set(*ret, "saved", sheet_saved(gateway->replica, station, monday));
     return ERR_OK;
 }

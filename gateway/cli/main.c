@@ -110,7 +110,8 @@ static const struct {
      "  touyan roster plan [日期] [afresh]   排那一周的班（不写日期是下周），只成草案，不通知人\n"
      "  touyan roster show | diff        看草案 | 与已公布的差别\n"
      "  touyan roster publish            公布草案，有变动的人收到短信\n"
-     "  touyan roster export [日期|draft] > 班表.csv    那一周的班表，可用表格软件改\n"
+     "  touyan roster export [日期|draft [所]] > 班表.csv    那一周的班表，可用表格软件改；"
+     "全县的草案按所导出，各所导入后自己公布\n"
      "  touyan roster import 班表.csv [baseline]        "
      "改好的表成为草案；baseline：作为对比的基准周\n"
      "  touyan roster print [日期|draft] > 班表.html    打印，供到岗签字\n"
@@ -122,7 +123,8 @@ static const struct {
      "told\n"
      "  touyan roster show | diff           the draft | what it would change\n"
      "  touyan roster publish               publish it; those concerned get a text\n"
-     "  touyan roster export [DATE|draft] > FILE.csv  that week, for a spreadsheet\n"
+     "  touyan roster export [DATE|draft [STATION]] > FILE.csv  that week, for a spreadsheet; of a "
+     "county's draft a station's part, which it imports and publishes\n"
      "  touyan roster import FILE.csv [baseline]      it becomes the draft; or the week to compare "
      "with\n"
      "  touyan roster print [DATE|draft] > FILE.html  to be signed at the gate\n"
@@ -313,7 +315,8 @@ static const struct command commands[] = {
     {"roster", "show", 0, 0, "roster show", command_roster_show},
     {"roster", "diff", 0, 0, "roster diff", command_roster_diff},
     {"roster", "publish", 0, 0, "roster publish", command_roster_publish},
-    {"roster", "export", 0, 1, "roster export [DATE|draft] > FILE.csv", command_roster_export},
+    {"roster", "export", 0, 2, "roster export [DATE|draft [STATION]] > FILE.csv",
+     command_roster_export},
     {"roster", "import", 1, 2, "roster import FILE.csv [baseline]", command_roster_import},
     {"roster", "print", 0, 1, "roster print [DATE|draft] > FILE.html", command_roster_print},
     {"roster", "pin", 6, 6, "roster pin SCHOOL POST DATE PEAK NAME BY", command_roster_pin},

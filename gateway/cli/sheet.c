@@ -16,7 +16,7 @@
 #include "gateway/base/text.h"
 #include "gateway/cli/cli.h"
 
-enum { PATH_SIZE = 64, NUMBERS = 3 };
+enum { PATH_SIZE = 128, NUMBERS = 3 };
 
 enum column {
     DATE,
@@ -109,12 +109,16 @@ static const char *problem_word(const struct cli *cli, const char *what)
 
 /* --- out --- */
 
-/* words[2]: a date of the week, or "draft". */
+/* words[2]: a date of the week, or "draft" and, of a plan for several, a station. */
 static int get_sheet(const struct cli *cli, struct json **ret)
 {
     char path[PATH_SIZE] = "/v1/roster/sheet";
     const char *word = cli->word_count > 2 ? cli->words[2] : "";
-    if (strcmp(word, "draft") == 0)
+    if (strcmp(word, "draft") == 0 && cli->word_count > 3) {
+        char station[PATH_SIZE / 4];
+        cli_encode(cli->words[3], station, sizeof station);
+        snprintf(path, sizeof path, "/v1/roster/sheet?draft=1&station=%s", station);
+    } else if (strcmp(word, "draft") == 0)
         snprintf(path, sizeof path, "/v1/roster/sheet?draft=1");
     else if (word[0] != '\0' && strspn(word, "0123456789-") == strlen(word))
         snprintf(path, sizeof path, "/v1/roster/sheet?date=%.16s", word);

@@ -268,11 +268,13 @@ static void post_roster_publish(struct console *console, const struct http_reque
 static void get_roster_sheet(struct console *console, const struct http_request *request,
                              struct http_answer *ret)
 {
-    const char *date = http_query(request, "date");
+    const char *date = http_query(request, "date"), *station = http_query(request, "station");
+    struct roster_wish wish = {.date = date != NULL ? date : "",
+                               .station = station != NULL ? station : "",
+                               .draft = http_query(request, "draft") != NULL};
     struct err err = {0};
     struct json *json = NULL;
-    int code = console->ports.roster_sheet(console->ports.ctx, date != NULL ? date : "",
-                                           http_query(request, "draft") != NULL, &json, &err);
+    int code = console->ports.roster_sheet(console->ports.ctx, &wish, &json, &err);
     if (code == ERR_OK)
         reply_as_of(console, ret, json);
     else

@@ -64,7 +64,7 @@
  *   GET  /v1/roster/state     {"planning","problem"}
  *   POST /v1/roster/plan      {"date","afresh"}: begins to plan that day's week ("": the next one)
  *   POST /v1/roster/publish     -> {"week","changes","gaps"}; tells the people concerned
- *   GET  /v1/roster/sheet     ?date= &draft=1: a week, one row a place
+ *   GET  /v1/roster/sheet     ?date= &draft=1 &station=: a week, one row a place
  *                             -> {"week","rows":[],"saved":{}}
  *   POST /v1/roster/import    {"rows":[],"baseline":false}: all of it becomes the draft, or
  *                             "problems"
@@ -77,6 +77,12 @@
 
 #include "gateway/base/json.h"
 #include "gateway/console/http.h"
+
+struct roster_wish {
+    const char *date;    /* of the week; "": this one */
+    const char *station; /* of a draft for several: whose part; "": all */
+    bool draft;
+};
 
 /* What the API needs of the other modules. The json values are taken over. */
 struct console_ports {
@@ -100,8 +106,8 @@ struct console_ports {
     int (*roster_plan)(void *ctx, const char *date, bool afresh, struct err *err);
     struct json *(*roster_state)(void *ctx);
     int (*roster_publish)(void *ctx, struct json **ret, struct err *err);
-    /* Rows of a week, in and out; see duty/draft/sheet.h. date "": this week. */
-    int (*roster_sheet)(void *ctx, const char *date, bool draft, struct json **ret,
+    /* Rows of a week, in and out; see duty/draft/sheet.h. */
+    int (*roster_sheet)(void *ctx, const struct roster_wish *wish, struct json **ret,
                         struct err *err);
     int (*roster_import)(void *ctx, const struct json *rows, bool baseline, struct json **ret,
                          struct err *err);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "gateway/duty/draft/draft.h"
+#include "gateway/duty/draft/sheet.h"
 #include "gateway/duty/order.h"
 
 #define WEEK "2026-09-14" /* a Monday */
@@ -502,6 +503,57 @@ static void the_term_is_shared_and_newcomers_are_not_alone(void **state)
     assert_true(duties(w, "O3", "*") >= duties(w, "O1", "*"));
 }
 
+/* --- a whole county --- */
+
+static size_t part_of(struct world *w, const char *station)
+{
+    struct json *rows = sheet_export(w->replica, station, world_ms(WEEK, "00:00"), true);
+    size_t count = json_count(rows);
+    json_free(rows);
+    return count;
+}
+
+/* A bureau's box plans for its stations; each of them takes its own part and publishes it. */
+static void a_county_is_planned_at_once(void **state)
+{
+    struct world *w = *state;
+    world_sql(w, "INSERT INTO org(id, scope, kind, name, parent_id) VALUES"
+                 " ('B', '*', 'bureau', '突泉县公安局', NULL),"
+                 " ('S0118', '*', 'station', '六户派出所', 'B')");
+    world_sql(w, "UPDATE org SET parent_id = 'B' WHERE id = 'S0117'");
+    world_sql(w, "INSERT INTO school(id, scope, code, name, station_id) VALUES"
+                 " ('S19', 'S0118', 'S19', '六户中学', 'S0118')");
+    world_sql(w, "INSERT INTO post(id, scope, school_id, name, kind, need, active) VALUES"
+                 " ('S19-G', 'S0118', 'S19', '大门', 'gate', 2, 1)");
+    world_person(w, "X1", "police", "六户民警", "S19");
+    world_sql(w, "UPDATE person SET station_id = 'S0118' WHERE id = 'X1'");
+    school_goes(w);
+    struct draft_options options = {.station_id = "B",
+                                    .lang = "zh-CN",
+                                    .monday_ms = world_ms(WEEK, "00:00"),
+                                    .now_ms = w->cells.wall_ms};
+    struct draft *draft = NULL;
+    struct draft_diff diff;
+    struct err err = {0};
+    assert_int_equal(draft_load(w->replica, &options, &draft, &err), ERR_OK);
+    assert_int_equal(draft_solve(draft, &err), ERR_OK);
+    replica_enter(w->replica);
+    draft_store(w->replica, draft);
+    assert_true(replica_leave(w->replica, true));
+    draft_free(draft);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM draft_shift"), 32);
+    assert_true(duties(w, "X1", "S19-*") > 0);
+    assert_int_equal(part_of(w, "B"), part_of(w, "S0117") + part_of(w, "S0118"));
+    assert_true(part_of(w, "S0118") >= 8);
+    replica_enter(w->replica);
+    assert_int_equal(draft_publish(w->replica, "B", w->cells.wall_ms, &diff, &err), ERR_STATE);
+    replica_leave(w->replica, false);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM shift"), 0);
+    /* the station alone plans its own */
+    plan(w, false);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM draft_shift"), 24);
+}
+
 /* --- orders --- */
 
 /* "pin school=S17 post=东门 ..." */
@@ -608,6 +660,7 @@ int main(void)
         TEST(a_pin_holds),
         TEST(sponsors_visit_on_two_days),
         TEST(orders_are_checked_and_kept),
+        TEST(a_county_is_planned_at_once),
         TEST(the_term_is_shared_and_newcomers_are_not_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

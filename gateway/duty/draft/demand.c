@@ -33,7 +33,7 @@ static int read_demands(struct replica *replica, struct draft *draft, struct err
         replica, "SELECT d.post_id, coalesce(d.peak, ''), coalesce(d.need_flat, 0),"
                  " coalesce(d.need_peak, 0), coalesce(d.need_heavy, 0), d.level, d.skills"
                  " FROM demand d JOIN post p ON p.id = d.post_id"
-                 " JOIN school c ON c.id = p.school_id WHERE c.station_id = ?1"
+                 " JOIN school c ON c.id = p.school_id WHERE c.station_id" DRAFT_STATIONS
                  " ORDER BY d.post_id, d.peak IS NOT NULL, d.id");
     query_text(q, 1, draft->station_id);
     int code = ERR_OK;

@@ -25,9 +25,9 @@ struct replica;
 struct draft;
 
 struct draft_options {
-    const char *station_id;
-    const char *lang;  /* of the explanations, "zh-CN" or "en" */
-    int64_t monday_ms; /* local midnight of the week's Monday */
+    const char *station_id; /* or a bureau's: all stations below it */
+    const char *lang;       /* of the explanations, "zh-CN" or "en" */
+    int64_t monday_ms;      /* local midnight of the week's Monday */
     int64_t now_ms;
     bool afresh; /* not bound to what is published, apart from what stays */
 };
@@ -49,7 +49,8 @@ struct draft_diff {
 struct draft_diff draft_compare(struct replica *replica, int64_t now_ms);
 
 /* Inside a handler. Writes what differs, from now on, and empties the draft. ERR_NOT_FOUND: there
- * is none. *ret: what was changed. */
+ * is none. ERR_STATE: it is for several stations, which publish their parts themselves. *ret: what
+ * was changed. */
 int draft_publish(struct replica *replica, const char *station_id, int64_t now_ms,
                   struct draft_diff *ret, struct err *err);
 

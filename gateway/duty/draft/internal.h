@@ -22,6 +22,9 @@ enum {
     DRAFT_LEVELS = 3, /* flat, peak, heavy */
 };
 
+/* ?1 and, when that is a bureau, its stations. */
+#define DRAFT_STATIONS " IN (SELECT ?1 UNION ALL SELECT id FROM org WHERE parent_id = ?1)"
+
 struct draft_school {
     char id[DRAFT_ID], code[16], name[DRAFT_ID], township[DRAFT_ID];
 };

@@ -82,7 +82,7 @@ static void copy(char *ret, size_t size, const char *text)
 static int read_schools(struct replica *replica, struct draft *draft, struct err *err)
 {
     struct query *q = replica_query(replica, "SELECT id, code, coalesce(nullif(short, ''), name),"
-                                             " township FROM school WHERE station_id = ?1"
+                                             " township FROM school WHERE station_id" DRAFT_STATIONS
                                              " ORDER BY id");
     query_text(q, 1, draft->station_id);
     int code = ERR_OK;
@@ -113,15 +113,15 @@ static int read_people(struct replica *replica, struct draft *draft, struct err 
         replica,
         "SELECT p.id, p.name, p.school_id, p.kind IN ('police', 'auxiliary') AS officer,"
         " p.id IN (SELECT o.senior_id FROM sponsor o JOIN school h ON h.id = o.school_id"
-        "  WHERE h.station_id = ?1) AS senior,"
+        "  WHERE h.station_id" DRAFT_STATIONS ") AS senior,"
         " (SELECT count(*) FROM assignment a JOIN shift s ON s.id = a.shift_id"
         "  WHERE a.person_id = p.id AND a.state IN ('done', 'on_post') AND s.start_at >= ?2)"
         " FROM person p LEFT JOIN school c ON c.id = p.school_id"
         " WHERE coalesce(p.active, 1) <> 0 AND (senior OR (p.kind IN ('police', 'auxiliary')"
-        "  AND p.station_id = ?1 AND coalesce(p.senior, 0) = 0"
+        "  AND p.station_id" DRAFT_STATIONS " AND coalesce(p.senior, 0) = 0"
         "  AND NOT EXISTS (SELECT 1 FROM duty_lead l WHERE l.person_id = p.id AND coalesce(l.date, "
         "'') = ''))"
-        " OR (p.kind NOT IN ('police', 'auxiliary', 'desk') AND c.station_id = ?1"
+        " OR (p.kind NOT IN ('police', 'auxiliary', 'desk') AND c.station_id" DRAFT_STATIONS
         "  AND NOT EXISTS (SELECT 1 FROM optout x WHERE x.phone = p.phone)"
         "  AND NOT EXISTS (SELECT 1 FROM term_asked t JOIN card k ON k.id = t.card_id"
         "   WHERE t.person_id = p.id AND t.answer = '2' AND k.due_on > ?3)))"

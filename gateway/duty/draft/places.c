@@ -97,7 +97,7 @@ static int read_published(struct replica *replica, struct draft *draft, struct e
         replica, "SELECT s.post_id, coalesce(nullif(p.short, ''), p.name), p.kind, p.school_id,"
                  " s.peak, s.id, s.start_at, s.end_at, coalesce(s.need, 1) FROM shift s"
                  " JOIN post p ON p.id = s.post_id JOIN school c ON c.id = p.school_id"
-                 " WHERE c.station_id = ?1 AND s.start_at >= ?2 AND s.start_at < ?3"
+                 " WHERE c.station_id" DRAFT_STATIONS " AND s.start_at >= ?2 AND s.start_at < ?3"
                  " AND s.end_at > s.start_at AND s.state NOT IN ('draft', 'cancelled')"
                  " ORDER BY s.post_id, s.start_at");
     query_text(q, 1, draft->station_id);
@@ -188,7 +188,8 @@ static int read_patterns(struct replica *replica, struct draft *draft, struct er
         " (s.start_at + 28800000) % 86400000 / 60000,"
         " (s.start_at + 28800000) % 86400000 / 60000 + (s.end_at - s.start_at) / 60000,"
         " coalesce(s.need, p.need, 1), max(s.start_at) FROM shift s JOIN post p ON p.id = s.post_id"
-        " JOIN school c ON c.id = p.school_id WHERE c.station_id = ?1 AND coalesce(p.active, 1) <> "
+        " JOIN school c ON c.id = p.school_id WHERE c.station_id" DRAFT_STATIONS
+        " AND coalesce(p.active, 1) <> "
         "0"
         " AND s.start_at >= ?2 AND s.start_at < ?3 AND s.end_at > s.start_at"
         " AND s.state NOT IN ('draft', 'cancelled') AND NOT EXISTS (SELECT 1 FROM school_day d"
@@ -206,7 +207,7 @@ static int read_bells(struct replica *replica, struct draft *draft, struct err *
         replica, "SELECT p.id, coalesce(nullif(p.short, ''), p.name), p.kind, p.school_id, b.peak,"
                  " max(0, min(b.at_min) - iif(b.peak = 'am', ?3, ?4)), max(b.at_min) + ?5,"
                  " coalesce(p.need, 1) FROM post p JOIN school c ON c.id = p.school_id"
-                 " JOIN bell b ON b.school_id = p.school_id WHERE c.station_id = ?1"
+                 " JOIN bell b ON b.school_id = p.school_id WHERE c.station_id" DRAFT_STATIONS
                  " AND coalesce(p.active, 1) <> 0 AND p.kind <> 'service'" /* of exams */
                  " AND b.at_min BETWEEN 0 AND 1400 AND NOT EXISTS"
                  " (SELECT 1 FROM shift s WHERE s.post_id = p.id AND s.start_at >= ?2)"

@@ -18,7 +18,8 @@
     " AND s.date BETWEEN (SELECT week FROM draft)"                                                 \
     " AND (SELECT date(week, '+6 days') FROM draft)"                                               \
     " AND (SELECT c.station_id FROM post p JOIN school c ON c.id = p.school_id"                    \
-    "  WHERE p.id = s.post_id) = (SELECT station_id FROM draft)"
+    "  WHERE p.id = s.post_id) IN (SELECT station_id FROM draft UNION ALL SELECT id FROM org"      \
+    "  WHERE parent_id = (SELECT station_id FROM draft))"
 
 /* Nobody gets a duty again that he declined or was excused from. */
 #define ADDED                                                                                      \
@@ -185,6 +186,13 @@ int draft_publish(struct replica *replica, const char *station_id, int64_t now_m
     struct draft_diff diff = draft_compare(replica, now_ms);
     if (diff.week[0] == '\0')
         return err_set(err, ERR_NOT_FOUND, "there is no draft; plan one first");
+    if (replica_get_int(replica, 0,
+                        "SELECT count(*) FROM draft_shift d JOIN post p ON p.id = d.post_id"
+                        " JOIN school c ON c.id = p.school_id WHERE c.station_id <> ?1",
+                        "s", station_id) > 0)
+        return err_set(err, ERR_STATE,
+                       "this plan is for several stations: each takes its part as a sheet (touyan "
+                       "roster export draft STATION) and publishes it");
     write_shifts(replica, station_id, now_ms);
     write_duties(replica, station_id, now_ms);
     write_visits(replica, now_ms);

@@ -46,21 +46,24 @@
     " LEFT JOIN person p ON p.id = a.person_id"
 #define SHEET_ORDER " ORDER BY s.date, s.start_at, c.code, po.id, a.role DESC, p.id LIMIT 16000"
 
-static struct json *export_draft(struct replica *replica)
+/* A station's part of it; of the draft's own: all. */
+static struct json *export_draft(struct replica *replica, const char *station_id)
 {
-    return query_list(replica_query(
+    struct query *q = replica_query(
         replica,
         "SELECT" SHEET_COLUMNS
         " max(0, s.need - (SELECT count(*) FROM draft_duty u WHERE u.shift_id = s.id))"
         " AS missing FROM draft_shift s LEFT JOIN draft_duty a ON a.shift_id = s.id" SHEET_PLACE
-            SHEET_ORDER));
+        " WHERE ?1 IN (c.station_id, (SELECT station_id FROM draft))" SHEET_ORDER);
+    query_text(q, 1, station_id);
+    return query_list(q);
 }
 
 struct json *sheet_export(struct replica *replica, const char *station_id, int64_t monday_ms,
                           bool draft)
 {
     if (draft)
-        return export_draft(replica);
+        return export_draft(replica, station_id);
     struct query *q =
         replica_query(replica, "SELECT" SHEET_COLUMNS
                                " max(0, coalesce(s.need, 1) - (SELECT count(*) FROM assignment a"

@@ -20,7 +20,8 @@ enum { SHEET_ROWS_MAX = 8000, SHEET_PROBLEMS_MAX = 50 };
  * "school","post","post_kind","need","missing" (places of the shift with nobody),"person",
  * "person_id","force","lead","route" (a patrol's: schools in the order of their bells),"tasks"
  * (what else is done from the post)}, of the
- * week that begins at monday_ms; draft: of the draft, whatever its week. */
+ * week that begins at monday_ms; draft: of the draft, whatever its week;
+ * of a draft for several stations the part of this one, or all for who planned it. */
 struct json *sheet_export(struct replica *replica, const char *station_id, int64_t monday_ms,
                           bool draft);
 
