@@ -21,7 +21,29 @@ static int print_summary(const struct cli *cli, const struct json *json)
                       "note: the calendar does not know all of these days yet; they are planned "
                       "by their weekday\n"),
               stdout);
+    int missing = (int)json_int(json, "visits_missing", 0);
+    if (missing > 0)
+        printf(cli->english ? "%d visits of senior officers found no time\n"
+                            : "驻岗还有 %d 次排不进\n",
+               missing);
     return EXIT_OK;
+}
+
+static void print_visits(const struct cli *cli, const struct json *visits)
+{
+    struct table table;
+    if (json_count(visits) == 0)
+        return;
+    puts(cli_say(cli, "驻岗：", "visits:"));
+    table_init(&table, 4);
+    for (size_t i = 0; i < json_count(visits); i++) {
+        const struct json *one = json_at(visits, i);
+        const char *cells[] = {json_text(one, "date", ""), json_text(one, "peak", ""),
+                               json_text(one, "school", ""), json_text(one, "person", "")};
+        table_add(&table, cells);
+    }
+    table_print(&table);
+    table_free(&table);
 }
 
 static void print_gaps(const struct json *json)
@@ -116,6 +138,7 @@ int command_roster_show(const struct cli *cli)
             add_shift(&table, json_at(shifts, i));
         table_print(&table);
         table_free(&table);
+        print_visits(cli, json_get(json, "visits"));
         print_gaps(json);
     }
     json_free(json);

@@ -76,8 +76,32 @@ def play(world):
     again = world.api("GET", "/v1/roster")
     must(again["changes"] == 0 and again["gaps"] == draft["gaps"], str(again)[:300])
     sheets(world)
+    orders(world, draft)
     print(f"roster: {draft['changes']} duties, {draft['gaps']} gaps,"
           f" {len(world.modem.messages()) - before} texts of {STATION}")
+
+
+def orders(world, draft):
+    """What the leader tells the plan: somebody stays, a post needs more, a way is long."""
+    shift = next(s for s in draft["shifts"] if s["school"] == "第二实验小学" and s["post"] == "东门")
+    officer = next(p for s in draft["shifts"] for p in s["people"]
+                   if p["kind"] == "police" and s["date"] != shift["date"])
+    roster(world, "pin", "S17", "东门", shift["date"], shift["peak"], officer["id"], "L0117")
+    roster(world, "pin", "S17", "月亮门", shift["date"], "am", officer["id"], "L0117", code=1)
+    roster(world, "pin", "S17", "东门", "2026-02-30", "am", officer["id"], "L0117", code=64)
+    roster(world, "need", "S17", "东门", "1", "2", "3", "L0117", "level=heavy", "skills=交通指挥")
+    roster(world, "way", officer["id"], "S17", "11", "L0117")
+    said = roster(world, "orders")
+    must("交通指挥" in said and " 15" in said and officer["name"] in said, said)
+    roster(world, "plan", WEEK, "afresh")
+    again = next(s for s in world.api("GET", "/v1/roster")["shifts"] if s["id"] == shift["id"])
+    must(officer["id"] in [p["id"] for p in again["people"]], str(again))
+    roster(world, "unpin", shift["date"], shift["peak"], officer["id"], "L0117")
+    roster(world, "unpin", shift["date"], shift["peak"], officer["id"], "L0117", code=1)
+    wait_for("the county's copy of a way and a need",
+             lambda: (world.county_rows("SELECT band FROM reach") == [{"band": 15}] and
+                      world.county_rows("SELECT need_heavy FROM demand") == [{"need_heavy": 3}])
+             or None, 60)
 
 
 def rows_of_sheet(text):
