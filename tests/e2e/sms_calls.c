@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/base/log.h"
 #include "gateway/base/text.h"
 #include "sync/replica/replica.h"
 #include "tests/lib/smsstation.h"
@@ -20,7 +19,6 @@ enum { WAIT_MS = 20000 };
 static int setup(void **state)
 {
     struct smsstation *station = calloc(1, sizeof *station);
-    log_set_level(LOG_LEVEL_ERROR);
     smsstation_open(station);
     smsstation_start(station);
     *state = station;
@@ -33,13 +31,6 @@ static int teardown(void **state)
     smsstation_close(*state);
     free(*state);
     return 0;
-}
-
-static bool is_ready(struct smsstation *station, const char *arg)
-{
-    struct sms_modem_status status;
-    (void)arg;
-    return sms_modem_status(station->sms, 0, &status) && text_equal(status.state, "ready");
 }
 
 static void put_call(struct smsstation *station, const char *idem, int ring_ms)
@@ -75,7 +66,7 @@ static void expect_end(void **state, const char *callee, int ring_ms, const char
     assert_true(smsstation_until(station, has_state, end, WAIT_MS));
     assert_int_equal(smsstation_stat(station, "calls"), 1);
     assert_false(is_calling(station, NULL));
-    assert_true(smsstation_until(station, is_ready, NULL, WAIT_MS));
+    assert_true(smsstation_until(station, smsstation_is_ready, NULL, WAIT_MS));
 }
 
 static void test_rings_until_it_is_enough(void **state)
@@ -135,7 +126,7 @@ static void test_unplugged_while_it_rings(void **state)
     smsstation_tell(station, "{\"cmd\":\"unplug\"}");
     assert_true(smsstation_until(station, has_state, "stopped", WAIT_MS));
     smsstation_tell(station, "{\"cmd\":\"plug\"}");
-    assert_true(smsstation_until(station, is_ready, NULL, WAIT_MS));
+    assert_true(smsstation_until(station, smsstation_is_ready, NULL, WAIT_MS));
     assert_int_equal(smsstation_stat(station, "calls"), 1); /* not dialled again */
 }
 
@@ -150,7 +141,7 @@ static bool has_heard(struct smsstation *station, const char *number)
 static void test_who_rings_is_heard_once(void **state)
 {
     struct smsstation *station = *state;
-    assert_true(smsstation_until(station, is_ready, NULL, WAIT_MS));
+    assert_true(smsstation_until(station, smsstation_is_ready, NULL, WAIT_MS));
     smsstation_tell(station, "{\"cmd\":\"ring\",\"from\":\"" PERSON "\",\"ms\":2500}");
     assert_true(smsstation_until(station, has_heard, PERSON, WAIT_MS));
     smsstation_put(station, PERSON, "之间", SMS_PRIO_DUTY); /* RING in the middle of it */

@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "gateway/base/caltime.h"
-#include "gateway/base/log.h"
 #include "gateway/base/text.h"
 #include "tests/lib/smsstation.h"
 
@@ -25,16 +24,8 @@ enum { SOON_MS = 20000, BEAT_MS = 400, LADDER_MS = 500, AGAIN_MS = 1500, PATH_BY
 static int setup(void **state)
 {
     static struct smsstation station;
-    log_set_level(getenv("TOUYAN_TEST_LOG") != NULL ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR);
     smsstation_open(&station);
     *state = &station;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    smsstation_stop(*state);
-    smsstation_close(*state);
     return 0;
 }
 
@@ -74,11 +65,6 @@ static bool has_no_network(struct smsstation *s, const char *arg)
     return status_of(s).registration == 0;
 }
 
-static bool is_delivered(struct smsstation *s, const char *text)
-{
-    return text_equal(smsstation_state(s, text), "delivered");
-}
-
 static bool is_file(struct smsstation *s, const char *path)
 {
     (void)s;
@@ -91,7 +77,7 @@ static bool is_file(struct smsstation *s, const char *path)
 static void send_one(struct smsstation *s, const char *text)
 {
     smsstation_put(s, PERSON, text, SMS_PRIO_DUTY);
-    UNTIL(is_delivered, text);
+    UNTIL(smsstation_is_delivered, text);
     assert_int_equal(smsstation_book(s, "accepted", text), 1);
 }
 
@@ -134,7 +120,7 @@ static void test_radio_finds_the_network(void **state)
     assert_true(ladder->steps[LADDER_RADIO].last_ms > 0);
     assert_int_equal(ladder->steps[LADDER_RESET].count, 0);
     smsstation_jump(s, 60000);
-    UNTIL(is_delivered, "断网时");
+    UNTIL(smsstation_is_delivered, "断网时");
     send_one(s, "之后");
 }
 
@@ -348,9 +334,9 @@ static void test_found_by_imei(void **state)
     UNTIL(is_in, "ready");
     send_one(s, "第一个口");
     plug_as(s, "ports/a");
-    UNTIL(is_delivered, "第一个口");
+    UNTIL(smsstation_is_delivered, "第一个口");
     smsstation_put(s, PERSON, "第二个口", SMS_PRIO_DUTY);
-    UNTIL(is_delivered, "第二个口");
+    UNTIL(smsstation_is_delivered, "第二个口");
     assert_string_equal(strrchr(status_of(s).device, '/'), "/a");
     assert_int_equal(smsstation_book(s, "accepted", NULL), 2);
 }
@@ -411,18 +397,18 @@ static void test_two_modems(void **state)
     add_modem(s);
     UNTIL(second_is_free, NULL);
     smsstation_put(s, "+8613900000001", "按号段", SMS_PRIO_DUTY);
-    UNTIL(is_delivered, "按号段");
+    UNTIL(smsstation_is_delivered, "按号段");
     assert_int_equal(smsstation_book(&other, "accepted", "按号段"), 1);
     smsstation_tell(&other, "{\"cmd\":\"network\",\"delay_ms\":1800}");
     UNTIL(second_is_free, NULL);
     smsstation_put(s, "+8613900000001", "慢", SMS_PRIO_DUTY);
     UNTIL(is_at_other, "慢");
     smsstation_put(s, "+8613900000001", "报警不等", SMS_PRIO_PANIC); /* the other one is free */
-    UNTIL(is_delivered, "报警不等");
+    UNTIL(smsstation_is_delivered, "报警不等");
     assert_int_equal(smsstation_book(s, "accepted", "报警不等"), 1);
     smsstation_tell(&other, "{\"cmd\":\"unplug\"}");
     smsstation_put(s, "+8613900000001", "拔掉一个", SMS_PRIO_DUTY);
-    UNTIL(is_delivered, "拔掉一个");
+    UNTIL(smsstation_is_delivered, "拔掉一个");
     assert_int_equal(smsstation_book(s, "accepted", "拔掉一个"), 1);
     assert_int_equal(smsstation_book(&other, "accepted", "慢"), 1);
     assert_int_equal(smsstation_book(s, "accepted", "慢"), 0); /* perhaps sent: not again */
@@ -466,7 +452,7 @@ static void test_network_time(void **state)
     assert_in_range(status_of(s).clock_off_ms, 3600000 - 15000, 3600000 + 1000);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, smsstation_teardown)
 
 int main(void)
 {

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/base/log.h"
 #include "gateway/base/text.h"
 #include "tests/lib/smsstation.h"
 
@@ -21,31 +20,11 @@ enum { SOON_MS = 30000, JUMP_MS = 16 * 60 * 1000, BEAT_MS = 400, JUMPS = 8, BURS
 static int setup(void **state)
 {
     static struct smsstation station;
-    log_set_level(getenv("TOUYAN_TEST_LOG") != NULL ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR);
     smsstation_open(&station);
     station.modem.beat_ms = BEAT_MS;
     smsstation_start(&station);
     *state = &station;
     return 0;
-}
-
-static int teardown(void **state)
-{
-    smsstation_stop(*state);
-    smsstation_close(*state);
-    return 0;
-}
-
-static bool is_ready(struct smsstation *s, const char *arg)
-{
-    struct sms_modem_status status;
-    (void)arg;
-    return sms_modem_status(s->sms, 0, &status) && text_equal(status.state, "ready");
-}
-
-static bool is_delivered(struct smsstation *s, const char *text)
-{
-    return text_equal(smsstation_state(s, text), "delivered");
 }
 
 static bool is_in_queue(struct smsstation *s, const char *text)
@@ -98,7 +77,7 @@ static void wait_out(struct smsstation *s, const char *text)
 {
     for (int i = 0; i < JUMPS && is_in_queue(s, text); i++) {
         smsstation_jump(s, JUMP_MS);
-        UNTIL(is_ready, NULL);
+        UNTIL(smsstation_is_ready, NULL);
         smsstation_turn(s, 300);
     }
 }
@@ -116,7 +95,7 @@ static void go_on(struct smsstation *s, const char *what)
     smsstation_put(s, PERSON, text, SMS_PRIO_DUTY);
     smsstation_turn(s, 200);
     wait_out(s, text); /* its number may be left alone for a while */
-    if (!smsstation_until(s, is_delivered, text, SOON_MS) ||
+    if (!smsstation_until(s, smsstation_is_delivered, text, SOON_MS) ||
         !smsstation_until(s, has_heard, text, SOON_MS))
         fail_msg("%s: %s", text, smsstation_state(s, text));
     assert_int_equal(smsstation_book(s, "message", text), 1);
@@ -131,12 +110,12 @@ static void refuse(struct smsstation *s, const char *kind, int number)
     bool final = outbox_blame(cme ? SEND_CME : SEND_CMS, number) == BLAME_RECIPIENT;
     snprintf(fault, sizeof fault, "\"%s\",\"number\":%d,\"on\":\"AT+CMGS\"", kind, number);
     snprintf(text, sizeof text, "%s %d", kind, number);
-    UNTIL(is_ready, NULL);
+    UNTIL(smsstation_is_ready, NULL);
     arm(s, fault);
     smsstation_put(s, PERSON, text, SMS_PRIO_REMINDER);
     UNTIL(is_judged, text);
     wait_out(s, text);
-    if (!final && !smsstation_until(s, is_delivered, text, SOON_MS))
+    if (!final && !smsstation_until(s, smsstation_is_delivered, text, SOON_MS))
         fail_msg("%s: %s", text, smsstation_state(s, text));
     if (final)
         assert_string_equal(smsstation_state(s, text), "failed");
@@ -176,12 +155,12 @@ static void test_every_oddity(void **state)
         "\"silent\",\"ms\":700",
     };
     for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
-        UNTIL(is_ready, NULL);
+        UNTIL(smsstation_is_ready, NULL);
         arm(s, faults[i]);
         smsstation_put(s, PERSON, faults[i], SMS_PRIO_REMINDER);
         UNTIL(is_judged, faults[i]);
         wait_out(s, faults[i]);
-        if (!smsstation_until(s, is_delivered, faults[i], SOON_MS))
+        if (!smsstation_until(s, smsstation_is_delivered, faults[i], SOON_MS))
             fail_msg("%s: %s", faults[i], smsstation_state(s, faults[i]));
         assert_int_equal(smsstation_book(s, "accepted", faults[i]), 1);
         go_on(s, faults[i]);
@@ -209,10 +188,10 @@ static void test_every_line_that_nobody_asked_for(void **state)
         char fault[256], text[64];
         snprintf(fault, sizeof fault, "\"%s\",\"text\":\"%s\"", places[i % 3], lines[i]);
         snprintf(text, sizeof text, "第%d行", ++count);
-        UNTIL(is_ready, NULL);
+        UNTIL(smsstation_is_ready, NULL);
         arm(s, fault);
         smsstation_put(s, PERSON, text, SMS_PRIO_REMINDER);
-        if (!smsstation_until(s, is_delivered, text, SOON_MS))
+        if (!smsstation_until(s, smsstation_is_delivered, text, SOON_MS))
             fail_msg("%s: %s", fault, smsstation_state(s, text));
         assert_int_equal(smsstation_book(s, "accepted", text), 1);
     }
@@ -227,7 +206,7 @@ static void test_silence_in_mid_message(void **state)
     static const char *const faults[] = {"\"hang_mid_pdu\",\"ms\":3000", "\"answer_lost\""};
     for (size_t i = 0; i < 2; i++) {
         char alarm[64], copy[80];
-        UNTIL(is_ready, NULL);
+        UNTIL(smsstation_is_ready, NULL);
         if (i == 1) /* the other one is not even accepted */
             arm(s, "\"no_report\"");
         arm(s, faults[i]);
@@ -236,14 +215,14 @@ static void test_silence_in_mid_message(void **state)
         assert_string_equal(smsstation_state(s, faults[i]), "unknown");
         go_on(s, faults[i]);
         assert_int_equal(smsstation_book(s, "accepted", faults[i]), i == 1);
-        UNTIL(is_ready, NULL);
+        UNTIL(smsstation_is_ready, NULL);
         if (i == 1)
             arm(s, "\"no_report\"");
         arm(s, faults[i]);
         snprintf(alarm, sizeof alarm, "报警%zu", i);
         snprintf(copy, sizeof copy, "(再发1)%s", alarm);
         smsstation_put(s, PERSON, alarm, SMS_PRIO_PANIC);
-        UNTIL(is_delivered, alarm);
+        UNTIL(smsstation_is_delivered, alarm);
         assert_int_equal(smsstation_book(s, "accepted", alarm), i == 1);
         assert_int_equal(smsstation_book(s, "accepted", copy), 1);
         smsstation_tell(s, "{\"cmd\":\"clear\"}");
@@ -253,7 +232,7 @@ static void test_silence_in_mid_message(void **state)
 static void test_no_signal(void **state)
 {
     struct smsstation *s = *state;
-    UNTIL(is_ready, NULL);
+    UNTIL(smsstation_is_ready, NULL);
     smsstation_tell(s, "{\"cmd\":\"network\",\"signal\":99}");
     smsstation_turn(s, 3 * BEAT_MS);
     go_on(s, "signal");
@@ -261,9 +240,9 @@ static void test_no_signal(void **state)
     smsstation_put(s, PERSON, "没有网络", SMS_PRIO_REMINDER);
     smsstation_turn(s, 2 * BEAT_MS);
     smsstation_tell(s, "{\"cmd\":\"network\",\"registered\":true}");
-    UNTIL(is_ready, NULL);
+    UNTIL(smsstation_is_ready, NULL);
     wait_out(s, "没有网络");
-    UNTIL(is_delivered, "没有网络");
+    UNTIL(smsstation_is_delivered, "没有网络");
     assert_int_equal(smsstation_book(s, "accepted", "没有网络"), 1);
 }
 
@@ -318,7 +297,7 @@ static void test_every_hostile_pdu(void **state)
         "FF91683108", /* service centre too long */
     };
     enum { COUNT = sizeof pdus / sizeof pdus[0] };
-    UNTIL(is_ready, NULL);
+    UNTIL(smsstation_is_ready, NULL);
     for (int i = 0; i < COUNT; i++) {
         char order[512];
         snprintf(order, sizeof order, "{\"cmd\":\"inbound_pdu\",\"hex\":\"%s\"}", pdus[i]);
@@ -338,7 +317,7 @@ static void test_every_hostile_pdu(void **state)
     assert_int_equal(status.restarts, 0);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, smsstation_teardown)
 
 int main(void)
 {

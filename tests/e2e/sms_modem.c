@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/base/log.h"
 #include "gateway/base/text.h"
 #include "tests/lib/smsstation.h"
 
@@ -24,25 +23,10 @@ enum { SOON_MS = 20000, WORKERS = 4, QUICK = 20, QUICK_US = 500000 };
 static int setup(void **state)
 {
     static struct smsstation station;
-    log_set_level(getenv("TOUYAN_TEST_LOG") != NULL ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR);
     smsstation_open(&station);
     smsstation_start(&station);
     *state = &station;
     return 0;
-}
-
-static int teardown(void **state)
-{
-    smsstation_stop(*state);
-    smsstation_close(*state);
-    return 0;
-}
-
-static bool is_ready(struct smsstation *s, const char *arg)
-{
-    struct sms_modem_status status;
-    (void)arg;
-    return sms_modem_status(s->sms, 0, &status) && text_equal(status.state, "ready");
 }
 
 static bool is_down(struct smsstation *s, const char *arg)
@@ -56,11 +40,6 @@ static bool is_sent(struct smsstation *s, const char *text)
 {
     const char *state = smsstation_state(s, text);
     return text_equal(state, "sent") || text_equal(state, "delivered");
-}
-
-static bool is_delivered(struct smsstation *s, const char *text)
-{
-    return text_equal(smsstation_state(s, text), "delivered");
 }
 
 static bool is_unknown(struct smsstation *s, const char *text)
@@ -119,12 +98,12 @@ static void test_send_short_and_long(void **state)
     struct smsstation *s = *state;
     char longer[1024];
     repeat(longer, "值勤通知：", 30); /* 150 units: three parts */
-    UNTIL(is_ready, NULL);
+    UNTIL(smsstation_is_ready, NULL);
     smsstation_put(s, PERSON, "张伟您好，明天07:20中心小学东门值勤，回1确认，回2来不了。",
                    SMS_PRIO_DUTY);
     smsstation_put(s, OTHER, longer, SMS_PRIO_REMINDER);
-    UNTIL(is_delivered, longer);
-    UNTIL(is_delivered, "张伟您好，明天07:20中心小学东门值勤，回1确认，回2来不了。");
+    UNTIL(smsstation_is_delivered, longer);
+    UNTIL(smsstation_is_delivered, "张伟您好，明天07:20中心小学东门值勤，回1确认，回2来不了。");
     assert_int_equal(smsstation_book(s, "message", longer), 1);
     assert_int_equal(smsstation_book(s, "message", NULL), 2);
     assert_int_equal(smsstation_stat(s, "accepted"), 4);
@@ -150,7 +129,7 @@ static void test_all_characters(void **state)
         "表情😀与𠮷字",
     };
     enum { COUNT = sizeof texts / sizeof texts[0] };
-    UNTIL(is_ready, NULL);
+    UNTIL(smsstation_is_ready, NULL);
     for (int i = 0; i < COUNT; i++)
         smsstation_put(s, PERSON, texts[i], SMS_PRIO_DUTY);
     for (int i = 0; i < COUNT; i++) {
@@ -169,7 +148,7 @@ static void test_tildes_up_to_the_edge(void **state)
     memcpy(text + 69, "中", 4);
     repeat(heard, text_equal(s->driver, "gammu") ? "～" : "~", 69);
     memcpy(heard + strlen(heard), "中", 4);
-    UNTIL(is_ready, NULL);
+    UNTIL(smsstation_is_ready, NULL);
     smsstation_put(s, PERSON, text, SMS_PRIO_DUTY);
     UNTIL(is_sent, text);
     assert_int_equal(smsstation_book(s, "message", heard), 1);
@@ -182,7 +161,7 @@ static void test_inbound_short_and_long(void **state)
     char order[2048];
     repeat(longer, "家长问询", 40);
     smsstation_tell(s, "{\"cmd\":\"inbound\",\"from\":\"+8613800000002\",\"text\":\"上线前\"}");
-    UNTIL(is_ready, NULL);
+    UNTIL(smsstation_is_ready, NULL);
     UNTIL(has_texts, "1");
     smsstation_tell(s, "{\"cmd\":\"inbound\",\"from\":\"+8613800000002\",\"text\":\"到岗\"}");
     snprintf(order, sizeof order,
@@ -211,7 +190,7 @@ static void test_message_that_is_not_stored(void **state)
                                 "0891683108100005F0040D91683108000000F200106290114152102302"
                                 "E834";
     char order[256];
-    UNTIL(is_ready, NULL);
+    UNTIL(smsstation_is_ready, NULL);
     snprintf(order, sizeof order, "{\"cmd\":\"urc\",\"text\":\"+CBM: 88\\r\\n%s\"}",
              strstr(flash, "0891"));
     smsstation_tell(s, order);
@@ -229,7 +208,7 @@ static void test_message_that_is_not_stored(void **state)
 static void test_refusals(void **state)
 {
     struct smsstation *s = *state;
-    UNTIL(is_ready, NULL);
+    UNTIL(smsstation_is_ready, NULL);
     smsstation_tell(s, "{\"cmd\":\"fault\",\"kind\":\"cms_error\",\"number\":38,\"times\":1}");
     smsstation_put(s, PERSON, "第一条", SMS_PRIO_DUTY);
     UNTIL(is_refused, "第一条");
@@ -241,13 +220,13 @@ static void test_refusals(void **state)
     smsstation_put(s, THIRD, "第三条", SMS_PRIO_DUTY);
     UNTIL(is_refused, "第三条");
     smsstation_put(s, FOURTH, "第四条", SMS_PRIO_DUTY);
-    UNTIL(is_delivered, "第四条");
+    UNTIL(smsstation_is_delivered, "第四条");
     assert_string_equal(smsstation_state(s, "第一条"), "queued");
     assert_string_equal(smsstation_state(s, "第二条"), "queued");
     assert_string_equal(smsstation_state(s, "第三条"), "failed");
     smsstation_jump(s, 15000);
-    UNTIL(is_delivered, "第一条");
-    UNTIL(is_delivered, "第二条");
+    UNTIL(smsstation_is_delivered, "第一条");
+    UNTIL(smsstation_is_delivered, "第二条");
     assert_int_equal(smsstation_book(s, "message", NULL), 3);
     assert_int_equal(smsstation_book(s, "message", "第一条"), 1);
     struct sms_modem_status status;
@@ -258,13 +237,13 @@ static void test_refusals(void **state)
 static void test_no_prompt(void **state)
 {
     struct smsstation *s = *state;
-    UNTIL(is_ready, NULL);
+    UNTIL(smsstation_is_ready, NULL);
     smsstation_tell(s, "{\"cmd\":\"fault\",\"kind\":\"no_prompt\",\"times\":1}");
     smsstation_put(s, PERSON, "没有提示符", SMS_PRIO_REMINDER);
     UNTIL(is_refused, "没有提示符");
     assert_string_equal(smsstation_state(s, "没有提示符"), "queued"); /* surely not sent */
     smsstation_jump(s, 15000);
-    UNTIL(is_delivered, "没有提示符");
+    UNTIL(smsstation_is_delivered, "没有提示符");
     assert_int_equal(smsstation_book(s, "message", NULL), 1);
     struct sms_modem_status status;
     sms_modem_status(s->sms, 0, &status);
@@ -275,7 +254,7 @@ static void test_no_prompt(void **state)
 static void test_answer_lost_reminder(void **state)
 {
     struct smsstation *s = *state;
-    UNTIL(is_ready, NULL);
+    UNTIL(smsstation_is_ready, NULL);
     smsstation_tell(s, "{\"cmd\":\"fault\",\"kind\":\"no_report\",\"times\":1}");
     smsstation_tell(s, "{\"cmd\":\"fault\",\"kind\":\"answer_lost\",\"times\":1}");
     smsstation_put(s, PERSON, "提醒一", SMS_PRIO_REMINDER);
@@ -291,21 +270,21 @@ static void test_answer_lost_reminder(void **state)
 static void test_answer_lost_report_tells(void **state)
 {
     struct smsstation *s = *state;
-    UNTIL(is_ready, NULL);
+    UNTIL(smsstation_is_ready, NULL);
     smsstation_tell(s, "{\"cmd\":\"fault\",\"kind\":\"answer_lost\",\"times\":1}");
     smsstation_put(s, PERSON, "提醒", SMS_PRIO_REMINDER);
-    UNTIL(is_delivered, "提醒"); /* by its report alone */
+    UNTIL(smsstation_is_delivered, "提醒"); /* by its report alone */
     assert_int_equal(smsstation_book(s, "accepted", NULL), 1);
 }
 
 static void test_answer_lost_alarm(void **state)
 {
     struct smsstation *s = *state;
-    UNTIL(is_ready, NULL);
+    UNTIL(smsstation_is_ready, NULL);
     smsstation_tell(s, "{\"cmd\":\"fault\",\"kind\":\"no_report\",\"times\":1}");
     smsstation_tell(s, "{\"cmd\":\"fault\",\"kind\":\"answer_lost\",\"times\":1}");
     smsstation_put(s, PERSON, "【报警】东门", SMS_PRIO_PANIC);
-    UNTIL(is_delivered, "【报警】东门");
+    UNTIL(smsstation_is_delivered, "【报警】东门");
     assert_int_equal(smsstation_book(s, "accepted", "【报警】东门"), 1);
     assert_int_equal(smsstation_book(s, "accepted", "(再发1)【报警】东门"), 1);
     assert_int_equal(smsstation_book(s, "accepted", NULL), 2);
@@ -316,7 +295,7 @@ static void test_late_answer_to_next_worker(void **state)
 {
     struct smsstation *s = *state;
     struct sms_modem_status status;
-    UNTIL(is_ready, NULL);
+    UNTIL(smsstation_is_ready, NULL);
     smsstation_tell(s, "{\"cmd\":\"fault\",\"kind\":\"no_report\",\"times\":1}");
     smsstation_tell(s, "{\"cmd\":\"fault\",\"kind\":\"late_answer\",\"ms\":3000,\"times\":1}");
     smsstation_put(s, PERSON, "迟到的回答", SMS_PRIO_REMINDER);
@@ -325,7 +304,7 @@ static void test_late_answer_to_next_worker(void **state)
         char text[32];
         snprintf(text, sizeof text, "之后%d", i);
         smsstation_put(s, OTHER, text, SMS_PRIO_DUTY);
-        UNTIL(is_delivered, text);
+        UNTIL(smsstation_is_delivered, text);
         smsstation_turn(s, 150);
         assert_int_equal(smsstation_book(s, "accepted", text), 1);
     }
@@ -337,7 +316,7 @@ static void test_late_answer_to_next_worker(void **state)
 static void test_unplug_in_mid_send(void **state)
 {
     struct smsstation *s = *state;
-    UNTIL(is_ready, NULL);
+    UNTIL(smsstation_is_ready, NULL);
     smsstation_tell(s, "{\"cmd\":\"fault\",\"kind\":\"no_prompt\",\"times\":1}");
     smsstation_put(s, PERSON, "插拔之前", SMS_PRIO_REMINDER);
     UNTIL(is_submitted, "插拔之前");
@@ -349,15 +328,15 @@ static void test_unplug_in_mid_send(void **state)
     assert_true(is_down(s, NULL));
     smsstation_tell(s, "{\"cmd\":\"clear\"}");
     smsstation_tell(s, "{\"cmd\":\"plug\"}");
-    assert_true(smsstation_until(s, is_ready, NULL, 6000));
-    UNTIL(is_delivered, "插拔之前");
+    assert_true(smsstation_until(s, smsstation_is_ready, NULL, 6000));
+    UNTIL(smsstation_is_delivered, "插拔之前");
     assert_int_equal(smsstation_book(s, "accepted", NULL), 1);
 }
 
 static void test_unplug_after_pdu(void **state)
 {
     struct smsstation *s = *state;
-    UNTIL(is_ready, NULL);
+    UNTIL(smsstation_is_ready, NULL);
     smsstation_tell(s, "{\"cmd\":\"fault\",\"kind\":\"no_report\",\"times\":1}");
     smsstation_tell(s, "{\"cmd\":\"fault\",\"kind\":\"late_answer\",\"ms\":2000,\"times\":1}");
     smsstation_put(s, PERSON, "可能已发", SMS_PRIO_REMINDER);
@@ -365,7 +344,7 @@ static void test_unplug_after_pdu(void **state)
     smsstation_tell(s, "{\"cmd\":\"unplug\"}");
     UNTIL(is_unknown, "可能已发");
     smsstation_tell(s, "{\"cmd\":\"plug\"}");
-    UNTIL(is_ready, NULL);
+    UNTIL(smsstation_is_ready, NULL);
     smsstation_turn(s, 500);
     assert_int_equal(smsstation_book(s, "accepted", NULL), 1);
 }
@@ -377,7 +356,7 @@ static void test_unasked_lines(void **state)
     static const char *const lines[] = {"^NWTIME: 26/09/01", "+QIND: SMS DONE", "RDY",
                                         "+CPIN: READY", "OVER-VOLTAGE WARNNING"};
     static const char *const commands[] = {"AT+CMGS", "AT+CMGF", "AT+CSQ", "AT+CMGR"};
-    UNTIL(is_ready, NULL);
+    UNTIL(smsstation_is_ready, NULL);
     int n = 0;
     for (int i = 0; i < 3; i++) {
         for (int k = 0; k < 5; k++) {
@@ -391,7 +370,7 @@ static void test_unasked_lines(void **state)
             snprintf(text, sizeof text, "第%d条", ++n);
             smsstation_put(s, PERSON, text, SMS_PRIO_DUTY);
             smsstation_tell(s, "{\"cmd\":\"inbound\",\"from\":\"+8613800000002\",\"text\":\"1\"}");
-            UNTIL(is_delivered, text);
+            UNTIL(smsstation_is_delivered, text);
         }
     }
     UNTIL(is_sim_empty, NULL);
@@ -407,7 +386,7 @@ static void test_odd_modems(void **state)
     static const char *const kinds[] = {"bare_prompt",      "one_byte",     "garbage",
                                         "echo_off",         "early_report", "late_answer",
                                         "duplicate_report", "cme_error"};
-    UNTIL(is_ready, NULL);
+    UNTIL(smsstation_is_ready, NULL);
     for (size_t i = 0; i + 1 < sizeof kinds / sizeof kinds[0]; i++) {
         char order[160];
         snprintf(order, sizeof order, "{\"cmd\":\"fault\",\"kind\":\"%s\",\"times\":1,\"ms\":500}",
@@ -415,8 +394,8 @@ static void test_odd_modems(void **state)
         smsstation_tell(s, order);
         smsstation_put(s, PERSON, kinds[i], SMS_PRIO_DUTY);
         smsstation_put(s, OTHER, order, SMS_PRIO_DUTY);
-        UNTIL(is_delivered, order);
-        if (!smsstation_until(s, is_delivered, kinds[i], SOON_MS))
+        UNTIL(smsstation_is_delivered, order);
+        if (!smsstation_until(s, smsstation_is_delivered, kinds[i], SOON_MS))
             fail_msg("%s: %s", kinds[i], smsstation_state(s, kinds[i]));
         assert_int_equal(smsstation_book(s, "message", kinds[i]), 1);
     }
@@ -444,7 +423,7 @@ static void kill_workers(void)
 static void test_worker_killed_in_mid_send(void **state)
 {
     struct smsstation *s = *state;
-    UNTIL(is_ready, NULL);
+    UNTIL(smsstation_is_ready, NULL);
     smsstation_tell(s, "{\"cmd\":\"fault\",\"kind\":\"no_report\",\"times\":2}");
     smsstation_tell(s, "{\"cmd\":\"fault\",\"kind\":\"late_answer\",\"ms\":2000,\"times\":2}");
     smsstation_put(s, PERSON, "提醒", SMS_PRIO_REMINDER);
@@ -469,7 +448,7 @@ static void test_worker_killed_at_random(void **state)
     struct smsstation *s = *state;
     enum { ROUNDS = 8 };
     struct rnd rnd = rnd_seeded(11);
-    UNTIL(is_ready, NULL);
+    UNTIL(smsstation_is_ready, NULL);
     for (int i = 0; i < ROUNDS; i++) {
         char text[64];
         char order[160];
@@ -517,7 +496,7 @@ static void test_modem_killed_at_random(void **state)
         char alarm[64];
         char reminder[64];
         char order[160];
-        UNTIL(is_ready, NULL);
+        UNTIL(smsstation_is_ready, NULL);
         snprintf(order, sizeof order,
                  "{\"cmd\":\"inbound\",\"from\":\"+8613800000002\",\"text\":\"来信%d\"}", i);
         snprintf(alarm, sizeof alarm, "报警%d", i);
@@ -530,7 +509,7 @@ static void test_modem_killed_at_random(void **state)
         else
             smsstation_turn(s, (int)rnd_below(&rnd, 60));
         smsstation_kill_modem(s);
-        UNTIL(is_ready, NULL);
+        UNTIL(smsstation_is_ready, NULL);
         smsstation_jump(s, 15000);
         UNTIL(is_sent, alarm);
         UNTIL(has_reached, reminder);
@@ -552,7 +531,7 @@ static void test_modem_killed_at_random(void **state)
 static void test_station_restarts(void **state)
 {
     struct smsstation *s = *state;
-    UNTIL(is_ready, NULL);
+    UNTIL(smsstation_is_ready, NULL);
     smsstation_put(s, PERSON, "重启之前", SMS_PRIO_REMINDER);
     UNTIL(is_sent, "重启之前");
     smsstation_stop(s);
@@ -560,7 +539,7 @@ static void test_station_restarts(void **state)
     smsstation_start(s);
     UNTIL(has_texts, "1");
     smsstation_put(s, PERSON, "重启之后", SMS_PRIO_REMINDER);
-    UNTIL(is_delivered, "重启之后");
+    UNTIL(smsstation_is_delivered, "重启之后");
     assert_int_equal(smsstation_book(s, "accepted", NULL), 2);
 }
 
@@ -568,13 +547,13 @@ static void test_station_restarts(void **state)
 static void test_hung_modem(void **state)
 {
     struct smsstation *s = *state;
-    UNTIL(is_ready, NULL);
+    UNTIL(smsstation_is_ready, NULL);
     smsstation_tell(s, "{\"cmd\":\"fault\",\"kind\":\"silent\"}");
     smsstation_put(s, PERSON, "卡住时", SMS_PRIO_PANIC);
     UNTIL(is_refused, "卡住时");
     smsstation_tell(s, "{\"cmd\":\"clear\"}");
     smsstation_jump(s, 5000);
-    UNTIL(is_delivered, "卡住时");
+    UNTIL(smsstation_is_delivered, "卡住时");
     assert_int_equal(smsstation_book(s, "accepted", NULL), 1);
     assert_false(is_replaced(s, "3"));
 }
@@ -587,7 +566,7 @@ static void test_unknown_make(void **state)
     smsstation_stop(s);
     s->driver = "at";
     smsstation_start(s);
-    UNTIL(is_ready, NULL);
+    UNTIL(smsstation_is_ready, NULL);
     sms_modem_status(s->sms, 0, &status);
     assert_string_equal(status.driver, s->profile[0] == '\0' ? "gammu" : "at");
 }
@@ -595,7 +574,7 @@ static void test_unknown_make(void **state)
 static void test_alarm_is_quick(void **state)
 {
     struct smsstation *s = *state;
-    UNTIL(is_ready, NULL);
+    UNTIL(smsstation_is_ready, NULL);
     smsstation_turn(s, 200);
     int64_t worst = 0;
     for (int i = 0; i < QUICK; i++) {
@@ -603,7 +582,7 @@ static void test_alarm_is_quick(void **state)
         snprintf(text, sizeof text, "快%d", i);
         int64_t from = clock_mono_us();
         smsstation_put(s, PERSON, text, SMS_PRIO_PANIC);
-        UNTIL(is_delivered, text);
+        UNTIL(smsstation_is_delivered, text);
         int64_t took = smsstation_first_byte_us(s, text) - from;
         worst = took > worst ? took : worst;
         UNTIL(is_idle, NULL);
@@ -628,7 +607,7 @@ static void test_simulate(void **state)
     assert_string_equal(s->texts[2].body, longer);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, smsstation_teardown)
 
 int main(void)
 {

@@ -34,13 +34,6 @@ struct world {
     int wanted;  /* for done functions */
 };
 
-static void swallow(void *ctx, enum log_level level, const char *line)
-{
-    (void)ctx;
-    (void)level;
-    (void)line;
-}
-
 static void on_event(void *ctx, const struct mqtt_event *event)
 {
     struct world *w = ctx;
@@ -73,13 +66,10 @@ static void close_station(struct world *w)
     w->open = false;
 }
 
-/* Subscribed, and the broker said so. */
 static bool is_ready(void *ctx)
 {
     struct world *w = ctx;
-    return mqtt_status(w->station.mqtt).connected &&
-           replica_get_int(w->station.replica, 0,
-                           "SELECT count(*) FROM kv WHERE k = 'mqtt.filters'", "") == 1;
+    return mini_station_is_ready(&w->station);
 }
 
 static bool has_rows(void *ctx)
@@ -100,11 +90,9 @@ static void run_until(struct world *w, bool (*done)(void *ctx), int wanted)
 static int setup(void **state)
 {
     static struct world w;
-    log_set_sink(swallow, NULL);
+    log_set_sink(mini_station_no_log, NULL);
     w = (struct world){.kill_at = 0};
-    assert_true(broker_make(&w.broker, users, NULL));
-    assert_true(broker_start(&w.broker));
-    snprintf(w.db_path, sizeof w.db_path, "%s/replica.db", w.broker.dir);
+    broker_begin(&w.broker, users, w.db_path, sizeof w.db_path);
     open_station(&w);
     run_until(&w, is_ready, 0);
     *state = &w;

@@ -43,13 +43,6 @@ struct world {
     int64_t wanted;
 };
 
-static void swallow(void *ctx, enum log_level level, const char *line)
-{
-    (void)ctx;
-    (void)level;
-    (void)line;
-}
-
 static void on_event(void *ctx, const struct mqtt_event *event)
 {
     struct world *w = ctx;
@@ -71,8 +64,7 @@ static int64_t rows(struct world *w, const char *sql)
 static bool is_ready(void *ctx)
 {
     struct world *w = ctx;
-    return mqtt_status(w->station.mqtt).connected &&
-           rows(w, "SELECT count(*) FROM kv WHERE k = 'mqtt.filters'") == 1;
+    return mini_station_is_ready(&w->station);
 }
 
 static void run_until(struct world *w, bool (*done)(void *ctx))
@@ -84,11 +76,9 @@ static void run_until(struct world *w, bool (*done)(void *ctx))
 static int setup(void **state)
 {
     static struct world w;
-    log_set_sink(swallow, NULL);
+    log_set_sink(mini_station_no_log, NULL);
     w = (struct world){.wanted = 0};
-    assert_true(broker_make(&w.broker, users, NULL));
-    assert_true(broker_start(&w.broker));
-    snprintf(w.db_path, sizeof w.db_path, "%s/replica.db", w.broker.dir);
+    broker_begin(&w.broker, users, w.db_path, sizeof w.db_path);
     open_station(&w);
     mini_station_add_device(&w.station, "SOS1", "touyan");
     mini_station_add_device(&w.station, "SOS2", "touyan");

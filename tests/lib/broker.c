@@ -191,3 +191,10 @@ bool broker_publish(const struct broker *broker, const char *user, const char *c
     mosquitto_destroy(mosq);
     return published;
 }
+
+void broker_begin(struct broker *broker, const char *const *users, char *ret_db, size_t size)
+{
+    if (!broker_make(broker, users, NULL) || !broker_start(broker))
+        abort();
+    snprintf(ret_db, size, "%s/replica.db", broker->dir);
+}

@@ -19,7 +19,9 @@ struct broker {
  * file with certificate and key for the devices' listener, NULL: no TLS. False: says why on stderr.
  */
 bool broker_make(struct broker *broker, const char *const *users, const char *certificate);
-bool broker_start(struct broker *broker);              /* returns when it accepts connections */
+bool broker_start(struct broker *broker); /* returns when it accepts connections */
+/* Both, without TLS, and a path for a database in its folder. Ends the program when it cannot. */
+void broker_begin(struct broker *broker, const char *const *users, char *ret_db, size_t size);
 void broker_signal(struct broker *broker, int signal); /* and waits for its end */
 void broker_remove(struct broker *broker);             /* kills it and deletes the folder */
 

@@ -116,3 +116,17 @@ void mini_station_add_device(struct mini_station *station, const char *id, const
     replica_leave(station->replica, true);
     replica_commit(station->replica);
 }
+
+bool mini_station_is_ready(const struct mini_station *station)
+{
+    return mqtt_status(station->mqtt).connected &&
+           replica_get_int(station->replica, 0, "SELECT count(*) FROM kv WHERE k = 'mqtt.filters'",
+                           "") == 1;
+}
+
+void mini_station_no_log(void *ctx, enum log_level level, const char *line)
+{
+    (void)ctx;
+    (void)level;
+    (void)line;
+}

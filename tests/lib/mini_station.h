@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <uv.h>
 
+#include "gateway/base/log.h"
 #include "mqtt/mqtt.h"
 #include "sync/replica/seal.h"
 
@@ -29,6 +30,12 @@ bool mini_station_open(struct mini_station *station, const char *db_path,
 bool mini_station_run(struct mini_station *station, bool (*done)(void *ctx), void *ctx,
                       int timeout_ms);
 void mini_station_close(struct mini_station *station);
+
+/* Subscribed, and the broker said so. */
+bool mini_station_is_ready(const struct mini_station *station);
+
+/* A log sink that keeps nothing: a broker that goes is no news here. */
+void mini_station_no_log(void *ctx, enum log_level level, const char *line);
 
 /* Registers a device of table device. */
 void mini_station_add_device(struct mini_station *station, const char *id, const char *product);

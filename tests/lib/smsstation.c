@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "gateway/base/log.h"
 #include "gateway/base/text.h"
 #include "sync/replica/replica.h"
 #include "sync/replica/seal.h"
@@ -164,6 +165,7 @@ static const char *setting(const char *name, const char *preset)
 
 void smsstation_open(struct smsstation *station)
 {
+    log_set_level(getenv("TOUYAN_TEST_LOG") != NULL ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR);
     struct err err = {0};
     *station = (struct smsstation){.driver = setting("TOUYAN_TEST_DRIVER", "gammu"),
                                    .profile = setting("TOUYAN_TEST_PROFILE", "")};
@@ -406,4 +408,23 @@ int smsstation_workers(pid_t *ret, int max)
     if (file != NULL)
         fclose(file);
     return count;
+}
+
+int smsstation_teardown(void **state)
+{
+    smsstation_stop(*state);
+    smsstation_close(*state);
+    return 0;
+}
+
+bool smsstation_is_ready(struct smsstation *station, const char *arg)
+{
+    struct sms_modem_status status;
+    (void)arg;
+    return sms_modem_status(station->sms, 0, &status) && text_equal(status.state, "ready");
+}
+
+bool smsstation_is_delivered(struct smsstation *station, const char *text)
+{
+    return text_equal(smsstation_state(station, text), "delivered");
 }

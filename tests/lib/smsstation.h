@@ -48,16 +48,21 @@ struct smsstation {
     struct pace_limits limits; /* to be changed before smsstation_start() */
 };
 
-/* Makes the directory, starts the modem. The station itself starts with smsstation_start(). */
+/* Makes the directory, starts the modem. The station itself starts with smsstation_start(). The log
+ * says errors only, or all with TOUYAN_TEST_LOG. */
 void smsstation_open(struct smsstation *station);
 void smsstation_start(struct smsstation *station);
 void smsstation_stop(struct smsstation *station);
 void smsstation_close(struct smsstation *station);
+int smsstation_teardown(void **state); /* of cmocka: both */
 
 /* Turns the loop until the condition holds; false when it did not within the time. */
 typedef bool smsstation_condition(struct smsstation *station, const char *arg);
 bool smsstation_until(struct smsstation *station, smsstation_condition *condition, const char *arg,
                       int timeout_ms);
+/* Conditions: the first modem is ready; the message with this text was delivered. */
+bool smsstation_is_ready(struct smsstation *station, const char *arg);
+bool smsstation_is_delivered(struct smsstation *station, const char *text);
 void smsstation_turn(struct smsstation *station, int ms);
 void smsstation_jump(struct smsstation *station, int64_t ms); /* the wall clock */
 void smsstation_set_wall(struct smsstation *station, int64_t wall_ms);

@@ -733,7 +733,6 @@ int main(int argc, char **argv)
 {
     uint64_t seed = 1;
     read_options(argc, argv, &seed);
-    log_set_level(LOG_LEVEL_DEBUG);
     if (getenv("TOUYAN_TEST_LOG") == NULL)
         log_set_sink(drop_line, NULL);
     day.rnd = rnd_seeded(seed);
@@ -742,6 +741,7 @@ int main(int argc, char **argv)
     plan_day();
     struct smsstation *station = &day.station;
     smsstation_open(station);
+    log_set_level(LOG_LEVEL_DEBUG);
     if (access("/dev/shm", W_OK) == 0)
         snprintf(station->db, sizeof station->db, "/dev/shm/touyan-day-%d.db", (int)getpid());
     station->limits = (struct pace_limits){.recipient_day = 30,
