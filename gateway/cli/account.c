@@ -183,7 +183,8 @@ static void print_duty(const struct json *duty)
                            left,
                            hours,
                            json_text(duty, "state", ""),
-                           json_text(duty, "stood_in_for", "")};
+                           json_text(duty, "stood_in_for", ""),
+                           json_text(duty, "approved_by", "")};
     cli_csv_line(cells, sizeof cells / sizeof cells[0]);
 }
 
@@ -194,8 +195,8 @@ static int print_duties(const struct cli *cli, const char *more, bool only_done)
     if (code == EXIT_OK && !cli->json) {
         const struct json *duties = json_get(json, "duties");
         fputs(BOM, stdout);
-        puts(cli_say(cli, "姓名,服务日期,服务单位,服务内容,到岗,离岗,服务时长（小时）,状态,替谁",
-                     "name,date,school,post,from,to,hours,state,stood in for"));
+        puts(cli_say(cli, "姓名,服务日期,服务单位,服务内容,到岗,离岗,服务时长（小时）,状态,替谁,批准人",
+                     "name,date,school,post,from,to,hours,state,stood in for,approved by"));
         for (size_t i = 0; i < json_count(duties); i++)
             if (!only_done || json_int(json_at(duties, i), "minutes", 0) > 0)
                 print_duty(json_at(duties, i));

@@ -118,7 +118,8 @@ static const struct {
      "  touyan roster pin 学校 岗位 日期 am|noon|pm 姓名 经办人   "
      "固定某人；unpin 日期 时段 姓名 经办人\n"
      "  touyan roster need 学校 岗位 平 高 堵 经办人 [peak=am] [level=heavy] [skills=交通指挥]\n"
-     "  touyan roster way 姓名 学校 分钟 经办人   单程几分钟（按五分钟一档）；orders 看这些设定\n",
+     "  touyan roster way 姓名 学校 分钟 经办人   单程几分钟（按五分钟一档）；orders 看这些设定\n"
+     "  touyan roster approve 姓名 民警   事后批准某人的顶岗\n",
      "  touyan roster plan [DATE] [afresh]  plan that week (the next one); only a draft, nobody is "
      "told\n"
      "  touyan roster show | diff           the draft | what it would change\n"
@@ -133,7 +134,8 @@ static const struct {
      "  touyan roster need SCHOOL POST QUIET BUSY CROWDED BY [peak=am] [level=heavy] "
      "[skills=traffic]\n"
      "  touyan roster way NAME SCHOOL MINUTES BY   one way, in bands of five; orders: lists all "
-     "these\n"},
+     "these\n"
+     "  touyan roster approve NAME OFFICER  that person stood in rightly\n"},
     {"ledger",
      "  touyan ledger list [学校] | show 编号   各校问题台账，按责任单位 | 一条的经过\n"
      "  touyan ledger add 学校 内容 报告人 [1急|2|3]   登记隐患\n"
@@ -324,6 +326,7 @@ static const struct command commands[] = {
     {"roster", "way", 4, 4, "roster way NAME SCHOOL MINUTES BY", command_roster_way},
     {"roster", "need", 6, 9, "roster need SCHOOL POST QUIET BUSY CROWDED BY [FIELD=VALUE ...]",
      command_roster_need},
+    {"roster", "approve", 2, 2, "roster approve NAME BY", command_roster_approve},
     {"roster", "orders", 0, 0, "roster orders", command_roster_orders},
     {"ledger", "list", 0, 1, "ledger list [SCHOOL]", command_ledger_list},
     {"ledger", "print", 1, 1, "ledger print SCHOOL", command_ledger_print},

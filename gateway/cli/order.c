@@ -60,6 +60,12 @@ int command_roster_need(const struct cli *cli)
     return post(cli, body);
 }
 
+int command_roster_approve(const struct cli *cli)
+{
+    static const char *const names[] = {"person", "by"};
+    return post(cli, body_of(cli, names, 2));
+}
+
 /* --- as it is now --- */
 
 static void print_list(const struct json *list, const char *const *keys, int count)
@@ -95,6 +101,11 @@ int command_roster_orders(const struct cli *cli)
          {"school", "post", "peak", "flat", "busy", "heavy", "level", "skills"},
          8},
         {"ways", "单程分钟", "minutes one way", {"person", "school", "minutes"}, 3},
+        {"stand_ins",
+         "还没有批准的顶岗",
+         "stand-ins that nobody approved",
+         {"date", "peak", "person", "stood_in_for"},
+         4},
         {"skills", "技能和有效期", "skills, and until when", {"person", "skill", "until"}, 3},
     };
     struct json *json = NULL;

@@ -220,7 +220,9 @@ struct json *console_account_duties(struct replica *replica, const struct http_r
         "SELECT person_name AS name, person_kind AS kind, date, peak, school, post,"
         " start_at AS start, end_at AS end, came_at AS came, left_at AS left, late, minutes,"
         " state, (SELECT p.name FROM assignment a JOIN person p ON p.id = a.person_id"
-        "  WHERE a.id = duty.stands_in_for) AS stood_in_for FROM duty"
+        "  WHERE a.id = duty.stands_in_for) AS stood_in_for, (SELECT p.name FROM approval b"
+        "  JOIN person p ON p.id = b.by_id WHERE b.assignment_id = duty.assignment_id)"
+        " AS approved_by FROM duty"
         " WHERE state NOT IN ('cancelled', 'declined')"
         " AND (?2 IS NULL OR officer = (?2 = 'officers')) AND (?4 IS NULL OR person_name = ?4"
         "  OR person_id = ?4) ORDER BY person_name, start_at LIMIT ?3",

@@ -94,7 +94,7 @@ static void given_back(struct duty *duty, const char *shift_id, struct ids *ret)
 }
 
 /* Offers `count` places of the shift; returns how many people were asked at once. */
-static int fill_shift(struct duty *duty, const char *shift_id, int count)
+static int fill_shift(struct duty *duty, const char *shift_id, int count, const char *by)
 {
     struct ids ids;
     int asked = 0;
@@ -103,8 +103,10 @@ static int fill_shift(struct duty *duty, const char *shift_id, int count)
         struct slot slot;
         char seat[DUTY_ID_SIZE];
         snprintf(seat, sizeof seat, "seat:%.80s:%d", shift_id, i + 1);
-        if (slot_load(duty, i < ids.count ? ids.at[i] : seat, &slot))
-            asked += offer_open(duty, &slot, "decline", NULL, NULL);
+        if (!slot_load(duty, i < ids.count ? ids.at[i] : seat, &slot))
+            continue;
+        asked += offer_open(duty, &slot, "decline", NULL, NULL);
+        offer_approve(duty, slot.id, by);
     }
     ids_free(&ids);
     return asked;
@@ -119,14 +121,14 @@ static int short_of(struct duty *duty, const char *shift_id)
     return count;
 }
 
-static void fill_all(struct duty *duty, struct text_fields *fields)
+static void fill_all(struct duty *duty, const char *by, struct text_fields *fields)
 {
     struct ids ids;
     struct query *q = tomorrow_query(duty, "SELECT id FROM (" TOMORROW ") WHERE short > 0");
     ids_collect(q, &ids);
     fields->need = ids.count;
     for (int i = 0; i < ids.count; i++)
-        fields->count += fill_shift(duty, ids.at[i], short_of(duty, ids.at[i]));
+        fields->count += fill_shift(duty, ids.at[i], short_of(duty, ids.at[i]), by);
     ids_free(&ids);
 }
 
@@ -161,7 +163,7 @@ static void take_first(struct duty *duty, const struct incoming *in,
     struct text_fields fields = {0};
     question_mark(duty, question, fill ? "1" : "2");
     if (fill) {
-        fill_all(duty, &fields);
+        fill_all(duty, in->person.id, &fields);
         log_info("duty.evening", "date=%s shifts=%d asked=%d", question->ref_id, fields.need,
                  fields.count);
     }

@@ -244,6 +244,8 @@ void offer_close(struct duty *duty, const char *assignment_id, const char *reaso
 void offer_take(struct duty *duty, const struct incoming *in);
 void offer_list(struct duty *duty, const struct incoming *in);
 int offer_open_count(struct duty *duty, const char *phone); /* asked of this phone and not taken */
+/* Who takes the open offer of this duty was approved by this person. */
+void offer_approve(struct duty *duty, const char *assignment_id, const char *person_id);
 int64_t offer_tick(struct duty *duty);
 int standin_names(struct duty *duty, const struct slot *slot, char *ret, size_t size);
 

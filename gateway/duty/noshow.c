@@ -720,6 +720,7 @@ void gap_send_someone(struct duty *duty, const struct incoming *in)
                                       " AND state <> 'open'",
                                       "ss", slot.id, code) == 0)
         asked = offer_open(duty, &slot, "no_show", code, NULL);
+    offer_approve(duty, slot.id, in->person.id);
     if (asked > 0) /* else nobody could be asked, and that was said already (E6) */
         answer_code(duty, in, slot.id, TEXT_E7_ASKING, asked);
 }

@@ -208,12 +208,40 @@ static int put_need(struct ordering *o)
     return ERR_OK;
 }
 
+/* --- stand-ins --- */
+
+#define MONTH_MS "2678400000"
+#define UNAPPROVED                                                                                 \
+    " FROM assignment a JOIN shift s ON s.id = a.shift_id WHERE a.stands_in_for IS NOT NULL"       \
+    " AND a.state <> 'cancelled' AND s.start_at > ?1 - " MONTH_MS                                  \
+    " AND NOT EXISTS (SELECT 1 FROM approval b WHERE b.assignment_id = a.id)"
+
+static int put_approval(struct ordering *o)
+{
+    int code = find_person(o);
+    if (code != ERR_OK)
+        return code;
+    if (!text_equal(o->by.kind, "police") || text_equal(o->by.id, o->person.id))
+        return err_set(o->err, ERR_STATE, "a police officer approves, and nobody himself");
+    if (replica_run(o->duty->replica,
+                    "INSERT INTO approval(assignment_id, by_id, at)"
+                    " SELECT a.id, ?3, ?1" UNAPPROVED " AND a.person_id = ?2",
+                    "iss", o->duty->now_ms, o->person.id, o->by.id) < 1)
+        return err_set(o->err, ERR_NOT_FOUND, "%s has not stood in for anybody lately",
+                       o->person.name);
+    return ERR_OK;
+}
+
 int order_put(struct duty *duty, const struct json *order, struct err *err)
 {
     static const struct {
         const char *act;
         int (*run)(struct ordering *);
-    } acts[] = {{"pin", put_pin}, {"unpin", take_pin}, {"way", put_way}, {"need", put_need}};
+    } acts[] = {{"pin", put_pin},
+                {"unpin", take_pin},
+                {"way", put_way},
+                {"need", put_need},
+                {"approve", put_approval}};
     struct ordering ordering = {.duty = duty, .order = order, .err = err};
     const char *act = json_text(order, "act", "");
     duty->now_ms = clock_wall_ms(replica_clock(duty->replica));
@@ -228,7 +256,7 @@ int order_put(struct duty *duty, const struct json *order, struct err *err)
             log_info("roster.order", "act=%s by=%s", act, ordering.by.id);
         return code;
     }
-    return err_set(err, ERR_INVALID, "\"%.16s\" is none of pin, unpin, way, need", act);
+    return err_set(err, ERR_INVALID, "\"%.16s\" is none of pin, unpin, way, need, approve", act);
 }
 
 struct json *order_list(struct replica *replica)
@@ -260,6 +288,14 @@ struct json *order_list(struct replica *replica)
                           "  SELECT person_id, name, due_on FROM card WHERE kind = 'cert'"
                           "  AND state = 'on') k JOIN person n ON n.id = k.person_id"
                           " ORDER BY n.id, k.name")));
+    struct query *q = replica_query(
+        replica, "SELECT s.date, s.peak, n.name AS person, w.name AS stood_in_for FROM"
+                 " (SELECT a.*" UNAPPROVED ") a JOIN shift s ON s.id = a.shift_id"
+                 " LEFT JOIN person n ON n.id = a.person_id LEFT JOIN assignment o"
+                 " ON o.id = a.stands_in_for LEFT JOIN person w ON w.id = o.person_id"
+                 " ORDER BY s.start_at, a.id");
+    query_int(q, 1, clock_wall_ms(replica_clock(replica)));
+    json_set(json, "stand_ins", query_list(q));
     return json;
 #undef SCHOOL
 #undef POST

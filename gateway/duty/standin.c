@@ -339,6 +339,13 @@ int offer_again(struct duty *duty, const char *code)
     return wave(duty, &offer, &slot);
 }
 
+void offer_approve(struct duty *duty, const char *assignment_id, const char *person_id)
+{
+    replica_run(duty->replica,
+                "UPDATE offer SET approved_by = ?2 WHERE assignment_id = ?1 AND state = 'open'",
+                "ss", assignment_id, person_id);
+}
+
 void offer_close(struct duty *duty, const char *assignment_id, const char *reason)
 {
     char id[DUTY_ID_SIZE];
@@ -435,6 +442,10 @@ static void take(struct duty *duty, const struct incoming *in, const struct offe
                 " SELECT ?1, s.scope, s.id, ?3, coalesce(a.role, 0), a.id, 'confirmed', ?4, ?4"
                 " FROM shift s LEFT JOIN assignment a ON a.id = ?2 WHERE s.id = ?5",
                 "sssis", id, slot->id, in->person.id, duty->now_ms, slot->shift_id);
+    replica_run(duty->replica,
+                "INSERT INTO approval(assignment_id, by_id, at) SELECT ?1, approved_by, ?3"
+                " FROM offer WHERE id = ?2 AND approved_by IS NOT NULL",
+                "ssi", id, offer->id, duty->now_ms);
     struct slot mine;
     if (slot_load(duty, id, &mine))
         notice_put(duty, &mine);

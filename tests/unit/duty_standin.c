@@ -5,7 +5,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "gateway/base/json.h"
 #include "gateway/duty/internal.h"
+#include "gateway/duty/order.h"
 
 /* Officers' names in the order in which they would be asked to stand in for O1 at am. */
 static const char *asked_for(struct world *w, const char *assignment)
@@ -138,6 +140,51 @@ static void patrols_when_it_is_late(void **state)
                      1);
 }
 
+/* Who approved a stand-in: the leader by 派, or looking at it afterwards. */
+static void who_approved_is_on_record(void **state)
+{
+    struct world *w = *state;
+    struct err err;
+    char text[16];
+    set_up(w);
+    way(w, "P1", 5);
+    world_run(w, "2026-09-08", "07:15");
+    world_text(w, "V1", "到岗");
+    world_run(w, "2026-09-08", "07:29"); /* E1: O1 has not come */
+    snprintf(text, sizeof text, "派%s", world_code(w, "L", "E1_LEADER"));
+    world_sql(w, "INSERT INTO checkin(id, scope, person_id, post_id, kind, at, channel) VALUES"
+                 " ('c', 'S0117', 'P1', 'S17-N', 'in', 1788823200000, 'sms')"); /* P1 is there */
+    world_text(w, "L", text);
+    ASSERT_SENT(w, "P1", "A4_OFFER", 1);
+    snprintf(text, sizeof text, "接%s", world_code(w, "P1", "A4_OFFER"));
+    world_text(w, "P1", text);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM approval b JOIN assignment a"
+                                  " ON a.id = b.assignment_id WHERE b.by_id = 'L'"
+                                  " AND a.person_id = 'P1' AND a.stands_in_for = 'am.O1'"),
+                     1);
+    /* 替 at the gate: nobody was asked before */
+    world_shift(w, "pm", "S17-E", "2026-09-08", "pm", "16:40", "17:10", 1);
+    world_assign(w, "pm", "V1");
+    world_run(w, "2026-09-08", "16:38");
+    world_text(w, "V2", "替李娜");
+    struct json *order = json_new_object(), *list = order_list(w->replica);
+    assert_int_equal(json_count(json_get(list, "stand_ins")), 1);
+    json_free(list);
+    json_set_text(order, "act", "approve");
+    json_set_text(order, "person", "V2");
+    json_set_text(order, "by", "V2");
+    assert_int_equal(order_put(&w->duty, order, &err), ERR_STATE);
+    json_set_text(order, "by", "L");
+    replica_enter(w->replica);
+    assert_int_equal(order_put(&w->duty, order, &err), ERR_OK);
+    assert_true(replica_leave(w->replica, true));
+    assert_int_equal(order_put(&w->duty, order, &err), ERR_NOT_FOUND);
+    json_free(order);
+    list = order_list(w->replica);
+    assert_int_equal(json_count(json_get(list, "stand_ins")), 0);
+    json_free(list);
+}
+
 /* --- what it costs --- */
 
 static int64_t cpu_us(void)
@@ -247,9 +294,8 @@ static void finding_is_cheap(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(officers_within_reach), TEST(who_has_the_skill_comes_first),
-        TEST(caps_and_nights),       TEST(patrols_when_it_is_late),
-        TEST(finding_is_cheap),
+        TEST(officers_within_reach),   TEST(who_has_the_skill_comes_first), TEST(caps_and_nights),
+        TEST(patrols_when_it_is_late), TEST(who_approved_is_on_record),     TEST(finding_is_cheap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
