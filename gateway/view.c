@@ -172,23 +172,16 @@ static struct json *posts_json(struct gateway *gateway, int64_t now)
         replica_query(gateway->replica,
                       "WITH near AS (SELECT min(start_at) AS at FROM shift"
                       "  WHERE state = 'published' AND end_at > ?1 AND start_at < ?2)"
-                      " SELECT s.peak, s.start_at, count(*),"
-                      "  sum(a.state IN ('on_post', 'done')), sum(a.state = 'confirmed'),"
-                      "  sum(a.state IN ('declined', 'no_show'))"
+                      " SELECT s.peak AS peak, s.start_at AS start_at, count(*) AS assigned,"
+                      "  sum(a.state IN ('on_post', 'done')) AS on_post,"
+                      "  sum(a.state = 'confirmed') AS confirmed,"
+                      "  sum(a.state IN ('declined', 'no_show')) AS absent"
                       " FROM near JOIN shift s ON s.start_at = near.at AND s.state = 'published'"
                       " JOIN assignment a ON a.shift_id = s.id AND a.state <> 'cancelled'"
                       " GROUP BY s.peak, s.start_at");
     query_int(query, 1, now);
     query_int(query, 2, caltime_midnight(now, 1));
-    struct json *json = json_new_object();
-    if (query_row(query)) {
-        json_set_text(json, "peak", query_get_text(query, 0));
-        json_set_int(json, "start_at", query_get_int(query, 1));
-        json_set_int(json, "assigned", query_get_int(query, 2));
-        json_set_int(json, "on_post", query_get_int(query, 3));
-        json_set_int(json, "confirmed", query_get_int(query, 4));
-        json_set_int(json, "absent", query_get_int(query, 5));
-    }
+    struct json *json = query_row(query) ? query_get_json(query) : json_new_object();
     query_done(query);
     return json;
 }

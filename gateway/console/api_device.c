@@ -36,21 +36,11 @@ struct json *console_device_list(struct replica *replica)
 struct json *console_command_one(struct replica *replica, const char *id)
 {
     struct query *query = replica_query(
-        replica, "SELECT device_id, name, state, problem, created_at, sent_at, ended_at, timeout_ms"
+        replica, "SELECT device_id AS device, name, state, problem, created_at AS at,"
+                 " coalesce(sent_at, 0) AS sent, coalesce(ended_at, 0) AS ended, timeout_ms"
                  " FROM device_command WHERE id = ?1");
-    struct json *json = NULL;
     query_text(query, 1, id);
-    if (query_row(query)) {
-        json = json_new_object();
-        json_set_text(json, "device", query_get_text(query, 0));
-        json_set_text(json, "name", query_get_text(query, 1));
-        json_set_text(json, "state", query_get_text(query, 2));
-        json_set_text(json, "problem", query_get_text(query, 3));
-        json_set_int(json, "at", query_get_int(query, 4));
-        json_set_int(json, "sent", query_get_int(query, 5));
-        json_set_int(json, "ended", query_get_int(query, 6));
-        json_set_int(json, "timeout_ms", query_get_int(query, 7));
-    }
+    struct json *json = query_row(query) ? query_get_json(query) : NULL;
     query_done(query);
     return json;
 }

@@ -47,13 +47,16 @@ struct radio_packet {
 };
 
 enum radio_ack {
-    RADIO_ACK_NONE,      /* with the broker is all that is ever known */
-    RADIO_ACK_DELIVERED, /* the radio it was sent to says that it has it */
+    RADIO_ACK_NONE,      /* with the broker is all that is ever known: it goes once */
+    RADIO_ACK_PASSED_ON, /* a program passes it on, minds what is lost, and may say that it is there
+                          */
+    RADIO_ACK_DELIVERED, /* the radio it was sent to says that it has it; until then it goes again
+                          */
 };
 
 struct radio_driver {
     const char *name;
-    enum radio_ack ack;
+    enum radio_ack (*ack)(const struct radio_link *link);
     size_t (*max_bytes)(const struct radio_link *link); /* of text in one packet; 0: none fits */
     int (*air_ms)(const struct radio_link *link, size_t text_bytes);
     /* ERR_INVALID, ERR_NOT_FOUND, ERR_LIMIT: says why it cannot go. */

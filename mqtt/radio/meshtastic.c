@@ -315,6 +315,11 @@ static int decode(const struct radio_link *link, const char *topic, const void *
 
 /* --- down --- */
 
+static enum radio_ack ack(const struct radio_link *link)
+{
+    return link->json ? RADIO_ACK_NONE : RADIO_ACK_DELIVERED;
+}
+
 static size_t max_bytes(const struct radio_link *link)
 {
     return lora_text_bytes(link->preset, link->emission_ms);
@@ -419,7 +424,7 @@ static int encode(const struct radio_link *link, const struct radio_packet *pack
 
 const struct radio_driver radio_meshtastic = {
     .name = "meshtastic",
-    .ack = RADIO_ACK_DELIVERED,
+    .ack = ack,
     .max_bytes = max_bytes,
     .air_ms = air_ms,
     .encode = encode,

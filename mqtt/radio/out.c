@@ -318,14 +318,16 @@ static int64_t pump_product(struct radio *radio, const char *product, int64_t no
 
 /* --- all of it --- */
 
-/* Nobody acknowledged in time: again, or that was it. */
+/* Nobody acknowledged in time: again, where the radio itself would say that it has it, or that was
+ * it. */
 static void look_at_unanswered(struct radio *radio, int64_t now)
 {
+    bool mesh_answers = radio_meshtastic.ack(&radio->link) == RADIO_ACK_DELIVERED;
     replica_run(radio->replica,
                 "UPDATE radio_out SET state = CASE WHEN product = ?2 AND not_after > ?1"
                 " AND tries < CASE WHEN prio = 0 THEN ?3 ELSE ?4 END THEN 'queued' ELSE 'sent' END,"
                 " ended_at = ?1, next_at = ?1 WHERE state = 'given' AND next_at <= ?1",
-                "isii", now, radio->link.json ? "" : radio_meshtastic.name, (int64_t)ALARM_TRIES,
+                "isii", now, mesh_answers ? radio_meshtastic.name : "", (int64_t)ALARM_TRIES,
                 (int64_t)OTHER_TRIES);
     replica_run(radio->replica,
                 "UPDATE radio_out SET state = CASE WHEN tries > 0 THEN 'sent' ELSE 'expired' END,"

@@ -12,6 +12,12 @@
 
 enum { MESH_NAME_DIGITS = 8 };
 
+static enum radio_ack ack(const struct radio_link *link)
+{
+    (void)link;
+    return RADIO_ACK_PASSED_ON;
+}
+
 static size_t max_bytes(const struct radio_link *link)
 {
     return (size_t)link->text_bytes;
@@ -66,7 +72,7 @@ static int encode(const struct radio_link *link, const struct radio_packet *pack
 
 const struct radio_driver radio_text = {
     .name = "text",
-    .ack = RADIO_ACK_DELIVERED,
+    .ack = ack,
     .max_bytes = max_bytes,
     .air_ms = air_ms,
     .encode = encode,
