@@ -15,6 +15,7 @@ touyan_test(duty_ledger SOURCES unit/duty_ledger.c LIBS duty_world TIMEOUT 180)
 touyan_test(duty_calendar SOURCES unit/duty_calendar.c LIBS duty_world TIMEOUT 180)
 touyan_test(duty_gates SOURCES unit/duty_gates.c LIBS duty_world TIMEOUT 180)
 touyan_test(duty_cards SOURCES unit/duty_cards.c LIBS duty_world TIMEOUT 180)
+touyan_test(duty_consent SOURCES unit/duty_consent.c LIBS duty_world TIMEOUT 180)
 touyan_test(duty_chain SOURCES unit/duty_chain.c LIBS duty_world TIMEOUT 180)
 touyan_test(duty_lists SOURCES unit/duty_lists.c LIBS duty_world TIMEOUT 180)
 
