@@ -248,6 +248,26 @@ static void an_answer_about_the_duty_is_not_the_consents(void **state)
     ASSERT_SENT(w, "C1", "A4_OFFER", 1);
 }
 
+/* A reason says that a duty is meant, whatever was asked last; without a duty it is about that. */
+static void a_digit_with_a_reason_is_asked_back(void **state)
+{
+    struct world *w = *state;
+    char id[LIMIT_ID_BYTES + 1];
+    world_tick(w);
+    world_shift(w, "am", "S17-E", "2026-09-08", "am", "07:20", "08:10", 1);
+    world_assign(w, "am", "V1");
+    world_run(w, "2026-09-07", "18:00");
+    second_school(w, "V1");
+    world_text(w, "V1", "2 发烧了");
+    ASSERT_SENT(w, "V1", "L1_PROMPTS", 1);
+    ASSERT_STATE(w, "am.V1", "asked");
+    assert_int_equal(world_int(w, "SELECT count(*) FROM enlist WHERE state = 'approved'"), 1);
+    assert_int_equal(enter(w, "V2", id), ERR_OK);
+    assert_int_equal(decide(w, id, "L", true), ERR_OK);
+    world_text(w, PHONE, "2 工作太忙"); /* nobody of the list: the school's question */
+    assert_int_equal(world_int(w, "SELECT count(*) FROM stopped"), 1);
+}
+
 static void a_second_no_does_not_give_the_duty_back(void **state)
 {
     struct world *w = *state;
@@ -362,6 +382,7 @@ int main(void)
         TEST(who_said_no_is_not_asked_again),
         TEST(a_yes_said_twice_is_welcomed_twice),
         TEST(an_answer_about_the_duty_is_not_the_consents),
+        TEST(a_digit_with_a_reason_is_asked_back),
         TEST(a_second_no_does_not_give_the_duty_back),
         TEST(a_subscription_ends_with_the_term),
         TEST(how_long_messages_are_kept_is_a_setting),
