@@ -571,12 +571,30 @@ void gap_back(struct duty *duty, const struct slot *slot)
     say_news(duty, slot, &to, TEXT_E9B_BACK, &fields);
 }
 
+static bool load_stand_in(struct duty *duty, const char *assignment_id, struct slot *ret)
+{
+    char id[DUTY_ID_SIZE];
+    return replica_get_text(duty->replica, id, sizeof id,
+                            "SELECT id FROM assignment WHERE stands_in_for = ?1"
+                            " AND state <> 'cancelled' ORDER BY answered_at DESC LIMIT 1",
+                            "s", assignment_id) &&
+           slot_load(duty, id, ret);
+}
+
+/* Who was told; and when it has begun the leader in any case, because the post is empty until the
+ * stand-in gets there. */
+static bool who_hears(struct duty *duty, const struct slot *slot, const struct gap *gap,
+                      const struct slot *by, struct person *ret)
+{
+    return who_knows(duty, slot, gap, ret) ||
+           (duty->now_ms >= slot->start_at && !was_there(by) && chief_of(duty, slot, ret));
+}
+
 void gap_covered(struct duty *duty, const char *assignment_id)
 {
     struct gap gap;
     struct slot slot, by;
     struct person to = {0};
-    char id[DUTY_ID_SIZE];
     if (!gap_load(duty, assignment_id, &gap) || !slot_load(duty, assignment_id, &slot) ||
         text_equal(gap.state, "covered") || text_equal(gap.state, "arrived"))
         return;
@@ -587,12 +605,8 @@ void gap_covered(struct duty *duty, const char *assignment_id)
         text_equal(slot.state, "confirmed"))
         replica_run(duty->replica, "UPDATE assignment SET state = 'no_show' WHERE id = ?1", "s",
                     assignment_id);
-    if (duty->now_ms >= slot.end_at || !who_knows(duty, &slot, &gap, &to) ||
-        !replica_get_text(duty->replica, id, sizeof id,
-                          "SELECT id FROM assignment WHERE stands_in_for = ?1"
-                          " AND state <> 'cancelled' ORDER BY answered_at DESC LIMIT 1",
-                          "s", assignment_id) ||
-        !slot_load(duty, id, &by))
+    if (duty->now_ms >= slot.end_at || !load_stand_in(duty, assignment_id, &by) ||
+        !who_hears(duty, &slot, &gap, &by, &to))
         return;
     enum text_lang lang = say_lang(duty, to.lang);
     struct slot_words words;

@@ -203,6 +203,16 @@ void question_mark(struct duty *duty, const struct question *question, const cha
                 "isi", question->id, what, duty->now_ms);
 }
 
+/* What parents ask by the hundred does not stand before the word that a post is empty. At night
+ * nothing else goes out, and only this priority wakes who has just written. */
+static int prio_of_answer(const struct duty *duty, const struct incoming *in, int prio)
+{
+    bool stranger = in->role == SENDER_UNKNOWN || in->role == SENDER_PARENT;
+    return stranger && prio == DUTY_PRIO_DUTY && !times_quiet(&duty->options.policy, duty->now_ms)
+               ? DUTY_PRIO_REMINDER
+               : prio;
+}
+
 static void answer_as(struct duty *duty, const struct incoming *in, enum text_id text, int prio,
                       struct text_fields *fields, int64_t prompt)
 {
@@ -212,7 +222,7 @@ static void answer_as(struct duty *duty, const struct incoming *in, enum text_id
         .text = text,
         .phone = in->text->phone,
         .lang = in->known ? in->person.lang : "",
-        .prio = prio,
+        .prio = prio_of_answer(duty, in, prio),
         .not_after = duty->now_ms + DUTY_ANSWER_MS,
         .ref_kind = "answer",
         .ref_id = in->text->id,

@@ -169,6 +169,7 @@ static void decline_after_the_start_is_taken(void **state)
     world_run(w, "2026-09-08", "07:21"); /* before anybody was asked where he is */
     world_text(w, "V1", "来不了");
     text_code(w, "C2", "接", world_code(w, "C2", "A4_OFFER"));
+    ASSERT_SENT(w, "L", "E5_FOUND", 1); /* the post is empty until then */
     world_text(w, "C2", "到岗");
     world_run(w, "2026-09-08", "09:00");
     ASSERT_SENT(w, "V1", "R4_MISSING", 0);

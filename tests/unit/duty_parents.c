@@ -211,6 +211,23 @@ static void stranger_hears_little(void **state)
     ASSERT_SENT(w, STRANGER, "P2_DISMISSAL", 1);
 }
 
+/* By the hundred, when the bells change: what the duty says goes first. */
+static void strangers_come_last(void **state)
+{
+    struct world *w = *state;
+    bells(w);
+    world_text(w, STRANGER, "放学S17");
+    assert_int_equal(world_int(w, "SELECT prio FROM sent WHERE ref_kind = 'answer'"),
+                     DUTY_PRIO_REMINDER);
+    world_text(w, "V1", "我的班");
+    assert_int_equal(world_int(w, "SELECT prio FROM sent ORDER BY seq DESC LIMIT 1"),
+                     DUTY_PRIO_DUTY);
+    world_at(w, "2026-09-08", "21:30"); /* who has just written is awake */
+    world_text(w, STRANGER, "放学S17");
+    assert_int_equal(world_int(w, "SELECT prio FROM sent ORDER BY seq DESC LIMIT 1"),
+                     DUTY_PRIO_DUTY);
+}
+
 static void desk_is_suggested_answers(void **state)
 {
     struct world *w = *state;
@@ -410,6 +427,7 @@ int main(void)
         TEST(small_push_goes_unless_it_is_late),
         TEST(stop_on_the_roster_and_leave),
         TEST(stranger_hears_little),
+        TEST(strangers_come_last),
         TEST(desk_is_suggested_answers),
         TEST(stop_of_a_parent),
         TEST(a_no_to_the_opt_in_leaves_nothing),
