@@ -77,9 +77,9 @@ static int64_t told_at(struct station *station, const struct shift_seen *shift, 
     int64_t at = replica_get_int(
         station->replica, INT64_MAX,
         "SELECT min(p.sent_at) FROM outbox o JOIN outbox_part p ON p.message_seq = o.seq"
-        " WHERE o.ref_kind = 'gap' AND (o.ref_id = ?1 OR o.ref_id IN (SELECT id FROM assignment"
-        " WHERE stands_in_for = ?1 AND shift_id = ?2))"
-        " AND o.text_id IN ('E1_LEADER', 'E1B_LEFT', 'E2_SENIOR', 'E6_NOT_FOUND')",
+        " WHERE o.ref_kind IN ('gap', 'answer') AND (o.ref_id = ?1 OR o.ref_id IN (SELECT id FROM"
+        " assignment WHERE stands_in_for = ?1 AND shift_id = ?2)) AND o.text_id IN"
+        " ('E1_LEADER', 'E1B_LEFT', 'E2_SENIOR', 'E5_FOUND', 'E6_NOT_FOUND')",
         "ss", place, shift->id);
     return earlier(
         at, replica_get_int(station->replica, INT64_MAX,
