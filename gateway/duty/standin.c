@@ -423,7 +423,7 @@ static void say_swapped(struct duty *duty, const struct incoming *in, const stru
         .phone = slot->phone,
         .lang = slot->lang,
         .prio = DUTY_PRIO_DUTY,
-        .not_after = slot->start_at,
+        .not_after = slot->start_at > duty->now_ms ? slot->start_at : slot->end_at,
         .ref_kind = "notice",
         .ref_id = slot->id,
     };

@@ -266,6 +266,19 @@ static void swap_keeps_the_asker_responsible(void **state)
     assert_int_equal(world_int(w, "SELECT count(*) FROM gap"), 0);
 }
 
+/* The asker is responsible until then, so he is told even after the start. */
+static void swap_taken_after_the_start(void **state)
+{
+    struct world *w = *state;
+    evening_before(w);
+    world_run(w, "2026-09-08", "07:10");
+    world_text(w, "V1", "3");
+    world_run(w, "2026-09-08", "07:21");
+    text_code(w, "C2", "接", world_code(w, "C2", "A4_OFFER"));
+    ASSERT_STATE(w, "am.V1", "cancelled");
+    ASSERT_SENT(w, "V1", "A7_SWAPPED", 1);
+}
+
 static void swap_that_nobody_wants(void **state)
 {
     struct world *w = *state;
@@ -606,6 +619,7 @@ int main(void)
         TEST(same_day_is_never_held_back),
         TEST(who_is_not_asked),
         TEST(swap_keeps_the_asker_responsible),
+        TEST(swap_taken_after_the_start),
         TEST(swap_that_nobody_wants),
         TEST(declined_but_came),
         TEST(check_in_and_out),
