@@ -21,7 +21,8 @@ static void swallow(void *ctx, enum log_level level, const char *line)
 static void send(void *ctx, const struct duty_message *m)
 {
     struct world *w = ctx;
-    assert_true(m->not_after_ms > w->cells.wall_ms);
+    if (m->not_after_ms <= w->cells.wall_ms)
+        fail_msg("%s (%s) is too late when it is said", m->text_id, m->idem);
     assert_true(m->not_before_ms < m->not_after_ms);
     assert_non_null(m->ref_id);
     if (m->air != NULL)
