@@ -261,7 +261,7 @@ static void check_window(struct station *station)
          "SELECT p.submitted_at, 'too late to be of use: ' || " WHAT SENT
          "JOIN slot s ON s.assignment_id = o.ref_id WHERE p.submitted_at >= CASE"
          " WHEN o.text_id IN ('N1_NEW', 'N2_CHANGED', 'R2_MORNING', 'R3_SILENT') THEN s.start_at"
-         " WHEN o.text_id = 'R4_MISSING' THEN s.start_at + 1200000"
+         " WHEN o.text_id = 'R4_MISSING' AND s.stands_in_for IS NULL THEN s.start_at + 1200000"
          " WHEN o.text_id IN ('E1_LEADER', 'E2_SENIOR', 'E6_NOT_FOUND') THEN s.end_at"
          " ELSE 9223372036854775807 END");
     none(station, RULE_WINDOW,
