@@ -27,6 +27,6 @@ target_link_libraries(sim_term PRIVATE touyan_draft touyan_duty touyan_sms touya
                       touyan_replica touyan_base)
 set_target_properties(sim_term PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 # A short one with sanitizers; `./run sim term --seeds N` simulates terms of full size.
-add_test(NAME sim_term COMMAND sim_term --seeds 2 --weeks 1 --stations 2 --schools 6 --posts 40
+add_test(NAME sim_term COMMAND sim_term --weeks 1 --stations 2 --schools 6 --posts 40
          --officers 70 --volunteers 350)
 set_tests_properties(sim_term PROPERTIES LABELS sim TIMEOUT 300)

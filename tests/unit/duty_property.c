@@ -13,7 +13,7 @@
 #define WEEK "2026-09-14" /* a Monday */
 #define LIVE "('planned', 'asked', 'confirmed', 'swapping')"
 
-enum { STATIONS = 12, STORIES = 40, STEPS = 60, ORDERS = 4, CREW = 6, DEEDS = 4 };
+enum { STATIONS = 8, STORIES = 24, STEPS = 60, ORDERS = 4, CREW = 6, DEEDS = 4 };
 
 static int below(struct rnd *rnd, int bound)
 {
