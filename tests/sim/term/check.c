@@ -338,7 +338,7 @@ static void check_caps(struct station *station)
         station, RULE_CAPS,
         "SELECT max(s.start_at), count(*) || ' duties in a week: ' || p.id || ' of ' || min(s.date)"
         " FROM assignment a JOIN shift s ON s.id = a.shift_id JOIN person p ON p.id = a.person_id"
-        " WHERE a.stands_in_for IS NULL AND s.state = 'published' AND a.state IN ('planned',"
+        " WHERE a.id = s.id || '.' || p.id AND s.state = 'published' AND a.state IN ('planned',"
         " 'asked', 'confirmed', 'swapping', 'on_post', 'done', 'no_show')"
         " GROUP BY p.id, (s.start_at + 28800000 - 345600000) / 604800000"
         " HAVING count(*) > CASE WHEN p.kind IN ('police', 'auxiliary') THEN 5 ELSE 2 END");

@@ -552,7 +552,7 @@ static void plan_week(struct station *station, const struct event *event)
     int64_t monday = caltime_midnight(event->at, 1 - weekday + (ahead ? 7 : 0));
     if (monday < station->world->ends)
         publish(station, monday);
-    next.arg = !ahead;
+    next.arg = ahead; /* then the rest of that week */
     int64_t this_monday = caltime_midnight(event->at, 1 - weekday);
     next.at = ahead ? caltime_midnight(this_monday, 8) + minutes(10 * 60)
                     : caltime_midnight(this_monday, 3) + minutes(16 * 60 + 5 * station->index);
