@@ -6,6 +6,7 @@
 
 #include "gateway/base/json.h"
 #include "gateway/base/log.h"
+#include "gateway/base/privacy.h"
 #include "gateway/base/text.h"
 #include "gateway/duty/internal.h"
 
@@ -181,7 +182,7 @@ static int check_need(struct ordering *o, int need[3])
         return err_set(o->err, ERR_INVALID, "\"%.20s\" is none of flat, peak, heavy", level);
     if (!text_utf8_valid(skills, strlen(skills)) || text_utf16_units(skills) > SKILLS_CHARS)
         return err_set(o->err, ERR_INVALID, "skills has at most %d characters", SKILLS_CHARS);
-    return ERR_OK;
+    return privacy_check("skills", skills, o->err);
 }
 
 static int put_need(struct ordering *o)
