@@ -20,6 +20,13 @@ static void swallow(void *ctx, enum log_level level, const char *line)
         fprintf(stderr, "%s\n", line);
 }
 
+static void figure(const char *name, double of_all, const char *unit)
+{
+    printf("{\"bench\":\"devices\",\"figure\":\"%s\",\"value\":%.3f,\"unit\":\"%s\","
+           "\"devices\":%d}\n",
+           name, of_all / DEVICES, unit, DEVICES);
+}
+
 static size_t heap(void)
 {
     return mallinfo2().uordblks + mallinfo2().hblkhd;
@@ -100,12 +107,12 @@ int main(void)
     from = clock_thread_us();
     repairs_look(replica, cells.wall_ms, 0);
     int64_t look_us = clock_thread_us() - from;
-    printf(
-        "{\"bench\":\"devices\",\"devices\":%d,\"bytes_per_device\":%.0f,"
-        "\"us_first_message\":%.1f,\"us_message\":%.1f,\"us_write\":%.1f,\"us_silent_second\":%.3f,"
-        "\"us_repairs\":%.2f}\n",
-        DEVICES, (double)bytes / DEVICES, (double)heard_us / DEVICES, (double)again_us / DEVICES,
-        (double)written_us / DEVICES, (double)silent_us / DEVICES, (double)look_us / DEVICES);
+    figure("bytes_per_device", (double)bytes, "B");
+    figure("us_first_message", (double)heard_us, "us");
+    figure("us_message", (double)again_us, "us");
+    figure("us_write", (double)written_us, "us");
+    figure("us_silent_second", (double)silent_us, "us");
+    figure("us_repairs", (double)look_us, "us");
     ingest_close(ingest);
     replica_close(replica);
     seal_close(seal);
