@@ -142,7 +142,7 @@ static void look_at_columns(struct world *world)
     }
     sqlite3_reset(query);
     for (int i = 0; i < ROWS_MAX; i++)
-        if (!here[i])
+        if (!here[i] && world->history.rows[i].told != VALUE_NONE)
             world->history.rows[i].told = VALUE_UNSEEN;
 }
 

@@ -409,6 +409,8 @@ void station_insert(struct station *station)
     if (world->history.row_count == ROWS_MAX || world->history.edit_count + GROUPS > EDITS_MAX)
         return;
     int row = history_add_row(world, chance(world, 500), station->name);
+    if (station->older) /* it begins without, also when it is looked at later only */
+        world->history.rows[row].told = VALUE_NONE;
     station->sample.value[row][0] = -1;
     station->sample.value[row][1] = -1;
     insert_row(station, row);
