@@ -181,7 +181,8 @@ static int find_fork(struct db *db, struct giveback *give, struct store_answer *
 
 /* Epochs of lives that this database knows nothing of: what was given in them may have versions
  * above those of another life that was lost before. */
-static int learn_epochs(struct db *db, const struct giveback *give, struct err *err)
+static int learn_epochs(struct db *db, const struct giveback *give, struct store_answer *answer,
+                        struct err *err)
 {
     const struct json *eps = json_get(give->head, "eps");
     int code = ERR_OK;
@@ -190,8 +191,8 @@ static int learn_epochs(struct db *db, const struct giveback *give, struct err *
         const char *id = json_as_text(json_at(one, 0), "");
         int64_t start_v = json_as_int(json_at(one, 1), -1);
         int64_t first_v = json_as_int(json_at(one, 2), -1);
-        if (id[0] == '\0' || strlen(id) > PROTOCOL_EPOCH_BYTES || start_v < 0 || first_v < start_v)
-            continue;
+        if (id[0] == '\0' || strlen(id) > PROTOCOL_EPOCH_BYTES || start_v < 0 || first_v < 0)
+            return answer_refuse(answer, 400, "each of eps is [epoch, start, first]");
         code =
             db_run(db, err,
                    "INSERT INTO lost_epoch(id,start_v,first_v,at) SELECT ?1,?2,?3,?4 WHERE NOT "
@@ -350,7 +351,7 @@ static int run_giveback(struct db *db, void *ctx, struct store_answer *answer, s
         code = stage(db, give, answer, err);
     give->merge.f = give->f;
     if (code == ERR_OK)
-        code = learn_epochs(db, give, err);
+        code = learn_epochs(db, give, answer, err);
     if (code == ERR_OK && give->rows > 0 && (db->without & WITHOUT_SALVAGE) == 0)
         code = merge(db, give, err);
     if (code == ERR_OK)
