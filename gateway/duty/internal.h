@@ -99,6 +99,9 @@ int64_t times_evening_end(const struct duty_policy *policy, int64_t start_ms);
 int64_t times_morning(const struct duty_policy *policy, int64_t start_ms);
 /* When a stand-in may be asked: now, or the next morning (another day's duty late at night). */
 int64_t times_standin(const struct duty_policy *policy, int64_t now_ms, int64_t start_ms);
+/* When a duty's person may be told of it: the end of the quiet hours, 0 (at once) outside them and
+ * where waiting would leave less than the shortest notice before the start. */
+int64_t times_notice(const struct duty_policy *policy, int64_t now_ms, int64_t start_ms);
 int64_t times_min(int64_t a, int64_t b);
 /* The time that counts for something somebody did: the sender's clock when it is near ours. */
 int64_t times_happened(int64_t sent_ms, int64_t heard_ms);

@@ -39,15 +39,6 @@ void notice_drop(struct duty *duty, const char *assignment_id)
     replica_run(duty->replica, "DELETE FROM notice WHERE assignment_id = ?1", "s", assignment_id);
 }
 
-/* Quiet hours, unless waiting would leave less than the shortest notice before the start. */
-static int64_t not_before(const struct duty *duty, int64_t start_at)
-{
-    const struct duty_policy *policy = &duty->options.policy;
-    int64_t morning = times_after_quiet(policy, duty->now_ms);
-    int64_t latest = start_at - (int64_t)policy->morning_latest * CALTIME_MINUTE_MS;
-    return morning == duty->now_ms || morning > latest ? 0 : morning;
-}
-
 static struct say notice_say(const struct duty *duty, const struct slot *slot, enum text_id text)
 {
     struct say what = {
@@ -55,7 +46,7 @@ static struct say notice_say(const struct duty *duty, const struct slot *slot, e
         .phone = slot->phone,
         .lang = slot->lang,
         .prio = text == TEXT_N1_NEW || text == TEXT_N1_WEEK ? DUTY_PRIO_BULK : DUTY_PRIO_DUTY,
-        .not_before = not_before(duty, slot->start_at),
+        .not_before = times_notice(&duty->options.policy, duty->now_ms, slot->start_at),
         .not_after = slot->start_at,
         .ref_kind = "notice",
         .ref_id = slot->id,
@@ -235,7 +226,7 @@ static void say_cancelled(struct duty *duty, const char *id, const struct old_no
         .phone = old->phone,
         .lang = person.lang,
         .prio = DUTY_PRIO_DUTY,
-        .not_before = not_before(duty, old->start_at),
+        .not_before = times_notice(&duty->options.policy, duty->now_ms, old->start_at),
         .not_after = old->start_at,
         .ref_kind = "notice",
         .ref_id = id,

@@ -272,6 +272,11 @@ static int wave(struct duty *duty, const struct offer *offer, const struct slot 
 {
     const struct duty_policy *policy = &duty->options.policy;
     struct ids ids = {0};
+    int64_t at = times_standin(policy, duty->now_ms, slot->start_at);
+    if (at > duty->now_ms) { /* the evening has ended between two waves */
+        offer_next(duty, offer, at, 0);
+        return 0;
+    }
     if (offer->wave < policy->waves)
         candidates(duty, slot, offer->id, policy->wave_size, &ids);
     for (int i = 0; i < ids.count; i++) {
@@ -423,6 +428,7 @@ static void say_swapped(struct duty *duty, const struct incoming *in, const stru
         .phone = slot->phone,
         .lang = slot->lang,
         .prio = DUTY_PRIO_DUTY,
+        .not_before = times_notice(&duty->options.policy, duty->now_ms, slot->start_at),
         .not_after = slot->start_at > duty->now_ms ? slot->start_at : slot->end_at,
         .ref_kind = "notice",
         .ref_id = slot->id,

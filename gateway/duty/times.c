@@ -104,6 +104,13 @@ int64_t times_standin(const struct duty_policy *policy, int64_t now_ms, int64_t 
     return next_clock(now_ms, policy->quiet_to);
 }
 
+int64_t times_notice(const struct duty_policy *policy, int64_t now_ms, int64_t start_ms)
+{
+    int64_t morning = times_after_quiet(policy, now_ms);
+    int64_t latest = start_ms - (int64_t)policy->morning_latest * CALTIME_MINUTE_MS;
+    return morning == now_ms || morning > latest ? 0 : morning;
+}
+
 int64_t times_happened(int64_t sent_ms, int64_t heard_ms)
 {
     int64_t apart = sent_ms > heard_ms ? sent_ms - heard_ms : heard_ms - sent_ms;

@@ -220,6 +220,20 @@ static void nobody_is_asked_at_night(void **state)
     ASSERT_SENT(w, "C1", "A4_OFFER", 1);
 }
 
+static void the_second_wave_waits_for_the_morning(void **state)
+{
+    struct world *w = *state;
+    evening_before(w);
+    world_run(w, "2026-09-07", "21:28");
+    world_text(w, "V1", "2");
+    ASSERT_SENT(w, "C1", "A4_OFFER", 1);
+    ASSERT_SENT(w, "C4", "A4_OFFER", 0);
+    world_run(w, "2026-09-08", "06:29");
+    ASSERT_SENT(w, "C4", "A4_OFFER", 0);
+    world_run(w, "2026-09-08", "06:30");
+    ASSERT_SENT(w, "C4", "A4_OFFER", 1);
+}
+
 static void same_day_is_never_held_back(void **state)
 {
     struct world *w = *state;
@@ -277,6 +291,18 @@ static void swap_taken_after_the_start(void **state)
     text_code(w, "C2", "接", world_code(w, "C2", "A4_OFFER"));
     ASSERT_STATE(w, "am.V1", "cancelled");
     ASSERT_SENT(w, "V1", "A7_SWAPPED", 1);
+}
+
+static void swap_taken_at_night(void **state)
+{
+    struct world *w = *state;
+    evening_before(w);
+    world_text(w, "V1", "3");
+    world_at(w, "2026-09-07", "21:20");
+    text_code(w, "C1", "接", world_code(w, "C1", "A4_OFFER"));
+    ASSERT_STATE(w, "am.V1", "cancelled");
+    assert_true(world_int(w, "SELECT not_before FROM sent WHERE text_id = 'A7_SWAPPED'") ==
+                world_ms("2026-09-08", "06:30"));
 }
 
 static void swap_that_nobody_wants(void **state)
@@ -616,10 +642,12 @@ int main(void)
         TEST(waves_then_the_leader),
         TEST(unfilled_gap_reaches_the_senior_officer),
         TEST(nobody_is_asked_at_night),
+        TEST(the_second_wave_waits_for_the_morning),
         TEST(same_day_is_never_held_back),
         TEST(who_is_not_asked),
         TEST(swap_keeps_the_asker_responsible),
         TEST(swap_taken_after_the_start),
+        TEST(swap_taken_at_night),
         TEST(swap_that_nobody_wants),
         TEST(declined_but_came),
         TEST(check_in_and_out),
