@@ -158,6 +158,14 @@ static bool evening_told(struct station *station, const struct shift_seen *shift
                                      "si", shift->id, at) < shift->need;
 }
 
+/* The leader published a plan with places that nobody has, on the day before or later. */
+static bool plan_told(struct station *station, const struct shift_seen *shift)
+{
+    return replica_get_int(station->replica, 0,
+                           "SELECT 1 FROM sim_gaps WHERE at BETWEEN ?1 - 86400000 AND ?1", "i",
+                           shift->start_at) != 0;
+}
+
 /* The neighbour's box told the leader that this one is silent. */
 static bool neighbour_told(const struct station *station, const struct shift_seen *shift)
 {
@@ -195,7 +203,8 @@ static void judge_shift(struct station *station, const struct shift_seen *shift)
     told = count > 0;
     for (int i = 0; i < count && told; i++)
         told = places[i].came < shift->end_at || was_told(station, shift, &places[i]);
-    if (!told && !evening_told(station, shift) && !neighbour_told(station, shift))
+    if (!told && !evening_told(station, shift) && !plan_told(station, shift) &&
+        !neighbour_told(station, shift))
         broken(station->world, RULE_SEEN, shift->start_at, "%s %s was empty and nobody told (%d)",
                station->id, shift->id, count);
 }
@@ -339,7 +348,7 @@ static void check_caps(struct station *station)
         "SELECT max(s.start_at), count(*) || ' duties in a week: ' || p.id || ' of ' || min(s.date)"
         " FROM assignment a JOIN shift s ON s.id = a.shift_id JOIN person p ON p.id = a.person_id"
         " WHERE a.id = s.id || '.' || p.id AND s.state = 'published' AND a.state IN ('planned',"
-        " 'asked', 'confirmed', 'swapping', 'on_post', 'done', 'no_show')"
+        " 'asked', 'confirmed', 'swapping', 'on_post', 'done')"
         " GROUP BY p.id, (s.start_at + 28800000 - 345600000) / 604800000"
         " HAVING count(*) > CASE WHEN p.kind IN ('police', 'auxiliary') THEN 5 ELSE 2 END");
 }

@@ -254,7 +254,7 @@ static void on_text(void *ctx, const struct inbox_text *text)
                               .sent_at_ms = text->sent_at_ms,
                               .heard_at_ms = text->heard_at_ms,
                               .can_answer = text->can_answer};
-    if (station->world->removed == REMOVE_HEARD && station->letters % 50 == 0)
+    if (station->world->removed == REMOVE_HEARD && station->letters % 10 == 0)
         return;
     duty_on_text(&station->duty, &in);
     station->look = true;
@@ -341,7 +341,7 @@ static void make_tables(struct station *station)
                          " person_id TEXT, due INTEGER, came INTEGER)");
     station_sql(station, "CREATE INDEX sim_came_shift ON sim_came(shift_id)");
     station_sql(station, "CREATE TABLE sim_truth(assignment_id TEXT PRIMARY KEY, at INTEGER)");
-    station_sql(station, "CREATE TABLE sim_off(date TEXT PRIMARY KEY, at INTEGER)");
+    station_sql(station, "CREATE TABLE sim_gaps(at INTEGER)");
     if (station->world->removed == REMOVE_DESK)
         station_sql(station,
                     "CREATE TRIGGER sim_no_desk BEFORE INSERT ON desk_item WHEN NEW.kind IN"
@@ -527,6 +527,9 @@ static void publish(struct station *station, int64_t monday)
     if (!replica_leave(station->replica, code == ERR_OK) || code != ERR_OK)
         broken(station->world, RULE_CAPS, station->cells.wall_ms, "%s: no plan: %s", station->id,
                err.text);
+    if (diff.gaps > 0)
+        replica_run(station->replica, "INSERT INTO sim_gaps VALUES (?1)", "i",
+                    station->cells.wall_ms);
     draft_free(draft);
     station->look = true;
     station->world->figures.plans++;

@@ -61,7 +61,7 @@ enum removal {
     REMOVE_ONCE,   /* the keys by which nothing is said twice */
     REMOVE_UNTIL,  /* the end of a message's time */
     REMOVE_QUIET,  /* quiet hours */
-    REMOVE_HEARD,  /* one text in fifty is lost here */
+    REMOVE_HEARD,  /* one text in ten is lost here */
     REMOVE_MARKS,  /* one row in a hundred is not sent to the county */
     REMOVALS,
 };
