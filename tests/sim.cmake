@@ -25,6 +25,7 @@ add_executable(sim_term sim/term.c sim/term/county.c sim/term/station.c sim/term
                sim/term/check.c)
 target_link_libraries(sim_term PRIVATE touyan_draft touyan_duty touyan_sms touyan_console
                       touyan_replica touyan_base)
+target_link_options(sim_term PRIVATE LINKER:--wrap=clock_mono_us)
 set_target_properties(sim_term PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 # A short one with sanitizers; `./run sim term --seeds N` simulates terms of full size.
 add_test(NAME sim_term COMMAND sim_term --weeks 1 --stations 2 --schools 6 --posts 40
