@@ -143,6 +143,13 @@ bool wire_unclaim(struct wire *wire);
 /* ... or, when it has come down to one row, set that aside. */
 bool wire_set_aside_first(struct wire *wire, const char *why);
 
+/* The row of a mark goes into quarantine as it is, with the reason. */
+bool wire_set_aside_stored(struct wire *wire, int64_t lseq, const char *why);
+
+/* The scope is asked for from now on; one that is followed already, or one too many, changes
+ * nothing. */
+void wire_follow(struct wire *wire, const char *scope);
+
 /* Forgets some of the marks settled more than 35 days before the county's last word: by the
  * county's clock, and not while the line is down, because a county that comes back from a backup
  * may need them. True: there may be more. */
