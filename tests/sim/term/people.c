@@ -138,10 +138,14 @@ void people_scan(struct station *station, int64_t start_at)
     }
 }
 
-static bool has_terminal(const struct station *station, const struct member *member)
+/* The own school's terminal knows the face; whoever stands in elsewhere texts. */
+static bool has_terminal(const struct station *station, const char *duty,
+                         const struct member *member)
 {
-    return replica_get_int(station->replica, 0, "SELECT 1 FROM device WHERE id = 'F' || ?1", "s",
-                           member->school) != 0;
+    return replica_get_int(station->replica, 0,
+                           "SELECT 1 FROM device d JOIN slot s ON s.school_id = d.school_id"
+                           " WHERE d.id = 'F' || ?1 AND s.assignment_id = ?2",
+                           "ss", member->school, duty) != 0;
 }
 
 static void check_in(struct station *station, const struct event *event, int64_t at, bool out)
@@ -149,7 +153,7 @@ static void check_in(struct station *station, const struct event *event, int64_t
     static const char *const in_words[] = {"到岗", "到岗", "到岗了", "我到岗了", "到了", "已到岗"};
     const struct member *member = &station->world->members[event->who];
     int64_t word = drawn(station->world, event->ref, DRAW_WORD, 6);
-    if (!has_terminal(station, member)) {
+    if (!has_terminal(station, event->ref, member)) {
         write_text(station, event->who, at, event->ref, out ? "离岗" : in_words[word]);
         return;
     }
