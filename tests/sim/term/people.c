@@ -402,20 +402,34 @@ static bool starts(const char *text, const char *with)
     return strncmp(text, with, strlen(with)) == 0;
 }
 
+/* Of a thousand who read it: how many come, cannot, want to swap. */
+static bool is_question(struct station *station, const struct event *event,
+                        const struct letter_read *letter)
+{
+    static const struct {
+        const char *text;
+        int yes, no, swap;
+    } asks[] = {{"R1", 740, 45, 15},
+                {"R3", 550, 60, 5},
+                {"R2", 0, 12, 0},
+                {"N1", 20, 15, 4},
+                {"N2", 20, 15, 4}};
+    for (size_t i = 0; i < sizeof asks / sizeof asks[0]; i++)
+        if (starts(letter->text_id, asks[i].text)) {
+            on_question(station, event, letter, asks[i].yes, asks[i].no, asks[i].swap);
+            return true;
+        }
+    return false;
+}
+
 static void react(struct station *station, const struct event *event,
                   const struct letter_read *letter)
 {
     const char *id = letter->text_id;
     bool boss = station->world->members[event->who].school[0] == '\0';
-    if (starts(id, "R1"))
-        on_question(station, event, letter, 740, 45, 15);
-    else if (starts(id, "R3"))
-        on_question(station, event, letter, 550, 60, 5);
-    else if (starts(id, "R2"))
-        on_question(station, event, letter, 0, 12, 0);
-    else if (starts(id, "N1") || starts(id, "N2"))
-        on_question(station, event, letter, 20, 15, 4);
-    else if (starts(id, "R4"))
+    if (is_question(station, event, letter))
+        return;
+    if (starts(id, "R4"))
         on_missing(station, event, letter);
     else if (starts(id, "A4"))
         on_offer(station, event, letter);
