@@ -17,9 +17,9 @@
 #include "sync/flight.h"
 
 enum {
-    SENT_IN_MS =
-        1, /* after a request was given to the transport, and then twice as long each time */
+    SENT_IN_MS = 1, /* after a request was given to the transport, and then a quarter longer */
     SENT_IN_MAX_MS = 1000,
+    SENT_GROWS = 4,
     /* Of all that is done beside one push: a push that the county refuses is settled in one go. */
     NEXT_GOAL_US = 40000,
     /* An alarm waits for the slice that is running: see round.c. */
@@ -37,6 +37,7 @@ void ahead_begin(struct sync *sync, bool prepares)
 {
     sync->prepares = prepares;
     sync->sent_in_ms = SENT_IN_MS;
+    sync->sending_ms = 0;
     uv_timer_start(&sync->step, on_step, sync->sent_in_ms, 0);
 }
 
@@ -141,8 +142,10 @@ static bool is_on_its_way(struct sync *sync)
     if (sync->engine.sm.now != ENGINE_REQUESTING || sync->transport.is_sent == NULL ||
         sync->transport.is_sent(sync->transport.impl))
         return true;
-    sync->sent_in_ms =
-        2 * sync->sent_in_ms < SENT_IN_MAX_MS ? 2 * sync->sent_in_ms : SENT_IN_MAX_MS;
+    sync->sending_ms += sync->sent_in_ms;
+    sync->sent_in_ms = SENT_IN_MS + sync->sending_ms / SENT_GROWS;
+    if (sync->sent_in_ms > SENT_IN_MAX_MS)
+        sync->sent_in_ms = SENT_IN_MAX_MS;
     uv_timer_start(&sync->step, on_step, sync->sent_in_ms, 0);
     return false;
 }

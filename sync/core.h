@@ -35,12 +35,12 @@ struct sync {
     bool work;             /* local work is due */
     int64_t work_after_ms; /* not before */
 
-    uv_timer_t timer; /* when to look again */
-    uv_timer_t step;  /* the next handler of ahead.h */
-    uint64_t sent_in_ms;
-    bool prepares;  /* the request under way is to be followed by another push */
-    uv_idle_t idle; /* the next slice */
-    bool may_apply; /* a turn without a slice has passed */
+    uv_timer_t timer;                /* when to look again */
+    uv_timer_t step;                 /* the next handler of ahead.h */
+    uint64_t sent_in_ms, sending_ms; /* the next look whether it is sent; how long it was not */
+    bool prepares;                   /* the request under way is to be followed by another push */
+    uv_idle_t idle;                  /* the next slice */
+    bool may_apply;                  /* a turn without a slice has passed */
     int handles;
     int acks; /* commits that are waited for */
     bool started;

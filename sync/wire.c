@@ -428,7 +428,7 @@ void wire_end_claim(struct wire *wire)
     struct next *next = &wire->next;
     if (next->step != NEXT_CLAIMING)
         return;
-    wire->push_is_full = next->claimed == next->wanted;
+    wire->push_is_full = !next->no_more;
     next->step = next->claimed > 0 ? NEXT_WRITING : NEXT_NONE;
     begin_writing(&wire->at, next->after);
 }
@@ -448,7 +448,8 @@ int wire_claim_next(struct wire *wire, size_t page_bytes, size_t max_rows, size_
     if (!flight_claim_next(wire, slice, &next->after, &claimed))
         return failed(wire, err);
     next->claimed += claimed;
-    if (claimed < slice || next->claimed == next->wanted)
+    next->no_more = claimed < slice;
+    if (next->no_more || next->claimed == next->wanted)
         wire_end_claim(wire);
     return ERR_OK;
 }

@@ -34,6 +34,7 @@ struct next {
     enum next_step step;
     bool is_due;            /* the one before it is answered */
     size_t wanted, claimed; /* marks */
+    bool no_more;           /* none is left to be claimed */
     int64_t after;          /* they are above this one */
 };
 

@@ -59,6 +59,34 @@ static void it_follows_when_the_one_before_is_settled(void **state)
     ASSERT_TEXT(f, STATES, "1:2 2:1 3:0");
 }
 
+/* The answer came while more was to be claimed: another push follows the short one. */
+static void a_claim_that_was_cut_short_is_followed(void **state)
+{
+    struct wire_fixture *f = *state;
+    struct err err = {0};
+    fx_meet(f);
+    fx_insert_shifts(f, 6);
+    fx_build(f, 1);
+    replica_enter(f->replica);
+    assert_int_equal(wire_claim_next(&f->wire, 65536, 4, SLICE_ROWS, &err), ERR_OK);
+    assert_int_equal(f->wire.next.step, NEXT_CLAIMING);
+    wire_end_claim(&f->wire);
+    assert_true(replica_leave(f->replica, true));
+    assert_int_equal(f->wire.next.claimed, SLICE_ROWS);
+    assert_true(f->wire.push_is_full);
+}
+
+static void a_claim_that_found_no_more_is_the_last(void **state)
+{
+    struct wire_fixture *f = *state;
+    send_one_claim_one(f, 2);
+    assert_true(f->wire.push_is_full); /* it took all that it might */
+    fx_get(f, GOOD("1"), "[]");
+    fx_build(f, 1);
+    assert_int_equal(claim_next(f, 4), 0);
+    assert_false(f->wire.push_is_full);
+}
+
 static void a_crash_gives_it_back(void **state)
 {
     struct wire_fixture *f = *state;
@@ -248,6 +276,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fx_set_up, fx_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(it_follows_when_the_one_before_is_settled),
+        TEST(a_claim_that_was_cut_short_is_followed),
+        TEST(a_claim_that_found_no_more_is_the_last),
         TEST(a_crash_gives_it_back),
         TEST(after_a_crash_behind_the_settling_it_is_sent),
         TEST(an_edit_meanwhile_is_sent_after_it),
