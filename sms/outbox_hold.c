@@ -2,16 +2,17 @@
  * recipient, quiet hours, the operator's pause; see pace.h. Alarms wait for none of these.
  *
  * Caps and quiet hours move the due time when a message is put, and again when the quiet hours
- * begin under what still waits. The pace decides at the moment of sending and writes nothing: when
- * its turn comes is worked out when somebody asks. The bucket of a SIM is written in the handler
- * that claims the part; a handler that fails leaves it a little too empty. */
+ * begin under what still waits. Caps count when messages really went; what had to wait for a modem
+ * or a network is held against them once more. The pace decides at the moment of sending and writes
+ * nothing: when its turn comes is worked out when somebody asks. The bucket of a SIM is written in
+ * the handler that claims the part; a handler that fails leaves it a little too empty. */
 #include "sms/outbox_internal.h"
 
 #include "gateway/base/caltime.h"
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
 
-enum { PART_MS = 7500, SMOOTH = 4, HOLD_REACH_MAX = 5000 };
+enum { PART_MS = 7500, SMOOTH = 4, HOLD_REACH_MAX = 5000, LATE_MS = 60000 };
 
 void outbox_hold_open(struct outbox *outbox)
 {
@@ -77,7 +78,10 @@ void outbox_took(struct outbox *outbox, size_t modem, int64_t ms)
 
 /* --- putting --- */
 
-static int64_t after_caps(struct outbox *outbox, const struct outbox_message *message, int64_t due)
+/* What goes to this number, but for this message. `gone_ms`: of what waits only what is to go later
+ * than that counts; 0: all of it. */
+static int64_t after_caps(struct outbox *outbox, const char *phone, int prio, int64_t seq,
+                          int64_t gone_ms, int64_t due)
 {
     int64_t times[PACE_RECENT];
     size_t count = 0;
@@ -86,14 +90,17 @@ static int64_t after_caps(struct outbox *outbox, const struct outbox_message *me
     struct query *query =
         replica_query(outbox->replica, "SELECT goes_at FROM outbox WHERE phone = ?1 AND prio > ?2"
                                        " AND state NOT IN ('cancelled', 'expired', 'failed')"
+                                       " AND seq <> ?4 AND (state <> 'queued' OR goes_at > ?5)"
                                        " ORDER BY seq DESC LIMIT ?3");
-    query_text(query, 1, message->phone);
+    query_text(query, 1, phone);
     query_int(query, 2, SMS_PRIO_PANIC);
     query_int(query, 3, PACE_RECENT);
+    query_int(query, 4, seq);
+    query_int(query, 5, gone_ms);
     while (count < PACE_RECENT && query_row(query))
         times[count++] = query_get_int(query, 0);
     query_done(query);
-    return pace_recipient_ms(&outbox->limits, times, count, message->prio, due);
+    return pace_recipient_ms(&outbox->limits, times, count, prio, due);
 }
 
 /* The limits of this phone; true when it has quiet hours of its own. */
@@ -135,7 +142,7 @@ struct outbox_hold outbox_hold_put(struct outbox *outbox, const struct outbox_me
     struct pace_limits limits;
     bool own = limits_of(outbox, message->phone, &limits);
     hold.any_hour = hold.any_hour || (!own && pace_is_quiet(&limits, due));
-    hold.due_ms = after_caps(outbox, message, due);
+    hold.due_ms = after_caps(outbox, message->phone, message->prio, 0, 0, due);
     if (hold.due_ms > due)
         hold.why = "cap";
     bool may = message->prio == SMS_PRIO_DUTY && hold.any_hour;
@@ -183,9 +190,9 @@ static void hold_station(struct outbox *outbox, int64_t now)
     int64_t end = pace_after_quiet(&outbox->limits, now);
     replica_enter(outbox->replica);
     replica_run(outbox->replica,
-                "UPDATE outbox SET wait = 'quiet' WHERE seq IN"
+                "UPDATE outbox SET wait = 'quiet', goes_at = ?2 WHERE seq IN"
                 " (SELECT message_seq FROM outbox_part WHERE " LOUD " AND NOT (1" OWN ")))",
-                "i", now);
+                "ii", now, end);
     int64_t held = replica_run(
         outbox->replica, "UPDATE outbox_part SET due_at = ?2 WHERE " LOUD " AND NOT (1" OWN "))",
         "ii", now, end);
@@ -209,11 +216,13 @@ static bool hold_own(struct outbox *outbox, int64_t now)
                                       "SELECT phone FROM outbox WHERE seq = ?1", "i", seq))
         return false;
     limits_of(outbox, phone, &limits);
+    int64_t end = pace_after_quiet(&limits, now);
     replica_enter(outbox->replica);
-    replica_run(outbox->replica, "UPDATE outbox SET wait = 'quiet' WHERE seq = ?1", "i", seq);
+    replica_run(outbox->replica, "UPDATE outbox SET wait = 'quiet', goes_at = ?2 WHERE seq = ?1",
+                "ii", seq, end);
     replica_run(outbox->replica,
                 "UPDATE outbox_part SET due_at = ?2 WHERE message_seq = ?3 AND " LOUD, "iii", now,
-                pace_after_quiet(&limits, now), seq);
+                end, seq);
     return replica_leave(outbox->replica, true);
 }
 
@@ -225,6 +234,61 @@ void outbox_hold_quiet(struct outbox *outbox)
         return;
     while (hold_own(outbox, now))
         continue;
+}
+
+/* --- later than it was to go --- */
+
+struct late {
+    char phone[LIMIT_SEALED_PHONE_BYTES];
+    int64_t goes_at;
+    int prio;
+};
+
+static bool load_late(struct outbox *outbox, int64_t seq, struct late *ret)
+{
+    struct query *query =
+        replica_query(outbox->replica, "SELECT phone, goes_at, prio FROM outbox WHERE seq = ?1"
+                                       " AND prio > ?2 AND state = 'queued' AND goes_at < ?3"
+                                       " AND NOT EXISTS (SELECT 1 FROM outbox_part WHERE"
+                                       " message_seq = ?1 AND submitted_at IS NOT NULL)");
+    query_int(query, 1, seq);
+    query_int(query, 2, SMS_PRIO_PANIC);
+    query_int(query, 3, outbox_now(outbox) - LATE_MS);
+    bool found = query_row(query);
+    if (found) {
+        text_copy(ret->phone, sizeof ret->phone, query_get_text(query, 0));
+        ret->goes_at = query_get_int(query, 1);
+        ret->prio = (int)query_get_int(query, 2);
+    }
+    query_done(query);
+    return found;
+}
+
+/* The caps were asked when it was put; since then what went before it may have gone later, too.
+ * What was tried or is half sent is not held any more. */
+bool outbox_hold_late(struct outbox *outbox, int64_t seq)
+{
+    struct late late;
+    int64_t now = outbox_now(outbox);
+    if (!load_late(outbox, seq, &late))
+        return false;
+    int64_t at = after_caps(outbox, late.phone, late.prio, seq, now, now);
+    if (at <= now)
+        return false;
+    replica_run(outbox->replica, "UPDATE outbox SET wait = 'cap', goes_at = ?2 WHERE seq = ?1",
+                "ii", seq, at);
+    replica_run(outbox->replica,
+                "UPDATE outbox_part SET due_at = ?2 WHERE message_seq = ?1 AND state = 'queued'",
+                "ii", seq, at);
+    log_warn("sms.capped", "seq=%lld late_s=%lld later_s=%lld", (long long)seq,
+             (long long)(now - late.goes_at) / 1000, (long long)(at - now) / 1000);
+    return true;
+}
+
+void outbox_hold_gone(struct outbox *outbox, int64_t seq)
+{
+    replica_run(outbox->replica, "UPDATE outbox SET goes_at = ?2 WHERE seq = ?1", "ii", seq,
+                outbox_now(outbox));
 }
 
 /* --- the operator --- */

@@ -123,6 +123,11 @@ struct outbox_hold outbox_hold_put(struct outbox *outbox, const struct outbox_me
 bool outbox_is_repeated(struct outbox *outbox, const struct outbox_message *message);
 /* Moves what is due and would wake people to the end of the quiet hours. */
 void outbox_hold_quiet(struct outbox *outbox);
+/* A message of which nothing went yet, and which should have gone before: true when the caps of its
+ * recipient put it off again. */
+bool outbox_hold_late(struct outbox *outbox, int64_t seq);
+/* A part of it goes now: this is what the caps count. */
+void outbox_hold_gone(struct outbox *outbox, int64_t seq);
 /* When the SIM's pace lets a part of this priority go: now or later; INT64_MAX: paused. */
 int64_t outbox_opens_of(const struct outbox *outbox, size_t modem, int prio);
 /* The same for the first of the modems that are hopeful; INT64_MAX: none, or paused. */

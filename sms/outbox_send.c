@@ -223,11 +223,14 @@ static void rejoin(struct outbox *outbox, const struct part_key *key, const char
                  (long long)copies);
 }
 
-/* Returns false when this part can never be sent: it is failed and the next one may come. */
+/* Returns false when this part can never be sent, and is failed, or not yet: the next one may come.
+ */
 static bool prepare(struct outbox *outbox, size_t modem, const struct part_key *key)
 {
     struct claim claim;
     const char *name = outbox->port.name(outbox->port.ctx, modem);
+    if (outbox_hold_late(outbox, key->seq))
+        return false;
     if (!load_claim(outbox, key, &claim) ||
         !fill_submit(&claim, outbox_now(outbox), &outbox->slots[modem].submit)) {
         log_error("sms.unsendable", "seq=%lld part=%d", (long long)key->seq, key->part);
@@ -244,6 +247,7 @@ static bool prepare(struct outbox *outbox, size_t modem, const struct part_key *
     outbox_note(outbox, key, OUTBOX_CLAIMED, name, NULL);
     outbox_note(outbox, key, OUTBOX_SUBMITTED, NULL, NULL);
     outbox_summarise(outbox, key->seq);
+    outbox_hold_gone(outbox, key->seq);
     outbox_spend(outbox, modem);
     occupy(outbox, modem, &claim);
     return true;

@@ -256,6 +256,47 @@ static void test_recipient_cap(void **state)
     assert_int_equal(send_all(world), 1);
 }
 
+/* The modem is away for 40 minutes: what was to go in two quarters of an hour comes so. */
+static void test_recipient_cap_after_an_outage(void **state)
+{
+    struct smsworld *world = *state;
+    char last[LIMIT_ID_BYTES + 1];
+    world->limits = (struct pace_limits){.recipient_day = 30};
+    smsworld_restart(world);
+    world->ready[0] = false;
+    for (int i = 0; i < 8; i++)
+        text_copy(last, sizeof last, put(world, i, PERSON, SMS_PRIO_REMINDER));
+    smsworld_pass(world, 40 * MINUTE);
+    world->ready[0] = true;
+    smsworld_pass(world, 0);
+    assert_int_equal(send_all(world), 5);
+    assert_string_equal(expect(world, last).reason, "cap");
+    assert_int_equal(expect(world, last).at_ms, at(12, 55));
+    put(world, 9, OTHER, SMS_PRIO_REMINDER); /* nobody else waits */
+    put(world, 10, PERSON, SMS_PRIO_PANIC);
+    assert_int_equal(send_all(world), 2);
+    smsworld_pass(world, 15 * MINUTE);
+    assert_int_equal(send_all(world), 3);
+}
+
+/* Two minutes late: the quarter of an hour begins when they went. */
+static void test_recipient_cap_counts_what_went(void **state)
+{
+    struct smsworld *world = *state;
+    world->limits = (struct pace_limits){.recipient_day = 30};
+    smsworld_restart(world);
+    world->ready[0] = false;
+    for (int i = 0; i < 5; i++)
+        put(world, i, PERSON, SMS_PRIO_REMINDER);
+    smsworld_pass(world, 2 * MINUTE);
+    world->ready[0] = true;
+    smsworld_pass(world, 0);
+    assert_int_equal(send_all(world), 5);
+    smsworld_pass(world, 8 * MINUTE);
+    const char *next = put(world, 6, PERSON, SMS_PRIO_REMINDER);
+    assert_int_equal(expect(world, next).at_ms, at(12, 17));
+}
+
 static void test_same_text_once(void **state)
 {
     struct smsworld *world = *state;
@@ -428,6 +469,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bucket_holds_and_tells, setup, teardown),
         cmocka_unit_test_setup_teardown(test_quiet_hours_hold, setup, teardown),
         cmocka_unit_test_setup_teardown(test_recipient_cap, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_recipient_cap_after_an_outage, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_recipient_cap_counts_what_went, setup, teardown),
         cmocka_unit_test_setup_teardown(test_same_text_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_quiet_hours_of_one_phone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_own_quiet_hours_begin, setup, teardown),
