@@ -71,15 +71,19 @@ static int load_places(struct station *station, const char *shift_id, struct pla
     return count;
 }
 
+/* A place (?1) of a shift (?2): whoever had it, stood in for him, stood in for that one. */
+#define LINE                                                                                       \
+    "WITH RECURSIVE line(id) AS (SELECT ?1 UNION SELECT a.id FROM assignment a JOIN line l ON"     \
+    " a.stands_in_for = l.id WHERE a.shift_id = ?2) "
+
 /* When the leader, or who comes after him, had a text about this place or its peak. */
 static int64_t told_at(struct station *station, const struct shift_seen *shift, const char *place)
 {
     int64_t at = replica_get_int(
         station->replica, INT64_MAX,
-        "SELECT min(p.sent_at) FROM outbox o JOIN outbox_part p ON p.message_seq = o.seq"
-        " WHERE o.ref_kind IN ('gap', 'answer') AND (o.ref_id = ?1 OR o.ref_id IN (SELECT id FROM"
-        " assignment WHERE stands_in_for = ?1 AND shift_id = ?2)) AND o.text_id IN"
-        " ('E1_LEADER', 'E1B_LEFT', 'E2_SENIOR', 'E5_FOUND', 'E6_NOT_FOUND')",
+        LINE "SELECT min(p.sent_at) FROM outbox o JOIN outbox_part p ON p.message_seq = o.seq"
+             " WHERE o.ref_kind IN ('gap', 'answer') AND o.ref_id IN (SELECT id FROM line) AND"
+             " o.text_id IN ('E1_LEADER', 'E1B_LEFT', 'E2_SENIOR', 'E5_FOUND', 'E6_NOT_FOUND')",
         "ss", place, shift->id);
     return earlier(
         at, replica_get_int(station->replica, INT64_MAX,
@@ -136,10 +140,11 @@ static bool was_told(struct station *station, const struct shift_seen *shift,
     if (told_at(station, shift, place->id) < INT64_MAX)
         return true;
     return replica_get_int(station->replica, 0,
-                           "SELECT 1 FROM desk_item WHERE kind IN ('gap', 'storm') AND (ref_id ="
-                           " ?1 OR ref_id IN (SELECT id FROM assignment WHERE stands_in_for = ?1)"
-                           " OR ref_id IN (SELECT id FROM shift WHERE start_at = ?2)) LIMIT 1",
-                           "si", place->id, shift->start_at) != 0;
+                           LINE
+                           "SELECT 1 FROM desk_item WHERE kind IN ('gap', 'storm') AND (ref_id IN"
+                           " (SELECT id FROM line) OR ref_id IN (SELECT id FROM shift WHERE"
+                           " start_at = ?3)) LIMIT 1",
+                           "ssi", place->id, shift->id, shift->start_at) != 0;
 }
 
 /* E4 counts the posts that lacked somebody at that time. */
@@ -329,8 +334,8 @@ static void check_phones(struct station *station)
 {
     struct rolling *window = calloc(1, sizeof *window);
     struct query *q =
-        replica_query(station->replica, "SELECT o.phone, p.submitted_at, o.prio <= 1" SENT
-                                        "WHERE o.prio > 0 ORDER BY o.phone, p.submitted_at");
+        replica_query(station->replica, "SELECT o.phone, min(p.submitted_at), o.prio <= 1" SENT
+                                        "WHERE o.prio > 0 GROUP BY o.seq ORDER BY o.phone, 2");
     while (window != NULL && query_row(q))
         roll(station, window, query_get_text(q, 0), query_get_int(q, 1), query_get_int(q, 2) != 0);
     query_done(q);
