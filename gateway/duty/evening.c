@@ -3,6 +3,10 @@
  * them as after a decline; 2 says that the leader arranges it. Only a digit answers, because 收到
  * should not make the telephones of a dozen people ring.
  *
+ * A box that was down at that time tells it in the morning, when it is too late to ask everybody:
+ * what nobody has is then the leader's to arrange. The step "E4L:<date>" says that the day was
+ * looked at; a box that never did so is new.
+ *
  * A place that somebody gave back is offered as that duty; one that nobody ever had is a seat of
  * the shift ("seat:<shift>:<number>", seat_load in world.c). What cannot be filled climbs as any
  * gap does. */
@@ -19,31 +23,47 @@ enum {
     SEATS_MAX = 8,               /* of one shift */
 };
 
-/* Shifts of tomorrow of this station with the people they lack. ?1 from, ?2 to, ?3 station */
-#define TOMORROW                                                                                   \
+/* Shifts of this station with the people they lack. ?1 from, ?2 to, ?3 station */
+#define SHORT                                                                                      \
     "SELECT s.id AS id, coalesce(s.need, 1) - (SELECT count(*) FROM assignment a WHERE"            \
     " a.shift_id = s.id AND a.state IN ('planned', 'asked', 'confirmed', 'swapping')) AS short"    \
     " FROM shift s JOIN post po ON po.id = s.post_id JOIN school sc ON sc.id = po.school_id"       \
     " WHERE s.start_at >= ?1 AND s.start_at < ?2 AND s.state NOT IN ('draft', 'cancelled')"        \
     " AND coalesce(sc.station_id, ?3) = ?3"
 
-static struct query *tomorrow_query(struct duty *duty, const char *sql)
+static struct query *short_query(struct duty *duty, int64_t from, int64_t to, const char *sql)
 {
     struct query *q = replica_query(duty->replica, sql);
-    query_int(q, 1, caltime_midnight(duty->now_ms, 1));
-    query_int(q, 2, caltime_midnight(duty->now_ms, 2));
+    query_int(q, 1, from);
+    query_int(q, 2, to);
     query_text(q, 3, duty->options.station_id);
     return q;
 }
 
-static void count_tomorrow(struct duty *duty, int *ret_shifts, int *ret_short)
+static struct query *tomorrow_query(struct duty *duty, const char *sql)
 {
-    struct query *q =
-        tomorrow_query(duty, "SELECT count(*), coalesce(sum(short > 0), 0) FROM (" TOMORROW ")");
+    return short_query(duty, caltime_midnight(duty->now_ms, 1), caltime_midnight(duty->now_ms, 2),
+                       sql);
+}
+
+static void count_shifts(struct query *q, int *ret_shifts, int *ret_short)
+{
     bool found = query_row(q);
     *ret_shifts = found ? (int)query_get_int(q, 0) : 0;
     *ret_short = found ? (int)query_get_int(q, 1) : 0;
     query_done(q);
+}
+
+#define COUNT "SELECT count(*), coalesce(sum(short > 0), 0) FROM (" SHORT ")"
+
+static void count_tomorrow(struct duty *duty, int *ret_shifts, int *ret_short)
+{
+    count_shifts(tomorrow_query(duty, COUNT), ret_shifts, ret_short);
+}
+
+static bool look_at(struct duty *duty, const char *date)
+{
+    return step_once(duty, duty->now_ms + DUTY_KEEP_MS, "E4L:%s", date);
 }
 
 static void ask_leader(struct duty *duty)
@@ -52,6 +72,7 @@ static void ask_leader(struct duty *duty)
     struct text_fields fields = {0};
     char tomorrow[CALTIME_DATE_SIZE];
     caltime_format_date(caltime_midnight(duty->now_ms, 1), tomorrow);
+    look_at(duty, tomorrow);
     count_tomorrow(duty, &fields.need, &fields.count);
     if (fields.count == 0 || !lead_find(duty, duty->options.station_id, 2, &leader) ||
         !step_once(duty, duty->now_ms + DUTY_KEEP_MS, "E4:%s", tomorrow))
@@ -70,13 +91,46 @@ static void ask_leader(struct duty *duty)
     say(duty, &what, &fields, "E4:%s", tomorrow);
 }
 
+/* Nobody looked last evening: what of today is still to come. */
+static void tell_leader(struct duty *duty)
+{
+    struct person leader;
+    struct text_fields fields = {0};
+    char today[CALTIME_DATE_SIZE];
+    caltime_format_date(duty->now_ms, today);
+    bool is_new =
+        replica_get_int(duty->replica, 0, "SELECT 1 FROM duty_step WHERE key GLOB 'E4L:*' LIMIT 1",
+                        "") == 0;
+    if (!look_at(duty, today) || is_new)
+        return;
+    int64_t end = caltime_midnight(duty->now_ms, 1);
+    count_shifts(short_query(duty, duty->now_ms, end, COUNT), &fields.need, &fields.count);
+    if (fields.count == 0 || !lead_find(duty, duty->options.station_id, 2, &leader))
+        return;
+    struct say what = {
+        .text = TEXT_E4_MORNING,
+        .phone = leader.phone,
+        .lang = leader.lang,
+        .prio = DUTY_PRIO_DUTY,
+        .not_after = times_at(duty->now_ms, 0, duty->options.policy.evening_at),
+        .ref_kind = "evening",
+        .ref_id = today,
+    };
+    say(duty, &what, &fields, "E4M:%s", today);
+}
+
 int64_t evening_tick(struct duty *duty)
 {
-    int minutes = duty->options.policy.evening_at + AFTER_REMINDERS;
+    const struct duty_policy *policy = &duty->options.policy;
+    int minutes = policy->evening_at + AFTER_REMINDERS;
     int64_t today = times_at(duty->now_ms, 0, minutes);
-    if (duty->now_ms >= today && !times_quiet(&duty->options.policy, duty->now_ms))
+    if (times_quiet(policy, duty->now_ms))
+        return times_after_quiet(policy, duty->now_ms);
+    if (duty->now_ms < today)
+        tell_leader(duty);
+    else
         ask_leader(duty);
-    return duty->now_ms < today ? today : times_at(duty->now_ms, 1, minutes);
+    return duty->now_ms < today ? today : times_after_quiet(policy, times_at(duty->now_ms, 1, 0));
 }
 
 /* --- the answer --- */
@@ -114,7 +168,7 @@ static int fill_shift(struct duty *duty, const char *shift_id, int count, const 
 
 static int short_of(struct duty *duty, const char *shift_id)
 {
-    struct query *q = tomorrow_query(duty, "SELECT short FROM (" TOMORROW ") WHERE id = ?4");
+    struct query *q = tomorrow_query(duty, "SELECT short FROM (" SHORT ") WHERE id = ?4");
     query_text(q, 4, shift_id);
     int count = query_row(q) ? (int)query_get_int(q, 0) : 0;
     query_done(q);
@@ -124,7 +178,7 @@ static int short_of(struct duty *duty, const char *shift_id)
 static void fill_all(struct duty *duty, const char *by, struct text_fields *fields)
 {
     struct ids ids;
-    struct query *q = tomorrow_query(duty, "SELECT id FROM (" TOMORROW ") WHERE short > 0");
+    struct query *q = tomorrow_query(duty, "SELECT id FROM (" SHORT ") WHERE short > 0");
     ids_collect(q, &ids);
     fields->need = ids.count;
     for (int i = 0; i < ids.count; i++)

@@ -40,6 +40,36 @@ static void a_full_day_asks_nothing(void **state)
     ASSERT_SENT(w, "L", "E4_EVENING", 0);
 }
 
+/* The box is off from the afternoon on. */
+static void a_box_that_was_off_tells_in_the_morning(void **state)
+{
+    struct world *w = *state;
+    tomorrow(w);
+    world_run(w, "2026-09-07", "16:00");
+    world_at(w, "2026-09-07", "21:46");
+    world_restart(w);
+    world_run(w, "2026-09-08", "06:29");
+    ASSERT_SENT(w, "L", "E4_MORNING", 0);
+    world_run(w, "2026-09-08", "06:30");
+    ASSERT_SENT(w, "L", "E4_MORNING", 1);
+    assert_non_null(strstr(world_last(w, "L", "E4_MORNING"), "今天2岗，2岗缺人"));
+    world_restart(w);
+    world_run(w, "2026-09-08", "07:15");
+    ASSERT_SENT(w, "L", "E4_MORNING", 1);
+    ASSERT_SENT(w, "L", "E4_EVENING", 0);
+}
+
+static void what_was_looked_at_in_the_evening_is_not_told_again(void **state)
+{
+    struct world *w = *state;
+    world_shift(w, "am", "S17-N", "2026-09-08", "am", "07:20", "08:10", 1);
+    world_assign(w, "am", "V1");
+    world_run(w, "2026-09-07", "20:50");
+    world_sql(w, "UPDATE assignment SET state = 'cancelled' WHERE id = 'am.V1'");
+    world_run(w, "2026-09-08", "07:15");
+    ASSERT_SENT(w, "L", "E4_MORNING", 0);
+}
+
 static void one_fills_the_places(void **state)
 {
     struct world *w = *state;
@@ -339,6 +369,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_leader_is_asked_once_about_tomorrow),
         TEST(a_full_day_asks_nothing),
+        TEST(a_box_that_was_off_tells_in_the_morning),
+        TEST(what_was_looked_at_in_the_evening_is_not_told_again),
         TEST(one_fills_the_places),
         TEST(a_duty_given_back_is_what_is_offered),
         TEST(a_place_that_nobody_takes_climbs),

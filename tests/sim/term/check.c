@@ -147,13 +147,13 @@ static bool was_told(struct station *station, const struct shift_seen *shift,
                            "ssi", place->id, shift->id, shift->start_at) != 0;
 }
 
-/* E4 counts the posts that lacked somebody at that time. */
+/* E4 counts the posts that lacked somebody at that time, in the evening or before the start. */
 static bool evening_told(struct station *station, const struct shift_seen *shift)
 {
     int64_t at = replica_get_int(
         station->replica, 0,
         "SELECT p.sent_at FROM outbox o JOIN outbox_part p ON p.message_seq = o.seq"
-        " WHERE o.ref_kind = 'evening' AND o.ref_id = ?1 AND o.text_id = 'E4_EVENING'"
+        " WHERE o.ref_kind = 'evening' AND o.ref_id = ?1 AND o.text_id GLOB 'E4_*ING'"
         " AND p.sent_at IS NOT NULL",
         "s", shift->date);
     return at > 0 && replica_get_int(station->replica, 0,
