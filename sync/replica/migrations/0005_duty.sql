@@ -192,6 +192,7 @@ CREATE INDEX assignment_on_post ON assignment(shift_id) WHERE state = 'on_post';
 CREATE INDEX shift_by_post ON shift(post_id, start_at);
 CREATE INDEX assignment_by_shift ON assignment(shift_id);
 CREATE INDEX assignment_by_person ON assignment(person_id);
+CREATE INDEX assignment_stands_in ON assignment(stands_in_for) WHERE stands_in_for IS NOT NULL;
 CREATE INDEX checkin_by_assignment ON checkin(assignment_id);
 CREATE INDEX checkin_by_time ON checkin(at);
 CREATE INDEX person_by_school ON person(school_id);
@@ -199,6 +200,7 @@ CREATE INDEX avail_by_person ON avail(person_id);
 CREATE INDEX alarm_by_state ON alarm(state);
 CREATE INDEX alarm_by_code ON alarm(code);
 CREATE INDEX offer_code ON offer(code);
+CREATE INDEX offer_assignment ON offer(assignment_id, opened_at);
 CREATE INDEX gap_code ON gap(code);
 CREATE INDEX gap_open ON gap(base_at) WHERE state IN ('open', 'acked');
 

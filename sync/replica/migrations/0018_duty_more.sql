@@ -29,6 +29,7 @@ DROP TABLE prompt;
 ALTER TABLE prompt_more RENAME TO prompt;
 CREATE INDEX prompt_code ON prompt(code);
 CREATE INDEX prompt_expires ON prompt(expires_at);
+CREATE INDEX prompt_ref ON prompt(kind, ref_id);
 
 -- Volunteers whom a school's coordinator has entered: approved by the station, then asked for
 -- consent (C1). They stay here until the county's list has them.
