@@ -10,6 +10,8 @@
  *   sim_term --seed N [--verbose] ...     one seed, with its story
  *   sim_term --removals ...               each --without must be missed by the rule that is for it
  *
+ * Seeds, and removals, run side by side, one for each processor.
+ *
  * A rule that is broken is printed with its seed and time; exit 1. Figures: one line of JSON a
  * seed.
  */
@@ -21,6 +23,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "gateway/base/log.h"
 #include "gateway/base/text.h"
@@ -248,21 +252,63 @@ static unsigned run_seed(const struct options *options, uint64_t seed, bool quie
 
 /* --- options --- */
 
-static int run_removals(struct options options)
+/* --- as many at a time as there are processors --- */
+
+/* Of a child that came to its end; the other bits are what it found. */
+enum { CHILD_ENDED = 1U << RULES };
+
+static unsigned wait_child(void)
 {
-    int missing = 0;
-    for (int i = 1; i < REMOVALS; i++) {
-        bool missed = false;
-        uint64_t seed = options.first;
-        options.removed = (enum removal)i;
-        for (; !missed && seed < options.first + options.seeds; seed++)
-            missed = (run_seed(&options, seed, true) >> removal_names[i].missed & 1U) != 0;
-        printf("| %s | %s | ", removal_names[i].name, rule_names[removal_names[i].missed]);
-        printf(missed ? "%" PRIu64 " |\n" : "not missed (%" PRIu64 ") |\n", seed - 1);
-        fflush(stdout);
-        missing += !missed;
+    int status;
+    if (wait(&status) < 0 || !WIFEXITED(status) || (WEXITSTATUS(status) & CHILD_ENDED) == 0)
+        give_up("a seed did not come to its end");
+    return (unsigned)WEXITSTATUS(status) & ~(unsigned)CHILD_ENDED;
+}
+
+/* Each in a process of its own; all that they found. What they print comes in the order in which
+ * they end. */
+static unsigned run_apart(const struct options *options, uint64_t count,
+                          unsigned (*run)(const struct options *options, uint64_t index))
+{
+    long most = sysconf(_SC_NPROCESSORS_ONLN);
+    long running = 0;
+    unsigned found = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        if (running >= (most > 0 ? most : 1)) {
+            found |= wait_child();
+            running--;
+        }
+        fflush(NULL);
+        pid_t child = fork();
+        if (child < 0)
+            give_up("no process for %" PRIu64, i);
+        if (child == 0)
+            exit((int)(run(options, i) | CHILD_ENDED));
+        running++;
     }
-    return missing > 0;
+    for (; running > 0; running--)
+        found |= wait_child();
+    return found;
+}
+
+static unsigned run_one(const struct options *options, uint64_t index)
+{
+    return run_seed(options, options->first + index, false);
+}
+
+/* 1: it was not missed. */
+static unsigned run_removal(const struct options *given, uint64_t index)
+{
+    struct options options = *given;
+    const struct removal_name *removal = &removal_names[index + 1];
+    bool missed = false;
+    uint64_t seed = options.first;
+    options.removed = (enum removal)(index + 1);
+    for (; !missed && seed < options.first + options.seeds; seed++)
+        missed = (run_seed(&options, seed, true) >> removal->missed & 1U) != 0;
+    printf("| %s | %s | %s%" PRIu64 " |\n", removal->name, rule_names[removal->missed],
+           missed ? "" : "not missed until ", seed - 1);
+    return !missed;
 }
 
 static enum removal removal_named(const char *name)
@@ -359,9 +405,7 @@ int main(int argc, char **argv)
     log_set_sink(swallow, NULL);
     log_set_level(LOG_LEVEL_ERROR);
     if (options.removals)
-        return run_removals(options);
-    unsigned failed = 0;
-    for (uint64_t i = 0; i < options.seeds; i++)
-        failed |= run_seed(&options, options.first + i, false);
-    return failed != 0;
+        return run_apart(&options, REMOVALS - 1, run_removal) != 0;
+    return (options.seeds == 1 ? run_one(&options, 0)
+                               : run_apart(&options, options.seeds, run_one)) != 0;
 }
