@@ -195,7 +195,8 @@ static int print_duties(const struct cli *cli, const char *more, bool only_done)
     if (code == EXIT_OK && !cli->json) {
         const struct json *duties = json_get(json, "duties");
         fputs(BOM, stdout);
-        puts(cli_say(cli, "姓名,服务日期,服务单位,服务内容,到岗,离岗,服务时长（小时）,状态,替谁,批准人",
+        puts(cli_say(cli,
+                     "姓名,服务日期,服务单位,服务内容,到岗,离岗,服务时长（小时）,状态,替谁,批准人",
                      "name,date,school,post,from,to,hours,state,stood in for,approved by"));
         for (size_t i = 0; i < json_count(duties); i++)
             if (!only_done || json_int(json_at(duties, i), "minutes", 0) > 0)

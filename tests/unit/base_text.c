@@ -274,8 +274,7 @@ static void test_numbers_of_people(void **state)
         "15220119900101123X",
         "2026-09-30 13812345678",
         "1 3 8 1 2 3 4 5 6 7 8",
-        "\xff\xff"
-        "5123456",
+        "\377\3775123456", /* broken UTF-8 before it */
     };
     static const char *const others[] = {
         "",

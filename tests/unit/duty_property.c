@@ -391,7 +391,7 @@ static void hand_over(struct world *w, const char *from, const char *id, const c
 static void one_minute(struct world *w, struct deed deeds[CREW][DEEDS], int minute,
                        struct rnd *shuffle)
 {
-    int order[CREW];
+    int order[CREW] = {0};
     for (int i = 0; i < CREW; i++) {
         int j = shuffle == NULL ? i : below(shuffle, i + 1);
         order[i] = order[j];
