@@ -190,12 +190,18 @@ void people_leave(struct station *station, const struct event *event)
     check_in(station, event, station->cells.wall_ms, true);
 }
 
+/* 收到 says that a text was read. */
+static bool says_here(const char *words)
+{
+    return text_equal(words, "check_in") ||
+           (strstr(words, "到") != NULL && !text_equal(words, "收到"));
+}
+
 /* A person-time for each duty whose first check-in of its time reaches us. What a phone that had no
  * network sends when the duty is over is none. */
 void people_heard(struct station *station, const struct event *event, int64_t sent_at)
 {
-    bool in = text_equal(event->words, "check_in") || strstr(event->words, "到") != NULL;
-    if (!in || event->ref[0] == '\0')
+    if (!says_here(event->words) || event->ref[0] == '\0')
         return;
     replica_run(station->replica,
                 "INSERT OR IGNORE INTO sim_truth(assignment_id, at) SELECT assignment_id, ?2"
