@@ -91,12 +91,13 @@ static int64_t after_caps(struct outbox *outbox, const char *phone, int prio, in
         replica_query(outbox->replica, "SELECT goes_at FROM outbox WHERE phone = ?1 AND prio > ?2"
                                        " AND state NOT IN ('cancelled', 'expired', 'failed')"
                                        " AND seq <> ?4 AND (state <> 'queued' OR goes_at > ?5)"
-                                       " ORDER BY seq DESC LIMIT ?3");
+                                       " AND goes_at > ?6 ORDER BY goes_at DESC LIMIT ?3");
     query_text(query, 1, phone);
     query_int(query, 2, SMS_PRIO_PANIC);
     query_int(query, 3, PACE_RECENT);
     query_int(query, 4, seq);
     query_int(query, 5, gone_ms);
+    query_int(query, 6, due - CALTIME_DAY_MS);
     while (count < PACE_RECENT && query_row(query))
         times[count++] = query_get_int(query, 0);
     query_done(query);

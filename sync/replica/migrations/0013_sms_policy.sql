@@ -3,6 +3,8 @@
 ALTER TABLE outbox ADD COLUMN any_hour INTEGER NOT NULL DEFAULT 0; -- quiet hours do not hold it
 ALTER TABLE outbox ADD COLUMN goes_at INTEGER NOT NULL DEFAULT 0;  -- when it was to go, for caps
 ALTER TABLE outbox ADD COLUMN wait TEXT;                           -- why later: 'quiet', 'cap'
+CREATE INDEX outbox_goes ON outbox(phone, goes_at);
+CREATE INDEX outbox_expired ON outbox(ref_kind, ref_id) WHERE state = 'expired';
 
 -- What each SIM may still send, see pace.h.
 CREATE TABLE modem_pace (
