@@ -406,9 +406,10 @@ void file_remove_db(const char *path)
 void *file_copy(const char *path, struct sqlite3 *db, size_t *ret_size)
 {
     const struct file *file = find(path);
+    const struct file *wal = find_wal(path);
     int in_wal = 0;
     int moved = 0;
-    if (file == NULL ||
+    if (file == NULL || (db == NULL && wal != NULL && wal->size > 0) ||
         (db != NULL && sqlite3_wal_checkpoint_v2(db, "main", SQLITE_CHECKPOINT_PASSIVE, &in_wal,
                                                  &moved) != SQLITE_OK) ||
         in_wal < 0 || moved != in_wal)

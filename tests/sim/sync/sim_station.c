@@ -471,10 +471,11 @@ void station_event(struct station *station, bool poison)
 
 void station_copy(struct station *station, struct copy *ret)
 {
+    const struct replica *replica =
+        station->replica != NULL ? station->replica : kept[station->index];
     history_look(station->world);
     free(ret->bytes);
-    ret->bytes = file_copy(station->path, station->replica != NULL ? station->replica->db : NULL,
-                           &ret->size);
+    ret->bytes = file_copy(station->path, replica != NULL ? replica->db : NULL, &ret->size);
     ret->older = station->content_older;
     ret->sample = station->sample;
     memcpy(ret->known, station->known, sizeof ret->known);
