@@ -438,9 +438,13 @@ static char *make_lost(const struct table *t, struct buf *b)
     return sql_take(b);
 }
 
+#define FIRST_V "(SELECT first_v FROM epoch ORDER BY n DESC LIMIT 1)"
+
 /* The first change of a group in this epoch, or on top of a value that was given back, keeps what
  * it replaced: a station that comes back from a lost life later has the same value still, at a
- * version of its row that says nothing of when the group was changed. */
+ * version of its row that says nothing of when the group was changed. So does a change made before
+ * this epoch, by its stamp: what it stands on may have been taken in a lost life, too (that answer
+ * did not arrive, and it was pushed once more), and comes back with the stamp of then. */
 static char *make_replaced(const struct table *t, const struct sql_group *group, struct buf *b)
 {
     buf_printf(b, "INSERT INTO replaced(tid,pk,grp,v,val,at) SELECT %d,m.id,%d,?4+m.k,", t->tid,
@@ -448,8 +452,8 @@ static char *make_replaced(const struct table *t, const struct sql_group *group,
     sql_add_values(b, t, group->index, 't');
     buf_printf(b,
                ",?7 FROM in_%d m JOIN \"%s\" t ON t.id=m.id WHERE m._new=0 AND (m.acc&%d)<>0 AND "
-               "(t.%s_v<=(SELECT first_v FROM epoch ORDER BY n DESC LIMIT 1) OR EXISTS(SELECT 1 ",
-               t->tid, t->name, group->bit, group->name);
+               "(t.%s_v<=" FIRST_V " OR m.%s<=" FIRST_V "/1000 OR EXISTS(SELECT 1 ",
+               t->tid, t->name, group->bit, group->name, group->stamp);
     sql_add_regained(b, t, group);
     buf_printf(b, " AND r.v=t.%s_v)) AND %s", group->name, COND);
     return sql_take(b);

@@ -374,6 +374,24 @@ static void a_change_that_knew_the_forgotten_version_comes_first(void **state)
     assert_int_equal(county_int(f, "SELECT count(*) FROM conflict"), 0);
 }
 
+/* The answer to a push was lost with the life that gave it. Its author pushes it once more, and
+ * then what it had made on top of it before that life was lost: who gives the first one back, with
+ * the stamp of when it was taken, has no news. */
+static void what_was_pushed_once_more_and_changed_is_known(void **state)
+{
+    struct county_fixture *f = *state;
+    struct fork fork;
+    fork_county(f, &fork);
+    county_sync(f, 0, "[]", "{}");
+    int inc = (int)json_int(f->reply, "inc", 0);
+    county_push(f, inc, "assignment", fork.f, 2, 1000, "\"id\":\"a1\",\"state\":\"confirmed\"");
+    county_push(f, inc, "assignment", county_v0(f), 2, 2000,
+                "\"id\":\"a1\",\"state\":\"declined\"");
+    give_duty(f, &fork, "confirmed", fork.lost_v);
+    assert_string_equal(county_text(f, "SELECT state FROM assignment"), "declined");
+    assert_int_equal(county_int(f, "SELECT count(*) FROM conflict"), 0);
+}
+
 /* Two stations have the same value, one at a later version because of another group. */
 static void a_change_on_the_earlier_version_of_a_value_knows_it(void **state)
 {
@@ -583,6 +601,7 @@ int main(void)
         TEST(what_was_given_back_is_forgotten_after_a_time),
         TEST(versions_rise_above_the_lost_ones),
         TEST(a_group_that_is_not_vouched_for_loses_to_any),
+        TEST(what_was_pushed_once_more_and_changed_is_known),
         TEST(a_change_on_the_earlier_version_of_a_value_knows_it),
         TEST(a_value_is_as_old_as_its_group_and_not_as_its_row),
         TEST(versions_of_this_life_are_no_news),
