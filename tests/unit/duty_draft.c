@@ -159,6 +159,49 @@ static void a_late_decline_stands(void **state)
     assert_int_equal(world_int(w, "SELECT count(*) FROM assignment WHERE state = 'declined'"), 1);
 }
 
+/* C1 gives his first duty to C2, who wanted it. */
+static void swap_first(struct world *w)
+{
+    world_sql(w, "CREATE TABLE given AS SELECT a.id, a.shift_id, a.person_id FROM assignment a"
+                 " JOIN shift s ON s.id = a.shift_id WHERE a.person_id = 'C1'"
+                 " ORDER BY s.start_at LIMIT 1");
+    world_sql(w, "UPDATE assignment SET state = 'cancelled' WHERE id IN (SELECT id FROM given)");
+    world_sql(w, "INSERT INTO assignment(id, scope, shift_id, person_id, stands_in_for, state)"
+                 " SELECT 'taken', 'S0117', shift_id, 'C2', id, 'confirmed' FROM given");
+}
+
+/* C2 cannot come after all, and nobody else is left: C1, who could not, is not planned again. */
+static void who_gave_a_duty_away_has_it_no_more(void **state)
+{
+    struct world *w = *state;
+    school_goes(w);
+    plan(w, false);
+    publish(w);
+    swap_first(w);
+    world_sql(w, "UPDATE assignment SET state = 'excused' WHERE id = 'taken'");
+    world_sql(w, "UPDATE person SET active = 0 WHERE id GLOB 'C*' AND id <> 'C1'");
+    plan(w, false);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM draft_duty WHERE person_id = 'C1'"), 2);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM draft_duty u JOIN given g"
+                                  " ON g.shift_id = u.shift_id AND g.person_id = u.person_id"),
+                     0);
+}
+
+/* Given away after the draft was made: publishing does not bring it back. */
+static void a_late_swap_stands(void **state)
+{
+    struct world *w = *state;
+    school_goes(w);
+    plan(w, false);
+    publish(w);
+    plan(w, false);
+    swap_first(w);
+    publish(w);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM assignment WHERE id IN (SELECT id FROM"
+                                  " given) AND state = 'cancelled'"),
+                     1);
+}
+
 static void a_new_holiday_cancels(void **state)
 {
     struct world *w = *state;
@@ -649,6 +692,8 @@ int main(void)
         TEST(publishing_tells_each_once),
         TEST(a_decline_changes_little),
         TEST(a_late_decline_stands),
+        TEST(who_gave_a_duty_away_has_it_no_more),
+        TEST(a_late_swap_stands),
         TEST(a_new_holiday_cancels),
         TEST(make_up_days_and_unknown_years),
         TEST(what_has_begun_or_is_confirmed_stays),

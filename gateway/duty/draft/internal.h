@@ -25,6 +25,10 @@ enum {
 /* ?1 and, when that is a bureau, its stations. */
 #define DRAFT_STATIONS " IN (SELECT ?1 UNION ALL SELECT id FROM org WHERE parent_id = ?1)"
 
+/* Of an assignment a: its person has given it to somebody who wanted it (a swap). */
+#define DRAFT_GIVEN_AWAY                                                                           \
+    "EXISTS (SELECT 1 FROM assignment b WHERE b.stands_in_for = a.id AND b.shift_id = a.shift_id)"
+
 struct draft_school {
     char id[DRAFT_ID], code[16], name[DRAFT_ID], township[DRAFT_ID];
 };

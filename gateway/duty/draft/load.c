@@ -227,6 +227,16 @@ static void read_declared(struct replica *replica, struct draft *draft)
 
 /* --- who has which place now --- */
 
+/* Who has given a duty back, or away to somebody who wanted it, is not planned for it again. */
+static bool is_given_up(const char *state)
+{
+    static const char *const states[] = {"cancelled", "declined", "excused", "no_show"};
+    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++)
+        if (text_equal(state, states[i]))
+            return true;
+    return false;
+}
+
 static int add_former(struct draft *draft, int person, int place, const char *state,
                       struct err *err)
 {
@@ -249,8 +259,8 @@ static int read_former(struct replica *replica, struct draft *draft, struct err 
     struct query *q = replica_query(
         replica, "SELECT a.person_id, a.state, s.post_id, s.date, s.peak FROM assignment a"
                  " JOIN shift s ON s.id = a.shift_id WHERE s.start_at >= ?1 AND s.start_at < ?2"
-                 " AND s.state NOT IN ('draft', 'cancelled') AND a.state <> 'cancelled'"
-                 " ORDER BY a.id");
+                 " AND s.state NOT IN ('draft', 'cancelled')"
+                 " AND (a.state <> 'cancelled' OR " DRAFT_GIVEN_AWAY ") ORDER BY a.id");
     query_int(q, 1, draft->monday_ms);
     query_int(q, 2, caltime_midnight(draft->monday_ms, DRAFT_DAYS));
     int code = ERR_OK;
@@ -261,8 +271,7 @@ static int read_former(struct replica *replica, struct draft *draft, struct err 
                                      draft_peak(query_get_text(q, 4)));
         if (person < 0 || place < 0)
             continue;
-        if (text_equal(state, "declined") || text_equal(state, "excused") ||
-            text_equal(state, "no_show"))
+        if (is_given_up(state))
             draft->person[person].away |= (uint64_t)1 << draft->place[place].shift;
         else
             code = add_former(draft, person, place, state, err);

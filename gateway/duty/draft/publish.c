@@ -3,8 +3,8 @@
  * Storing is plain inserts: all thinking was done before. Differences are person-shifts that have
  * not begun: added (in the draft alone), removed (published alone), moved (in both, at another
  * time). Publishing writes exactly those rows, so a draft
- * without differences writes nothing; the duty flow then tells the people concerned (N1 to N3). A
- * duty that its person declined, or was excused from, is no longer published. */
+ * without differences writes nothing; the duty flow then tells the people concerned (N1 to N3).
+ * Nobody gets a duty again that he declined, was excused from or has given to somebody else. */
 #include "gateway/duty/draft/internal.h"
 
 #include <string.h>
@@ -21,11 +21,11 @@
     "  WHERE p.id = s.post_id) IN (SELECT station_id FROM draft UNION ALL SELECT id FROM org"      \
     "  WHERE parent_id = (SELECT station_id FROM draft))"
 
-/* Nobody gets a duty again that he declined or was excused from. */
 #define ADDED                                                                                      \
     " FROM draft_duty u JOIN draft_shift d ON d.id = u.shift_id WHERE d.start_at > ?1"             \
     " AND NOT EXISTS (SELECT 1 FROM assignment a JOIN shift s ON s.id = a.shift_id"                \
-    "  WHERE a.shift_id = d.id AND a.person_id = u.person_id AND a.state <> 'cancelled'"           \
+    "  WHERE a.shift_id = d.id AND a.person_id = u.person_id"                                      \
+    "  AND (a.state <> 'cancelled' OR " DRAFT_GIVEN_AWAY ")"                                       \
     "  AND (s.state NOT IN ('draft', 'cancelled') OR NOT " LIVE "))"
 
 #define REMOVED                                                                                    \
@@ -142,7 +142,7 @@ static void write_duties(struct replica *replica, const char *station_id, int64_
                 " WHERE assignment.shift_id = u.shift_id AND assignment.person_id = u.person_id"
                 " AND d.start_at > ?1 AND assignment.id = (SELECT min(a.id) FROM assignment a"
                 "  WHERE a.shift_id = u.shift_id AND a.person_id = u.person_id"
-                "  HAVING max(a.state <> 'cancelled') = 0)",
+                "  HAVING max(a.state <> 'cancelled' OR " DRAFT_GIVEN_AWAY ") = 0)",
                 "i", now_ms);
     replica_run(replica,
                 "INSERT INTO assignment(id, scope, shift_id, person_id, role, state)"
