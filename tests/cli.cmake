@@ -4,3 +4,4 @@ set_target_properties(console_server PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE
 add_test(NAME cli COMMAND ${CMAKE_SOURCE_DIR}/tests/e2e/cli.py $<TARGET_FILE:touyan> $<TARGET_FILE:console_server>)
 set_tests_properties(cli PROPERTIES LABELS e2e TIMEOUT 120)
 touyan_test(cli_holder SOURCES unit/cli_holder.c lib/folder.c ${CMAKE_SOURCE_DIR}/gateway/cli/holder.c LIBS touyan_base)
+touyan_test(cli_refusal SOURCES unit/cli_refusal.c ${CMAKE_SOURCE_DIR}/gateway/cli/refusal.c LIBS touyan_base)

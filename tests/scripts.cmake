@@ -1,5 +1,5 @@
 # The checks of form that are fast enough to be tests; ./run lint has cppcheck and clang-tidy besides.
-foreach(check includes banned length complexity paths)
+foreach(check includes banned length complexity paths refusals)
     add_test(NAME check_${check} COMMAND python3 -B ${CMAKE_CURRENT_SOURCE_DIR}/scripts/check_${check}.py
                                          ${CMAKE_SOURCE_DIR})
     set_tests_properties(check_${check} PROPERTIES LABELS lint TIMEOUT 60)

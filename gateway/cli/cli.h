@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "gateway/base/json.h"
+#include "gateway/cli/refusal.h"
 
 enum {
     EXIT_OK = 0,
@@ -42,6 +43,13 @@ const char *cli_say(const struct cli *cli, const char *zh, const char *en);
 
 /* Says on standard error what is wrong and what to do, and returns `code`. */
 int cli_fail(const struct cli *cli, int code, const char *zh, const char *en);
+
+/* Says on standard error what the gateway refused, in the language chosen; false: that sentence is
+ * not known here (refusal.h), and nothing was said. */
+bool cli_told(const struct cli *cli, const char *text);
+
+/* A sentence of the gateway in the language chosen, in `ret` or as it was. */
+const char *cli_plainly(const struct cli *cli, const char *text, char ret[REFUSAL_BYTES]);
 
 /* Says how it is used; returns EXIT_USAGE. */
 int cli_usage(const struct cli *cli, const char *usage);

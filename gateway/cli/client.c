@@ -101,22 +101,30 @@ static const char *error_text(const struct json *json)
     return text != NULL ? text : json_text(json_get(json, "error"), "text", "");
 }
 
+/* What was refused in plain words; else what the status says. */
 static int fail_status(const struct cli *cli, const struct answer *answer, const struct json *json)
 {
+    static const struct {
+        long status;
+        int code;
+        const char *zh, *en;
+    } kinds[] = {
+        {400, EXIT_USAGE, "输入有误，什么也没有做", "wrong input, nothing was done"},
+        {413, EXIT_USAGE, "输入有误，什么也没有做", "wrong input, nothing was done"},
+        {404, EXIT_NOT_FOUND, "没有找到", "not found"},
+        {409, EXIT_CONFIG, "现在不能这样做", "this cannot be done now"},
+        {0, EXIT_LATER, "现在不行，请稍后再试", "not now, try again later"},
+    };
+    const char *text = error_text(json);
     if (answer->status == 403)
-        return fail_denied(cli);
-    fprintf(stderr, "touyan: %ld %s\n", answer->status, error_text(json));
-    switch (answer->status) {
-    case 400:
-    case 413:
-        return cli_fail(cli, EXIT_USAGE, "输入有误，什么也没有做", "wrong input, nothing was done");
-    case 404:
-        return cli_fail(cli, EXIT_NOT_FOUND, "没有找到", "not found");
-    case 409:
-        return cli_fail(cli, EXIT_CONFIG, "这项功能还没有配置", "this is not configured");
-    default:
-        return cli_fail(cli, EXIT_LATER, "现在不行，请稍后再试", "not now, try again later");
-    }
+        return cli_told(cli, text) ? EXIT_DENIED : fail_denied(cli);
+    size_t i = 0;
+    while (kinds[i].status != 0 && kinds[i].status != answer->status)
+        i++;
+    if (cli_told(cli, text))
+        return kinds[i].code;
+    fprintf(stderr, "touyan: %ld %s\n", answer->status, text);
+    return cli_fail(cli, kinds[i].code, kinds[i].zh, kinds[i].en);
 }
 
 static int take_answer(const struct cli *cli, const struct answer *answer, struct json **ret)

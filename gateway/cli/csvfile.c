@@ -11,7 +11,9 @@
 
 int cli_wrong_line(const struct cli *cli, int line, const char *what)
 {
-    fprintf(stderr, cli->english ? "line %d: %s\n" : "第%d行：%s\n", line, what);
+    char plain[REFUSAL_BYTES];
+    fprintf(stderr, cli->english ? "line %d: %s\n" : "第%d行：%s\n", line,
+            cli_plainly(cli, what, plain));
     return EXIT_USAGE;
 }
 

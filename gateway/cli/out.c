@@ -21,6 +21,20 @@ int cli_fail(const struct cli *cli, int code, const char *zh, const char *en)
     return code;
 }
 
+bool cli_told(const struct cli *cli, const char *text)
+{
+    char chinese[REFUSAL_BYTES];
+    if (!refusal_in_chinese(text, chinese))
+        return false;
+    fprintf(stderr, "touyan: %s\n", cli_say(cli, chinese, text));
+    return true;
+}
+
+const char *cli_plainly(const struct cli *cli, const char *text, char ret[REFUSAL_BYTES])
+{
+    return !cli->english && refusal_in_chinese(text, ret) ? ret : text;
+}
+
 int cli_usage(const struct cli *cli, const char *usage)
 {
     fprintf(stderr, "%s touyan %s\n", cli_say(cli, "用法：", "usage:"), usage);

@@ -67,7 +67,8 @@ static int wait_planned(const struct cli *cli)
         bool planning = json_bool(json, "planning", false);
         const char *problem = json_text(json, "problem", "");
         if (!planning && problem[0] != '\0') {
-            fprintf(stderr, "touyan: %s\n", problem);
+            char plain[REFUSAL_BYTES];
+            fprintf(stderr, "touyan: %s\n", cli_plainly(cli, problem, plain));
             code = cli_fail(cli, EXIT_LATER, "没有排成", "no plan was made");
         }
         json_free(json);

@@ -54,10 +54,10 @@ static int check_text(const struct card_field *field, const char *text, struct j
                       struct err *err)
 {
     int limit = field->limit > 0 ? field->limit : CARD_TEXT_CHARS;
-    if (text == NULL || !fits(text, limit) || !is_one_of(text, field->one_of))
-        return err_set(err, ERR_INVALID, "%s has at most %d characters%s%s", field->name, limit,
-                       field->one_of != NULL ? " and is one of" : "",
-                       field->one_of != NULL ? field->one_of : "");
+    if (text != NULL && !is_one_of(text, field->one_of))
+        return err_set(err, ERR_INVALID, "%s is one of%s", field->name, field->one_of);
+    if (text == NULL || !fits(text, limit))
+        return err_set(err, ERR_INVALID, "%s has at most %d characters", field->name, limit);
     json_set_text(body, field->name, text);
     return text_equal(field->name, "number") ? ERR_OK /* of a piece of gear */
                                              : privacy_check(field->name, text, err);

@@ -11,12 +11,16 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 SETTINGS = [os.path.join(ROOT, ".clang-format"), os.path.join(ROOT, ".clang-tidy")]
 
+CALL_ERR = "int f(char *a);\nint f(char *a)\n{{\n    return err_set(a, 1, \"{}\", a);\n}}\n"
+
 GOOD = {
     "gateway/base/err.h": "int err_set(int code);\n",
     "gateway/base/err.c": '#include "gateway/base/err.h"\n\n/* strcpy("x") in a comment is fine. */\n'
                           "int err_set(int code)\n{\n    return code;\n}\n",
     "sync/replica/replica.h": "struct replica;\n",
     "sms/outbox.h": "struct outbox;\n",
+    "gateway/cli/refusals.def": 'REFUSAL("no card %s", "没有卡片{1}")\n',
+    "gateway/card.c": CALL_ERR.format("no card %.12s"),
     "mqtt/client_mosq.c": "#include <mosquitto.h>\n",
     "sync/replica/open.c": "#include <sqlite3.h>\n",
 }
@@ -54,6 +58,8 @@ BAD = [
     ("banned.py", "sms/a.c", "/* a " + "st" + "ub */\n", "unfinished"),
     ("banned.py", "sync/a.sql", "CREATE TRIGGER t AFTER INSERT ON a\nBEGIN\n    INSERT OR IGNORE "
                                 "INTO b VALUES (1);\nEND;\n", "a.sql:3: INSERT OR IGNORE"),
+    ("refusals.py", "gateway/duty/a.c", CALL_ERR.format("no %s there"), "has no Chinese"),
+    ("refusals.py", "gateway/card.c", CALL_ERR.format("%s"), 'nobody says "no card %s"'),
     ("length.py", "sms/a.c", "int a;\n" * 801, "801 lines"),
     ("complexity.py", "sms/a.c", LONG, "f has 84 lines"),
     ("complexity.py", "sms/a.c", KNOTTY, "complexity 21"),

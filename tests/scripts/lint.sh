@@ -15,7 +15,7 @@ check() {
 }
 
 export PYTHONDONTWRITEBYTECODE=1
-for one in includes banned length complexity paths; do
+for one in includes banned length complexity paths refusals; do
     check $one python3 tests/scripts/check_$one.py .
 done
 check format tests/scripts/check_format.sh .

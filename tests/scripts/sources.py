@@ -36,6 +36,7 @@ def code_only(text):
 
 
 def finish(findings):
+    findings = list(findings)
     for finding in findings:
         print(finding)
     sys.exit(1 if findings else 0)
