@@ -9,7 +9,8 @@ import unicodedata
 from parts import rows
 
 SENT = ("sent", "delivered")
-COMPARED = ("shift", "assignment", "checkin", "alarm", "alarm_event", "device_event")
+COMPARED = {"shift": "班次", "assignment": "排班", "checkin": "到岗离岗", "alarm": "报警",
+            "alarm_event": "报警经过", "device_event": "设备事件"}
 MARK = re.compile(r"\(再发\d+\)|\(copy \d+\)")  # sent again because the answer was lost
 AGAIN = re.compile(r"紧急第\d+次")  # sent again because nobody took the alarm
 
@@ -160,10 +161,10 @@ class Account:
         self.line("隔离 quarantined", status["quarantined"], 0, "应为零",
                   status["quarantined"] == 0)
         different = same_rows(self.world)
-        for name in COMPARED:
+        for name, chinese in COMPARED.items():
             count = f"SELECT count(*) n FROM {name} WHERE scope='S0117'"
             ours, theirs = self.world.replica(count)[0]["n"], self.world.county_rows(count)[0]["n"]
-            self.line(name, ours, theirs, "县局数据库", ours == theirs and not any(
+            self.line(f"{chinese} {name}", ours, theirs, "县局数据库", ours == theirs and not any(
                 d.startswith(f"{name}:") for d in different))
         self.problems += different
 
