@@ -99,6 +99,10 @@ void cli_format_time(int64_t at_ms, char ret[16]);
 /* "2027-11-22" in local time. */
 void cli_format_date(int64_t at_ms, char ret[16]);
 
+/* "民警" for "police", "早" for "am"; what is unknown as it is. */
+const char *cli_force_word(const struct cli *cli, const char *kind);
+const char *cli_peak_word(const struct cli *cli, const char *peak);
+
 /* --- one function a command: `cli` has at least the words that chose it --- */
 
 typedef int cli_command_fn(const struct cli *cli);

@@ -108,7 +108,8 @@ static const struct {
      "                                      lines of the log; no texts, no numbers\n"},
     {"roster",
      "  touyan roster plan [日期] [afresh]   排那一周的班（不写日期是下周），只成草案，不通知人\n"
-     "  touyan roster show | diff        看草案 | 与已公布的差别\n"
+     "  touyan roster show [学校|姓名] | diff   看草案；写学校或姓名：各人为什么排在那里 | "
+     "与已公布的差别\n"
      "  touyan roster publish            公布草案，有变动的人收到短信\n"
      "  touyan roster export [日期|draft [所]] > 班表.csv    那一周的班表，可用表格软件改；"
      "全县的草案按所导出，各所导入后自己公布\n"
@@ -122,7 +123,9 @@ static const struct {
      "  touyan roster approve 姓名 民警   事后批准某人的顶岗\n",
      "  touyan roster plan [DATE] [afresh]  plan that week (the next one); only a draft, nobody is "
      "told\n"
-     "  touyan roster show | diff           the draft | what it would change\n"
+     "  touyan roster show [SCHOOL|NAME] | diff   the draft, or why these people stand there | "
+     "what "
+     "it would change\n"
      "  touyan roster publish               publish it; those concerned get a text\n"
      "  touyan roster export [DATE|draft [STATION]] > FILE.csv  that week, for a spreadsheet; of a "
      "county's draft a station's part, which it imports and publishes\n"
@@ -314,7 +317,7 @@ static const struct command commands[] = {
     {"desk", "declines", 0, 0, "desk declines", command_desk_declines},
     {"desk", "done", 1, 1, "desk done ID", command_desk_done},
     {"roster", "plan", 0, 2, "roster plan [DATE] [afresh]", command_roster_plan},
-    {"roster", "show", 0, 0, "roster show", command_roster_show},
+    {"roster", "show", 0, 1, "roster show [SCHOOL|NAME]", command_roster_show},
     {"roster", "diff", 0, 0, "roster diff", command_roster_diff},
     {"roster", "publish", 0, 0, "roster publish", command_roster_publish},
     {"roster", "export", 0, 2, "roster export [DATE|draft [STATION]] > FILE.csv",

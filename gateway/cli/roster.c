@@ -17,7 +17,9 @@ static int print_summary(const struct cli *cli, const struct json *json)
     printf(cli->english ? "week of %s: %d changes, %d gaps\n" : "%s 这一周：%d 处变动，缺 %d 人\n",
            week, (int)json_int(json, "changes", 0), (int)json_int(json, "gaps", 0));
     if (!json_bool(json, "calendar_known", true))
-        fputs(cli_say(cli, "注意：日历里还没有这一年（或补课日按周几上课），先按平常的星期排\n",
+        fputs(cli_say(cli,
+                      "注意：这一周有的日子日历上还没有定（新一年的放假通知，或补课日按周几上课），"
+                      "先按星期几排\n",
                       "note: the calendar does not know all of these days yet; they are planned "
                       "by their weekday\n"),
               stdout);
@@ -38,7 +40,8 @@ static void print_visits(const struct cli *cli, const struct json *visits)
     table_init(&table, 4);
     for (size_t i = 0; i < json_count(visits); i++) {
         const struct json *one = json_at(visits, i);
-        const char *cells[] = {json_text(one, "date", ""), json_text(one, "peak", ""),
+        const char *cells[] = {json_text(one, "date", ""),
+                               cli_peak_word(cli, json_text(one, "peak", "")),
                                json_text(one, "school", ""), json_text(one, "person", "")};
         table_add(&table, cells);
     }
@@ -46,14 +49,26 @@ static void print_visits(const struct cli *cli, const struct json *visits)
     table_free(&table);
 }
 
-static void print_gaps(const struct json *json)
+/* A post that lacks people, and why: the plan's words are of the whole school. */
+static void print_gap(const struct cli *cli, const struct json *shift)
+{
+    char at[16];
+    const char *why = json_text(shift, "why", NULL), *colon = cli->english ? ": " : "：";
+    int missing = (int)json_int(shift, "need", 0) - (int)json_count(json_get(shift, "people"));
+    if (why == NULL)
+        return;
+    const char *reasons = strstr(why, colon);
+    cli_format_time(json_int(shift, "start_at", 0), at);
+    printf(cli->english ? "  %s %s %s: %d missing%s\n" : "  %s %s%s缺%d人%s\n", at,
+           json_text(shift, "school", ""), json_text(shift, "post", ""), missing,
+           reasons != NULL ? reasons : "");
+}
+
+static void print_gaps(const struct cli *cli, const struct json *json)
 {
     const struct json *shifts = json_get(json, "shifts");
-    for (size_t i = 0; i < json_count(shifts); i++) {
-        const char *why = json_text(json_at(shifts, i), "why", NULL);
-        if (why != NULL)
-            printf("  %s\n", why);
-    }
+    for (size_t i = 0; i < json_count(shifts); i++)
+        print_gap(cli, json_at(shifts, i));
 }
 
 /* The daemon plans on a thread of its own; *ret_problem is "" when all went well. */
@@ -101,7 +116,7 @@ int command_roster_plan(const struct cli *cli)
         code = cli_get(cli, "/v1/roster", &json);
     if (code == EXIT_OK && !cli->json) {
         code = print_summary(cli, json);
-        print_gaps(json);
+        print_gaps(cli, json);
     }
     json_free(json);
     return code;
@@ -122,25 +137,56 @@ static void add_shift(struct table *table, const struct json *shift)
     table_add(table, cells);
 }
 
-int command_roster_show(const struct cli *cli)
+static void print_shifts(const struct cli *cli, const struct json *shifts)
 {
     static const char *const heads[2][5] = {{"时间", "学校", "岗位", "人数", "人员"},
                                             {"at", "school", "post", "people", "who"}};
+    struct table table;
+    table_init(&table, 5);
+    table_add(&table, heads[cli->english]);
+    for (size_t i = 0; i < json_count(shifts); i++)
+        add_shift(&table, json_at(shifts, i));
+    table_print(&table);
+    table_free(&table);
+}
+
+/* Why each of them stands there, at one school or of one person; false: neither is in the draft. */
+static bool print_reasons(const struct cli *cli, const struct json *shifts, const char *whose)
+{
+    bool found = false;
+    for (size_t i = 0; i < json_count(shifts); i++) {
+        const struct json *shift = json_at(shifts, i), *people = json_get(shift, "people");
+        bool school = strcmp(json_text(shift, "school", ""), whose) == 0;
+        for (size_t k = 0; k < json_count(people); k++) {
+            const struct json *one = json_at(people, k);
+            if (!school && strcmp(json_text(one, "name", ""), whose) != 0)
+                continue;
+            found = true;
+            printf("%s（%s）%s\n", json_text(shift, "post", ""),
+                   cli_force_word(cli, json_text(one, "kind", "")), json_text(one, "why", ""));
+        }
+        if (school)
+            print_gap(cli, shift);
+        found = found || school;
+    }
+    return found;
+}
+
+int command_roster_show(const struct cli *cli)
+{
     struct json *json = NULL;
     int code = cli_get(cli, "/v1/roster", &json);
+    const struct json *shifts = json_get(json, "shifts");
     if (code == EXIT_OK && !cli->json)
         code = print_summary(cli, json);
-    if (code == EXIT_OK && !cli->json) {
-        const struct json *shifts = json_get(json, "shifts");
-        struct table table;
-        table_init(&table, 5);
-        table_add(&table, heads[cli->english]);
-        for (size_t i = 0; i < json_count(shifts); i++)
-            add_shift(&table, json_at(shifts, i));
-        table_print(&table);
-        table_free(&table);
+    if (code == EXIT_OK && !cli->json && cli->word_count > 2) {
+        if (!print_reasons(cli, shifts, cli->words[2]))
+            code = cli_fail(cli, EXIT_NOT_FOUND, "草案里没有这所学校（写简称）或这个人",
+                            "neither a school (by its short name) nor a person of the draft");
+    } else if (code == EXIT_OK && !cli->json) {
+        print_shifts(cli, shifts);
         print_visits(cli, json_get(json, "visits"));
-        print_gaps(json);
+        print_gaps(cli, json);
     }
     json_free(json);
     return code;

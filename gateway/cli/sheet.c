@@ -58,11 +58,12 @@ static const char *const forces[][3] = {
     {"teacher", "教师", "teacher"},
     {"parent", "家长", "parent"},
     {"yijing", "义警", "yijing"},
+    {"grid", "网格员", "grid worker"},
 };
 
 /* --- words --- */
 
-static const char *force_word(const struct cli *cli, const char *kind)
+const char *cli_force_word(const struct cli *cli, const char *kind)
 {
     for (size_t i = 0; i < sizeof forces / sizeof forces[0]; i++)
         if (strcmp(forces[i][0], kind) == 0)
@@ -70,7 +71,7 @@ static const char *force_word(const struct cli *cli, const char *kind)
     return kind;
 }
 
-static const char *peak_word(const struct cli *cli, const char *peak)
+const char *cli_peak_word(const struct cli *cli, const char *peak)
 {
     for (size_t i = 0; i < sizeof peaks / sizeof peaks[0]; i++)
         if (strcmp(peaks[i][0], peak) == 0)
@@ -152,7 +153,7 @@ static void write_row(const struct cli *cli, struct buf *out, const struct json 
     const char *cells[COLUMNS] = {
         [DATE] = json_text(row, "date", ""),
         [WEEKDAY] = weekday_word(cli, json_int(row, "weekday", 0)),
-        [PEAK] = peak_word(cli, json_text(row, "peak", "")),
+        [PEAK] = cli_peak_word(cli, json_text(row, "peak", "")),
         [START] = start,
         [END] = end,
         [SCHOOL_CODE] = json_text(row, "school_code", ""),
@@ -161,7 +162,7 @@ static void write_row(const struct cli *cli, struct buf *out, const struct json 
         [NEED] = need,
         [PERSON] = empty ? "" : json_text(row, "person", ""),
         [PERSON_ID] = empty ? "" : json_text(row, "person_id", ""),
-        [FORCE] = empty || kind == NULL ? "" : force_word(cli, kind),
+        [FORCE] = empty || kind == NULL ? "" : cli_force_word(cli, kind),
         [LEAD] = !empty && lead ? cli_say(cli, "是", "1") : "",
     };
     write_line(out, cells);
@@ -270,7 +271,7 @@ static void print_place(const struct cli *cli, struct buf *out, const struct jso
     add_cell(out, json_text(row, "school", ""));
     add_cell(out, json_text(row, "post", ""));
     add_cell(out, empty ? cli_say(cli, "（缺人）", "(nobody)") : json_text(row, "person", ""));
-    add_cell(out, empty || kind == NULL ? "" : force_word(cli, kind));
+    add_cell(out, empty || kind == NULL ? "" : cli_force_word(cli, kind));
     add_cell(out, !empty && json_int(row, "lead", 0) != 0 ? cli_say(cli, "带班", "leads") : "");
     buf_add_text(out, "<td></td><td></td></tr>\n");
     if (empty)

@@ -63,6 +63,12 @@ def play(world):
             must(person["why"], str(person))
             seen.add(key)
     must("东门" in roster(world, "show"), "the draft is not shown")
+    seat = next(s for s in draft["shifts"] if s["people"])
+    for word in (seat["school"], seat["people"][0]["name"]):
+        must(seat["people"][0]["why"] in roster(world, "show", word), f"{word}: no reason is said")
+    gap = next(s for s in draft["shifts"] if s["why"])
+    must(f"{gap['school']}{gap['post']}缺{gap['need'] - len(gap['people'])}人" in text, text)
+    roster(world, "show", "没有的学校", code=1)
     must(roster(world, "diff").count("新增") == draft["changes"], "the difference is not shown")
     must(published(world.replica) == 0, "published without a word")
     must(len(world.modem.messages()) == before, "a draft was told")
