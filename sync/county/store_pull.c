@@ -72,19 +72,34 @@ static int read_some(struct db *db, struct page *page, const char *scope,
     return rc < 0 ? (err != NULL ? err->code : ERR_IO) : ERR_OK;
 }
 
+/* Where the feed of the scope ends, and whether there is a row of somebody else's before. Mostly
+ * there is none, and the page knows every table, which PostgreSQL opens before it looks. */
+static int look(struct db *db, const char *scope, const struct pull_request *request,
+                int64_t cursor, int64_t *ret_last, bool *ret_some, struct err *err)
+{
+    struct db_query *q = db_query(
+        db, err,
+        "SELECT (SELECT max(v) FROM feed WHERE scope=?1 AND v<=?3),EXISTS(SELECT 1 FROM feed WHERE "
+        "scope=?1 AND v>?2 AND v<=?3 AND (o IS NULL OR o<>?4))",
+        "siii", scope, cursor, request->v, request->origin);
+    if (q == NULL || db_step(q, err) <= 0)
+        return err != NULL ? err->code : ERR_IO;
+    *ret_last = db_column_int(q, 0);
+    *ret_some = db_column_int(q, 1) != 0;
+    db_reset(q);
+    return ERR_OK;
+}
+
 /* Rows of the asking incarnation itself are passed by. */
 static int read_feed(struct db *db, struct page *page, const char *scope,
                      const struct pull_request *request, int64_t *cursor, struct err *err)
 {
-    bool end = false;
+    bool some = false, end = false;
     int64_t last = 0;
-    int code = ERR_OK;
-    while (code == ERR_OK && !end && !page->more)
+    int code = look(db, scope, request, *cursor, &last, &some, err);
+    while (code == ERR_OK && some && !end && !page->more)
         code = read_some(db, page, scope, request, cursor, &end, err);
-    if (code == ERR_OK && end)
-        code = db_int(db, &last, err, "SELECT max(v) FROM feed WHERE scope=?1 AND v<=?2", "si",
-                      scope, request->v);
-    if (last > *cursor)
+    if (!page->more && last > *cursor)
         *cursor = last;
     return code;
 }
