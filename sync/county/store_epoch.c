@@ -76,7 +76,8 @@ static int add_epoch_once(struct db *db, bool new_epoch, const char *life, struc
 
 int epoch_take(struct db *db, bool new_epoch, struct err *err)
 {
-    int64_t known = 0, v;
+    int64_t known = 0;
+    struct county_now now;
     struct buf life;
     buf_init(&life, 256);
     int code = db_text(db, &life, err, LIFE, "");
@@ -85,17 +86,17 @@ int epoch_take(struct db *db, bool new_epoch, struct err *err)
     if (code == ERR_OK && (new_epoch || known == 0))
         code = add_epoch_once(db, new_epoch, buf_text(&life), err);
     buf_free(&life);
-    return code != ERR_OK ? code : epoch_now(db, &v, err);
+    return code != ERR_OK ? code : epoch_now(db, &now, err);
 }
 
-int epoch_now(struct db *db, int64_t *ret_v, struct err *err)
+int epoch_now(struct db *db, struct county_now *ret, struct err *err)
 {
-    struct db_query *q =
-        db_query(db, err, "SELECT v,(SELECT id FROM epoch ORDER BY n DESC LIMIT 1) FROM ctr", "");
+    struct db_query *q = db_query(
+        db, err, "SELECT v,purge_v,(SELECT id FROM epoch ORDER BY n DESC LIMIT 1) FROM ctr", "");
     if (q == NULL || db_step(q, err) <= 0)
         return err != NULL ? err->code : ERR_IO;
-    *ret_v = db_column_int(q, 0);
-    text_copy(db->epoch, sizeof db->epoch, db_column_text(q, 1));
+    *ret = (struct county_now){db_column_int(q, 0), db_column_int(q, 1)};
+    text_copy(db->epoch, sizeof db->epoch, db_column_text(q, 2));
     db_reset(q);
     return ERR_OK;
 }
@@ -111,6 +112,15 @@ int epoch_check(struct db *db, const char *epoch, int64_t v, bool *ret_good, str
                       "si", epoch, v);
     *ret_good = good != 0;
     return code;
+}
+
+int epoch_check_by(struct db *db, const struct county_now *now, const char *epoch, int64_t v,
+                   bool *ret_good, struct err *err)
+{
+    if (strcmp(epoch, db->epoch) != 0)
+        return epoch_check(db, epoch, v, ret_good, err);
+    *ret_good = v <= now->v;
+    return ERR_OK;
 }
 
 int epoch_write(struct db *db, struct buf *out, struct err *err)

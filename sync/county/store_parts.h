@@ -216,6 +216,12 @@ typedef int db_work(struct db *db, void *ctx, struct store_answer *answer, struc
 int answer_in_transaction(struct db *db, bool snapshot, db_work *work, void *ctx, const char *who,
                           struct store_answer *answer, struct err *err);
 
+/* What is known at one moment: the latest version, all up to it is committed; and the horizon of
+ * forgotten tombstones. */
+struct county_now {
+    int64_t v, purged;
+};
+
 /* store_scope.c: what a station may see, and the cursors that it names. */
 struct scope_cursor {
     char name[LIMIT_STATION_BYTES + 1];
@@ -227,7 +233,7 @@ struct scope_cursor {
 struct scopes {
     struct scope_cursor at[LIMIT_PULL_SCOPES];
     size_t count;
-    int64_t purged; /* purge_horizon() when the cursors were checked */
+    struct county_now now; /* when the cursors were checked */
 };
 int scopes_read(struct db *db, const struct store_station *station, struct scopes *ret,
                 struct err *err);
@@ -240,11 +246,13 @@ void scopes_write(const struct scopes *scopes, struct buf *out);
 
 /* store_epoch.c */
 int epoch_take(struct db *db, bool new_epoch, struct err *err);
-/* db->epoch becomes the newest one (another process may have begun it), *ret_v the latest version:
- * all that has a version of at most this one is committed. */
-int epoch_now(struct db *db, int64_t *ret_v, struct err *err);
+/* db->epoch becomes the newest one (another process may have begun it). */
+int epoch_now(struct db *db, struct county_now *ret, struct err *err);
 /* Is the cursor of an epoch of ours and not beyond its end? ("", 0) is. */
 int epoch_check(struct db *db, const char *epoch, int64_t v, bool *ret_good, struct err *err);
+/* The same, by what epoch_now() told in this transaction. */
+int epoch_check_by(struct db *db, const struct county_now *now, const char *epoch, int64_t v,
+                   bool *ret_good, struct err *err);
 /* Appends the newest epochs as [[id, start], ...]. */
 int epoch_write(struct db *db, struct buf *out, struct err *err);
 int epoch_refuse(struct db *db, struct store_answer *answer, struct err *err);
@@ -280,10 +288,10 @@ int store_sync(struct store *store, const struct store_station *station, const c
 struct pull_request {
     const struct scopes *scopes;
     int64_t origin;
-    int64_t v; /* the page ends here at the latest */
+    struct county_now now; /* the page ends at its v at the latest */
     int64_t max_bytes;
 };
-/* Appends `"pull":[...],"cur":{...},"more":n`. */
+/* Appends `"pull":[...],"cur":{...},"more":n`. ERR_BUSY: deletions were forgotten since `now`. */
 int pull_page(struct db *db, const struct pull_request *request, struct buf *out, struct err *err);
 
 int store_import_begin(struct store *store, struct err *err);

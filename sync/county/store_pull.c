@@ -52,7 +52,7 @@ static int read_some(struct db *db, struct page *page, const char *scope,
     size_t each = db->row_bytes > 0 ? db->row_bytes : ROW_BYTES_GUESS;
     int64_t want = (int64_t)(left / each) + SOME_ROWS, got = 0;
     struct db_query *q =
-        db_query(db, err, db->page, "siiii", scope, *cursor, request->v, request->origin, want);
+        db_query(db, err, db->page, "siiii", scope, *cursor, request->now.v, request->origin, want);
     int rc = -1;
     while (q != NULL && (rc = db_step(q, err)) > 0) {
         if (page_is_full(page)) {
@@ -72,22 +72,31 @@ static int read_some(struct db *db, struct page *page, const char *scope,
     return rc < 0 ? (err != NULL ? err->code : ERR_IO) : ERR_OK;
 }
 
+static int check_purged(const struct pull_request *request, int64_t purged, struct err *err)
+{
+    return purged == request->now.purged
+               ? ERR_OK
+               : err_set(err, ERR_BUSY, "deletions were forgotten meanwhile");
+}
+
 /* Where the feed of the scope ends, and whether there is a row of somebody else's before. Mostly
  * there is none, and the page knows every table, which PostgreSQL opens before it looks. */
 static int look(struct db *db, const char *scope, const struct pull_request *request,
                 int64_t cursor, int64_t *ret_last, bool *ret_some, struct err *err)
 {
+    int64_t purged;
     struct db_query *q = db_query(
         db, err,
         "SELECT (SELECT max(v) FROM feed WHERE scope=?1 AND v<=?3),EXISTS(SELECT 1 FROM feed WHERE "
-        "scope=?1 AND v>?2 AND v<=?3 AND (o IS NULL OR o<>?4))",
-        "siii", scope, cursor, request->v, request->origin);
+        "scope=?1 AND v>?2 AND v<=?3 AND (o IS NULL OR o<>?4)),purge_v FROM ctr",
+        "siii", scope, cursor, request->now.v, request->origin);
     if (q == NULL || db_step(q, err) <= 0)
         return err != NULL ? err->code : ERR_IO;
     *ret_last = db_column_int(q, 0);
     *ret_some = db_column_int(q, 1) != 0;
+    purged = db_column_int(q, 2);
     db_reset(q);
-    return ERR_OK;
+    return check_purged(request, purged, err);
 }
 
 /* Rows of the asking incarnation itself are passed by. */
@@ -139,6 +148,7 @@ int pull_page(struct db *db, const struct pull_request *request, struct buf *out
     struct page page = {.max_bytes = (size_t)request->max_bytes};
     struct buf cursors;
     bool first = true;
+    int64_t purged = request->now.purged;
     int code = ERR_OK;
     buf_init(&cursors, 4096);
     for (int i = 0; i < db->table_count; i++)
@@ -149,6 +159,10 @@ int pull_page(struct db *db, const struct pull_request *request, struct buf *out
         if (scope->asked && scope->granted)
             code = pull_scope(db, request, &page, scope, out, &cursors, &first, err);
     }
+    if (code == ERR_OK && page.count > 0)
+        code = purge_horizon(db, &purged, err);
+    if (code == ERR_OK)
+        code = check_purged(request, purged, err);
     if (page.count >= SOME_ROWS)
         db->row_bytes = page.bytes / (size_t)page.count;
     buf_printf(out, "],\"cur\":{%s},\"more\":%d", buf_text(&cursors), page.more);

@@ -40,10 +40,10 @@ static int find_part(struct db *db, struct part *part, const char *scope, const 
 
 static int write_begin(struct db *db, const struct part *part, struct buf *out, struct err *err)
 {
-    int64_t v = 0;
-    int code = epoch_now(db, &v, err);
+    struct county_now now = {0};
+    int code = epoch_now(db, &now, err);
     buf_printf(out, "{\"now\":%lld,\"ep\":\"%s\",\"v\":%lld", (long long)part->now_ms, db->epoch,
-               (long long)v);
+               (long long)now.v);
     return code;
 }
 
@@ -287,19 +287,20 @@ static int run_boot(struct db *db, void *ctx, struct store_answer *answer, struc
 {
     struct part *part = ctx;
     struct buf *out = &answer->body, next, quoted;
-    int64_t v0 = 0, v = 0;
+    int64_t v0 = 0;
+    struct county_now now = {0};
     bool more = false;
     int code = find_part(db, part, part->boot->scope, part->boot->table, answer, err);
     if (code == ERR_OK)
         code = check_filling(db, part->boot, &v0, answer, err);
     if (code == ERR_OK)
-        code = epoch_now(db, &v, err);
+        code = epoch_now(db, &now, err);
     if (code != ERR_OK)
         return code;
     buf_init(&next, 4 * LIMIT_ROW_ID_BYTES);
     buf_init(&quoted, 64 * LIMIT_ROW_ID_BYTES);
     buf_printf(out, "{\"now\":%lld,\"ep\":\"%s\",\"v\":%lld,\"v0\":%lld,\"pull\":[",
-               (long long)part->now_ms, db->epoch, (long long)v, (long long)v0);
+               (long long)part->now_ms, db->epoch, (long long)now.v, (long long)v0);
     if (part->sql != NULL)
         code = write_page(db, part, out, &next, &more, err);
     if (code == ERR_OK)

@@ -79,8 +79,9 @@ static int refuse_unknown(const struct scopes *scopes, struct store_answer *answ
     return answer_refuse(answer, 403, sentence);
 }
 
-static int refuse_expired(const struct scopes *scopes, int64_t purged, struct store_answer *answer)
+static int refuse_expired(const struct scopes *scopes, struct store_answer *answer)
 {
+    int64_t purged = scopes->now.purged;
     struct json *body = json_new_object(), *names = json_new_array();
     json_set_text(body, "error",
                   "deletions since this cursor have been forgotten: compare digests");
@@ -100,22 +101,20 @@ static int refuse_expired(const struct scopes *scopes, int64_t purged, struct st
 static int check_cursors(struct db *db, struct scopes *scopes, struct store_answer *answer,
                          struct err *err)
 {
-    int64_t purged = 0;
     bool expired = false;
-    int code = purge_horizon(db, &purged, err);
-    scopes->purged = purged;
+    int code = epoch_now(db, &scopes->now, err);
     for (size_t i = 0; code == ERR_OK && i < scopes->count; i++) {
         const struct scope_cursor *scope = &scopes->at[i];
         bool good = true;
         if (!scope->asked || !scope->granted)
             continue;
         if ((db->without & WITHOUT_EPOCH) == 0)
-            code = epoch_check(db, scope->epoch, scope->v, &good, err);
+            code = epoch_check_by(db, &scopes->now, scope->epoch, scope->v, &good, err);
         if (code == ERR_OK && !good)
             return epoch_refuse(db, answer, err);
-        expired = expired || (scope->v > 0 && scope->v < purged);
+        expired = expired || (scope->v > 0 && scope->v < scopes->now.purged);
     }
-    return code == ERR_OK && expired ? refuse_expired(scopes, purged, answer) : code;
+    return code == ERR_OK && expired ? refuse_expired(scopes, answer) : code;
 }
 
 int scopes_ask(struct db *db, struct scopes *scopes, const struct json *cursors,

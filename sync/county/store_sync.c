@@ -13,13 +13,13 @@
 #include "sync/protocol.h"
 #include "sync/rules.h"
 
-enum { TOK_RANDOM_BYTES = 16, SEEN_EVERY_MS = 60000 };
+enum { TOK_RANDOM_BYTES = 16, SEEN_EVERY_MS = 60000, NO_CURSOR = -1 };
 
 struct request {
     struct json *head; /* the request without its rows */
     int64_t inc;
     const char *fp, *tok;
-    char new_tok[2 * TOK_RANDOM_BYTES + 1]; /* to be given */
+    char new_tok[2 * TOK_RANDOM_BYTES + 1]; /* to be given: a new one, or the one that counts */
     struct scopes scopes;
     const struct store_station *station;
     struct slice slice;
@@ -95,12 +95,26 @@ static int retire_old(struct db *db, const struct request *request, struct err *
                                    "iss", request->merge.now_ms, "incarnation", detail);
 }
 
+/* Where the station is, for the forgetting of tombstones; NO_CURSOR: it does not say. */
+static int64_t lowest_cursor(const struct request *request)
+{
+    int64_t lowest = NO_CURSOR;
+    for (size_t i = 0; i < request->scopes.count; i++) {
+        const struct scope_cursor *scope = &request->scopes.at[i];
+        if (scope->asked && (lowest == NO_CURSOR || scope->v < lowest))
+            lowest = scope->v;
+    }
+    return lowest;
+}
+
 static int take_incarnation(struct db *db, struct request *request, struct err *err)
 {
     make_token(db, request);
     int code = db_int(db, &request->inc, err,
-                      "INSERT INTO incarnation(scope,seen,tok) VALUES(?1,?2,?3) RETURNING o", "sis",
-                      request->station->scope, request->merge.now_ms, request->new_tok);
+                      "INSERT INTO incarnation(scope,seen,tok,cursor_v) "
+                      "VALUES(?1,?2,?3,nullif(?4,-1)) RETURNING o",
+                      "sisi", request->station->scope, request->merge.now_ms, request->new_tok,
+                      lowest_cursor(request));
     return code != ERR_OK ? code : retire_old(db, request, err);
 }
 
@@ -162,9 +176,11 @@ static int keep_verdicts(struct db *db, struct request *request, const struct bu
     make_token(db, request);
     return db_run(db, err,
                   "UPDATE incarnation SET last_lseq=?2,prev_fp=?3,prev_reply=?4,seen=?5,state=0,"
-                  "prev_tok=coalesce(tok,''),tok=?6 WHERE o=?1",
-                  "iissis", request->inc, request->pushed.last_lseq, request->fp,
-                  buf_text(verdicts), request->merge.now_ms, request->new_tok);
+                  "prev_tok=coalesce(tok,''),tok=?6,cursor_v=coalesce(nullif(?7,-1),cursor_v) "
+                  "WHERE o=?1",
+                  "iissisi", request->inc, request->pushed.last_lseq, request->fp,
+                  buf_text(verdicts), request->merge.now_ms, request->new_tok,
+                  lowest_cursor(request));
 }
 
 static int push_new(struct db *db, struct request *request, struct buf *out, struct err *err)
@@ -188,25 +204,9 @@ static int push_new(struct db *db, struct request *request, struct buf *out, str
     return code;
 }
 
-static int write_nothing_pushed(int64_t last, struct buf *out)
+static void write_nothing_pushed(int64_t last, struct buf *out)
 {
     buf_printf(out, "\"ack\":%lld,\"v0\":0,\"lost\":[],\"keep\":[],\"bad\":[]", (long long)last);
-    return ERR_OK;
-}
-
-/* Where the station is, for the forgetting of tombstones; not with each poll. */
-static int note_seen(struct db *db, const struct request *request, struct err *err)
-{
-    int64_t lowest = INT64_MAX;
-    for (size_t i = 0; i < request->scopes.count; i++)
-        if (request->scopes.at[i].asked && request->scopes.at[i].v < lowest)
-            lowest = request->scopes.at[i].v;
-    if (lowest == INT64_MAX)
-        return ERR_OK;
-    return db_run(db, err,
-                  "UPDATE incarnation SET seen=?2,cursor_v=?3,state=0 WHERE o=?1 AND (state<>0 OR "
-                  "cursor_v IS NULL OR abs(?2-seen)>?4 OR ?3<cursor_v)",
-                  "iiii", request->inc, request->merge.now_ms, lowest, (int64_t)SEEN_EVERY_MS);
 }
 
 /* What the county remembers of an incarnation. */
@@ -215,18 +215,22 @@ struct life {
     bool known, current, previous; /* the token of the request is so */
     bool tokenless;                /* of an older county, which gave none */
     bool repeated;                 /* its push is the last one */
+    bool seen;                     /* lately, and not before where it is now */
 };
 
-static int read_life(struct db *db, const struct request *request, struct life *ret,
-                     struct err *err)
+#define LIFE                                                                                       \
+    "SELECT last_lseq,coalesce(tok,'')=?3,prev_tok IS NOT DISTINCT FROM ?3,prev_fp IS NOT "        \
+    "DISTINCT FROM ?4 AND last_lseq=?5,state=0 AND cursor_v IS NOT NULL AND abs(?6-seen)<=?7 AND " \
+    "?8>=cursor_v,coalesce(tok,'') FROM incarnation WHERE o=?1 AND scope=?2"
+
+/* A poll does not lock, and so writes nothing: its page ends at a version that was read before. If
+ * the token counts still, no push of this incarnation had ended by then. */
+static int read_life(struct db *db, struct request *request, struct life *ret, struct err *err)
 {
     struct db_query *q = db_query(
-        db, err,
-        "SELECT last_lseq,coalesce(tok,'')=?3,prev_tok IS NOT DISTINCT FROM ?3,prev_fp IS NOT "
-        "DISTINCT FROM ?4 AND last_lseq=?5 FROM incarnation WHERE o=?1 AND scope=?2"
-        "${| FOR UPDATE}",
-        "isssi", request->inc, request->station->scope, request->tok, request->fp,
-        request->pushed.last_lseq);
+        db, err, request->pushed.rows > 0 ? LIFE "${| FOR UPDATE}" : LIFE, "isssiiii", request->inc,
+        request->station->scope, request->tok, request->fp, request->pushed.last_lseq,
+        request->merge.now_ms, (int64_t)SEEN_EVERY_MS, lowest_cursor(request));
     int rc = q != NULL ? db_step(q, err) : -1;
     *ret = (struct life){.known = rc > 0};
     if (rc > 0) {
@@ -235,9 +239,22 @@ static int read_life(struct db *db, const struct request *request, struct life *
         ret->previous = db_column_int(q, 2) != 0;
         ret->tokenless = ret->current && request->tok[0] == '\0';
         ret->repeated = request->pushed.rows > 0 && db_column_int(q, 3) != 0;
+        ret->seen = db_column_int(q, 4) != 0;
+        text_copy(request->new_tok, sizeof request->new_tok, db_column_text(q, 5));
         db_reset(q);
     }
     return rc < 0 ? (err != NULL ? err->code : ERR_IO) : ERR_OK;
+}
+
+/* Not with each poll. */
+static int note_seen(struct db *db, const struct request *request, const struct life *life,
+                     struct err *err)
+{
+    int64_t lowest = lowest_cursor(request);
+    if (life->seen || lowest == NO_CURSOR)
+        return ERR_OK;
+    return db_run(db, err, "UPDATE incarnation SET seen=?2,cursor_v=?3,state=0 WHERE o=?1", "iii",
+                  request->inc, request->merge.now_ms, lowest);
 }
 
 static int give_again(struct db *db, const struct request *request, struct buf *out,
@@ -252,13 +269,17 @@ static int push_of_life(struct db *db, struct request *request, const struct lif
                         struct store_answer *answer, struct buf *out, struct err *err)
 {
     bool lax = (db->without & WITHOUT_TOKEN) != 0;
-    if (life->repeated && (life->tokenless || life->previous || lax))
-        return give_again(db, request, out, err);
+    if (life->repeated && (life->tokenless || life->previous || lax)) {
+        int code = note_seen(db, request, life, err);
+        return code != ERR_OK ? code : give_again(db, request, out, err);
+    }
     bool beside = request->pushed.rows == 0 && (db->without & WITHOUT_PULLINFLIGHT) != 0;
     if (!life->current && !lax && !(beside && life->previous))
         return refuse_reinc(answer, life->last, "token");
-    if (request->pushed.rows == 0)
-        return write_nothing_pushed(life->last, out);
+    if (request->pushed.rows == 0) {
+        write_nothing_pushed(life->last, out);
+        return note_seen(db, request, life, err);
+    }
     if (request->pushed.first_lseq <= life->last && !lax)
         return refuse_reinc(answer, life->last, "numbers");
     return push_new(db, request, out, err);
@@ -271,7 +292,8 @@ static int do_push(struct db *db, struct request *request, struct store_answer *
     struct life life;
     if (request->inc == 0) {
         int code = take_incarnation(db, request, err);
-        return code != ERR_OK ? code : write_nothing_pushed(0, out);
+        write_nothing_pushed(0, out);
+        return code;
     }
     int code = read_life(db, request, &life, err);
     if (code != ERR_OK)
@@ -283,22 +305,18 @@ static int do_push(struct db *db, struct request *request, struct store_answer *
 
 /* --- the whole --- */
 
-static int write_envelope(struct db *db, const struct request *request, int64_t *ret_v,
-                          struct buf *out, struct err *err)
+static int write_envelope(struct db *db, const struct request *request, struct buf *out,
+                          struct err *err)
 {
     bool other = false;
-    int code = epoch_now(db, ret_v, err);
-    if (code != ERR_OK)
-        return code;
-    buf_printf(out, "{\"now\":%lld,\"inc\":%lld,\"tok\":\"", (long long)request->merge.now_ms,
-               (long long)request->inc);
-    code = db_text(db, out, err, "SELECT coalesce(tok,'') FROM incarnation WHERE o=?1", "i",
-                   request->inc);
-    buf_printf(out, "\",\"ep\":\"%s\",", db->epoch);
+    int code = ERR_OK;
+    buf_printf(out, "{\"now\":%lld,\"inc\":%lld,\"tok\":\"%s\",\"ep\":\"%s\",",
+               (long long)request->merge.now_ms, (long long)request->inc, request->new_tok,
+               db->epoch);
     for (size_t i = 0; i < request->scopes.count; i++)
         other = other || (request->scopes.at[i].asked &&
                           strcmp(request->scopes.at[i].epoch, db->epoch) != 0);
-    if (code == ERR_OK && (other || json_int(request->head, "inc", 0) == 0)) {
+    if (other || json_int(request->head, "inc", 0) == 0) {
         buf_add_text(out, "\"eps\":");
         code = epoch_write(db, out, err);
         buf_add_text(out, ",");
@@ -320,7 +338,7 @@ static int check_seen(struct db *db, const struct request *request, struct store
         return ERR_OK;
     if (json_count(seen) != 2 || epoch == NULL || strlen(epoch) > PROTOCOL_EPOCH_BYTES || v < 0)
         return refuse(answer, 400, "seen is [epoch, v]");
-    int code = epoch_check(db, epoch, v, &good, err);
+    int code = epoch_check_by(db, &request->scopes.now, epoch, v, &good, err);
     return code == ERR_OK && !good ? epoch_refuse(db, answer, err) : code;
 }
 
@@ -337,18 +355,19 @@ static int64_t page_bytes(const struct db *db, const struct request *request)
 static int write_answer(struct db *db, const struct request *request, const struct buf *verdicts,
                         struct buf *out, struct err *err)
 {
-    struct pull_request pull = {
-        .scopes = &request->scopes, .origin = request->inc, .max_bytes = page_bytes(db, request)};
-    int64_t purged = 0;
-    int code = write_envelope(db, request, &pull.v, out, err);
-    buf_printf(out, ",\"v\":%lld,%s,", (long long)pull.v, buf_text(verdicts));
+    struct pull_request pull = {.scopes = &request->scopes,
+                                .origin = request->inc,
+                                .now = request->scopes.now,
+                                .max_bytes = page_bytes(db, request)};
+    struct county_now later = pull.now;
+    int code = request->pushed.rows > 0 ? epoch_now(db, &later, err) : ERR_OK;
+    pull.now.v = later.v;
+    if (code == ERR_OK)
+        code = write_envelope(db, request, out, err);
+    buf_printf(out, ",\"v\":%lld,%s,", (long long)pull.now.v, buf_text(verdicts));
     if (code == ERR_OK)
         code = pull_page(db, &pull, out, err);
-    if (code == ERR_OK)
-        code = purge_horizon(db, &purged, err);
-    if (code == ERR_OK && purged != request->scopes.purged)
-        code = err_set(err, ERR_BUSY, "deletions were forgotten meanwhile");
-    buf_printf(out, ",\"purge\":%lld}", (long long)purged);
+    buf_printf(out, ",\"purge\":%lld}", (long long)pull.now.purged);
     return code;
 }
 
@@ -371,8 +390,6 @@ static int run_request(struct db *db, void *ctx, struct store_answer *answer, st
     struct buf verdicts;
     buf_init(&verdicts, LIMIT_ANSWER_BYTES);
     code = do_push(db, request, answer, &verdicts, err);
-    if (code == ERR_OK)
-        code = note_seen(db, request, err);
     if (code == ERR_OK)
         code = write_answer(db, request, &verdicts, &answer->body, err);
     buf_free(&verdicts);
