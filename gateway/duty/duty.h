@@ -73,6 +73,7 @@ enum { DUTY_PANIC_REPEATS_MAX = 8, DUTY_LEVELS = 4, DUTY_PARTS = 12, DUTY_WATCHE
 enum {
     DUTY_CAP_OFFICER = 5, /* duties a week */
     DUTY_CAP_VOLUNTEER = 2,
+    DUTY_TEXTS = 4,      /* about one duty of a volunteer, besides answers to what he writes */
     DUTY_REACH_MIN = 20, /* minutes one way: nobody is sent further, but within the own township */
 };
 

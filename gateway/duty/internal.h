@@ -131,6 +131,9 @@ void part_touch(struct duty *duty, enum duty_part part);
 /* Also a place that nobody has, "seat:<shift>:<number>": a slot of no person. */
 bool slot_load(struct duty *duty, const char *assignment_id, struct slot *ret);
 bool slot_is_ahead(const struct slot *slot); /* live and not on post yet */
+/* True when the shift has the people it needs without this one. While he is missing, only people
+ * who are there (or stand in for him) count. */
+bool slot_is_covered(struct duty *duty, const struct slot *slot, bool missing);
 bool person_load(struct duty *duty, const char *person_id, struct person *ret);
 /* An active person of this phone: officers first, then who has a duty soon. */
 bool person_by_phone(struct duty *duty, const char *phone, struct person *ret);
@@ -165,6 +168,8 @@ struct say {
 void say(struct duty *duty, const struct say *what, struct text_fields *fields, const char *idem,
          ...) ERR_PRINTF(4, 5);
 /* Returns how many texts will not go out now. */
+/* A volunteer was told enough of this duty: reminders give way, changes never do. */
+bool say_is_enough(struct duty *duty, const struct slot *slot);
 int say_cancel(struct duty *duty, const char *ref_kind, const char *ref_id, const char *reason);
 /* Only those to this phone. */
 void say_cancel_to(struct duty *duty, const char *ref_kind, const char *ref_id, const char *phone,
@@ -270,6 +275,11 @@ void checkin_event(struct duty *duty, const struct duty_event *event);
 void checkout_event(struct duty *duty, const struct duty_event *event);
 int64_t checkin_tick(struct duty *duty);
 bool checkin_on_post(struct duty *duty, const char *person_id, struct slot *ret);
+
+/* --- peak.c: all duties of a station that begin at one time --- */
+bool peak_is_storm(struct duty *duty, const struct slot *slot);
+void peak_say_storm(struct duty *duty, const struct slot *slot, const struct person *to);
+void peak_say_digest(struct duty *duty, const struct slot *slot, int level);
 
 /* --- noshow.c --- */
 int64_t gap_tick(struct duty *duty);

@@ -1,15 +1,15 @@
 /* Somebody who does not come. From the start of the duty: at 3 minutes the person is asked (R4), at
- * 8 the leader is told (E1; three possible stand-ins are put on the desk), at 13 the senior officer
- * of the school (E2), at 23 the gap is on record and the person is a no-show. 派 and the code asks
- * stand-ins, 处理 says that the leader sees to it; either stops the next level. A check-in at any
- * time ends it; who stands in has ten minutes to get there before the same steps begin for him.
- * Who declines after the start changes nothing for the leader: others are asked at once, and he
- * hears at 8 minutes unless one of them has taken it. A device that sees an empty post while
- * somebody is on it begins the same steps at once (R5, then as above); 到岗 ends them.
+ * 8 the leader has been told (E1; three possible stand-ins are put on the desk), at 13 the senior
+ * officer of the school (E2), at 23 the gap is on record and the person is a no-show. 派 and the
+ * code asks stand-ins, 处理 says that the leader sees to it; either stops the next level. A
+ * check-in at any time ends it; who stands in has ten minutes to get there before the same steps
+ * begin for him. Who declines after the start changes nothing for the leader: others are asked at
+ * once, and he hears at 8 minutes unless one of them has taken it. A device that sees an empty post
+ * while somebody is on it begins the same steps at once (R5, then as above); 到岗 ends them.
  *
- * When more than a fifth of a peak is missing it is more likely the modem or the weather: one
- * digest (E3) instead of a text for each. A step that was missed while the program was down is
- * taken up as long as the duty runs, but the person is not asked once the leader's turn has come.
+ * In a storm (peak.c) there is one text instead of one for each. A step that was missed while the
+ * program was down is taken up as long as the duty runs, but the person is not asked once the
+ * leader's turn has come.
  */
 #include "gateway/duty/internal.h"
 
@@ -21,6 +21,7 @@
 enum {
     WAY_MS = 10 * CALTIME_MINUTE_MS, /* a stand-in needs to get there */
     DOWN_MS = 12 * 3600 * 1000,      /* what ended longer ago was never watched here */
+    MODEM_MS = 30 * 1000, /* a few texts of one peak: said so early, they are read in time */
     LEVEL_PERSON = 0,
     LEVEL_LEADER,
     LEVEL_SENIOR,
@@ -83,7 +84,8 @@ static void gap_state(struct duty *duty, const char *assignment_id, const char *
 
 static int64_t level_at(const struct duty *duty, int64_t base_at, int level)
 {
-    return base_at + (int64_t)duty->options.policy.no_show[level] * CALTIME_MINUTE_MS;
+    return base_at + (int64_t)duty->options.policy.no_show[level] * CALTIME_MINUTE_MS -
+           (level == LEVEL_LEADER ? MODEM_MS : 0);
 }
 
 static int64_t base_of(const struct slot *slot)
@@ -97,7 +99,7 @@ static int64_t base_of(const struct slot *slot)
 
 static void say_person(struct duty *duty, const struct slot *slot)
 {
-    if (slot->phone[0] == '\0' || person_stopped(duty, slot->phone))
+    if (slot->phone[0] == '\0' || person_stopped(duty, slot->phone) || say_is_enough(duty, slot))
         return;
     struct slot_words words;
     struct text_fields fields = slot_fields(duty, say_lang(duty, slot->lang), slot, &words);
@@ -158,7 +160,7 @@ static void say_leader(struct duty *duty, const struct slot *slot, const struct 
     if (chief_of(duty, slot, &leader)) {
         struct slot_words words;
         struct text_fields fields = slot_fields(duty, say_lang(duty, leader.lang), slot, &words);
-        fields.minutes = (int)((duty->now_ms - slot->start_at) / CALTIME_MINUTE_MS);
+        fields.minutes = (int)((duty->now_ms + MODEM_MS - slot->start_at) / CALTIME_MINUTE_MS);
         say_chief(duty, slot, &leader, gap->code, was_there(slot) ? TEXT_E1B_LEFT : TEXT_E1_LEADER,
                   &fields);
     }
@@ -181,124 +183,17 @@ static void say_senior(struct duty *duty, const struct slot *slot, const struct 
     say_chief(duty, slot, &senior, gap->code, TEXT_E2_SENIOR, &fields);
 }
 
-/* --- the storm --- */
+/* --- the ladder --- */
 
-/* People who should be there at this start, and who are not; counted once a tick. */
-static const struct duty_peak *count_peak(struct duty *duty, const struct slot *slot)
-{
-    struct duty_peak *peak = &duty->peak;
-    if (peak->counted_ms == duty->now_ms && peak->start_at == slot->start_at &&
-        text_equal(peak->station_id, slot->station_id))
-        return peak;
-    *peak = (struct duty_peak){.start_at = slot->start_at, .counted_ms = duty->now_ms};
-    text_copy(peak->station_id, sizeof peak->station_id, slot->station_id);
-    struct query *q = replica_query(
-        duty->replica,
-        "SELECT count(*), sum(state NOT IN ('on_post', 'done')) FROM slot WHERE start_at = ?1"
-        " AND published AND coalesce(station_id, '') = ?2"
-        " AND state IN ('planned', 'asked', 'confirmed', 'swapping', 'on_post', 'done', "
-        "'no_show')");
-    query_int(q, 1, slot->start_at);
-    query_text(q, 2, slot->station_id);
-    if (query_row(q)) {
-        peak->need = (int)query_get_int(q, 0);
-        peak->missing = (int)query_get_int(q, 1);
-    }
-    query_done(q);
-    return peak;
-}
-
-static bool is_storm(const struct duty *duty, const struct duty_peak *peak)
-{
-    const struct duty_policy *policy = &duty->options.policy;
-    return peak->missing >= policy->storm_least &&
-           peak->missing * 100 > peak->need * policy->storm_percent;
-}
-
-static void list_missing(struct duty *duty, const struct slot *slot, char *ret, size_t size)
-{
-    struct query *q = replica_query(
-        duty->replica,
-        "SELECT DISTINCT coalesce(school_code, '') || coalesce(post, '') FROM slot"
-        " WHERE start_at = ?1 AND published AND coalesce(station_id, '') = ?2"
-        " AND state IN ('planned', 'asked', 'confirmed', 'swapping', 'no_show') ORDER BY 1");
-    query_int(q, 1, slot->start_at);
-    query_text(q, 2, slot->station_id);
-    size_t used = 0;
-    ret[0] = '\0';
-    while (used + DUTY_NAME_SIZE < size && query_row(q))
-        used += (size_t)snprintf(ret + used, size - used, "%s%.90s", used > 0 ? "；" : "",
-                                 query_get_text(q, 0));
-    query_done(q);
-}
-
-/* One digest for each peak and recipient, however many are missing. */
-static void say_storm(struct duty *duty, const struct slot *slot, const struct person *to,
-                      const struct duty_peak *peak)
-{
-    if (!step_once(duty, slot->end_at + DUTY_KEEP_MS, "E3:%s:%s:%lld:%s", slot->station_id,
-                   slot->peak, (long long)slot->start_at, to->id))
-        return;
-    char list[DUTY_LIST_SIZE];
-    list_missing(duty, slot, list, sizeof list);
-    struct slot_words words;
-    struct text_fields fields = slot_fields(duty, say_lang(duty, to->lang), slot, &words);
-    fields.need = peak->need;
-    fields.count = peak->need - peak->missing;
-    fields.list = list;
-    struct say what = {
-        .text = TEXT_E3_STORM,
-        .phone = to->phone,
-        .lang = to->lang,
-        .prio = DUTY_PRIO_DUTY,
-        .not_after = slot->end_at,
-        .ref_kind = "storm",
-        .ref_id = slot->shift_id,
-    };
-    say(duty, &what, &fields, "E3:%s:%s:%lld:%s", slot->station_id, slot->peak,
-        (long long)slot->start_at, to->id);
-    desk_put(duty, "storm", NULL, NULL, slot->shift_id, list);
-}
-
-static void storm(struct duty *duty, const struct slot *slot, int level,
-                  const struct duty_peak *peak)
+/* Many are missing: one text to each level that would have had one for each of them. */
+static void storm(struct duty *duty, const struct slot *slot, int level)
 {
     struct person to = {0};
     if (level == LEVEL_LEADER && chief_of(duty, slot, &to))
-        say_storm(duty, slot, &to, peak);
+        peak_say_storm(duty, slot, &to);
     if (level == LEVEL_SENIOR && sponsor_find(duty, slot->school_id, &to))
-        say_storm(duty, slot, &to, peak);
+        peak_say_storm(duty, slot, &to);
 }
-
-/* 222岗到217: once a peak, to the leader and the duty room, when its first gap is on record. */
-static void say_digest(struct duty *duty, const struct slot *slot, int level)
-{
-    struct person to;
-    char list[DUTY_LIST_SIZE];
-    if (!lead_find(duty, station_of(duty, slot), level, &to) ||
-        !step_once(duty, slot->end_at + DUTY_KEEP_MS, "E3D:%s:%lld:%d", slot->station_id,
-                   (long long)slot->start_at, level))
-        return;
-    const struct duty_peak *peak = count_peak(duty, slot);
-    list_missing(duty, slot, list, sizeof list);
-    struct slot_words words;
-    struct text_fields fields = slot_fields(duty, say_lang(duty, to.lang), slot, &words);
-    fields.need = peak->need;
-    fields.count = peak->need - peak->missing;
-    fields.list = list;
-    struct say what = {
-        .text = TEXT_E3_DIGEST,
-        .phone = to.phone,
-        .lang = to.lang,
-        .prio = DUTY_PRIO_REMINDER,
-        .not_after = slot->end_at,
-        .ref_kind = "storm",
-        .ref_id = slot->shift_id,
-    };
-    say(duty, &what, &fields, "E3D:%s:%lld:%d", slot->station_id, (long long)slot->start_at, level);
-}
-
-/* --- the ladder --- */
 
 /* The last level of a place that stays empty: the partner of kind 社区 that the school's card names
  * is asked to help. It learns the gate and the time, not whose place it is. */
@@ -348,8 +243,8 @@ static void record_gap(struct duty *duty, const struct slot *slot, bool told)
              told ? "" : " ?");
     desk_put(duty, "gap", NULL, slot->person_id, slot->id, body);
     if (told && slot->end_at > duty->now_ms) {
-        say_digest(duty, slot, 2);
-        say_digest(duty, slot, 4);
+        peak_say_digest(duty, slot, 2);
+        peak_say_digest(duty, slot, 4);
         tell_community(duty, slot);
     }
     log_info("duty.gap", "assignment=%s shift=%s told=%d", slot->id, slot->shift_id, told);
@@ -377,8 +272,7 @@ static bool leader_first(struct duty *duty, const struct slot *slot, const struc
 /* One step; returns false when the same level is to be taken again later. */
 static bool climb(struct duty *duty, const struct slot *slot, const struct gap *gap)
 {
-    const struct duty_peak *peak = count_peak(duty, slot);
-    bool hold = is_storm(duty, peak), acked = text_equal(gap->state, "acked");
+    bool hold = peak_is_storm(duty, slot), acked = text_equal(gap->state, "acked");
     switch (gap->level) {
     case LEVEL_PERSON:
         if (duty->now_ms < level_at(duty, gap->base_at, LEVEL_LEADER))
@@ -386,13 +280,13 @@ static bool climb(struct duty *duty, const struct slot *slot, const struct gap *
         return true;
     case LEVEL_LEADER:
         if (hold)
-            storm(duty, slot, LEVEL_LEADER, peak);
+            storm(duty, slot, LEVEL_LEADER);
         else if (!acked)
             tell_leader(duty, slot, gap);
         return true;
     case LEVEL_SENIOR:
         if (hold)
-            storm(duty, slot, LEVEL_SENIOR, peak);
+            storm(duty, slot, LEVEL_SENIOR);
         else if (!acked && leader_first(duty, slot, gap))
             return false;
         else if (!acked)
@@ -404,13 +298,19 @@ static bool climb(struct duty *duty, const struct slot *slot, const struct gap *
     }
 }
 
+/* Given back, and the plan has put somebody else there since. */
+static bool is_replaced(struct duty *duty, const struct slot *slot)
+{
+    return text_equal(slot->state, "declined") && slot_is_covered(duty, slot, false);
+}
+
 /* Takes all steps that are due; returns when the next one is. */
 static int64_t gap_advance(struct duty *duty, const char *assignment_id)
 {
     struct slot slot;
     struct gap gap;
-    if (!slot_load(duty, assignment_id, &slot) || !slot.published) {
-        gap_state(duty, assignment_id, "covered"); /* called off */
+    if (!slot_load(duty, assignment_id, &slot) || !slot.published || is_replaced(duty, &slot)) {
+        gap_state(duty, assignment_id, "covered"); /* called off, or somebody else's by now */
         return DUTY_NEVER;
     }
     while (gap_load(duty, assignment_id, &gap) && gap.level <= LEVEL_GAP &&
@@ -456,13 +356,12 @@ static int64_t begin_all(struct duty *duty)
 
 /* The step that is due next, as an expression over a row of gap and the four times of the ladder.
  */
-#define GAP_DUE                                                                                    \
-    "g.base_at + 60000 * CASE g.level WHEN 0 THEN ?1 WHEN 1 THEN ?2 WHEN 2 THEN ?3 ELSE ?4 END"
+#define GAP_DUE "g.base_at + CASE g.level WHEN 0 THEN ?1 WHEN 1 THEN ?2 WHEN 2 THEN ?3 ELSE ?4 END"
 
 static void bind_ladder(const struct duty *duty, struct query *q)
 {
     for (int i = 0; i < DUTY_LEVELS; i++)
-        query_int(q, i + 1, duty->options.policy.no_show[i]);
+        query_int(q, i + 1, level_at(duty, 0, i));
 }
 
 static int64_t advance_all(struct duty *duty)

@@ -69,8 +69,8 @@ static void say_new(struct duty *duty, const struct slot *slot)
     struct text_fields fields = slot_fields(duty, say_lang(duty, slot->lang), slot, &words);
     struct say what = notice_say(duty, slot, TEXT_N1_NEW);
     what.prompt = prompt_open(duty, slot->phone, "duty", slot->id, NULL, false, slot->end_at);
-    say(duty, &what, &fields, "N1:%s:%lld:%s", slot->id, (long long)slot->start_at,
-        slot->person_id);
+    say(duty, &what, &fields, "N1:%s:%lld:%s:%lld", slot->id, (long long)slot->start_at,
+        slot->person_id, (long long)duty->now_ms);
     notice_put(duty, slot);
 }
 
@@ -123,16 +123,18 @@ static void say_week(struct duty *duty, const struct slot *first, const struct i
     struct text_fields fields = slot_fields(duty, lang, first, &words);
     fields.list = list;
     struct say what = notice_say(duty, first, TEXT_N1_WEEK);
-    say(duty, &what, &fields, "N1W:%s:%lld:%s", first->id, (long long)first->start_at,
-        first->person_id);
+    say(duty, &what, &fields, "N1W:%s:%lld:%s:%lld", first->id, (long long)first->start_at,
+        first->person_id, (long long)duty->now_ms);
 }
 
-/* The evening's or the morning's reminder says the same and asks: that one is enough. */
-static bool reminder_is_near(const struct duty *duty, const struct slot *slot)
+/* The evening's or the morning's reminder says the same and asks: that one is enough, unless the
+ * evening's went out before the duty was taken off the plan. */
+static bool reminder_is_near(struct duty *duty, const struct slot *slot)
 {
     return !person_is_officer(slot->person_kind) &&
            duty->now_ms >= times_evening(&duty->options.policy, slot->start_at) &&
-           duty->now_ms < times_morning(&duty->options.policy, slot->start_at);
+           duty->now_ms < times_morning(&duty->options.policy, slot->start_at) &&
+           !step_done(duty, "R1:%s:%lld", slot->id, (long long)slot->start_at);
 }
 
 static void publish_new(struct duty *duty, const char *id)

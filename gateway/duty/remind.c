@@ -2,6 +2,9 @@
  * or R3 (who was silent) two hours before the start but not before 06:30 and at least 40 minutes
  * before. Officers have their weekly notice and get none.
  *
+ * Each is left out when four texts were sent about that duty already (it was changed, or taken off
+ * the plan and put on it again).
+ *
  * What was missed is not made up for: R1 only until the quiet hours begin, R2 and R3 only until the
  * start. Fifteen minutes after an unanswered R3 the person is on the desk's call list, because a
  * call reaches those whom a text does not. */
@@ -20,6 +23,8 @@ enum {
 static void remind(struct duty *duty, const struct slot *slot, enum text_id text, int64_t until,
                    bool asks)
 {
+    if (say_is_enough(duty, slot))
+        return;
     enum text_lang lang = say_lang(duty, slot->lang);
     struct slot_words words;
     struct text_fields fields = slot_fields(duty, lang, slot, &words);

@@ -12,6 +12,11 @@
 #include "gateway/base/text.h"
 #include "gateway/duty/air.h"
 
+enum {
+    PHONE_TAIL = 12,
+    COUNT_MS = 21 * CALTIME_DAY_MS, /* duties are told 14 days ahead at most */
+};
+
 enum text_lang say_lang(const struct duty *duty, const char *lang)
 {
     return text_lang_of(lang != NULL && lang[0] != '\0' ? lang : duty->options.lang);
@@ -72,6 +77,38 @@ static bool is_wanted(struct duty *duty, const struct say *what)
     return !person_stopped(duty, what->phone);
 }
 
+/* Texts that say something of somebody's own duty; what he asks is answered besides. */
+static bool is_of_duty(const struct say *what)
+{
+    return text_equal(what->ref_kind, "notice") || text_equal(what->ref_kind, "remind") ||
+           what->text == TEXT_R4_MISSING || what->text == TEXT_R5_LEFT;
+}
+
+/* The end of a sealed number tells people apart who had this duty one after another. */
+static const char *tail_of(const char *phone)
+{
+    size_t size = strlen(phone);
+    return phone + (size > PHONE_TAIL ? size - PHONE_TAIL : 0);
+}
+
+static void count_text(struct duty *duty, const struct say *what, const char *key)
+{
+    if (is_of_duty(what))
+        step_once(duty, duty->now_ms + (int64_t)COUNT_MS, "TX:%s:%s:%s", what->ref_id,
+                  tail_of(what->phone), key);
+}
+
+bool say_is_enough(struct duty *duty, const struct slot *slot)
+{
+    char from[DUTY_KEY_SIZE], to[DUTY_KEY_SIZE];
+    snprintf(from, sizeof from, "TX:%s:%s:", slot->id, tail_of(slot->phone));
+    snprintf(to, sizeof to, "TX:%s:%s;", slot->id, tail_of(slot->phone));
+    return !person_is_officer(slot->person_kind) &&
+           replica_get_int(duty->replica, 0,
+                           "SELECT count(*) FROM duty_step WHERE key > ?1 AND key < ?2", "ss", from,
+                           to) >= DUTY_TEXTS;
+}
+
 void say(struct duty *duty, const struct say *what, struct text_fields *fields, const char *idem,
          ...)
 {
@@ -108,8 +145,10 @@ void say(struct duty *duty, const struct say *what, struct text_fields *fields, 
         .air_only = what->air_only,
     };
     duty->ports.send(duty->ports.ctx, &message);
-    if (!what->air_only)
-        remember(duty, what);
+    if (what->air_only)
+        return;
+    remember(duty, what);
+    count_text(duty, what, key);
 }
 
 int say_cancel(struct duty *duty, const char *ref_kind, const char *ref_id, const char *reason)

@@ -235,16 +235,11 @@ static void ask(struct duty *duty, const struct offer *offer, const struct slot 
     say(duty, &what, &fields, "A4:%s:%s", offer->id, person->id);
 }
 
-/* True when the shift has the people it needs without this one. While somebody is missing, only
- * people who are there (or stand in for the missing one) count. */
-static bool covered(struct duty *duty, const struct slot *slot, const char *cause)
+/* A swap's asker stays responsible, so that nothing is covered without him. */
+static bool is_covered(struct duty *duty, const struct offer *offer, const struct slot *slot)
 {
-    bool missing = text_equal(cause, "no_show");
-    return replica_get_int(duty->replica, 0,
-                           "SELECT count(*) FROM assignment WHERE shift_id = ?1 AND id <> ?2"
-                           " AND (state IN ('on_post', 'done') OR ((?3 = 0 OR stands_in_for = ?2)"
-                           " AND state IN ('planned', 'asked', 'confirmed', 'swapping')))",
-                           "ssi", slot->shift_id, slot->id, (int64_t)missing) >= slot->need;
+    return !text_equal(offer->cause, "swap") &&
+           slot_is_covered(duty, slot, text_equal(offer->cause, "no_show"));
 }
 
 static int asked_count(struct duty *duty, const char *offer_id)
@@ -372,7 +367,7 @@ static int64_t offer_due(struct duty *duty, const char *id)
         offer_end(duty, id, "closed", NULL);
         return DUTY_NEVER;
     }
-    if (!text_equal(offer.cause, "swap") && covered(duty, &slot, offer.cause)) {
+    if (is_covered(duty, &offer, &slot)) {
         offer_end(duty, id, "closed", NULL);
         gap_covered(duty, slot.id);
         return DUTY_NEVER;
@@ -557,7 +552,7 @@ static void take_one(struct duty *duty, const struct incoming *from, const char 
         say_taken(duty, in, &offer, &slot); /* said twice: still his */
     else if (!slot.published)
         answer(duty, in, TEXT_L4_NO_CODE, &fields);
-    else if (!open || (!text_equal(offer.cause, "swap") && covered(duty, &slot, offer.cause)))
+    else if (!open || is_covered(duty, &offer, &slot))
         answer(duty, in, TEXT_A6_LATE, &fields);
     else if (!is_free(duty, &in->person, &slot))
         desk_not_understood(duty, in); /* took another duty at the same time: a person decides */

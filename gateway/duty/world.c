@@ -155,6 +155,15 @@ bool slot_is_ahead(const struct slot *slot)
             text_equal(slot->state, "confirmed") || text_equal(slot->state, "swapping"));
 }
 
+bool slot_is_covered(struct duty *duty, const struct slot *slot, bool missing)
+{
+    return replica_get_int(duty->replica, 0,
+                           "SELECT count(*) FROM assignment WHERE shift_id = ?1 AND id <> ?2"
+                           " AND (state IN ('on_post', 'done') OR ((?3 = 0 OR stands_in_for = ?2)"
+                           " AND state IN ('planned', 'asked', 'confirmed', 'swapping')))",
+                           "ssi", slot->shift_id, slot->id, (int64_t)missing) >= slot->need;
+}
+
 static void person_read(struct query *q, struct person *ret)
 {
     copy(ret->id, sizeof ret->id, query_get_text(q, 0));

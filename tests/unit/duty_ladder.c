@@ -49,6 +49,21 @@ static void the_ladder(void **state)
     assert_int_equal(world_total(w), total);
 }
 
+/* A text is with the leader when the eight minutes are over: it is said half a minute before. */
+static void the_leader_hears_within_eight_minutes(void **state)
+{
+    struct world *w = *state;
+    alone(w);
+    world_run(w, "2026-09-08", "07:27");
+    w->cells.wall_ms += 29000;
+    world_tick(w);
+    ASSERT_SENT(w, "L", "E1_LEADER", 0);
+    w->cells.wall_ms += 1000;
+    world_tick(w);
+    ASSERT_SENT(w, "L", "E1_LEADER", 1);
+    assert_non_null(strstr(world_last(w, "L", "E1_LEADER"), "8分钟"));
+}
+
 /* 社区: the last whom a place that stays empty is told to; gate and time, never who should be
  * there. */
 static void the_community_is_asked_last(void **state)
@@ -394,6 +409,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
         TEST(the_ladder),
+        TEST(the_leader_hears_within_eight_minutes),
         TEST(the_community_is_asked_last),
         TEST(late_check_in_ends_it),
         TEST(empty_post_begins_the_ladder),

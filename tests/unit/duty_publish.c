@@ -192,6 +192,48 @@ static void given_to_somebody_else(void **state)
 }
 
 /* A handler that is taken back leaves nothing; the next tick does all of it once. */
+/* Off the plan and on it again: who was told that it is cancelled hears that it is not. */
+static void on_the_plan_again_is_told_again(void **state)
+{
+    struct world *w = *state;
+    world_shift(w, "am", "S17-E", "2026-09-09", "am", "07:20", "08:10", 1);
+    world_assign(w, "am", "O1");
+    world_tick(w);
+    ASSERT_SENT(w, "O1", "N1_NEW", 1);
+    world_sql(w, "UPDATE assignment SET state = 'cancelled'");
+    world_run(w, "2026-09-07", "12:05");
+    ASSERT_SENT(w, "O1", "N3_CANCELLED", 1);
+    world_sql(w, "UPDATE assignment SET state = 'planned'");
+    world_run(w, "2026-09-07", "12:10");
+    ASSERT_SENT(w, "O1", "N1_NEW", 2);
+    world_restart(w);
+    world_run(w, "2026-09-07", "12:20");
+    ASSERT_SENT(w, "O1", "", 3);
+}
+
+/* The same after the evening's reminder, which does not come a second time; and of all that a
+ * volunteer is told of one duty the reminders give way after four texts. */
+static void four_texts_of_a_duty(void **state)
+{
+    struct world *w = *state;
+    world_shift(w, "am", "S17-E", "2026-09-08", "am", "07:20", "08:10", 1);
+    world_assign(w, "am", "V1");
+    world_run(w, "2026-09-07", "18:00");
+    ASSERT_SENT(w, "V1", "N1_NEW", 1);
+    ASSERT_SENT(w, "V1", "R1_EVE", 1);
+    world_sql(w, "UPDATE assignment SET state = 'cancelled'");
+    world_run(w, "2026-09-07", "18:30");
+    ASSERT_SENT(w, "V1", "N3_CANCELLED", 1);
+    world_sql(w, "UPDATE assignment SET state = 'planned'");
+    world_run(w, "2026-09-07", "18:40");
+    ASSERT_SENT(w, "V1", "N1_NEW", 2);
+    world_run(w, "2026-09-08", "07:27");
+    ASSERT_SENT(w, "V1", "", 4); /* neither R3 nor R4 */
+    assert_int_equal(world_int(w, "SELECT count(*) FROM desk_item WHERE kind = 'call'"), 1);
+    world_run(w, "2026-09-08", "07:28");
+    ASSERT_SENT(w, "L", "E1_LEADER", 1); /* the leader hears as of anybody */
+}
+
 static void taken_back_turn(void **state)
 {
     struct world *w = *state;
@@ -287,6 +329,8 @@ int main(void)
         TEST(changes_at_night_wait_for_the_morning),
         TEST(cancelled_duty),
         TEST(given_to_somebody_else),
+        TEST(on_the_plan_again_is_told_again),
+        TEST(four_texts_of_a_duty),
         TEST(taken_back_turn),
         TEST(lost_turn),
         TEST(many_at_once),

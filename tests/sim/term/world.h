@@ -35,8 +35,8 @@ enum {
     BOX_MEMBER = 1000000, /* + station: a box writes */
     PARENT_MEMBER = 2000000,
     PROBLEMS_SHOWN = 10,
-    STEPS_MAX = 3000,                             /* of one minute */
-    REACH_MS = 8 * CALTIME_MINUTE_MS + 30 * 1000, /* the step is at 8 minutes, then the modem's */
+    STEPS_MAX = 3000, /* of one minute */
+    REACH_MS = 8 * CALTIME_MINUTE_MS,
 };
 
 /* What must hold. */
