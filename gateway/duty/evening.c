@@ -3,9 +3,10 @@
  * them as after a decline; 2 says that the leader arranges it. Only a digit answers, because 收到
  * should not make the telephones of a dozen people ring.
  *
- * A box that was down at that time tells it in the morning, when it is too late to ask everybody:
- * what nobody has is then the leader's to arrange. The step "E4L:<date>" says that the day was
- * looked at; a box that never did so is new.
+ * A box that was down at that time, or whose modem had no network until the night, tells it in the
+ * morning, when it is too late to ask everybody: what nobody has is then the leader's to arrange,
+ * and on the desk. The step "E4L:<date>" says that the day was looked at; a box that never did so
+ * is new.
  *
  * A place that somebody gave back is offered as that duty; one that nobody ever had is a seat of
  * the shift ("seat:<shift>:<number>", seat_load in world.c). What cannot be filled climbs as any
@@ -91,21 +92,55 @@ static void ask_leader(struct duty *duty)
     say(duty, &what, &fields, "E4:%s", tomorrow);
 }
 
-/* Nobody looked last evening: what of today is still to come. */
+static bool is_new_box(struct duty *duty)
+{
+    return replica_get_int(duty->replica, 0,
+                           "SELECT 1 FROM duty_step WHERE key GLOB 'E4L:*' LIMIT 1", "") == 0;
+}
+
+/* The leader knows nothing of today: nobody looked last evening, or the question did not get out.
+ */
+static bool is_untold(struct duty *duty, const char *today)
+{
+    bool is_new = is_new_box(duty);
+    if (look_at(duty, today))
+        return !is_new;
+    return step_done(duty, "E4:%s", today) && !step_done(duty, "E4M:%s", today) &&
+           say_cancel(duty, "evening", today, "morning") > 0;
+}
+
+static void list_short(struct duty *duty, int64_t end, char *ret, size_t size)
+{
+    size_t used = 0;
+    struct query *q = short_query(
+        duty, duty->now_ms, end,
+        "SELECT coalesce(sc.code, '') || coalesce(nullif(po.short, ''), po.name, '') FROM"
+        " (" SHORT ") x JOIN shift s ON s.id = x.id JOIN post po ON po.id = s.post_id"
+        " JOIN school sc ON sc.id = po.school_id WHERE x.short > 0 ORDER BY s.start_at, 1");
+    ret[0] = '\0';
+    while (used + DUTY_NAME_SIZE < size && query_row(q))
+        used += (size_t)snprintf(ret + used, size - used, "%s%.90s", used > 0 ? "；" : "",
+                                 query_get_text(q, 0));
+    query_done(q);
+}
+
+/* What of today is still to come. */
 static void tell_leader(struct duty *duty)
 {
     struct person leader;
     struct text_fields fields = {0};
-    char today[CALTIME_DATE_SIZE];
+    char today[CALTIME_DATE_SIZE], list[DUTY_LIST_SIZE];
     caltime_format_date(duty->now_ms, today);
-    bool is_new =
-        replica_get_int(duty->replica, 0, "SELECT 1 FROM duty_step WHERE key GLOB 'E4L:*' LIMIT 1",
-                        "") == 0;
-    if (!look_at(duty, today) || is_new)
+    if (!is_untold(duty, today))
         return;
     int64_t end = caltime_midnight(duty->now_ms, 1);
     count_shifts(short_query(duty, duty->now_ms, end, COUNT), &fields.need, &fields.count);
-    if (fields.count == 0 || !lead_find(duty, duty->options.station_id, 2, &leader))
+    step_once(duty, duty->now_ms + DUTY_KEEP_MS, "E4M:%s", today);
+    if (fields.count == 0)
+        return;
+    list_short(duty, end, list, sizeof list);
+    desk_put(duty, "gap", NULL, NULL, today, list);
+    if (!lead_find(duty, duty->options.station_id, 2, &leader))
         return;
     struct say what = {
         .text = TEXT_E4_MORNING,

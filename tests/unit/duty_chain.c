@@ -59,6 +59,31 @@ static void a_box_that_was_off_tells_in_the_morning(void **state)
     ASSERT_SENT(w, "L", "E4_EVENING", 0);
 }
 
+/* The mobile network is away from the afternoon until the night. */
+static void a_question_that_did_not_get_out_is_told_in_the_morning(void **state)
+{
+    struct world *w = *state;
+    tomorrow(w);
+    world_run(w, "2026-09-07", "16:00");
+    w->no_modem_since = w->cells.wall_ms;
+    world_run(w, "2026-09-07", "19:30");
+    ASSERT_SENT(w, "L", "E4_EVENING", 1);
+    world_run(w, "2026-09-07", "23:00");
+    world_run(w, "2026-09-08", "06:29");
+    ASSERT_SENT(w, "L", "E4_MORNING", 0);
+    world_run(w, "2026-09-08", "06:30");
+    w->no_modem_since = 0;
+    ASSERT_SENT(w, "L", "E4_EVENING", 0); /* would be of yesterday */
+    ASSERT_SENT(w, "L", "E4_MORNING", 1);
+    assert_non_null(strstr(world_last(w, "L", "E4_MORNING"), "今天2岗，2岗缺人"));
+    assert_int_equal(world_int(w, "SELECT count(*) FROM desk_item WHERE kind = 'gap'"
+                                  " AND unseal(body) = 'S17东门；S17北门'"),
+                     1);
+    world_restart(w);
+    world_run(w, "2026-09-08", "07:15");
+    ASSERT_SENT(w, "L", "E4_MORNING", 1);
+}
+
 static void what_was_looked_at_in_the_evening_is_not_told_again(void **state)
 {
     struct world *w = *state;
@@ -325,6 +350,43 @@ static void gaps_of_a_peak_are_told_in_one_digest(void **state)
     ASSERT_SENT(w, "Z", "E3_DIGEST", 1);
 }
 
+/* V1 gave the duty back, and the plan has put V2 there: nothing is missing and nobody hears of it;
+ * where nobody took his place, it is one of those that are. */
+static void given_back(struct world *w, bool replaced)
+{
+    world_shift(w, "am", "S17-E", "2026-09-08", "am", "07:20", "08:10", 2);
+    world_assign(w, "am", "V1");
+    world_assign(w, "am", "V3");
+    world_sql(w, "UPDATE person SET active = 0 WHERE id GLOB 'C*'");
+    world_run(w, "2026-09-07", "16:00");
+    world_text(w, "V1", "2");
+    ASSERT_SENT(w, "L", "E6_NOT_FOUND", 1);
+    if (replaced)
+        world_assign(w, "am", "V2");
+    world_run(w, "2026-09-08", "07:15");
+    world_text(w, "V2", "到岗");
+    world_text(w, "V3", "到岗");
+    world_run(w, "2026-09-08", "08:00");
+}
+
+static void a_place_that_the_plan_has_filled_does_not_climb(void **state)
+{
+    struct world *w = *state;
+    given_back(w, true);
+    ASSERT_SENT(w, "G", "E2_SENIOR", 0);
+    ASSERT_SENT(w, "L", "E3_DIGEST", 0);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM gap WHERE state = 'covered'"), 1);
+}
+
+static void a_place_given_back_is_missing_in_the_digest(void **state)
+{
+    struct world *w = *state;
+    given_back(w, false);
+    ASSERT_SENT(w, "G", "E2_SENIOR", 1);
+    ASSERT_SENT(w, "L", "E3_DIGEST", 1);
+    assert_non_null(strstr(world_last(w, "L", "E3_DIGEST"), "07:20时段2岗到1，缺：S17东门"));
+}
+
 static void the_paper_roll_in_one_go(void **state)
 {
     struct world *w = *state;
@@ -370,6 +432,7 @@ int main(void)
         TEST(the_leader_is_asked_once_about_tomorrow),
         TEST(a_full_day_asks_nothing),
         TEST(a_box_that_was_off_tells_in_the_morning),
+        TEST(a_question_that_did_not_get_out_is_told_in_the_morning),
         TEST(what_was_looked_at_in_the_evening_is_not_told_again),
         TEST(one_fills_the_places),
         TEST(a_duty_given_back_is_what_is_offered),
@@ -387,6 +450,8 @@ int main(void)
         TEST(a_person_is_no_machine),
         TEST(no_watch_on_days_off_nor_after_an_outage),
         TEST(gaps_of_a_peak_are_told_in_one_digest),
+        TEST(a_place_that_the_plan_has_filled_does_not_climb),
+        TEST(a_place_given_back_is_missing_in_the_digest),
         TEST(the_paper_roll_in_one_go),
         TEST(a_visit_of_somebody_else_is_answered_and_not_counted),
     };
