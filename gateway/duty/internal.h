@@ -296,6 +296,8 @@ void gap_declined(struct duty *duty, const struct slot *slot);
 bool gap_code(struct duty *duty, const char *assignment_id, char ret[COMMAND_CODE_SIZE]);
 /* Nobody took the offer: the leader is told, and the senior officer later. */
 void gap_unfilled(struct duty *duty, const struct slot *slot, const char *code, int asked);
+/* Nobody took it and nobody was told: the program was down meanwhile. */
+void gap_missed(struct duty *duty, const struct slot *slot);
 void gap_send_someone(struct duty *duty, const struct incoming *in);
 void gap_handle(struct duty *duty, const struct incoming *in);
 void gap_list(struct duty *duty, const struct incoming *in);

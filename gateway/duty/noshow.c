@@ -568,6 +568,15 @@ void gap_unfilled(struct duty *duty, const struct slot *slot, const char *code, 
         desk_put(duty, "gap", NULL, slot->person_id, slot->id, slot->post);
 }
 
+void gap_missed(struct duty *duty, const struct slot *slot)
+{
+    struct gap gap = {.level = 0};
+    if (!gap_load(duty, slot->id, &gap))
+        gap_new(duty, slot, NULL, LEVEL_GAP, slot->start_at);
+    if (gap.id[0] == '\0' || text_equal(gap.state, "covered"))
+        record_gap(duty, slot, false);
+}
+
 /* --- 派, 处理, 缺 --- */
 
 /* The gap that the code names, or the newest that this phone was told of. */

@@ -362,17 +362,18 @@ static int64_t offer_due(struct duty *duty, const char *id)
 {
     struct offer offer;
     struct slot slot;
-    if (!offer_load(duty, id, &offer, &slot) || !slot.published ||
-        slot.end_at - LATE_ASK_MS <= duty->now_ms) {
+    if (!offer_load(duty, id, &offer, &slot) || !slot.published) {
         offer_end(duty, id, "closed", NULL);
-        return DUTY_NEVER;
-    }
-    if (is_covered(duty, &offer, &slot)) {
+    } else if (is_covered(duty, &offer, &slot)) {
         offer_end(duty, id, "closed", NULL);
         gap_covered(duty, slot.id);
-        return DUTY_NEVER;
+    } else if (slot.end_at - LATE_ASK_MS <= duty->now_ms) {
+        offer_end(duty, id, "closed", NULL);
+        if (text_equal(slot.state, "declined"))
+            gap_missed(duty, &slot);
+    } else {
+        wave(duty, &offer, &slot);
     }
-    wave(duty, &offer, &slot);
     return DUTY_NEVER;
 }
 

@@ -334,6 +334,27 @@ static void down_over_the_whole_duty(void **state)
     ASSERT_SENT(w, "L", "", 0);
 }
 
+/* Given back, others are being asked, and then the box is off until it is over. */
+static void down_while_others_are_asked(void **state)
+{
+    struct world *w = *state;
+    world_shift(w, "n", "S17-N", "2026-09-08", "am", "07:20", "08:10", 1);
+    world_assign(w, "n", "V1");
+    world_run(w, "2026-09-08", "06:40");
+    world_text(w, "V1", "2");
+    ASSERT_SENT(w, "C1", "A4_OFFER", 1);
+    world_at(w, "2026-09-08", "10:00");
+    world_restart(w);
+    world_tick(w);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM desk_item WHERE kind = 'gap'"
+                                  " AND ref_id = 'n.V1'"),
+                     1);
+    ASSERT_STATE(w, "n.V1", "declined");
+    ASSERT_SENT(w, "L", "E6_NOT_FOUND", 0);
+    world_run(w, "2026-09-08", "12:00");
+    assert_int_equal(world_int(w, "SELECT count(*) FROM desk_item WHERE kind = 'gap'"), 1);
+}
+
 /* Eight posts, five empty. */
 static void storm_world(struct world *w)
 {
@@ -427,6 +448,7 @@ int main(void)
         TEST(no_leader_today),
         TEST(program_was_down),
         TEST(down_over_the_whole_duty),
+        TEST(down_while_others_are_asked),
         TEST(storm_is_one_digest),
         TEST(storm_that_passes),
         TEST(who_stopped_is_not_texted),
