@@ -12,18 +12,21 @@
 
 enum { ROWS_MAX = 20000, DAYS_LONGEST = 31 };
 
+/* Starts of shifts whose date can be in the month ?1 ("2026-09"): some days more on both sides. */
+#define IN_MONTH                                                                                   \
+    " s.start_at BETWEEN 1000 * unixepoch(?1 || '-01', '-2 days')"                                 \
+    " AND 1000 * unixepoch(?1 || '-01', '+1 month', '+2 days') AND substr(s.date, 1, 7) = ?1"
+
 /* Duties of the month with what became of them. ?1: "2026-09" */
+#define CHECKIN " FROM checkin c WHERE c.assignment_id = s.assignment_id AND c.kind = "
 #define DUTIES                                                                                     \
-    "WITH came AS (SELECT assignment_id, min(CASE kind WHEN 'in' THEN at END) AS came_at,"         \
-    " max(CASE kind WHEN 'out' THEN at END) AS left_at,"                                           \
-    " max(CASE kind WHEN 'in' THEN coalesce(late_min, 0) END) AS late FROM checkin"                \
-    " GROUP BY assignment_id),"                                                                    \
-    " duty AS (SELECT s.*, c.came_at, c.left_at, c.late,"                                          \
-    " s.person_kind IN ('police', 'auxiliary') AS officer,"                                        \
-    " CASE WHEN c.came_at IS NOT NULL AND c.left_at > c.came_at"                                   \
-    "  THEN (c.left_at - c.came_at) / 60000 END AS minutes"                                        \
-    " FROM slot s LEFT JOIN came c ON c.assignment_id = s.assignment_id"                           \
-    " WHERE substr(s.date, 1, 7) = ?1 AND s.published) "
+    "WITH seen AS MATERIALIZED (SELECT s.*,"                                                       \
+    " (SELECT min(c.at)" CHECKIN "'in') AS came_at, (SELECT max(c.at)" CHECKIN                     \
+    "'out') AS left_at,"                                                                           \
+    " (SELECT max(coalesce(c.late_min, 0))" CHECKIN "'in') AS late"                                \
+    " FROM slot s WHERE" IN_MONTH " AND s.published),"                                             \
+    " duty AS (SELECT *, person_kind IN ('police', 'auxiliary') AS officer,"                       \
+    " CASE WHEN left_at > came_at THEN (left_at - came_at) / 60000 END AS minutes FROM seen) "
 
 struct month {
     char name[8];     /* "2026-09" */
@@ -166,13 +169,13 @@ struct json *console_account(struct replica *replica, const struct http_request 
     json_set(json, "peaks",
              query_list(of_month(
                  replica,
-                 DUTIES "SELECT s.date AS date, s.peak AS peak, count(*) AS posts, sum(EXISTS"
-                        " (SELECT 1 FROM duty d WHERE d.shift_id = s.id AND d.came_at IS NOT"
-                        "  NULL)) AS covered, sum((SELECT count(*) FROM duty d WHERE"
-                        "  d.shift_id = s.id AND d.came_at IS NOT NULL) >= coalesce(s.need, 1))"
-                        " AS full FROM shift s WHERE substr(s.date, 1, 7) = ?1"
-                        " AND s.state NOT IN ('draft', 'cancelled') GROUP BY s.date, s.peak"
-                        " ORDER BY s.date, min(s.start_at)",
+                 "SELECT date, peak, count(*) AS posts, sum(there > 0) AS covered,"
+                 " sum(there >= need) AS full FROM (SELECT s.date AS date, s.peak AS peak,"
+                 " s.start_at AS start_at, coalesce(s.need, 1) AS need, (SELECT count(*) FROM"
+                 " assignment a WHERE a.shift_id = s.id AND EXISTS (SELECT 1 FROM checkin c WHERE"
+                 " c.assignment_id = a.id AND c.kind = 'in')) AS there FROM shift s WHERE" IN_MONTH
+                 " AND s.state NOT IN ('draft', 'cancelled')) GROUP BY date, peak"
+                 " ORDER BY date, min(start_at)",
                  &month)));
     json_set(json, "guards", card_guards(replica));
     json_set(json, "counts",

@@ -6,14 +6,17 @@
 
 #define NOT_OF_A_PERSON " AND NOT EXISTS (SELECT 1 FROM person p WHERE p.phone = inbox.phone)"
 /* As many a night as the loop can spare time for; more than a day brings. */
-#define SLICE " ORDER BY seq LIMIT 5000)"
-#define OLD_TEXTS "(SELECT seq FROM outbox WHERE not_after_at < ?1 AND prio > 0" SLICE
-#define OLD_ALARMS "(SELECT seq FROM outbox WHERE not_after_at < ?1 AND prio = 0" SLICE
+#define SLICE " LIMIT 5000)"
+#define OLD_TEXTS                                                                                  \
+    "(SELECT seq FROM outbox WHERE not_after_at < ?1 AND prio > 0 ORDER BY not_after_at" SLICE
+#define OLD_ALARMS                                                                                 \
+    "(SELECT seq FROM outbox WHERE not_after_at < ?1 AND prio = 0 ORDER BY not_after_at" SLICE
 /* The PDUs keep the keyed hash by which a PDU that the SIM offers again is known (sms/inbox.c). */
 #define STRANGERS                                                                                  \
     "(SELECT seq FROM inbox WHERE heard_at < ?1 AND body IS NOT NULL AND state = "                 \
-    "'handled'" NOT_OF_A_PERSON SLICE
-#define OLD_LETTERS "(SELECT seq FROM inbox WHERE heard_at < ?1 AND state <> 'waiting'" SLICE
+    "'handled'" NOT_OF_A_PERSON " ORDER BY heard_at" SLICE
+#define OLD_LETTERS                                                                                \
+    "(SELECT seq FROM inbox WHERE heard_at < ?1 AND state <> 'waiting' ORDER BY heard_at" SLICE
 
 #define LISTS "(SELECT i.seq FROM inbox i JOIN enlist_text e ON e.text_id = i.id WHERE e.at < ?1)"
 
@@ -38,7 +41,7 @@ const struct retention_rule retention_rules[] = {
      "texts that came in",
      180,
      {"DELETE FROM inbox_pdu WHERE seq IN (SELECT seq FROM inbox_pdu WHERE inbox_seq IS NULL"
-      " AND heard_at < ?1" SLICE,
+      " AND heard_at < ?1 ORDER BY heard_at" SLICE,
       "DELETE FROM inbox_pdu WHERE inbox_seq IN " OLD_LETTERS,
       "DELETE FROM inbox WHERE seq IN " OLD_LETTERS},
      DUTY_KEEP_TEXTS},
