@@ -287,31 +287,39 @@ static void check_remedies(const struct sms_modem_status *modem, struct json *li
     find(list, "remedies", 1, text, modem->ladder->ill_since_ms);
 }
 
+static void check_network(const struct sms_modem_status *modem, struct json *list)
+{
+    bool on_network = modem->registration == 1 || modem->registration == 5;
+    int level = on_network ? 0 : modem->registration < 0 ? 3 : 2;
+    find(list, "registration", level, "", modem->since_ms);
+    find(list, "signal", modem->csq == 99 ? 3 : modem->csq < 8 ? 1 : 0, "", modem->since_ms);
+    check_sim(modem, list);
+}
+
+static void check_modem(const struct sms_modem_status *modem, bool at_wanted, struct json *list)
+{
+    bool works = text_equal(modem->state, "ready") || text_equal(modem->state, "sending");
+    find(list, "modem", works ? 0 : 2, works ? modem->model : modem->problem, modem->since_ms);
+    json_set_text(json_at(list, json_count(list) - 1), "device", modem->device);
+    check_remedies(modem, list);
+    if (!works)
+        return;
+    check_network(modem, list);
+    if (at_wanted && !text_equal(modem->driver, "at"))
+        find(list, "modem_driver", 1, modem->model, 0);
+}
+
+/* A station has a modem, a bureau's box none: it tells nobody. */
 static void check_modems(struct gateway *gateway, struct json *list)
 {
     struct sms_modem_status modem;
-    for (size_t i = 0; i < sms_modem_count(gateway->sms); i++) {
-        if (!sms_modem_status(gateway->sms, i, &modem))
-            continue;
-        bool works = text_equal(modem.state, "ready") || text_equal(modem.state, "sending");
-        find(list, "modem", works ? 0 : 2, works ? modem.model : modem.problem, modem.since_ms);
-        json_set_text(json_at(list, json_count(list) - 1), "device", modem.device);
-        check_remedies(&modem, list);
-        if (!works)
-            continue;
-        bool on_network = modem.registration == 1 || modem.registration == 5;
-        find(list, "registration",
-             on_network               ? 0
-             : modem.registration < 0 ? 3
-                                      : 2,
-             "", modem.since_ms);
-        find(list, "signal", modem.csq == 99 ? 3 : modem.csq < 8 ? 1 : 0, "", modem.since_ms);
-        check_sim(&modem, list);
-        bool wanted = gateway->config->modems[i].driver == CONFIG_DRIVER_AT;
-        if (wanted && !text_equal(modem.driver, "at"))
-            find(list, "modem_driver", 1, modem.model, 0);
-    }
-    if (sms_modem_count(gateway->sms) == 0)
+    for (size_t i = 0; i < sms_modem_count(gateway->sms); i++)
+        if (sms_modem_status(gateway->sms, i, &modem))
+            check_modem(&modem, gateway->config->modems[i].driver == CONFIG_DRIVER_AT, list);
+    bool bureau = duty_stands_back(&gateway->duty), modems = sms_modem_count(gateway->sms) > 0;
+    if (bureau && modems)
+        find(list, "bureau_modem", 1, "", 0);
+    else if (!bureau && !modems)
         find(list, "no_modem", 2, "", 0);
 }
 
@@ -332,8 +340,9 @@ static void check_county(struct gateway *gateway, struct json *list)
     sync_get_status(gateway->sync, &status);
     int level = status.link == SYNC_LINK_UP ? 0 : status.link == SYNC_LINK_HELD ? 2 : 1;
     bool came = status.last_progress_ms > 0;
-    find(list, "county", level, status.problem,
-         level > 0 && came ? status.last_progress_ms : status.since_ms);
+    if (status.link != SYNC_LINK_OFF)
+        find(list, "county", level, status.problem,
+             level > 0 && came ? status.last_progress_ms : status.since_ms);
     if (status.quarantined > 0)
         find(list, "quarantine", 1, "", 0);
     if (status.time_q == 1)

@@ -32,6 +32,11 @@ static const struct advice advices[] = {
      {"短信猫", "modem"},
      {"没有配置短信猫：在 touyan.conf 中加 modem \"gsm0\" 一节",
       "none is configured: add a section modem \"gsm0\" to touyan.conf"}},
+    {"bureau_modem",
+     {"县局的短信猫", "a bureau's modem"},
+     {"本机是县局的：只看、只排班，各所的人由各所通知；来信只进待办。用不着就去掉 modem 一节",
+      "this is a bureau's box: it looks and plans, the stations tell their people; what comes in "
+      "goes to the desk. Remove the section modem if it is not needed"}},
     {"registration",
      {"移动网络", "mobile network"},
      {"检查天线和SIM卡；期间请用电台和电话",

@@ -34,6 +34,13 @@ void duty_set_policy(struct duty *duty, const struct duty_policy *policy)
     forget(duty);
 }
 
+bool duty_stands_back(struct duty *duty)
+{
+    return replica_get_int(duty->replica, 0,
+                           "SELECT count(*) FROM org WHERE id = ?1 AND kind = 'bureau'", "s",
+                           duty->options.station_id) > 0;
+}
+
 /* --- texts --- */
 
 static bool is_school(void *ctx, const char *text)
@@ -203,6 +210,10 @@ static void take_text(struct duty *duty, const struct duty_text_in *text)
     struct incoming in = {.text = text};
     in.known = text->person_id != NULL ? person_load(duty, text->person_id, &in.person)
                                        : person_by_phone(duty, text->phone, &in.person);
+    if (duty_stands_back(duty)) {
+        desk_put(duty, "text", text->phone, in.known ? in.person.id : NULL, text->id, text->body);
+        return;
+    }
     /* a person whose number was entered as a box's by mistake is still heard */
     if (!in.known && neighbour_heard(duty, text->phone))
         return;
@@ -238,13 +249,18 @@ static void take_event(struct duty *duty, const struct duty_event *event)
 {
     if (!step_once(duty, duty->now_ms + DUTY_KEEP_MS, "event:%s", event->id))
         return;
-    if (text_equal(event->kind, "check_in"))
-        checkin_event(duty, event);
-    else if (text_equal(event->kind, "leave_post"))
-        checkout_event(duty, event);
-    else if (text_equal(event->kind, "sos") || text_equal(event->kind, "fire") ||
-             text_equal(event->kind, "intrusion"))
+    bool alarm = text_equal(event->kind, "sos") || text_equal(event->kind, "fire") ||
+                 text_equal(event->kind, "intrusion");
+    bool back = duty_stands_back(duty);
+    if (alarm && back)
+        desk_put(duty, "event", NULL, NULL, event->id,
+                 say_lang(duty, NULL) == TEXT_EN ? "an alarm of a device" : "设备报警");
+    else if (alarm)
         panic_event(duty, event);
+    else if (text_equal(event->kind, "check_in") && !back)
+        checkin_event(duty, event);
+    else if (text_equal(event->kind, "leave_post") && !back)
+        checkout_event(duty, event);
     else if (text_equal(event->kind, "tamper") && event->fresh)
         desk_put(duty, "event", NULL, NULL, event->id,
                  say_lang(duty, NULL) == TEXT_EN ? "a device is being opened" : "有人在拆设备");
@@ -303,6 +319,16 @@ static void run_parts(struct duty *duty)
         replica_after_commit(duty->replica, on_turn_end, duty, 0);
 }
 
+/* Who was told what is no matter here, so what changed is forgotten. */
+static int64_t stand_back(struct duty *duty)
+{
+    if (duty->part_due_ms[PART_HORIZON] <= duty->now_ms)
+        duty->part_due_ms[PART_HORIZON] = once_a_day(duty);
+    replica_run(duty->replica, "DELETE FROM duty_touch", "");
+    replica_after_commit(duty->replica, on_turn_end, duty, 0);
+    return times_min(duty->now_ms + DUTY_TICK_MAX_MS, duty->part_due_ms[PART_HORIZON]);
+}
+
 int64_t duty_tick(struct duty *duty)
 {
     bool changed;
@@ -310,6 +336,8 @@ int64_t duty_tick(struct duty *duty)
     if (duty->now_ms < duty->ticked_ms)
         forget(duty); /* the clock went back */
     duty->ticked_ms = duty->now_ms;
+    if (duty_stands_back(duty))
+        return stand_back(duty);
     int64_t next = duty->now_ms + DUTY_TICK_MAX_MS;
     next = times_min(next, again_tick(duty));
     next = times_min(next, panic_tick(duty));

@@ -148,6 +148,11 @@ struct duty {
 void duty_init(struct duty *duty, struct replica *replica, struct rnd *rnd,
                const struct duty_options *options, const struct duty_ports *ports);
 
+/* True for the box of a bureau, which sees the rows of its stations: they tell their people,
+ * escalate and account for them. Here nobody is told anything, what comes in goes to the desk, and
+ * the plan of all stations is made (draft/). */
+bool duty_stands_back(struct duty *duty);
+
 /* For SIGHUP: only the times change. */
 void duty_set_policy(struct duty *duty, const struct duty_policy *policy);
 

@@ -114,7 +114,7 @@ static void say_nobody_answers(struct duty *duty, const struct duty_ring *ring,
 static void take_ring(struct duty *duty, const struct duty_ring *ring)
 {
     struct person person;
-    if (!person_by_phone(duty, ring->phone, &person)) {
+    if (duty_stands_back(duty) || !person_by_phone(duty, ring->phone, &person)) {
         log_info("duty.ring", "a stranger");
         return;
     }

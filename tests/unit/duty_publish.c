@@ -314,6 +314,31 @@ static void without_a_phone(void **state)
     assert_int_equal(world_int(w, "SELECT count(*) FROM sent WHERE text_id = 'E1_LEADER'"), 2);
 }
 
+/* A bureau's box has the rows of its stations, and a modem by mistake: the stations tell. */
+static void a_bureau_tells_nobody(void **state)
+{
+    struct world *w = *state;
+    world_sql(w, "INSERT INTO org(id, scope, kind, name) VALUES ('B', '*', 'bureau', '县局')");
+    w->duty.options.station_id = "B";
+    assert_true(duty_stands_back(&w->duty));
+    world_morning(w);
+    world_run(w, "2026-09-08", "07:15");
+    world_text(w, "V1", "到岗");
+    world_ring(w, "O1");
+    world_event(w, "FT17", "check_in", "1", 0);
+    world_event(w, "SOS17", "sos", NULL, 0);
+    world_run(w, "2026-09-09", "09:00");
+    assert_int_equal(world_total(w), 0);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM rung"), 0);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM checkin"), 0);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM alarm"), 0);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM duty_touch"), 0);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM assignment WHERE state <> 'planned'"), 0);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM desk_item WHERE kind = 'text'"), 1);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM desk_item WHERE kind = 'event'"), 1);
+    assert_true(world_int(w, "SELECT count(*) FROM retention") > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -336,6 +361,7 @@ int main(void)
         TEST(many_at_once),
         TEST(the_past_holds_nobody_up),
         TEST(without_a_phone),
+        TEST(a_bureau_tells_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
