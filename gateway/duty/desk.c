@@ -58,11 +58,18 @@ void desk_not_understood(struct duty *duty, const struct incoming *in)
         answer(duty, in, text, &none);
 }
 
+static enum text_id help_of(enum sender_role role)
+{
+    return role >= SENDER_LEADER    ? TEXT_V3_HELP_LEADER
+           : role == SENDER_OFFICER ? TEXT_V2_HELP_OFFICER
+                                    : TEXT_V1_HELP;
+}
+
 void desk_help(struct duty *duty, const struct incoming *in)
 {
     struct text_fields none = {0};
     if (in->role >= SENDER_OFFICER)
-        answer(duty, in, TEXT_V2_HELP_OFFICER, &none);
+        answer(duty, in, help_of(in->role), &none);
     else
         answer_sparingly(duty, in, in->known ? TEXT_V1_HELP : TEXT_P7_HELP, &none);
 }
@@ -136,30 +143,64 @@ int duty_suggest(struct duty *duty, const char *phone, const char *body,
         list_duties(duty, person.id, lang, list);
         suggest(duty, list[0] != '\0' ? TEXT_A14_MINE : TEXT_A15_NONE, lang, &fields, ret[count++]);
     }
-    enum text_id help = !known                                         ? TEXT_P7_HELP
-                        : person_role(duty, &person) >= SENDER_OFFICER ? TEXT_V2_HELP_OFFICER
-                                                                       : TEXT_V1_HELP;
+    enum text_id help = known ? help_of(person_role(duty, &person)) : TEXT_P7_HELP;
     suggest(duty, help, lang, &fields, ret[count++]);
     return count;
 }
 
-/* "东门：民警王建国到，家长李娜未到": who of the school's duties of now is there. Officers only: a
- * parent never learns who stands where. */
+#define NOW_ON_DUTY                                                                                \
+    " FROM slot WHERE published AND start_at - ?2 <= ?1 AND end_at > ?1"                           \
+    " AND state NOT IN ('declined', 'cancelled', 'excused')"
+
+int desk_posts_now(struct duty *duty, int *ret_there)
+{
+    *ret_there = (int)replica_get_int(duty->replica, 0,
+                                      "SELECT count(*)" NOW_ON_DUTY " AND state = 'on_post'", "ii",
+                                      duty->now_ms, (int64_t)WHO_EARLY_MS);
+    return (int)replica_get_int(duty->replica, 0, "SELECT count(*)" NOW_ON_DUTY, "ii", duty->now_ms,
+                                (int64_t)WHO_EARLY_MS);
+}
+
+/* "S17 3/5；S18 2/2": how many of each school are there, those that lack somebody first. */
+static void who_everywhere(struct duty *duty, const struct incoming *in)
+{
+    char list[DUTY_LIST_SIZE] = "";
+    size_t used = 0;
+    struct text_fields fields = {.list = list};
+    fields.need = desk_posts_now(duty, &fields.count);
+    struct query *q =
+        replica_query(duty->replica, "SELECT coalesce(school_code, ''), count(*) AS n,"
+                                     " sum(state = 'on_post') AS there" NOW_ON_DUTY
+                                     " GROUP BY school_id ORDER BY there = n, 1");
+    query_int(q, 1, duty->now_ms);
+    query_int(q, 2, WHO_EARLY_MS);
+    while (query_row(q) && used < sizeof list - 64)
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%.16s %d/%d",
+                                 used > 0 ? "；" : "", query_get_text(q, 0),
+                                 (int)query_get_int(q, 2), (int)query_get_int(q, 1));
+    query_done(q);
+    answer(duty, in, fields.need > 0 ? TEXT_O4_ALL : TEXT_O4_NO_DUTY, &fields);
+}
+
+/* "东门：民警王建国到，家长李娜未到": who of the school's duties of now is there; without a school
+ * how many of each. Officers only: a parent never learns who stands where. */
 void desk_who(struct duty *duty, const struct incoming *in)
 {
     struct school_words school;
     char list[DUTY_LIST_SIZE] = "";
     size_t used = 0;
+    if (in->command.arg[0] == '\0') {
+        who_everywhere(duty, in);
+        return;
+    }
     if (!school_asked(duty, in, &school))
         return;
     struct query *q = replica_query(
-        duty->replica, "SELECT post, person_name, state = 'on_post' FROM slot WHERE school_id = ?1"
-                       " AND published AND start_at - ?3 <= ?2 AND end_at > ?2"
-                       " AND state NOT IN ('declined', 'cancelled', 'excused')"
-                       " ORDER BY post, state <> 'on_post', person_name");
-    query_text(q, 1, school.id);
-    query_int(q, 2, duty->now_ms);
-    query_int(q, 3, WHO_EARLY_MS);
+        duty->replica, "SELECT post, person_name, state = 'on_post'" NOW_ON_DUTY
+                       " AND school_id = ?3 ORDER BY post, state <> 'on_post', person_name");
+    query_int(q, 1, duty->now_ms);
+    query_int(q, 2, WHO_EARLY_MS);
+    query_text(q, 3, school.id);
     while (query_row(q) && used < sizeof list - 256) {
         bool there = query_get_int(q, 2) != 0;
         used += (size_t)snprintf(list + used, sizeof list - used, "%s%.60s%.60s%s",

@@ -457,6 +457,8 @@ void desk_put(struct duty *duty, const char *kind, const char *phone, const char
 void desk_not_understood(struct duty *duty, const struct incoming *in);
 void desk_help(struct duty *duty, const struct incoming *in);
 void desk_my_duties(struct duty *duty, const struct incoming *in);
+/* Posts of the duties of now and of the next half hour; *ret_there: how many of them are manned. */
+int desk_posts_now(struct duty *duty, int *ret_there);
 void desk_who(struct duty *duty, const struct incoming *in); /* 谁在岗 */
 /* False when this phone has had enough answers to texts that were not understood this hour. */
 bool desk_may_help(struct duty *duty, const char *phone, enum text_id text);

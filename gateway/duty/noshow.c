@@ -684,5 +684,11 @@ void gap_list(struct duty *duty, const struct incoming *in)
                                  query_get_text(q, 0));
     query_done(q);
     struct text_fields fields = {.list = list};
-    answer(duty, in, used > 0 ? TEXT_E10_GAPS : TEXT_E11_NO_GAPS, &fields);
+    fields.need = desk_posts_now(duty, &fields.count);
+    answer(duty, in,
+           used > 0                     ? TEXT_E10_GAPS
+           : fields.need == 0           ? TEXT_O4_NO_DUTY
+           : fields.count < fields.need ? TEXT_E11_NOT_YET
+                                        : TEXT_E11_NO_GAPS,
+           &fields);
 }

@@ -148,7 +148,9 @@ bool school_asked(struct duty *duty, const struct incoming *in, struct school_wo
     *ret = (struct school_words){.id = ""};
     struct text_fields none = {0};
     if (in->command.arg[0] == '\0') {
-        answer_sparingly(duty, in, TEXT_P9_WHICH_SCHOOL, &none);
+        answer_sparingly(duty, in,
+                         in->role >= SENDER_OFFICER ? TEXT_O9_WHICH_SCHOOL : TEXT_P9_WHICH_SCHOOL,
+                         &none);
         return false;
     }
     if (!school_named(duty, in->command.arg, ret->id)) {

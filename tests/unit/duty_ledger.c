@@ -276,6 +276,27 @@ static void who_is_on_post(void **state)
     assert_non_null(strstr(text, "东门阿拉坦其木格未到"));
     world_text(w, "V2", "谁在岗S17"); /* a volunteer does not learn it */
     ASSERT_SENT(w, "V2", "O4_WHO", 0);
+    ASSERT_SENT(w, "V2", "O4_ALL", 0);
+}
+
+/* Without a school: how many of each, those that lack somebody first. */
+static void who_is_on_post_everywhere(void **state)
+{
+    struct world *w = *state;
+    world_text(w, "L", "谁在岗");
+    ASSERT_SENT(w, "L", "O4_NO_DUTY", 1);
+    world_morning(w);
+    world_shift(w, "m18", "S18-M", "2026-09-08", "am", "07:20", "08:10", 1);
+    world_assign(w, "m18", "O3");
+    world_at(w, "2026-09-08", "07:15");
+    world_tick(w);
+    world_text(w, "L", "缺");
+    assert_non_null(strstr(world_last(w, "L", "E11_NOT_YET"), "现在3岗到0"));
+    world_text(w, "O3", "到岗");
+    world_text(w, "L", "谁在岗");
+    assert_non_null(strstr(world_last(w, "L", "O4_ALL"), "现在3岗到1：S17 0/2；S18 1/1。"));
+    world_text(w, "L", "台账");
+    ASSERT_SENT(w, "L", "O9_WHICH_SCHOOL", 1);
 }
 
 int main(void)
@@ -292,6 +313,7 @@ int main(void)
         TEST(overdue_climbs_one_message_a_day),
         TEST(visits_of_a_week),
         TEST(who_is_on_post),
+        TEST(who_is_on_post_everywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

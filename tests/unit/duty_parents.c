@@ -360,6 +360,8 @@ static void three_helps_an_hour(void **state)
     ASSERT_SENT(w, "V1", "U1_NOT_UNDERSTOOD", 4);
     world_text(w, "O1", "帮助");
     ASSERT_SENT(w, "O1", "V2_HELP_OFFICER", 1);
+    world_text(w, "L", "帮助");
+    ASSERT_SENT(w, "L", "V3_HELP_LEADER", 1);
     world_text(w, STRANGER, "帮助");
     ASSERT_SENT(w, STRANGER, "P7_HELP", 1);
 }

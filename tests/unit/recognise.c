@@ -430,6 +430,16 @@ static const struct quoted quotes[] = {
     {"放学S17", COMMAND_DISMISSAL, "S17"},
     {"FX S17", COMMAND_DISMISSAL, "S17"},
     {"DY S17", COMMAND_SUBSCRIBE, "S17"},
+    {"订阅S17", COMMAND_SUBSCRIBE, "S17"},
+    {"台账S17", COMMAND_LEDGER, "S17"},
+    {"TZ S17", COMMAND_LEDGER, "S17"},
+    {"驻岗S17", COMMAND_VISIT, "S17"},
+    {"VISIT S17", COMMAND_VISIT, "S17"},
+    {"方案S17", COMMAND_PLANS, "S17"},
+    {"PLANS S17", COMMAND_PLANS, "S17"},
+    {"谁在岗", COMMAND_WHO, ""},
+    {"WHO", COMMAND_WHO, ""},
+    {"流量S17堵", COMMAND_FLOW, "S17堵"},
     {"销号4821", COMMAND_CLOSE_ISSUE, ""},
     {"CLOSE 4821", COMMAND_CLOSE_ISSUE, ""},
     {"退回4821", COMMAND_REOPEN_ISSUE, ""},
@@ -476,6 +486,10 @@ static const struct {
     {"ADD", {"ADD Li Na 13800000001", COMMAND_ENLIST, ""}},
     {"驻岗", {"驻岗第二实验小学", COMMAND_VISIT, "第二实验小学"}},
     {"VISIT", {"VISIT S17", COMMAND_VISIT, "S17"}},
+    {"台账", {"台账第二实验小学", COMMAND_LEDGER, "第二实验小学"}},
+    {"TZ", {"TZ S17", COMMAND_LEDGER, "S17"}},
+    {"方案", {"方案第二实验小学", COMMAND_PLANS, "第二实验小学"}},
+    {"PLANS", {"PLANS S17", COMMAND_PLANS, "S17"}},
 };
 
 static bool check_one(const struct quoted *quoted)
