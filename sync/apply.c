@@ -176,6 +176,19 @@ static bool is_here(const struct batch *batch, const char *id)
     return here;
 }
 
+/* One row. */
+static bool mend_marks(const struct batch *batch, const char *id, const char *lacking)
+{
+    struct buf text;
+    if (lacking[0] == '\0')
+        return true;
+    buf_init(&text, LIMIT_SYNC_BODY_BYTES + 2);
+    write_rows(batch, &text);
+    bool ok = lacks_mend_marks(batch->wire, batch->group->table, id, lacking, buf_text(&text));
+    buf_free(&text);
+    return ok;
+}
+
 static bool store_marked(const struct batch *batch, size_t at, const char *id, int64_t v)
 {
     struct batch one = *batch;
@@ -186,8 +199,7 @@ static bool store_marked(const struct batch *batch, size_t at, const char *id, i
         return settle_awaited(batch, id, v); /* deleted here, and the county does not know yet */
     char lacking[LACKS_NAMES_BYTES];
     lacks_names(batch->wire, batch->group->table, id, lacking);
-    return run_rows(&one, own, lacking) &&
-           lacks_mend_marks(batch->wire, batch->group->table, id, lacking) && forgive(&one) &&
+    return run_rows(&one, own, lacking) && mend_marks(&one, id, lacking) && forgive(&one) &&
            settle_awaited(batch, id, v) && refresh_bases(batch, id, v);
 }
 

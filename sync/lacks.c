@@ -78,42 +78,35 @@ bool lacks_learn(struct wire *wire, const struct table *table, const char *rows)
     return known >= 0;
 }
 
-/* `was` and `old` are the scope and the columns in their order. */
+/* `was` and `old` are the scope and the columns in their order. They take what the county told:
+ * what is in the row may have been written here since. */
 static bool mend_column(struct wire *wire, const struct table *table, const char *id, size_t at,
-                        const char *row)
+                        const char *rows)
 {
     char place[32];
     char member[64];
     snprintf(place, sizeof place, "$[%zu]", at + 1);
-    snprintf(member, sizeof member, "$.%s", table->columns[at].name);
+    snprintf(member, sizeof member, "$[0].%s", table->columns[at].name);
     return replica_run(
                wire->replica,
                "UPDATE sync_out SET was = iif(was ->> ?3 IS NULL, json_set(was, ?3, ?5 ->> "
                "?4), was), old = iif(old ->> ?3 IS NULL, json_set(old, ?3, ?5 ->> ?4), old) "
                "WHERE tid = ?1 AND " NOT_BULK("") " AND pk = ?2 AND st <> 2 AND st <> 4",
-               "issss", (int64_t)table->tid, id, place, member, row) >= 0;
+               "issss", (int64_t)table->tid, id, place, member, rows) >= 0;
 }
 
 bool lacks_mend_marks(struct wire *wire, const struct table *table, const char *id,
-                      const char *names)
+                      const char *names, const char *rows)
 {
     bool ok = true;
-    struct buf row;
-    if (names[0] == '\0')
+    if (lacks_row(wire, table, id)) /* this one was older than ours */
         return true;
-    buf_init(&row, LIMIT_SYNC_BODY_BYTES);
-    struct query *query = replica_query(wire->replica, wire_sql_of(table)->show);
-    query_text(query, 1, id);
-    if (query_row(query))
-        buf_add_text(&row, query_get_text(query, 0));
-    query_done(query);
-    for (size_t at = 0; ok && row.size > 0 && table->columns[at].name != NULL; at++) {
+    for (size_t at = 0; ok && table->columns[at].name != NULL; at++) {
         char name[64];
         snprintf(name, sizeof name, ",%s,", table->columns[at].name);
         if (strstr(names, name) != NULL)
-            ok = mend_column(wire, table, id, at, buf_text(&row));
+            ok = mend_column(wire, table, id, at, rows);
     }
-    buf_free(&row);
     return ok;
 }
 

@@ -20,10 +20,10 @@ const char *lacks_hide(struct wire *wire, const struct table *table, const char 
                        const char *row, struct buf *room);
 /* These rows (a JSON array) came and were stored. */
 bool lacks_learn(struct wire *wire, const struct table *table, const char *rows);
-/* The row has come for one with open marks: what these keep of it as it was had NULL, too. names:
- * of lacks_names() before. */
+/* The row has come (the only one of a JSON array) for one with open marks: what these keep of it as
+ * it was had NULL, too. names: of lacks_names() before. */
 bool lacks_mend_marks(struct wire *wire, const struct table *table, const char *id,
-                      const char *names);
+                      const char *names, const char *rows);
 /* Whether the comparison of a scope is one of refilled tables only, and which those are. */
 bool lacks_is_refill(struct wire *wire, const char *scope);
 bool lacks_wants(struct wire *wire, const struct table *table);

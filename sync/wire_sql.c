@@ -39,8 +39,8 @@ static void add_object(struct buf *sql, const struct table *table)
                    c->name);
 }
 
-/* The row as the mark was made for it: what changed since is another mark's. But for a column that
- * the program did not know when the row was changed once more. */
+/* The row as the mark was made for it: what changed since is another mark's. (What the row lacked
+ * then is NULL, and left out like any other of it: lacks.h.) */
 static void add_claimed(struct buf *sql, const struct table *table)
 {
     int at = 0;
@@ -50,10 +50,7 @@ static void add_claimed(struct buf *sql, const struct table *table)
     }
     buf_add_text(sql, "'scope', iif(m.was IS NULL, t.scope, m.was ->> 0)");
     for (const struct table_column *c = table->columns; c->name != NULL; c++)
-        buf_printf(sql,
-                   ", '%s', iif(m.was IS NULL, t.%s, coalesce(m.was ->> %d, (SELECT t.%s FROM "
-                   "sync_column k WHERE k.tid = %d AND k.name = '%s' AND k.lacking)))",
-                   c->name, c->name, ++at, c->name, table->tid, c->name);
+        buf_printf(sql, ", '%s', iif(m.was IS NULL, t.%s, m.was ->> %d)", c->name, c->name, ++at);
 }
 
 /* The groups of the row's marks that lost and whose row has not come yet. */

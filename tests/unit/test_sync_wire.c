@@ -199,27 +199,6 @@ static void what_is_sent_again_is_what_was_sent(void **state)
     ASSERT_TEXT(f, "SELECT group_concat(coalesce(was,'-')) FROM sync_out", "-,-");
 }
 
-/* But for a column that the program did not know then: of that it says what it has been told since.
- */
-static void what_is_sent_again_takes_nothing_away(void **state)
-{
-    struct wire_fixture *f = *state;
-    fx_meet(f);
-    fx_get(f, NO_VERDICTS, GROUP("shift", SHIFT("a", "10", "null", "planned")));
-    fx_run(f, "UPDATE shift SET post_id='x'");
-    fx_build(f, 100);
-    fx_run(f, "UPDATE shift SET post_id='y'");
-    replica_set_applying(f->replica, true);
-    fx_run(f, "UPDATE shift SET need=5");
-    replica_set_applying(f->replica, false);
-    fx_build(f, 100);
-    assert_int_equal(json_int(fx_sent_row(f, 0, 0), "need", -1), -1);
-    fx_run(f, "UPDATE sync_column SET lacking=1 WHERE tid=13 AND name='need'");
-    fx_build(f, 100);
-    assert_string_equal(json_text(fx_sent_row(f, 0, 0), "post_id", ""), "x");
-    assert_int_equal(json_int(fx_sent_row(f, 0, 0), "need", 0), 5);
-}
-
 static void a_deletion_that_is_sent_again_is_a_deletion(void **state)
 {
     struct wire_fixture *f = *state;
@@ -649,7 +628,6 @@ int main(void)
         TEST(a_reply_that_does_not_answer_is_refused),
         TEST(poison_is_set_aside_before_it_is_sent),
         TEST(what_is_sent_again_is_what_was_sent),
-        TEST(what_is_sent_again_takes_nothing_away),
         TEST(a_deletion_that_is_sent_again_is_a_deletion),
         TEST(the_fingerprint_is_that_of_the_rows),
         TEST(a_new_incarnation_sends_first_what_was_in_flight),
