@@ -19,7 +19,6 @@ enum {
     LATE_SPREAD_MS = 15000,
     REFUSED_MS = 20,
     AWAITED = 400, /* per mille */
-    OVERLOOKED = 600,
 };
 
 static struct message *new_message(struct world *world)
@@ -133,9 +132,7 @@ static int64_t version_in(const char *body, const char *id)
     return at != NULL ? strtoll(at, NULL, 10) : 0;
 }
 
-/* The newest of the last ones in which the row is older than the one that is here; also an answer
- * to the program that ran before. */
-static const struct answer *find_older(const struct station *station, const char *id, int64_t v)
+const struct answer *net_find_older(const struct station *station, const char *id, int64_t v)
 {
     for (int i = 1; i <= ANSWERS_KEPT; i++) {
         const struct answer *answer = answer_before(station, i);
@@ -148,26 +145,19 @@ static const struct answer *find_older(const struct station *station, const char
 
 /* The answer to a request that pushes nothing is one that tells of a row as it was before a change
  * of it lost: nothing but the mark of that change says then that the row is still to come. */
-static const struct answer *find_overlooking(struct station *station, const char *body)
+static const struct answer *find_overlooking(const struct station *station, const char *body)
 {
-    struct world *world = station->world;
-    struct overlooked *row = &station->overlooked;
-    *row = (struct overlooked){0};
-    if (world->calm || !world->overlooks || (world->faults & FAULT_NETWORK) == 0 ||
-        strstr(body, "\"push\":[]") == NULL || !station_overlooks(station, row))
-        return NULL;
-    const struct answer *answer = find_older(station, row->id, row->v);
-    if (answer == NULL || rnd_below(&world->aside, 1000) >= OVERLOOKED) {
-        *row = (struct overlooked){0};
-        return NULL;
-    }
-    return answer;
+    const struct overlooked *row = &station->overlooked;
+    return row->v > 0 && !station->world->calm && strstr(body, "\"push\":[]") != NULL
+               ? net_find_older(station, row->id, row->v)
+               : NULL;
 }
 
 /* An earlier answer, as if it were this one's: it was held up, or comes once more. */
 static void post_stale(struct station *station, const char *body)
 {
     struct world *world = station->world;
+    const struct answer *overlooking = find_overlooking(station, body);
     const struct answer *answer = unlucky(world, AWAITED) ? find_awaited(station) : NULL;
     if (answer == NULL && unlucky(world, world->staleness))
         answer = answer_before(station, 1 + (station->answer_count - 1 - below(world, ANSWERS_NEW) +
@@ -175,8 +165,8 @@ static void post_stale(struct station *station, const char *body)
                                                 ANSWERS_NEW);
     if (answer != NULL && answer->past)
         answer = NULL;
-    if (answer == NULL)
-        answer = find_overlooking(station, body);
+    if (overlooking != NULL)
+        answer = overlooking;
     if (answer != NULL && answer->body != NULL)
         *new_message(world) = (struct message){.kind = MESSAGE_REPLY,
                                                .due = world->now + hop(world),

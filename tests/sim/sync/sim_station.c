@@ -346,6 +346,24 @@ bool station_overlooks(struct station *station, struct overlooked *ret)
     return ret->v > 0;
 }
 
+bool station_has_news(const struct station *station)
+{
+    return replica_get_int(station->replica, 0,
+                           "SELECT 1 FROM sync_out WHERE st <> 2 AND st <> 4 AND st < 2 LIMIT 1",
+                           "") != 0;
+}
+
+bool station_tells_alone(const struct station *station)
+{
+    static const char sql[] =
+        "SELECT 1 FROM sync_out m JOIN (SELECT 13 AS tid, id, _v FROM shift UNION ALL SELECT 14, "
+        "id, _v FROM assignment) t ON t.tid = m.tid AND t.id = m.pk WHERE m.st <> 2 AND m.st <> 4 "
+        "AND m.st = 3 AND m.base = m.v AND m.v > t._v AND m.gm & 3 AND NOT EXISTS (SELECT 1 FROM "
+        "sync_out o WHERE o.st <> 2 AND o.st <> 4 AND o.lseq <> m.lseq AND o.tid = m.tid AND o.pk "
+        "= m.pk AND o.gm & m.gm) LIMIT 1";
+    return replica_get_int(station->replica, 0, sql, "") != 0;
+}
+
 void station_edit_overlooked(struct station *station)
 {
     struct overlooked it = station->overlooked;

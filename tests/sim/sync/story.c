@@ -22,8 +22,8 @@ enum {
     BETWEEN_PER_MILLE = 40,
     INSIST_PER_MILLE = 150,
     OVERLOOKED_PER_MILLE = 100,
-    LOST_PER_MILLE = 500,
     KEPT_PER_MILLE = 300,
+    LAST_SCENE_MS = 15000,
     DARK_MS = 15000,
 };
 
@@ -245,19 +245,24 @@ static void act_clone(struct world *world)
         clone->machine = from->machine;
 }
 
-static void act_county_restore(struct world *world)
+static void restore_county(struct world *world, const struct copy *copy)
 {
-    const struct copy *copy = &world->county.copies[below(world, COPIES_MAX)];
     struct sample before;
-    if (!may(world, FAULT_COUNTY_RESTORE) || copy->bytes == NULL ||
-        world->county_restores_left == 0)
-        return;
-    world->county_restores_left--;
     history_before_loss(world, &before);
     say(world, "the county is put back to %lld", (long long)copy->taken_at);
     county_put_back(world, copy);
     history_after_loss(world, &before);
     world->county.up_again_at = world->now + below(world, OFF_MS);
+}
+
+static void act_county_restore(struct world *world)
+{
+    const struct copy *copy = &world->county.copies[below(world, COPIES_MAX)];
+    if (!may(world, FAULT_COUNTY_RESTORE) || copy->bytes == NULL || world->forgets ||
+        world->county_restores_left == 0)
+        return;
+    world->county_restores_left--;
+    restore_county(world, copy);
 }
 
 static int some_row(struct world *world)
@@ -374,28 +379,39 @@ static void act(struct world *world)
     }
 }
 
-/* The plug is pulled before the row comes. */
+/* The plug is pulled. */
+static void begin_last_scene(struct station *station)
+{
+    struct world *world = station->world;
+    say(world, "the last scene");
+    world->last_scene = true;
+    station_crash(station);
+    station->on_again_at = world->now + (int64_t)rnd_below(&world->aside, OFF_MS);
+}
+
+/* Before the row comes. */
 void story_lost(struct station *station)
 {
     struct world *world = station->world;
     struct overlooked row;
-    if (world->calm || !world->overlooks || !station->on || !may_be_dark(world) ||
-        !station_overlooks(station, &row) || rnd_below(&world->aside, 1000) >= LOST_PER_MILLE)
+    if (world->calm || !world->overlooks || world->last_scene || !station->on ||
+        station_has_news(station) || !station_overlooks(station, &row) ||
+        net_find_older(station, row.id, row.v) == NULL)
         return;
-    station_crash(station);
-    station->on_again_at = world->now + (int64_t)rnd_below(&world->aside, OFF_MS);
+    begin_last_scene(station);
+    station->overlooked = row;
 }
 
 /* What was accepted is not above the row's version here: its mark alone tells of it. */
 void story_kept(struct station *station)
 {
     struct world *world = station->world;
-    if (world->calm || !world->forgets || !station->on || world->county_restores_left == 0 ||
-        !may(world, FAULT_COUNTY_RESTORE) || rnd_below(&world->aside, 1000) >= KEPT_PER_MILLE)
+    if (world->calm || !world->forgets || world->last_scene || !station->on ||
+        world->county.copies[0].bytes == NULL || !station_tells_alone(station) ||
+        rnd_below(&world->aside, 1000) >= KEPT_PER_MILLE)
         return;
-    station_crash(station);
-    station->on_again_at = world->now + (int64_t)rnd_below(&world->aside, OFF_MS);
-    act_county_restore(world);
+    begin_last_scene(station);
+    restore_county(world, &world->county.copies[0]);
 }
 
 /* Mostly when nothing says any more that the row is still to come. */
@@ -415,6 +431,8 @@ void story_between(struct station *station)
     if (world->calm || !station->on)
         return;
     edit_overlooked(station);
+    if (world->last_scene)
+        return;
     char lost[16];
     if (chance(world, INSIST_PER_MILLE) && station_awaits(station, lost, sizeof lost))
         station_insist(station);
@@ -502,11 +520,16 @@ void story_run(struct world *world)
         run_for(world, WARM_UP_MS);
         world->calm = false;
     }
+    if (world->forgets && world->county.store != NULL)
+        county_copy(world, &world->county.copies[0]);
     int count = ACTIONS_MIN + below(world, ACTIONS_SPREAD);
-    for (int i = 0; i < count && world->failure[0] == '\0'; i++) {
+    for (int i = 0; i < count && !world->last_scene && world->failure[0] == '\0'; i++) {
         run_for(world, below(world, 4) == 0 ? below(world, 4 * GAP_MS) : below(world, GAP_MS / 4));
-        act(world);
+        if (!world->last_scene)
+            act(world);
     }
+    if (world->last_scene)
+        run_for(world, LAST_SCENE_MS);
     calm_down(world);
     settle(world);
     if (world->failure[0] == '\0')

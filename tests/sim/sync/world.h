@@ -206,8 +206,9 @@ struct world {
     int64_t now;     /* ms */
     struct rnd rnd;
     struct rnd aside; /* for what was added later: seeds in which it does not occur stay the same */
-    bool overlooks;   /* older answers come when a row is awaited that nothing else tells of */
+    bool overlooks;   /* an older answer comes when a row is awaited that nothing else tells of */
     bool forgets;     /* the county is put back when a mark alone tells what was accepted */
+    bool last_scene;  /* that has come about: nobody edits any more who could hide it */
     uint64_t strain;  /* where the time of handlers goes */
     int loss, lateness, doubling, staleness; /* per mille */
     int page_bytes;                          /* of the county; 0: as large as is asked for */
@@ -254,6 +255,9 @@ void net_clear(struct world *world);
 void net_age_answers(struct station *station);
 void net_forget_answers(struct station *station);
 bool net_quiet(const struct world *world);
+/* The newest of the last answers in which the row is older than v, also one to the program that ran
+ * before; NULL: there is none. */
+const struct answer *net_find_older(const struct station *station, const char *id, int64_t v);
 
 /* sim_station.c */
 void station_make(struct world *world, const char *name, bool older);
@@ -266,6 +270,10 @@ bool station_rests(struct station *station);
 bool station_awaits(const struct station *station, char *ret_id, size_t size);
 void station_edit(struct station *station);
 bool station_overlooks(struct station *station, struct overlooked *ret);
+/* Changes of it have not been settled yet. */
+bool station_has_news(const struct station *station);
+/* Of a group only a mark tells that it was accepted: the row is here at an earlier version. */
+bool station_tells_alone(const struct station *station);
 /* What it has of that row, as if there was nothing to come. */
 void station_edit_overlooked(struct station *station);
 /* The other group of a row that came down while a change of its first one waits to be pushed. */
