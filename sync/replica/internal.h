@@ -43,6 +43,7 @@ struct replica {
     int64_t commit_us; /* of the last turn */
     int64_t turn;      /* number that the open turn stamps */
     int depth;         /* handlers entered */
+    bool began_turn;   /* by the outermost of them: it has no savepoint */
     bool doomed[HANDLER_DEPTH];
     size_t acks_from[HANDLER_DEPTH]; /* where the acks of each open handler begin */
     char problem[LIMIT_ERR_TEXT];

@@ -1,7 +1,8 @@
 /* One transaction a turn of the loop; see replica.h.
  *
- * Happy path: the first replica_enter() of a turn begins the transaction, each handler writes in a
- * savepoint, replica_commit() stamps the turn's number, commits and then runs the acknowledgements.
+ * Happy path: the first replica_enter() of a turn begins the transaction, each later handler writes
+ * in a savepoint, replica_commit() stamps the turn's number, commits and then runs the
+ * acknowledgements.
  *
  * When COMMIT fails nobody knows what is on the disk. The connection is closed and opened again and
  * the number of the last committed turn is read: if it is ours, the commit had happened after all.
@@ -53,18 +54,26 @@ static const char *const drop_savepoint[HANDLER_DEPTH] = {
     "ROLLBACK TO h6; RELEASE h6", "ROLLBACK TO h7; RELEASE h7",
 };
 
+/* What the first handler of a turn takes back is all that was written: it needs no savepoint, for
+ * which a copy of each page would be kept. */
+static bool is_whole_turn(const struct replica *replica)
+{
+    return replica->depth == 1 && replica->began_turn;
+}
+
 void replica_enter(struct replica *replica)
 {
     assert(replica->depth < HANDLER_DEPTH);
     if (replica->depth == 0) {
         replica->problem[0] = '\0';
+        replica->began_turn = !replica->in_turn;
         if (!replica->in_turn)
             begin_turn(replica);
     }
     replica->depth++;
     replica->doomed[replica->depth - 1] = !replica->in_turn;
     replica->acks_from[replica->depth - 1] = replica->ack_count;
-    if (replica->in_turn)
+    if (replica->in_turn && !is_whole_turn(replica))
         replica_run(replica, open_savepoint[replica->depth - 1], "");
 }
 
@@ -87,6 +96,10 @@ static void run_acks(struct replica *replica, size_t from, bool committed)
 static bool close_savepoint(struct replica *replica, bool keep)
 {
     int at = replica->depth - 1;
+    if (is_whole_turn(replica)) {
+        replica->in_turn = keep || !exec(replica, "ROLLBACK");
+        return keep;
+    }
     if (keep)
         return replica_run(replica, keep_savepoint[at], "") >= 0;
     exec(replica, drop_savepoint[at]);

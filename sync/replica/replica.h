@@ -2,8 +2,7 @@
  *
  * A turn: all writes of one turn of the loop are one transaction. A handler (an MQTT message, an
  * inbound SMS, an HTTP request, a slice of a sync page, a due timer) runs between replica_enter()
- * and replica_leave(), in a savepoint of its own, so that a failing handler takes back its own
- * writes only. The owner of the loop calls replica_commit() when the turn ends (uv_check and
+ * and replica_leave(), which take back what a failing handler wrote, and nothing else. The owner of the loop calls replica_commit() when the turn ends (uv_check and
  * uv_prepare). What must leave the program only after the commit (PUBACK, HTTP answer, deletion of
  * an SMS from the SIM, application acknowledgement) is registered with replica_after_commit(): it
  * runs with committed=true after the COMMIT, or with committed=false when the handler or the

@@ -139,6 +139,29 @@ static void test_failed_handler_takes_back_its_own_only(void **state)
     assert_int_equal(has(w->replica, "bad"), 0);
 }
 
+static void test_first_handler_of_a_turn_fails_alone(void **state)
+{
+    struct world *w = *state;
+    struct told bad = {0};
+    replica_enter(w->replica);
+    put(w->replica, "bad");
+    replica_after_commit(w->replica, on_ack, &bad, 1);
+    replica_enter(w->replica);
+    put(w->replica, "inner");
+    assert_true(replica_leave(w->replica, true));
+    assert_false(replica_leave(w->replica, false));
+    assert_int_equal(bad.no, 1);
+    assert_int_equal(has(w->replica, "bad") + has(w->replica, "inner"), 0);
+
+    replica_enter(w->replica);
+    put(w->replica, "good");
+    assert_true(replica_leave(w->replica, true));
+    assert_true(replica_commit(w->replica));
+    assert_int_equal(has(w->replica, "bad") + has(w->replica, "inner"), 0);
+    assert_int_equal(has(w->replica, "good"), 1);
+    assert_null(replica_failing(w->replica));
+}
+
 static void test_inner_handler_fails_outer_stands(void **state)
 {
     struct world *w = *state;
@@ -338,6 +361,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_ack_follows_commit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_failed_handler_takes_back_its_own_only, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_first_handler_of_a_turn_fails_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_inner_handler_fails_outer_stands, setup, teardown),
         cmocka_unit_test_setup_teardown(test_outer_failure_takes_inner_acks_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ack_may_begin_a_turn, setup, teardown),
