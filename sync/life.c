@@ -112,8 +112,8 @@ int life_clock_quality(struct wire *wire)
                                 wire->boot);
 }
 
-bool life_claim(struct wire *wire, int64_t last)
+bool life_claim(struct wire *wire, int64_t after, int64_t last)
 {
-    return replica_run(wire->replica, wire_sql_claim(), "iii", last, wire->boot,
-                       (int64_t)CLOCK_AGREES_MS) >= 0;
+    return replica_run(wire->replica, wire_sql_claim(), "iiii", last, wire->boot,
+                       (int64_t)CLOCK_AGREES_MS, after) >= 0;
 }

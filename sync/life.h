@@ -27,10 +27,10 @@ bool life_clock_known(struct wire *wire);
 /* 2: the wall clock agrees with the county's; 1: it does not, stamps are corrected; 0: unknown. */
 int life_clock_quality(struct wire *wire);
 
-/* Takes the unsent marks up to number `last` into flight with their final stamps: from the time
+/* Gives the marks above number `after`, up to `last`, their final stamps: from the time
  * since the machine started where the county's clock was heard in that boot; else never later than
  * what was known of the county's clock when that start began, so that a clock that nobody checked
  * loses ties. */
-bool life_claim(struct wire *wire, int64_t last);
+bool life_claim(struct wire *wire, int64_t after, int64_t last);
 
 #endif

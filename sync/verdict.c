@@ -57,12 +57,8 @@ int wire_check_reply(struct wire *wire, const struct page *page, size_t pushed, 
     if (tok == NULL || strlen(tok) > PROTOCOL_TOK_BYTES || ep == NULL ||
         strlen(ep) > PROTOCOL_EPOCH_BYTES)
         return bad_reply(err, "tok or ep is missing or too long");
-    int64_t highest =
-        replica_get_int(wire->replica, 0,
-                        "SELECT max(lseq) FROM sync_out WHERE st <> 2 AND st <> 4 AND st = 1 AND "
-                        "lseq <= ?1",
-                        "i", flight_last(wire));
-    if (pushed > 0 && (json_int(reply, "ack", 0) < highest || json_int(reply, "v0", 0) < 1))
+    if (pushed > 0 &&
+        (json_int(reply, "ack", 0) < flight_highest(wire) || json_int(reply, "v0", 0) < 1))
         return bad_reply(err, "the push is not acknowledged");
     for (size_t i = 0; i < wire->scope_count; i++)
         if (!cursor_is_good(wire, reply, wire->scopes[i]))
@@ -112,7 +108,7 @@ static bool settle_lost(struct wire *wire, const struct json *reply, const struc
             wire->replica,
             "UPDATE sync_out SET st = ?2 WHERE lseq = ?1 AND lseq <= ?3 AND st <> 2 AND st <> 4 "
             "AND "
-            "st = 1",
+            "st < 2",
             "iii", lseq, (int64_t)((wire->without & WITHOUT_ADVANCE) != 0 ? 2 : 3), flown->last);
         if (changed < 0 || (changed > 0 && !log_conflict(wire, lseq, won_of(reply, lseq))))
             return false;
@@ -149,7 +145,7 @@ static bool settle_bad(struct wire *wire, const struct json *reply, const struct
         text_copy_utf8(why, sizeof why, said, strlen(said));
         bool ours =
             replica_get_int(wire->replica, 0,
-                            "SELECT 1 FROM sync_out WHERE lseq = ?1 AND lseq <= ?2 AND st = 1",
+                            "SELECT 1 FROM sync_out WHERE lseq = ?1 AND lseq <= ?2 AND st < 2",
                             "ii", lseq, flown->last) != 0;
         if (ours && (!wire_set_aside_stored(wire, lseq, why) || !follow_refusal(wire, lseq, why)))
             return false;
@@ -171,7 +167,8 @@ static bool settle_at_once(struct wire *wire, const struct json *reply)
               settle_bad(wire, reply, &flown) &&
               bases_split(wire->replica, json_get(reply, "won")) &&
               bases_await(wire->replica, json_get(reply, "keep")) &&
-              bases_raise(wire->replica, flown.first, flown.last) && flight_follow(wire);
+              bases_raise(wire->replica, flown.first_edit, flown.last_edit) &&
+              flight_follow(wire, flown.last);
     replica_set_applying(wire->replica, false);
     int64_t refused =
         (int64_t)(json_count(json_get(reply, "lost")) + json_count(json_get(reply, "bad")));

@@ -93,6 +93,7 @@ int wire_init(struct wire *wire, struct replica *replica, const struct wire_opti
                           .settle_rows = LIMIT_SYNC_PUSH_ROWS,
                           .without = options->without};
     buf_init(&wire->at.out, LIMIT_SYNC_BODY_BYTES);
+    flight_list_init(&wire->settling);
     if (!text_copy(wire->station, sizeof wire->station, options->station) ||
         options->station[0] == '\0')
         return err_set(err, ERR_INVALID, "sync: the station's id is empty or longer than %d bytes",
@@ -116,6 +117,7 @@ int wire_init(struct wire *wire, struct replica *replica, const struct wire_opti
 void wire_fini(struct wire *wire)
 {
     buf_free(&wire->at.out);
+    flight_list_fini(&wire->settling);
 }
 
 bool wire_unclaim(struct wire *wire)
@@ -248,6 +250,7 @@ static bool add_table(struct push *push)
     query_text(query, 1, push->wire->station);
     query_int(query, 2, (push->wire->without & WITHOUT_UNFED) != 0);
     query_int(query, 3, at->written);
+    query_int(query, 4, at->last);
     struct buf room;
     buf_init(&room, LIMIT_SYNC_BODY_BYTES);
     bool left = push->room > 0 && query_row(query);
@@ -269,11 +272,14 @@ static bool add_table(struct push *push)
     return push->room > 0;
 }
 
-static void begin_writing(struct writer *at, int64_t after)
+static void begin_writing(struct wire *wire, int64_t after)
 {
+    struct writer *at = &wire->at;
     buf_clear(&at->out);
     buf_add_text(&at->out, ",\"push\":[");
     at->after = at->written = after;
+    at->last = flight_claimed(wire);
+    at->there = flight_tables(wire, after);
     at->table = tables;
     at->open = false;
     at->fp = PROTOCOL_FP_START;
@@ -284,9 +290,8 @@ static void begin_writing(struct writer *at, int64_t after)
 static void write_rows(struct push *push)
 {
     struct writer *at = push->at;
-    uint64_t there = flight_tables(push->wire, at->after);
     while (at->table->name != NULL) {
-        bool some = at->table->direction != TABLE_DOWN && (there >> at->table->tid & 1) != 0;
+        bool some = at->table->direction != TABLE_DOWN && (at->there >> at->table->tid & 1) != 0;
         if (some && !add_table(push))
             return;
         if (at->open)
@@ -430,7 +435,7 @@ void wire_end_claim(struct wire *wire)
         return;
     wire->push_is_full = !next->no_more;
     next->step = next->claimed > 0 ? NEXT_WRITING : NEXT_NONE;
-    begin_writing(&wire->at, next->after);
+    begin_writing(wire, next->after);
 }
 
 int wire_claim_next(struct wire *wire, size_t page_bytes, size_t max_rows, size_t slice_rows,
@@ -484,7 +489,7 @@ static int build_anew(struct wire *wire, int64_t inc, size_t page_bytes, size_t 
     wire->push_is_full = false;
     if (!push.again && !flight_claim(wire, rows))
         return failed(wire, err);
-    begin_writing(&wire->at, 0);
+    begin_writing(wire, 0);
     if (!wire->pull_only && !wire->numberless)
         write_rows(&push);
     end_writing(wire, &wire->at);

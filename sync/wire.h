@@ -16,6 +16,7 @@
 #include "gateway/base/buf.h"
 #include "gateway/base/err.h"
 #include "gateway/base/limits.h"
+#include "sync/flight.h"
 #include "sync/page.h"
 #include "sync/protocol.h"
 #include "sync/replica/replica.h"
@@ -41,7 +42,8 @@ struct next {
 /* Where the writing of a push is. */
 struct writer {
     struct buf out;            /* from the member "push" on */
-    int64_t after;             /* marks above this one, ... */
+    int64_t after, last;       /* marks above this one, up to that one, ... */
+    uint64_t there;            /* of these tables (bits), ... */
     const struct table *table; /* ... of this table (its name is NULL: all are written), ... */
     int64_t written;           /* ... behind this one */
     bool open;                 /* the array of the table's rows is */
@@ -64,7 +66,8 @@ struct wire {
     bool push_is_full; /* the last one took as many marks as it might */
     struct writer at;
     struct next next;
-    size_t settle_rows;   /* so many are settled at once */
+    size_t settle_rows; /* so many are settled at once */
+    struct flight_list settling;
     int64_t boot;         /* of this start, in sync_boot */
     int64_t rows_applied; /* since the start */
     int64_t rows_pushed;

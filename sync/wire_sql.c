@@ -44,10 +44,6 @@ static void add_object(struct buf *sql, const struct table *table)
 static void add_claimed(struct buf *sql, const struct table *table)
 {
     int at = 0;
-    if (table->direction != TABLE_BOTH) {
-        add_object(sql, table);
-        return;
-    }
     buf_add_text(sql, "'scope', iif(m.was IS NULL, t.scope, m.was ->> 0)");
     for (const struct table_column *c = table->columns; c->name != NULL; c++)
         buf_printf(sql, ", '%s', iif(m.was IS NULL, t.%s, m.was ->> %d)", c->name, c->name, ++at);
@@ -87,10 +83,6 @@ static void add_stamps(struct buf *sql, const struct table *table)
 /* What few rows have is added when they have it. */
 static void begin_push(struct buf *sql, const struct table *table)
 {
-    if (table->direction != TABLE_BOTH) {
-        buf_add_text(sql, "SELECT lseq, pk, h, row FROM (");
-        return;
-    }
     buf_add_text(sql, "SELECT lseq, pk, h, iif(unfed IS NULL AND hs IS NULL, row, json_patch(row, "
                       "(SELECT json_group_object(k, v) FROM (SELECT 'unfed' AS k, unfed AS v");
     add_stamps(sql, table);
@@ -101,9 +93,33 @@ static void begin_push(struct buf *sql, const struct table *table)
 
 #define MARK "'lseq', m.lseq, 'base', m.base, 'gm', m.gm, 'h', m.h, 'id', m.pk"
 
+static void end_push(struct buf *sql, const struct table *table)
+{
+    buf_printf(sql,
+               " FROM sync_out m LEFT JOIN %s t ON t.id = m.pk WHERE m.st <> 2 AND m.st <> 4 AND "
+               "m.st = %d AND m.lseq > ?3 AND m.lseq <= ?4 AND m.tid = %d",
+               table->name, TABLE_IS_BULK(table) ? 0 : 1, table->tid);
+}
+
+/* It was never there before, and never changes. */
+static const char *make_push_event(const struct table *table)
+{
+    struct buf sql;
+    buf_init(&sql, SQL_BYTES_MAX);
+    buf_add_text(&sql, "SELECT m.lseq, m.pk, m.h, iif(t.id IS NULL, NULL, json_object('lseq', "
+                       "m.lseq, 'id', m.pk, ");
+    add_object(&sql, table);
+    buf_add_text(&sql, "))");
+    end_push(&sql, table);
+    buf_add_text(&sql, " ORDER BY m.lseq");
+    return finish(&sql);
+}
+
 static const char *make_push(const struct table *table)
 {
     struct buf sql;
+    if (table->direction != TABLE_BOTH)
+        return make_push_event(table);
     buf_init(&sql, SQL_BYTES_MAX);
     begin_push(&sql, table);
     buf_add_text(
@@ -115,15 +131,10 @@ static const char *make_push(const struct table *table)
     buf_add_text(&sql, ") ELSE json_object(" MARK ", ");
     add_claimed(&sql, table);
     buf_add_text(&sql, ") END AS row, ");
-    if (table->direction == TABLE_BOTH)
-        add_unfed(&sql, table);
-    else
-        buf_add_text(&sql, "?2");
-    buf_printf(
-        &sql,
-        " AS unfed FROM sync_out m LEFT JOIN %s t ON t.id = m.pk WHERE m.st <> 2 AND m.st <> "
-        "4 AND m.st = 1 AND m.lseq > ?3 AND m.tid = %d) ORDER BY lseq",
-        table->name, table->tid);
+    add_unfed(&sql, table);
+    buf_add_text(&sql, " AS unfed");
+    end_push(&sql, table);
+    buf_add_text(&sql, ") ORDER BY lseq");
     return finish(&sql);
 }
 
@@ -158,7 +169,7 @@ static const char *make_adopt(const struct table *table)
     buf_printf(&sql, "UPDATE %s SET _v = max(_v, ?2)", table->name);
     if (table->direction == TABLE_BOTH)
         add_since_own(&sql, table);
-    buf_add_text(&sql, " WHERE id = (SELECT pk FROM sync_out WHERE lseq = ?1)");
+    buf_add_text(&sql, " WHERE id = ?1");
     return finish(&sql);
 }
 
@@ -473,18 +484,19 @@ const char *wire_sql_claim(void)
     buf_add_text(&sql, "UPDATE sync_out SET st = 1, ");
     add_claimed_groups(&sql);
     buf_add_text(
-        &sql, "h = coalesce((SELECT CASE WHEN b.boot_off_ms IS NOT "
-              "NULL THEN sync_out.bt + b.boot_off_ms WHEN b.boot <> ?2 THEN b.cap_ms + "
-              "sync_out.bt END FROM sync_boot b WHERE b.boot = sync_out.boot), h), "
-              "q = coalesce((SELECT CASE WHEN b.boot_off_ms IS NULL THEN 0 WHEN sync_out.bt IS "
-              "NULL THEN b.q WHEN abs(sync_out.bt + "
-              "b.boot_off_ms - sync_out.h) <= ?3 THEN 2 ELSE 1 END FROM sync_boot b WHERE "
-              "b.boot = sync_out.boot), 0), "
-              "hs = iif(hs IS NULL, NULL, (SELECT json_group_object(e.key, json_array(coalesce("
-              "CASE WHEN b.boot_off_ms IS NOT NULL THEN (e.value->>1) + b.boot_off_ms WHEN b.boot "
-              "<> ?2 THEN b.cap_ms + (e.value->>1) END, e.value->>0), e.value->>1, e.value->>2))"
-              " FROM json_each(sync_out.hs) e LEFT JOIN sync_boot b ON b.boot = e.value->>2)) "
-              "WHERE st <> 2 AND st <> 4 AND st = 0 AND lseq <= ?1");
+        &sql,
+        "h = coalesce((SELECT CASE WHEN b.boot_off_ms IS NOT "
+        "NULL THEN sync_out.bt + b.boot_off_ms WHEN b.boot <> ?2 THEN b.cap_ms + "
+        "sync_out.bt END FROM sync_boot b WHERE b.boot = sync_out.boot), h), "
+        "q = coalesce((SELECT CASE WHEN b.boot_off_ms IS NULL THEN 0 WHEN sync_out.bt IS "
+        "NULL THEN b.q WHEN abs(sync_out.bt + "
+        "b.boot_off_ms - sync_out.h) <= ?3 THEN 2 ELSE 1 END FROM sync_boot b WHERE "
+        "b.boot = sync_out.boot), 0), "
+        "hs = iif(hs IS NULL, NULL, (SELECT json_group_object(e.key, json_array(coalesce("
+        "CASE WHEN b.boot_off_ms IS NOT NULL THEN (e.value->>1) + b.boot_off_ms WHEN b.boot "
+        "<> ?2 THEN b.cap_ms + (e.value->>1) END, e.value->>0), e.value->>1, e.value->>2))"
+        " FROM json_each(sync_out.hs) e LEFT JOIN sync_boot b ON b.boot = e.value->>2)) "
+        "WHERE st <> 2 AND st <> 4 AND st = 0 AND lseq > ?4 AND lseq <= ?1 AND " NOT_BULK(""));
     made = finish(&sql);
     return made;
 }

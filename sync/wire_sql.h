@@ -8,9 +8,9 @@
 
 struct wire_sql {
     /* -> lseq, pk, h, the row as a JSON object (NULL when it is gone); in-flight marks of this
-     * table by lseq. ?1 the station, ?2 1: without unfed, above ?3 */
+     * table by lseq. ?1 the station, ?2 1: without unfed, above ?3 and up to ?4 */
     const char *push;
-    /* the row of mark ?1 got version ?2; ?3 the groups that were pushed */
+    /* row ?1 got version ?2; ?3 the groups that were pushed */
     const char *adopt;
     /* ?1 JSON array of objects -> key, why (NULL: good), op, id, v, marked; only those that are not
      * plain rows to be stored */
@@ -42,7 +42,8 @@ struct wire_sql {
 /* ?1 the mark, ?2 the station -> its row without columns */
 extern const char wire_sql_bare[];
 
-/* Claims the unsent marks up to ?1; ?2 this boot, ?3 milliseconds by which clocks may differ. */
+/* Claims the unsent marks up to ?1 above ?4, but for those of events; ?2 this boot, ?3 milliseconds
+ * by which clocks may differ. */
 const char *wire_sql_claim(void);
 
 const struct wire_sql *wire_sql_of(const struct table *table);

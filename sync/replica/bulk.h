@@ -1,5 +1,6 @@
 /* checkin (15), alarm_event (17) and device_event (18), of which hundreds may come in a turn: their
- * marks are in no index by row. An event is never changed, so nobody looks for the marks of one. */
+ * marks are in no index by row. An event is never changed, so nobody looks for the marks of one; it
+ * is sent as it is, and its own version tells that the county has it: no mark is kept then. */
 #ifndef TOUYAN_BULK_H
 #define TOUYAN_BULK_H
 

@@ -163,6 +163,23 @@ static void test_each_migration_keeps_data(void **state)
     }
 }
 
+/* Of an event by the number of its mark, of what is edited by its state (migration 31). */
+static void test_what_is_in_flight_stays_so(void **state)
+{
+    (void)state;
+    replica_close(must_open(29, NULL));
+    raw_exec("INSERT INTO sync_out(lseq,tid,pk,base,gm,h,st) VALUES (1,15,'a',0,1,1,2),(2,13,'b',0,"
+             "3,1,2),(3,15,'c',0,1,1,1),(4,13,'d',0,3,1,1),(5,15,'e',0,1,1,0)");
+    struct replica *replica = must_open(0, NULL);
+    char marks[64] = "";
+    replica_get_text(replica, marks, sizeof marks,
+                     "SELECT group_concat(lseq||':'||st,' ') FROM sync_out", "");
+    assert_string_equal(marks, "2:2 3:0 4:1 5:0");
+    assert_int_equal(
+        replica_get_int(replica, 0, "SELECT v FROM sync_state WHERE k = 'claimed'", ""), 4);
+    replica_close(replica);
+}
+
 /* quick_check of SQLite 3.40 takes a column for NULL that stands in front of a part of the key of a
  * table without rowids: a good file would be put aside as damaged. */
 static void test_a_filled_file_is_not_damaged(void **state)
@@ -308,6 +325,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_each_migration_keeps_data, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_is_in_flight_stays_so, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_filled_file_is_not_damaged, setup, teardown),
         cmocka_unit_test_setup_teardown(test_newer_file_is_refused_untouched, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damaged_file_is_put_aside_and_backup_taken, setup,

@@ -271,6 +271,126 @@ static void a_push_with_a_row_that_lost_is_settled_at_once(void **state)
     assert_false(flight_is_settling(&f->wire));
 }
 
+/* --- events --- */
+
+#define VERSIONS "SELECT group_concat(_v,' ') FROM (SELECT _v FROM checkin ORDER BY id)"
+
+static void insert_events(struct wire_fixture *f, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++) {
+        replica_enter(f->replica);
+        assert_int_equal(replica_run(f->replica,
+                                     "INSERT INTO checkin(id,scope,kind,channel) VALUES ('e'||?1,"
+                                     "'S1','in','sms')",
+                                     "i", i),
+                         1);
+        assert_true(replica_leave(f->replica, true));
+    }
+    assert_true(replica_commit(f->replica));
+}
+
+static void events_in_flight_are_told_by_their_number(void **state)
+{
+    struct wire_fixture *f = *state;
+    fx_meet(f);
+    insert_events(f, 3);
+    fx_build(f, 2);
+    assert_int_equal(f->rows, 2);
+    assert_null(json_get(fx_sent_row(f, 0, 0), "base"));
+    assert_null(json_get(fx_sent_row(f, 0, 0), "h"));
+    ASSERT_TEXT(f, STATES, "1:0 2:0 3:0");
+    assert_int_equal(flight_count(&f->wire), 2);
+    char *fp = strdup(json_text(f->sent, "fp", ""));
+    fx_crash(f);
+    fx_build(f, 100);
+    assert_int_equal(f->rows, 2);
+    assert_string_equal(json_text(f->sent, "fp", ""), fp);
+    free(fp);
+    fx_accept(f, 2, 500);
+    ASSERT_TEXT(f, STATES, "3:0");
+    ASSERT_TEXT(f, VERSIONS, "500 501 0");
+    fx_build(f, 100);
+    assert_sent(f, "e2");
+}
+
+static void events_that_are_given_back_are_claimed_again(void **state)
+{
+    struct wire_fixture *f = *state;
+    fx_meet(f);
+    insert_events(f, 3);
+    fx_build(f, 1);
+    assert_int_equal(claim_next(f, 1), 1);
+    assert_int_equal(flight_claimed(&f->wire), 2);
+    fx_build(f, 100); /* the push under way was not answered */
+    assert_sent(f, "e0");
+    assert_int_equal(flight_claimed(&f->wire), 1);
+    fx_accept(f, 1, 500);
+    fx_build(f, 100);
+    assert_int_equal(f->rows, 2);
+}
+
+static void a_bad_event_is_set_aside(void **state)
+{
+    struct wire_fixture *f = *state;
+    fx_meet(f);
+    insert_events(f, 3);
+    fx_build(f, 100);
+    fx_get(f, "\"ack\":3,\"v0\":500,\"lost\":[],\"keep\":[],\"bad\":[[2,\"check\"]]", "[]");
+    ASSERT_TEXT(f, STATES, "2:4");
+    ASSERT_TEXT(f, VERSIONS, "500 0 502");
+    assert_int_equal(fx_ask(f, "SELECT lseq FROM sync_quarantine"), 2);
+    assert_false(wire_has_marks(&f->wire));
+}
+
+/* Shifts s0 s1 and events e0 e1 e2, and the shift s2 and the event e3, which follow. */
+static void answer_mixed_push(struct wire_fixture *f)
+{
+    fx_meet(f);
+    fx_insert_shifts(f, 2);
+    insert_events(f, 3);
+    fx_build(f, 5);
+    fx_run(f, "INSERT INTO shift(id,scope,post_id,date,peak,need,state) VALUES ('s2','S1','p',"
+              "'2026-09-01','am',1,'planned')");
+    fx_run(f, "INSERT INTO checkin(id,scope,kind,channel) VALUES ('e3','S1','in','sms')");
+    assert_int_equal(claim_next(f, 5), 2);
+    f->wire.settle_rows = 2;
+    fx_get(f, GOOD("5"), "[]");
+    ASSERT_TEXT(f, STATES, "1:1 2:1 3:0 4:0 5:0 6:1 7:0");
+}
+
+static void events_are_settled_in_parts(void **state)
+{
+    struct wire_fixture *f = *state;
+    answer_mixed_push(f);
+    assert_int_equal(settle_some(f, 3), 3);
+    ASSERT_TEXT(f, STATES, "1:2 2:2 3:0 4:0 5:0 6:1 7:0");
+    ASSERT_TEXT(f, VERSIONS, "502 0 0 0");
+    assert_int_equal(settle_some(f, 3), 2);
+    ASSERT_TEXT(f, STATES, "1:2 2:2 6:1 7:0");
+    ASSERT_TEXT(f, VERSIONS, "502 503 504 0");
+    assert_false(flight_is_settling(&f->wire));
+    assert_int_equal(flight_count(&f->wire), 2);
+}
+
+static void a_part_that_was_not_committed_is_settled_again(void **state)
+{
+    struct wire_fixture *f = *state;
+    size_t rows;
+    answer_mixed_push(f);
+    assert_int_equal(settle_some(f, 1), 1);
+    replica_enter(f->replica);
+    assert_true(flight_settle_some(&f->wire, 2, &rows));
+    assert_false(replica_leave(f->replica, false));
+    ASSERT_TEXT(f, VERSIONS, "0 0 0 0");
+    assert_int_equal(settle_some(f, 3), 3);
+    ASSERT_TEXT(f, VERSIONS, "502 503 0 0");
+    fx_crash(f);
+    ASSERT_TEXT(f, VERSIONS, "502 503 504 0");
+    ASSERT_TEXT(f, "SELECT group_concat(_v,' ') FROM shift", "500 501 0");
+    fx_build(f, 100);
+    assert_int_equal(f->rows, 2);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fx_set_up, fx_tear_down)
@@ -291,6 +411,11 @@ int main(void)
         TEST(a_push_that_is_written_anew_settles_the_rest_first),
         TEST(an_edit_before_it_is_settled_stands_on_it),
         TEST(a_push_with_a_row_that_lost_is_settled_at_once),
+        TEST(events_in_flight_are_told_by_their_number),
+        TEST(events_that_are_given_back_are_claimed_again),
+        TEST(a_bad_event_is_set_aside),
+        TEST(events_are_settled_in_parts),
+        TEST(a_part_that_was_not_committed_is_settled_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,9 +27,10 @@ static int set_up(void **state)
     return 0;
 }
 
-static void write_event(struct wire_fixture *f)
+static void write_shift(struct wire_fixture *f)
 {
-    fx_run(f, "INSERT INTO checkin(id,scope,kind,channel) VALUES (new_id(),'S1','in','sms')");
+    fx_run(f, "INSERT INTO shift(id,scope,post_id,date,peak,need,state) VALUES (new_id(),'S1','p',"
+              "'2026-09-01','am',1,'planned')");
 }
 
 static void hear_county(struct wire_fixture *f, int64_t county_ms)
@@ -43,7 +44,7 @@ static void hear_county(struct wire_fixture *f, int64_t county_ms)
 static void claim(struct wire_fixture *f)
 {
     replica_enter(f->replica);
-    assert_true(life_claim(&f->wire, INT64_MAX));
+    assert_true(life_claim(&f->wire, 0, INT64_MAX));
     assert_true(replica_leave(f->replica, true));
     assert_true(replica_commit(f->replica));
 }
@@ -53,7 +54,7 @@ static void claim(struct wire_fixture *f)
 static void a_true_clock_keeps_its_stamps(void **state)
 {
     struct wire_fixture *f = *state;
-    write_event(f);
+    write_shift(f);
     f->cells.mono_ms += 5000;
     f->cells.wall_ms += 5000;
     assert_false(life_clock_known(&f->wire));
@@ -68,7 +69,7 @@ static void a_clock_ten_years_ahead_is_corrected_from_the_time_since_the_start(v
 {
     struct wire_fixture *f = *state;
     f->cells.wall_ms = 2000000000000;
-    write_event(f);
+    write_shift(f);
     f->cells.mono_ms += 7000;
     f->cells.wall_ms = 90; /* somebody sets it meanwhile, wrongly again */
     hear_county(f, 1700000007000);
@@ -84,7 +85,7 @@ static void a_boot_that_never_heard_the_county_is_capped(void **state)
     hear_county(f, 1700000000000);
     f->cells = (struct clock_cells){2000000000000, 50};
     start_again(f, "boot-2");
-    write_event(f);
+    write_shift(f);
     f->cells = (struct clock_cells){1700009000000, 60};
     start_again(f, "boot-3");
     hear_county(f, 1700009000000);
@@ -99,7 +100,7 @@ static void a_clock_that_stands_in_1970_is_no_earlier_than_what_was_told(void **
     hear_county(f, 1700000000000);
     f->cells = (struct clock_cells){5000, 50};
     start_again(f, "boot-2");
-    write_event(f);
+    write_shift(f);
     start_again(f, "boot-3");
     claim(f);
     assert_int_equal(fx_ask(f, LAST("h")), 1700000000050);
@@ -110,7 +111,7 @@ static void a_start_of_the_program_within_a_boot_knows_its_clock(void **state)
 {
     struct wire_fixture *f = *state;
     f->cells.wall_ms = 2000000000000;
-    write_event(f);
+    write_shift(f);
     hear_county(f, 1700000000000);
     start_again(f, "boot-1");
     assert_true(life_clock_known(&f->wire));
@@ -122,7 +123,7 @@ static void a_start_of_the_program_within_a_boot_knows_its_clock(void **state)
 static void a_mark_in_flight_keeps_its_stamp(void **state)
 {
     struct wire_fixture *f = *state;
-    write_event(f);
+    write_shift(f);
     hear_county(f, 1700000000000);
     claim(f);
     hear_county(f, 1700000900000);
@@ -135,6 +136,7 @@ static int64_t pushed_by_a_copy(struct wire_fixture *f)
 {
     char boot[64];
     text_copy(boot, sizeof boot, f->machine.boot_id);
+    int64_t claimed = flight_claimed(&f->wire);
     fx_run(f, "CREATE TABLE original AS SELECT * FROM sync_out");
     start_again(f, "of the copy");
     fx_build(f, 10);
@@ -143,6 +145,7 @@ static int64_t pushed_by_a_copy(struct wire_fixture *f)
     fx_run(f, "DELETE FROM sync_out");
     fx_run(f, "INSERT INTO sync_out SELECT * FROM original");
     fx_run(f, "DROP TABLE original");
+    state_set_int(f->replica, "claimed", claimed);
     start_again(f, boot);
     return h;
 }
@@ -185,11 +188,11 @@ static void a_copied_disk_is_a_new_incarnation(void **state)
 {
     struct wire_fixture *f = *state;
     become_known(f);
-    write_event(f);
+    write_shift(f);
     fx_run(f, "UPDATE sync_out SET st=2,v=10");
-    write_event(f);
+    write_shift(f);
     claim(f);
-    write_event(f);
+    write_shift(f);
     text_copy(f->machine.parts[1], sizeof f->machine.parts[1], "cc");
     start_again(f, "boot-2");
     assert_int_equal(wire_incarnation(&f->wire), 0);
@@ -288,7 +291,7 @@ static void hear(struct wire_fixture *f, int64_t county_ms)
 static void settled_marks_are_forgotten_35_days_later_by_the_countys_clock(void **state)
 {
     struct wire_fixture *f = *state;
-    write_event(f);
+    write_shift(f);
     fx_run(f, "UPDATE sync_out SET st = 2");
     int64_t then = f->cells.wall_ms + INT64_C(35) * 86400000;
     f->cells.wall_ms = then + 1; /* but the county was not heard since */
