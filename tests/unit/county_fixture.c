@@ -66,7 +66,7 @@ static void pg_run(PGconn *conn, const char *sql, char *ret, size_t size)
 /* The four texts are one statement. */
 static void pg_admin(const char *what, const char *one, const char *with, const char *two)
 {
-    char sql[256];
+    char sql[1024];
     PGconn *conn = pg_open("postgres");
     snprintf(sql, sizeof sql, "%s%s%s%s", what, one, with, two);
     pg_run(conn, sql, NULL, 0);
