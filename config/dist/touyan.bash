@@ -17,7 +17,7 @@ _touyan() {
             simulate' ;;
     'sms list') words='in out' ;;
     'desk ') words='list done declines' ;;
-    'roster ') words='plan show diff publish export import print pin unpin need way orders approve' ;;
+    'roster ') words='plan show diff publish export import print pin unpin need way orders approve decide' ;;
     'roster plan') words='afresh' ;;
     'roster export' | 'roster print') words='draft' ;;
     'ledger ') words='list show add assign start fix verify reopen merge print' ;;

@@ -124,7 +124,7 @@ cli_command_fn command_status, command_check, command_sms_list, command_sms_show
 cli_command_fn command_sms_quiet, command_support, command_list_import, command_list_export,
     command_volunteer_import, command_desk_declines, command_card_match, command_roster_pin,
     command_roster_unpin, command_roster_way, command_roster_approve, command_roster_need,
-    command_roster_orders;
+    command_roster_orders, command_roster_decide;
 
 /* The findings that are not good, each with what to do next; returns their number. Printed last. */
 int check_print_problems(const struct cli *cli, const struct json *findings);

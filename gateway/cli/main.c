@@ -120,7 +120,9 @@ static const struct {
      "固定某人；unpin 日期 时段 姓名 经办人\n"
      "  touyan roster need 学校 岗位 平 高 堵 经办人 [peak=am] [level=heavy] [skills=交通指挥]\n"
      "  touyan roster way 姓名 学校 分钟 经办人   单程几分钟（按五分钟一档）；orders 看这些设定\n"
-     "  touyan roster approve 姓名 民警   事后批准某人的顶岗\n",
+     "  touyan roster approve 姓名 民警   事后批准某人的顶岗\n"
+     "  touyan roster decide 姓名 日期 am|noon|pm 到岗|请假|缺岗 民警   "
+     "申诉的复核：没有到岗记录的班怎么算\n",
      "  touyan roster plan [DATE] [afresh]  plan that week (the next one); only a draft, nobody is "
      "told\n"
      "  touyan roster show [SCHOOL|NAME] | diff   the draft, or why these people stand there | "
@@ -138,7 +140,9 @@ static const struct {
      "[skills=traffic]\n"
      "  touyan roster way NAME SCHOOL MINUTES BY   one way, in bands of five; orders: lists all "
      "these\n"
-     "  touyan roster approve NAME OFFICER  that person stood in rightly\n"},
+     "  touyan roster approve NAME OFFICER  that person stood in rightly\n"
+     "  touyan roster decide NAME DATE am|noon|pm came|excused|absent OFFICER   an objection, or a "
+     "missed duty, is decided\n"},
     {"ledger",
      "  touyan ledger list [学校] | show 编号   各校问题台账，按责任单位 | 一条的经过\n"
      "  touyan ledger add 学校 内容 报告人 [1急|2|3]   登记隐患\n"
@@ -330,6 +334,8 @@ static const struct command commands[] = {
     {"roster", "need", 6, 9, "roster need SCHOOL POST QUIET BUSY CROWDED BY [FIELD=VALUE ...]",
      command_roster_need},
     {"roster", "approve", 2, 2, "roster approve NAME BY", command_roster_approve},
+    {"roster", "decide", 5, 5, "roster decide NAME DATE PEAK came|excused|absent BY",
+     command_roster_decide},
     {"roster", "orders", 0, 0, "roster orders", command_roster_orders},
     {"ledger", "list", 0, 1, "ledger list [SCHOOL]", command_ledger_list},
     {"ledger", "print", 1, 1, "ledger print SCHOOL", command_ledger_print},

@@ -66,6 +66,12 @@ int command_roster_approve(const struct cli *cli)
     return post(cli, body_of(cli, names, 2));
 }
 
+int command_roster_decide(const struct cli *cli)
+{
+    static const char *const names[] = {"person", "date", "peak", "verdict", "by"};
+    return post(cli, body_of(cli, names, 5));
+}
+
 /* --- as it is now --- */
 
 static void print_list(const struct json *list, const char *const *keys, int count)

@@ -184,6 +184,12 @@ bool checkin_ring(struct duty *duty, const struct person *person, const struct d
     return true;
 }
 
+void checkin_by_word(struct duty *duty, const struct slot *slot)
+{
+    struct arrival arrival = {.at = slot->start_at, .heard_at = duty->now_ms, .channel = "leader"};
+    write_row(duty, slot, "in", &arrival, 0);
+}
+
 /* --- 到+校+全 --- */
 
 static bool was_told(struct duty *duty, const struct incoming *in)

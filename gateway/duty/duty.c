@@ -131,14 +131,6 @@ static void feedback(struct duty *duty, const struct incoming *in)
     answer(duty, in, TEXT_P10_FEEDBACK, &none);
 }
 
-static void appeal(struct duty *duty, const struct incoming *in)
-{
-    struct text_fields none = {0};
-    desk_put(duty, "text", in->text->phone, in->known ? in->person.id : NULL, in->text->id,
-             in->text->body);
-    answer(duty, in, TEXT_A17_APPEAL, &none);
-}
-
 /* Commands that are not here need a person. */
 static void (*const handlers[COMMAND_COUNT])(struct duty *, const struct incoming *) = {
     [COMMAND_PERSON] = desk_not_understood,
@@ -154,7 +146,7 @@ static void (*const handlers[COMMAND_COUNT])(struct duty *, const struct incomin
     [COMMAND_TASKS] = task_command,
     [COMMAND_HAZARD] = ledger_hazard,
     [COMMAND_MY_DUTIES] = desk_my_duties,
-    [COMMAND_APPEAL] = appeal,
+    [COMMAND_APPEAL] = verdict_appeal,
     [COMMAND_QUERY] = parents_query,
     [COMMAND_DISMISSAL] = parents_dismissal,
     [COMMAND_SUBSCRIBE] = consent_subscribe,

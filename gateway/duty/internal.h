@@ -457,6 +457,16 @@ void desk_put(struct duty *duty, const char *kind, const char *phone, const char
 void desk_not_understood(struct duty *duty, const struct incoming *in);
 void desk_help(struct duty *duty, const struct incoming *in);
 void desk_my_duties(struct duty *duty, const struct incoming *in);
+/* 申诉; and what a leader decides afterwards: "came", "excused" or "absent" (到岗, 请假, 缺岗). */
+struct verdict_words {
+    const char *date, *peak, *verdict, *by_id;
+};
+void verdict_appeal(struct duty *duty, const struct incoming *in);
+int verdict_give(struct duty *duty, const struct person *person, const struct verdict_words *said,
+                 struct err *err);
+/* A check-in by the leader's word, in time; the duty has no minutes. */
+void checkin_by_word(struct duty *duty, const struct slot *slot);
+
 /* Posts of the duties of now and of the next half hour; *ret_there: how many of them are manned. */
 int desk_posts_now(struct duty *duty, int *ret_there);
 void desk_who(struct duty *duty, const struct incoming *in); /* 谁在岗 */

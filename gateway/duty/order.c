@@ -233,16 +233,31 @@ static int put_approval(struct ordering *o)
     return ERR_OK;
 }
 
+static int put_verdict(struct ordering *o)
+{
+    int code = find_person(o);
+    if (code == ERR_OK)
+        code = check_time(o);
+    if (code != ERR_OK)
+        return code;
+    if (!text_equal(o->by.kind, "police") || text_equal(o->by.id, o->person.id))
+        return err_set(o->err, ERR_STATE, "a police officer decides, and nobody for himself");
+    struct verdict_words said = {
+        .date = json_text(o->order, "date", ""),
+        .peak = json_text(o->order, "peak", ""),
+        .verdict = json_text(o->order, "verdict", ""),
+        .by_id = o->by.id,
+    };
+    return verdict_give(o->duty, &o->person, &said, o->err);
+}
+
 int order_put(struct duty *duty, const struct json *order, struct err *err)
 {
     static const struct {
         const char *act;
         int (*run)(struct ordering *);
-    } acts[] = {{"pin", put_pin},
-                {"unpin", take_pin},
-                {"way", put_way},
-                {"need", put_need},
-                {"approve", put_approval}};
+    } acts[] = {{"pin", put_pin},   {"unpin", take_pin},       {"way", put_way},
+                {"need", put_need}, {"approve", put_approval}, {"decide", put_verdict}};
     struct ordering ordering = {.duty = duty, .order = order, .err = err};
     const char *act = json_text(order, "act", "");
     duty->now_ms = clock_wall_ms(replica_clock(duty->replica));
@@ -257,7 +272,8 @@ int order_put(struct duty *duty, const struct json *order, struct err *err)
             log_info("roster.order", "act=%s by=%s", act, ordering.by.id);
         return code;
     }
-    return err_set(err, ERR_INVALID, "\"%.16s\" is none of pin, unpin, way, need, approve", act);
+    return err_set(err, ERR_INVALID, "\"%.16s\" is none of pin, unpin, way, need, approve, decide",
+                   act);
 }
 
 struct json *order_list(struct replica *replica)

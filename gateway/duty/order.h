@@ -16,9 +16,11 @@ enum { ORDER_BAND = 5, ORDER_WAY_MAX = 600, ORDER_NEED_MAX = 99 };
  *   unpin  "date","peak","person"
  *   way    "person","school","minutes": one way, kept as a band of five minutes
  *   approve "person": who stood in for somebody and was not approved yet, was in order
- *   need   "school","post","flat","busy","heavy"[,"peak" (else all),"level","skills"]: how many
- *          people while the gates are quiet, busy, crowded (0: as while less is going on)
- * ERR_INVALID, ERR_NOT_FOUND, ERR_STATE: err says what is wrong. */
+ *   decide "person","date","peak","verdict": whoever missed that duty by the books was there
+ * ("came"), is excused, or was absent (verdict.c) need
+ * "school","post","flat","busy","heavy"[,"peak" (else all),"level","skills"]: how many people while
+ * the gates are quiet, busy, crowded (0: as while less is going on) ERR_INVALID, ERR_NOT_FOUND,
+ * ERR_STATE: err says what is wrong. */
 int order_put(struct duty *duty, const struct json *order, struct err *err);
 
 /* {"pins":[],"needs":[],"ways":[],"skills":[],"stand_ins":[]} as they are now; stand_ins: those of

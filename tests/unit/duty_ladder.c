@@ -4,6 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gateway/base/err.h"
+#include "gateway/base/json.h"
+#include "gateway/duty/order.h"
+
 static void text_code(struct world *w, const char *from, const char *word, const char *code)
 {
     char body[64];
@@ -425,6 +429,70 @@ static void gaps_on_request(void **state)
     ASSERT_SENT(w, "L", "E11_NO_GAPS", 1);
 }
 
+/* --- 申诉 --- */
+
+static int decide(struct world *w, const char *person, const char *verdict, const char *by)
+{
+    struct err err;
+    struct json *order = json_new_object();
+    const char *const words[][2] = {{"act", "decide"}, {"person", person},   {"date", "2026-09-08"},
+                                    {"peak", "am"},    {"verdict", verdict}, {"by", by}};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        json_set_text(order, words[i][0], words[i][1]);
+    replica_enter(w->replica);
+    int code = order_put(&w->duty, order, &err);
+    assert_int_equal(replica_leave(w->replica, code == ERR_OK), code == ERR_OK);
+    json_free(order);
+    return code;
+}
+
+static void an_absence_is_disputed_and_decided(void **state)
+{
+    struct world *w = *state;
+    world_text(w, "V1", "申诉");
+    ASSERT_SENT(w, "V1", "A17_NOTHING", 1);
+    world_morning(w);
+    world_run(w, "2026-09-08", "07:50");
+    ASSERT_STATE(w, "am.V1", "no_show");
+    world_text(w, "V1", "申诉"); /* who is there can say so */
+    ASSERT_SENT(w, "V1", "A17_STILL_ON", 1);
+    ASSERT_STATE(w, "am.V1", "no_show");
+    assert_int_equal(decide(w, "V1", "excused", "L"), ERR_NOT_FOUND); /* not over */
+    world_run(w, "2026-09-08", "09:00");
+    int64_t items = world_int(w, "SELECT count(*) FROM desk_item WHERE state = 'open'");
+    world_text(w, "V1", "申诉");
+    world_text(w, "V1", "申诉");
+    ASSERT_SENT(w, "V1", "A17_APPEAL", 2);
+    assert_non_null(strstr(world_last(w, "V1", "A17_APPEAL"), "07:20"));
+    ASSERT_STATE(w, "am.V1", "disputed");
+    assert_int_equal(world_int(w, "SELECT count(*) FROM desk_item WHERE state = 'open'"),
+                     items + 1);
+    world_run(w, "2026-09-09", "09:00");
+    ASSERT_STATE(w, "am.V1", "disputed"); /* nothing decides by itself */
+    assert_int_equal(decide(w, "V1", "perhaps", "L"), ERR_INVALID);
+    assert_int_equal(decide(w, "V1", "came", "V2"), ERR_STATE);
+    assert_int_equal(decide(w, "O1", "came", "O1"), ERR_STATE);
+    assert_int_equal(decide(w, "V2", "came", "L"), ERR_NOT_FOUND);
+    assert_int_equal(decide(w, "V1", "excused", "L"), ERR_OK);
+    ASSERT_STATE(w, "am.V1", "excused");
+    ASSERT_SENT(w, "V1", "A18_EXCUSED", 1);
+    assert_int_equal(decide(w, "V1", "缺岗", "L"), ERR_OK);
+    ASSERT_STATE(w, "am.V1", "no_show");
+    assert_int_equal(decide(w, "V1", "到岗", "L"), ERR_OK);
+    ASSERT_STATE(w, "am.V1", "done");
+    ASSERT_SENT(w, "V1", "A18_CAME", 1);
+    ASSERT_SENT(w, "V1", "N3_", 0);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM checkin WHERE assignment_id = 'am.V1' AND"
+                                  " kind = 'in' AND channel = 'leader' AND late_min = 0"),
+                     1);
+    assert_int_equal(decide(w, "V1", "absent", "L"), ERR_NOT_FOUND); /* he was there */
+    assert_int_equal(world_int(w, "SELECT count(*) FROM desk_item WHERE kind = 'gap' AND state = "
+                                  "'open' AND ref_id = 'am.V1'"),
+                     0);
+    world_run(w, "2026-09-10", "09:00");
+    ASSERT_STATE(w, "am.V1", "done");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -453,6 +521,7 @@ int main(void)
         TEST(storm_that_passes),
         TEST(who_stopped_is_not_texted),
         TEST(gaps_on_request),
+        TEST(an_absence_is_disputed_and_decided),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -230,7 +230,7 @@ static void read_declared(struct replica *replica, struct draft *draft)
 /* Who has given a duty back, or away to somebody who wanted it, is not planned for it again. */
 static bool is_given_up(const char *state)
 {
-    static const char *const states[] = {"cancelled", "declined", "excused", "no_show"};
+    static const char *const states[] = {"cancelled", "declined", "excused", "no_show", "disputed"};
     for (size_t i = 0; i < sizeof states / sizeof states[0]; i++)
         if (text_equal(state, states[i]))
             return true;
