@@ -46,8 +46,14 @@ static const struct figure {
 
 static int get(const struct cli *cli, const char *what, const char *more, struct json **ret)
 {
-    char path[PATH_BYTES], word[PATH_BYTES - 128];
+    char path[PATH_BYTES], word[PATH_BYTES - 128], day[CALTIME_DATE_SIZE] = "";
+    int64_t at;
     snprintf(path, sizeof path, "/v1/account%s?", what);
+    if (cli->word_count > 2) {
+        snprintf(day, sizeof day, "%.7s-01", cli->words[2]);
+        if (strlen(cli->words[2]) != strlen("2026-09") || !caltime_parse_date(day, &at))
+            return cli_fail(cli, EXIT_USAGE, "月份请写成 2026-09", "write the month as 2026-09");
+    }
     size_t used = strlen(path);
     if (cli->word_count > 2) {
         cli_encode(cli->words[2], word, sizeof word);
@@ -86,8 +92,9 @@ static void print_peaks(const struct cli *cli, const struct json *peaks)
         number(one, "posts", posts);
         number(one, "covered", covered);
         number(one, "full", full);
-        const char *cells[] = {json_text(one, "date", ""), json_text(one, "peak", ""), posts,
-                               covered, full};
+        const char *cells[] = {json_text(one, "date", ""),
+                               cli_peak_word(cli, json_text(one, "peak", "")), posts, covered,
+                               full};
         table_add(&table, cells);
     }
     table_print(&table);
@@ -166,7 +173,7 @@ static void clock_of(const struct json *json, const char *name, char ret[CALTIME
         caltime_format_clock(at, ret);
 }
 
-static void print_duty(const struct json *duty)
+static void print_duty(const struct cli *cli, const struct json *duty)
 {
     char came[CALTIME_CLOCK_SIZE], left[CALTIME_CLOCK_SIZE], hours[24] = "";
     int64_t minutes = json_int(duty, "minutes", 0);
@@ -182,7 +189,7 @@ static void print_duty(const struct json *duty)
                            came,
                            left,
                            hours,
-                           json_text(duty, "state", ""),
+                           cli_word(cli, json_text(duty, "state", "")),
                            json_text(duty, "stood_in_for", ""),
                            json_text(duty, "approved_by", "")};
     cli_csv_line(cells, sizeof cells / sizeof cells[0]);
@@ -194,13 +201,16 @@ static int print_duties(const struct cli *cli, const char *more, bool only_done)
     int code = get(cli, "/duties", more, &json);
     if (code == EXIT_OK && !cli->json) {
         const struct json *duties = json_get(json, "duties");
+        if (!only_done && json_count(duties) == 0)
+            code = cli_fail(cli, EXIT_NOT_FOUND, "这个月没有这个人的班：请写全名或编号",
+                            "that person has no duty that month: give the whole name or the id");
         fputs(BOM, stdout);
         puts(cli_say(cli,
                      "姓名,服务日期,服务单位,服务内容,到岗,离岗,服务时长（小时）,状态,替谁,批准人",
                      "name,date,school,post,from,to,hours,state,stood in for,approved by"));
         for (size_t i = 0; i < json_count(duties); i++)
             if (!only_done || json_int(json_at(duties, i), "minutes", 0) > 0)
-                print_duty(json_at(duties, i));
+                print_duty(cli, json_at(duties, i));
     }
     json_free(json);
     return code;

@@ -30,10 +30,13 @@ static void print_cards(const struct cli *cli, const struct json *cards)
     table_add(&table, heads[cli->english]);
     for (size_t i = 0; i < json_count(cards); i++) {
         const struct json *one = json_at(cards, i);
-        const char *cells[] = {json_text(one, "code", ""),    json_text(one, "kind", ""),
-                               json_text(one, "name", ""),    json_text(one, "school", "-"),
-                               json_text(one, "person", "-"), json_text(one, "due", "-"),
-                               json_text(one, "state", "-")};
+        const char *cells[] = {json_text(one, "code", ""),
+                               cli_word(cli, json_text(one, "kind", "")),
+                               json_text(one, "name", ""),
+                               json_text(one, "school", "-"),
+                               json_text(one, "person", "-"),
+                               json_text(one, "due", "-"),
+                               cli_word(cli, json_text(one, "state", "-"))};
         table_add(&table, cells);
     }
     table_print(&table);
@@ -83,21 +86,32 @@ int command_card_kinds(const struct cli *cli)
     const struct json *kinds = json_get(json, "kinds");
     for (size_t i = 0; code == EXIT_OK && !cli->json && i < json_count(kinds); i++)
         print_kind(json_at(kinds, i));
+    if (code == EXIT_OK && !cli->json)
+        fputs(cli_say(
+                  cli,
+                  "\n[] 可不填。school学校 person责任人 due日期 type类型 number编号或数量 post岗位 "
+                  "days几天一检\nsteps步骤 items检查项（用；隔开） tags标签 liaison联络人 "
+                  "offers能提供 needs需要 deputy副组长\nmonth月份 skill技能 months有效月数 "
+                  "who谁参加（officers民辅警 volunteers志愿者 all） headcount人数 decisions议定"
+                  "事项\n",
+                  "\n[]: may be left out\n"),
+              stdout);
     json_free(json);
     return code;
 }
 
-static void print_story(const struct json *card)
+static void print_story(const struct cli *cli, const struct json *card)
 {
     const struct json *story = json_get(card, "story");
-    printf("%s  %s  %s  %s  %s\n  %s\n", json_text(card, "code", ""), json_text(card, "kind", ""),
-           json_text(card, "name", ""), json_text(card, "school", ""), json_text(card, "state", ""),
+    printf("%s  %s  %s  %s  %s\n  %s\n", json_text(card, "code", ""),
+           cli_word(cli, json_text(card, "kind", "")), json_text(card, "name", ""),
+           json_text(card, "school", ""), cli_word(cli, json_text(card, "state", "")),
            json_text(card, "body", ""));
     for (size_t i = 0; i < json_count(story); i++) {
         const struct json *event = json_at(story, i);
         char at[16];
         cli_format_time(json_int(event, "at", 0), at);
-        printf("  %s  %-9s %s %s %s\n", at, json_text(event, "what", ""),
+        printf("  %s  %-9s %s %s %s\n", at, cli_word(cli, json_text(event, "what", "")),
                json_text(event, "person", ""), json_text(event, "school", ""),
                json_text(event, "detail", ""));
     }
@@ -110,7 +124,7 @@ int command_card_show(const struct cli *cli)
     cli_encode(cli->words[2], path + strlen(path), sizeof path - strlen(path));
     int code = cli_get(cli, path, &json);
     if (code == EXIT_OK && !cli->json)
-        print_story(json);
+        print_story(cli, json);
     json_free(json);
     return code;
 }

@@ -99,6 +99,9 @@ void cli_format_time(int64_t at_ms, char ret[16]);
 /* "2027-11-22" in local time. */
 void cli_format_date(int64_t at_ms, char ret[16]);
 
+/* A word of a row in the language chosen: "缺岗" for "no_show"; what is unknown as it is. */
+const char *cli_word(const struct cli *cli, const char *word);
+
 /* "民警" for "police", "早" for "am"; what is unknown as it is. */
 const char *cli_force_word(const struct cli *cli, const char *kind);
 const char *cli_peak_word(const struct cli *cli, const char *peak);

@@ -75,7 +75,7 @@ int command_ledger_print(const struct cli *cli)
         cli_format_time(json_int(json, "as_of", 0), as_of);
         printf(cli->english ? "Ledger of %s    county's word as of %s\n\n"
                             : "%s 一校一策问题台账    县平台数据截至 %s\n\n",
-               cli->words[2], as_of);
+               json_text(json, "school", cli->words[2]), as_of);
         print_table(cli, json_get(json, "issues"));
         fputs(cli_say(cli, "\n整改人签字：__________  复核人签字：__________  日期：__________\n",
                       "\nmended by: __________  verified by: __________  date: __________\n"),
@@ -99,7 +99,7 @@ int command_ledger_show(const struct cli *cli)
             const struct json *event = json_at(story, i);
             char at[16];
             cli_format_time(json_int(event, "at", 0), at);
-            printf("  %s  %-8s %s %s\n", at, json_text(event, "what", ""),
+            printf("  %s  %-8s %s %s\n", at, cli_word(cli, json_text(event, "what", "")),
                    json_text(event, "person", ""), json_text(event, "detail", ""));
         }
     }

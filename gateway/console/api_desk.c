@@ -19,8 +19,10 @@ struct json *console_desk_list(struct replica *replica)
         struct json *item = json_at(list, i);
         const char *number = json_text(item, "number", NULL);
         char masked[8];
-        text_mask_phone(number != NULL ? number : "", masked);
-        json_set_text(item, "number", number != NULL ? masked : NULL);
+        if (number == NULL || text_equal(json_text(item, "kind", ""), "call"))
+            continue; /* somebody is to be called: whoever does it needs the number */
+        text_mask_phone(number, masked);
+        json_set_text(item, "number", masked);
     }
     return list;
 }

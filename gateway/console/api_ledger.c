@@ -30,15 +30,23 @@ static void bind_today(struct replica *replica, struct query *q)
     query_text(q, 2, today);
 }
 
+#define NAMED "s.code = ?1 COLLATE NOCASE OR s.id = ?1 OR s.name = ?1 OR s.short = ?1"
+
+bool console_ledger_school(struct replica *replica, const char *named, char ret[LIMIT_NAME_BYTES])
+{
+    return replica_get_text(replica, ret, LIMIT_NAME_BYTES,
+                            "SELECT max(s.name) FROM school s WHERE " NAMED " HAVING count(*) = 1",
+                            "s", named);
+}
+
 struct json *console_ledger_list(struct replica *replica, const struct http_request *request)
 {
     struct json *list = json_new_array();
     const char *all = http_query(request, "all");
-    struct query *q = replica_query(replica, COLUMNS
-                                    " WHERE (?1 IS NULL OR s.code = ?1 COLLATE NOCASE OR s.id = ?1"
-                                    " OR s.name = ?1 OR s.short = ?1)"
-                                    " AND (?3 OR i.state NOT IN ('closed', 'merged'))"
-                                    " ORDER BY coalesce(o.name, ''), i.due_on, i.code LIMIT ?4");
+    struct query *q =
+        replica_query(replica, COLUMNS " WHERE (?1 IS NULL OR " NAMED ")"
+                                       " AND (?3 OR i.state NOT IN ('closed', 'merged'))"
+                                       " ORDER BY coalesce(o.name, ''), i.due_on, i.code LIMIT ?4");
     query_text(q, 1, http_query(request, "school"));
     bind_today(replica, q);
     query_int(q, 3, all != NULL);

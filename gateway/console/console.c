@@ -528,8 +528,19 @@ static void post_enrol(struct console *console, const struct http_request *reque
 static void get_ledger(struct console *console, const struct http_request *request,
                        struct http_answer *ret)
 {
+    const char *school = http_query(request, "school");
+    char name[LIMIT_NAME_BYTES] = "";
+    struct err err;
+    if (school != NULL && !console_ledger_school(console->replica, school, name)) {
+        int code =
+            err_set(&err, ERR_NOT_FOUND, "\"%.40s\" is not one school of this station", school);
+        reply_error(ret, status_of(code), err.text);
+        return;
+    }
     struct json *json = json_new_object();
     json_set(json, "issues", console_ledger_list(console->replica, request));
+    if (school != NULL)
+        json_set_text(json, "school", name);
     reply_as_of(console, ret, json);
 }
 

@@ -153,6 +153,8 @@ struct json *console_sync_quarantine(struct replica *replica, const struct http_
 struct json *console_command_one(struct replica *replica, const char *id); /* NULL: none */
 struct json *console_flow(struct replica *replica);
 struct json *console_raw_list(struct replica *replica); /* kept raw, with the reason */
+/* The whole name of the one school that is meant; false: none, or several. */
+bool console_ledger_school(struct replica *replica, const char *named, char ret[LIMIT_NAME_BYTES]);
 struct json *console_ledger_list(struct replica *replica, const struct http_request *request);
 struct json *console_ledger_one(struct replica *replica, const char *code); /* NULL: none */
 /* api_card.c */

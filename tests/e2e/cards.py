@@ -42,7 +42,7 @@ def plan(world):
                         "steps=封闭东门辅道；家长改走北门").strip()
     world.touyan("card", "do", "sign", code, "L0117")
     world.touyan("card", "do", "sign", code, "P1716")
-    must("signed" in world.touyan("card", "list", "plan", "school=S17"), "the plan is not signed")
+    must("已签" in world.touyan("card", "list", "plan", "school=S17"), "the plan is not signed")
     text(world, "王建国", "方案S17")
     number = re.search(r"启动(\d{4})", told(world, "王建国", "大雨疏导")).group(1)
     text(world, "王建国", f"启动{number}")
@@ -114,7 +114,14 @@ def accounts(world):
     rows = list(csv.reader(io.StringIO(hours.lstrip("\ufeff"))))
     must(len(rows) == 2 and rows[1][0] == "马杰" and rows[1][6] == "0.66", str(rows))
     must("马杰" not in world.touyan("account", "people", "2026-09"), "volunteers are not ranked")
-    must("阿拉坦其木格" in world.touyan("account", "sheet", "2026-09", "P1701"), "an empty sheet")
+    sheet = world.touyan("account", "sheet", "2026-09", "P1701")
+    must("阿拉坦其木格" in sheet and "已完成" in sheet, sheet)
+    for words in (("sheet", "2026-09", "没有这人"), ("month", "2026-13"), ("export", "上月")):
+        try:
+            world.touyan("account", *words)
+            raise AssertionError(f"{words}: no problem")
+        except Failed:
+            pass
     must("出动人次" in world.touyan("account", "export", "2026-09"), "no figures")
 
 

@@ -55,10 +55,13 @@ def play(world):
     told(world, "李娜", "已整改销号")
     one = world.api("GET", f"/v1/ledger/{code}")
     must("李娜" in world.touyan("ledger", "show", code), "the story names nobody")
-    must("签字" in world.touyan("ledger", "print", "第二实验小学"), "nowhere to sign")
+    sheet = world.touyan("ledger", "print", "S17")
+    must("签字" in sheet and sheet.startswith("突泉县第二实验小学"), sheet)
+    must("复核销号" in world.touyan("ledger", "show", code), "an English story")
     must([e["what"] for e in one["story"]] == ["found", "assign", "fix", "verify"], str(one))
     for mend, says in ((lambda: world.api("POST", "/v1/ledger", {"act": "fix", "code": code,
                                                                 "by": "王建国"}), "409"),
+                       (lambda: world.touyan("ledger", "print", "S99"), "没有“S99”这所学校"),
                        (lambda: world.touyan("ledger", "fix", code, "王建国"), "现在是“已销号”")):
         try:
             mend()

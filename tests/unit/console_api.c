@@ -258,7 +258,8 @@ static void test_desk(void **state)
     replica_enter(world->replica);
     replica_run(world->replica,
                 "INSERT INTO desk_item(id, at, kind, phone, body) VALUES"
-                " ('t1', 5000, 'text', seal_phone('+8613800000001'), seal('停车场有人打架'))",
+                " ('t1', 5000, 'text', seal_phone('+8613800000001'), seal('停车场有人打架')),"
+                " ('c1', 4000, 'call', seal_phone('+8613800000002'), seal('07:20 东门'))",
                 "");
     replica_run(world->replica,
                 "INSERT INTO mqtt_raw(heard_at, topic, payload, size, retained, reason)"
@@ -270,7 +271,10 @@ static void test_desk(void **state)
     const struct json *first = json_at(json_get(json, "items"), 0);
     assert_string_equal(json_text(first, "number", ""), "***001");
     assert_string_equal(json_text(first, "text", ""), "停车场有人打架");
+    const struct json *call = json_at(json_get(json, "items"), 1);
+    assert_string_equal(json_text(call, "number", ""), "+8613800000002"); /* to be called */
     json_free(json);
+    json_free(ask(world, "POST", "/v1/desk/done", "{\"id\":\"c1\"}", 200, true));
     json_free(ask(world, "POST", "/v1/desk/done", "{\"id\":\"t1\"}", 200, true));
     json_free(ask(world, "POST", "/v1/desk/done", "{\"id\":\"t1\"}", 404, false));
     json_free(ask(world, "POST", "/v1/desk/done", "{", 400, false));
