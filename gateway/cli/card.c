@@ -87,14 +87,14 @@ int command_card_kinds(const struct cli *cli)
     for (size_t i = 0; code == EXIT_OK && !cli->json && i < json_count(kinds); i++)
         print_kind(json_at(kinds, i));
     if (code == EXIT_OK && !cli->json)
-        fputs(cli_say(
-                  cli,
-                  "\n[] 可不填。school学校 person责任人 due日期 type类型 number编号或数量 post岗位 "
-                  "days几天一检\nsteps步骤 items检查项（用；隔开） tags标签 liaison联络人 "
-                  "offers能提供 needs需要 deputy副组长\nmonth月份 skill技能 months有效月数 "
-                  "who谁参加（officers民辅警 volunteers志愿者 all） headcount人数 decisions议定"
-                  "事项\n",
-                  "\n[]: may be left out\n"),
+        fputs(cli_say(cli,
+                      "\n[] 可不填。school学校 person责任人 due日期 last学期最后一天 type类型 "
+                      "number编号或数量 post岗位 "
+                      "days几天一检\nsteps步骤 items检查项（用；隔开） tags标签 liaison联络人 "
+                      "offers能提供 needs需要 deputy副组长\nmonth月份 skill技能 months有效月数 "
+                      "who谁参加（officers民辅警 volunteers志愿者 all） headcount人数 decisions议定"
+                      "事项\n",
+                      "\n[]: may be left out\n"),
               stdout);
     json_free(json);
     return code;

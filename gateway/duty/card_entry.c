@@ -63,15 +63,27 @@ static int check_text(const struct card_field *field, const char *text, struct j
                                              : privacy_check(field->name, text, err);
 }
 
+static int check_date(const struct card_field *field, const char *text, struct json *body,
+                      struct err *err)
+{
+    int64_t day;
+    if (text == NULL || !caltime_parse_date(text, &day))
+        return err_set(err, ERR_INVALID, "\"%.20s\" is no date: write it as 2026-09-30",
+                       text == NULL ? "" : text);
+    json_set_text(body, field->name, text);
+    return ERR_OK;
+}
+
 static int check_field(const struct card_kind *kind, const struct card_field *field,
                        const struct json *order, struct json *body, struct err *err)
 {
     if (json_get(order, field->name) == NULL)
         return field->required ? err_set(err, ERR_INVALID, "a %s needs %s", kind->name, field->name)
                                : ERR_OK;
-    return field->type == CARD_NUMBER
-               ? check_number(field, order, body, err)
-               : check_text(field, json_text(order, field->name, NULL), body, err);
+    const char *text = json_text(order, field->name, NULL);
+    return field->type == CARD_NUMBER ? check_number(field, order, body, err)
+           : field->type == CARD_DATE ? check_date(field, text, body, err)
+                                      : check_text(field, text, body, err);
 }
 
 static int check_fields(struct entry *entry, const struct json *order, struct err *err)

@@ -37,7 +37,7 @@ struct card_kind {
     bool activity; /* has a time, and people who attend */
     struct card_field {
         const char *name;
-        enum { CARD_TEXT, CARD_NUMBER } type;
+        enum { CARD_TEXT, CARD_NUMBER, CARD_DATE } type;
         bool required;
         int limit;          /* characters, or the greatest number; 0: CARD_TEXT_CHARS, 1000000 */
         const char *one_of; /* words between blanks; NULL: anything */

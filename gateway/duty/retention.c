@@ -20,13 +20,21 @@
 
 #define LISTS "(SELECT i.seq FROM inbox i JOIN enlist_text e ON e.text_id = i.id WHERE e.at < ?1)"
 
-/* The last 31 January or 15 July before ?1: what was begun in a term ends with it. */
+#define LOCAL_DAY "date(?1 / 1000 + 28800, 'unixepoch')"
+#define LAST_DAY "json_extract(c.body, '$.last')"
+#define TERMS " FROM card c WHERE c.kind = 'term' AND c.state <> 'off' AND " LAST_DAY
+/* The last 31 January or 15 July up to ?1. */
+#define USUAL_END                                                                                  \
+    "CASE WHEN substr(" LOCAL_DAY ", 6) >= '07-15' THEN substr(" LOCAL_DAY ", 1, 5) || '07-15'"    \
+    " WHEN substr(" LOCAL_DAY ", 6) >= '01-31' THEN substr(" LOCAL_DAY ", 1, 5) || '01-31'"        \
+    " ELSE date(substr(" LOCAL_DAY ", 1, 5) || '07-15', '-1 year') END"
+/* What was begun in a term ends with it: on the last day that a card of the term says, or on the
+ * usual one where no card says another within two months of it. */
 #define TERM_END                                                                                   \
-    "1000 * CAST(strftime('%s', CASE WHEN strftime('%m-%d', ?1 / 1000 + 28800, 'unixepoch')"       \
-    " >= '07-15' THEN strftime('%Y-07-15', ?1 / 1000 + 28800, 'unixepoch')"                        \
-    " WHEN strftime('%m-%d', ?1 / 1000 + 28800, 'unixepoch') >= '01-31'"                           \
-    " THEN strftime('%Y-01-31', ?1 / 1000 + 28800, 'unixepoch') ELSE"                              \
-    " strftime('%Y-07-15', ?1 / 1000 + 28800, 'unixepoch', '-1 year') END) AS INTEGER) - 28800000"
+    "(SELECT 1000 * CAST(strftime('%s', max(d)) AS INTEGER) - 28800000 FROM (SELECT " LAST_DAY     \
+    " AS d" TERMS " <= " LOCAL_DAY " UNION ALL SELECT d FROM (SELECT " USUAL_END                   \
+    " AS d) u WHERE NOT EXISTS (SELECT 1" TERMS                                                    \
+    " BETWEEN date(u.d, '-60 days') AND date(u.d, '+60 days'))))"
 
 const struct retention_rule retention_rules[] = {
     {"inbox_strangers",

@@ -2,7 +2,8 @@
  * of the station's schools is asked whether he goes on (N5). 1 is a consent renewed, and what he
  * offered for the last term counts for the new one; 2 takes him out of the plans, and the desk
  * tells the school's list; who does not answer stays as he is on the list. The week itself is
- * planned as the most crowded (draft/demand.c). */
+ * planned as the most crowded (draft/demand.c). With the last day, too, parents' subscriptions end
+ * with it (retention.c). */
 #include "gateway/duty/internal.h"
 
 #include <stdio.h>

@@ -310,6 +310,33 @@ static void a_subscription_ends_with_the_term(void **state)
     assert_int_equal(world_int(w, "SELECT count(*) FROM subscription"), 0);
 }
 
+/* A card says when the term ends: before or after the usual day. */
+static void a_subscription_ends_when_the_card_says(void **state)
+{
+    struct world *w = *state;
+    world_sql(
+        w, "INSERT INTO card(id, scope, kind, code, name, state, due_on, body) VALUES"
+           " ('t1', 'S0117', 'term', 'Q1', '春', 'on', '2026-03-01', '{\"last\":\"2026-07-20\"}'),"
+           " ('t2', 'S0117', 'term', 'Q2', '秋', 'on', '2026-09-01', '{\"last\":\"2027-01-15\"}'),"
+           " ('t3', 'S0117', 'term', 'Q3', '没写', 'on', '2027-03-01', '{}')");
+    world_sql(w, "INSERT INTO subscription(phone, school_id, since) VALUES"
+                 " ('july', 'S17', 1784250000000), ('january', 'S17', 1800835200000)");
+    world_sql(w, "DELETE FROM retention"); /* 2026-07-17, 2027-01-25 */
+    world_at(w, "2026-08-18", "12:00");
+    world_restart(w);
+    world_tick(w);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM subscription"), 2);
+    world_at(w, "2026-08-20", "12:00");
+    world_tick(w);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM subscription"), 1);
+    world_at(w, "2027-03-05", "12:00");
+    world_tick(w);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM subscription"), 1); /* for the new term */
+    world_at(w, "2027-08-15", "12:00"); /* of which no card says the last day */
+    world_tick(w);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM subscription"), 0);
+}
+
 static void how_long_messages_are_kept_is_a_setting(void **state)
 {
     struct world *w = *state;
@@ -403,6 +430,7 @@ int main(void)
         TEST(a_digit_with_a_reason_is_asked_back),
         TEST(a_second_no_does_not_give_the_duty_back),
         TEST(a_subscription_ends_with_the_term),
+        TEST(a_subscription_ends_when_the_card_says),
         TEST(how_long_messages_are_kept_is_a_setting),
         TEST(rows_go_when_their_time_is_over),
         TEST(what_is_kept_is_not_read_each_night),
