@@ -87,6 +87,7 @@ static const struct {
     {"epoch", "first_v", "INTEGER NOT NULL DEFAULT 0"}, /* all versions of it are above this */
     {"epoch", "life", "TEXT"},
     {"regained", "lacks", "INTEGER NOT NULL DEFAULT 0"}, /* columns that the giver did not know */
+    {"regained", "bv", "INTEGER NOT NULL DEFAULT 0"}, /* a row with the value was so at this one */
     {"quarantine", "t", "TEXT"}, /* the name, when there was no such table yet */
 };
 

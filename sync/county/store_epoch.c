@@ -11,7 +11,8 @@
  * of this life have overwritten, so that a station that still has it is not taken for one with
  * news. When the database comes back a second time before all stations have heard of the first, two
  * lives are lost of which neither knows the other's values: stations tell of the epochs that they
- * have seen (lost_epoch), and versions of different lives are concurrent then. */
+ * have seen (lost_epoch), and versions of different lives are concurrent then. A value that the
+ * second of them had from the first keeps the version of the first, and bv is one of the second. */
 #include <stdio.h>
 #include <string.h>
 

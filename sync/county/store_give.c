@@ -13,7 +13,11 @@ void sql_add_untouched(struct buf *b, const struct table *t, const struct sql_gr
 {
     char since[48];
     snprintf(since, sizeof since, SINCE, group->stamp);
-    buf_printf(b, "(t.%s_v<=?9 OR EXISTS(SELECT 1 ", group->name);
+    char version[16];
+    snprintf(version, sizeof version, "t.%s_v", group->name);
+    buf_printf(b, "(%s<=?9 AND NOT ", version);
+    sql_add_apart(b, since, version);
+    buf_add_text(b, " OR EXISTS(SELECT 1 ");
     sql_add_regained(b, t, group);
     buf_printf(b, " AND r.v=t.%s_v AND r.hv<=%s AND NOT ", group->name, since);
     sql_add_apart(b, "r.hv", since);
@@ -41,7 +45,10 @@ static void add_news(struct buf *b, const struct table *t, const struct sql_grou
 {
     char since[48];
     snprintf(since, sizeof since, SINCE, group->stamp);
-    buf_printf(b, "(m.gm&%d)<>0 AND %s>?9 AND NOT EXISTS(SELECT 1 ", group->bit, since);
+    buf_printf(b,
+               "(m.gm&%d)<>0 AND (%s>?9 OR EXISTS(SELECT 1 FROM epoch e WHERE e.start_v<%s AND "
+               "%s<=e.first_v)) AND NOT EXISTS(SELECT 1 ",
+               group->bit, since, since, since);
     sql_add_regained(b, t, group);
     buf_printf(b, " AND r.hv>=%s AND NOT ", since);
     sql_add_apart(b, since, "r.hv");
@@ -53,8 +60,8 @@ static void add_known(struct buf *b, const struct table *t, const struct sql_gro
 {
     buf_printf(b,
                "EXISTS(SELECT 1 FROM replaced p WHERE p.tid=%d AND p.pk=m.id AND p.grp=%d AND "
-               "p.v>?9 AND p.val=${|(}",
-               t->tid, sql_group_number(group));
+               "p.v>" LEAST "(?9,m.%s) AND p.val=${|(}",
+               t->tid, sql_group_number(group), group->stamp);
     sql_add_values(b, t, group->index, 'm');
     buf_add_text(b, "${|)::text})");
 }
@@ -134,12 +141,16 @@ static char *make_remember(const struct table *t, const struct sql_group *group,
     int bit = group->bit;
     buf_printf(
         b,
-        "INSERT INTO regained(tid,pk,grp,hv,lv,v,upto,at,lacks) SELECT %d,m.id,%d," SINCE "," SINCE
+        "INSERT INTO regained(tid,pk,grp,bv,hv,lv,v,upto,at,lacks) SELECT %d,m.id,%d,m.base," SINCE
+        "," SINCE
         ",CASE WHEN m._new<>0 OR (m.acc&%d)<>0 THEN ?4+m.k WHEN (m.unseen&%d)<>0 THEN t.%s_v ELSE "
         "0 END,?10,?7,iif(m._new<>0 OR (m.acc&%d)<>0,m.absent&%lld,0) FROM in_%d m LEFT JOIN "
         "\"%s\" t ON t.id=m.id WHERE (m.gm&%d)<>0 AND "
         "(m._new<>0 OR ((m.acc|m.lose|m.unseen|m.lost)&%d)<>0 OR (%s AND m._del<>0 AND t.id "
-        "IS NULL)) AND %s ON CONFLICT(${|county,}tid,pk,grp) DO UPDATE SET hv=excluded.hv,"
+        "IS NULL)) AND %s ON CONFLICT(${|county,}tid,pk,grp) DO UPDATE SET bv=iif("
+        "excluded.v<>0 AND excluded.v=regained.v,${max|greatest}(excluded.bv,regained.bv),"
+        "excluded.bv),"
+        "hv=excluded.hv,"
         "lv=iif(excluded.hv=regained.hv OR (excluded.v<>0 AND excluded.v=regained.v),regained.lv,"
         "excluded.lv),lacks=iif(excluded.v=regained.v,regained.lacks,excluded.lacks),"
         "v=excluded.v,upto=excluded.upto,at=excluded.at WHERE excluded.hv>=regained.hv OR "
@@ -168,14 +179,16 @@ static char *make_outvoted(const struct table *t, const struct sql_group *group,
     return sql_take(b);
 }
 
-/* The value was there at an earlier version already: who has changed that one knows it. */
+/* The value was there at an earlier version already, or in a row of a later life: who has changed
+ * that one knows it. */
 static char *make_since(const struct table *t, const struct sql_group *group, struct buf *b)
 {
     buf_printf(b,
-               "UPDATE regained AS r SET lv=" SINCE
+               "UPDATE regained AS r SET lv=" LEAST "(r.lv," SINCE
+               "),bv=${max|greatest}(r.bv,m.base)"
                " FROM in_%d AS m JOIN \"%s\" AS t ON t.id=m.id "
-               "WHERE r.tid=%d AND r.pk=m.id AND r.grp=%d AND r.v=t.%s_v AND " SINCE "<r.lv AND "
-               "m._new=0 AND (m.gm&%d)<>0 AND NOT ",
+               "WHERE r.tid=%d AND r.pk=m.id AND r.grp=%d AND r.v=t.%s_v AND (" SINCE "<r.lv OR "
+               "m.base>r.bv) AND m._new=0 AND (m.gm&%d)<>0 AND NOT ",
                group->stamp, t->tid, t->name, t->tid, sql_group_number(group), group->name,
                group->stamp, group->bit);
     sql_add_differ(b, t, group, 0);

@@ -135,9 +135,11 @@ static void add_causal(struct buf *b, const struct table *t, const struct sql_gr
     add_seen(b, group->name);
     buf_add_text(b, " OR (m.lost<>0 AND EXISTS(SELECT 1 ");
     sql_add_regained(b, t, group);
-    buf_printf(b, " AND r.v=t.%s_v AND m.base BETWEEN r.lv AND r.upto AND NOT ", group->name);
+    buf_printf(b, " AND r.v=t.%s_v AND m.base<=r.upto AND (m.base>=r.lv AND NOT ", group->name);
     sql_add_apart(b, "r.lv", "m.base");
-    buf_add_text(b, ")) OR EXISTS(SELECT 1 ");
+    buf_add_text(b, " OR m.base>=r.bv AND r.bv<>0 AND NOT ");
+    sql_add_apart(b, "r.bv", "m.base");
+    buf_add_text(b, "))) OR EXISTS(SELECT 1 ");
     sql_add_regained(b, t, group);
     sql_add_lacked(b, t, group);
     buf_add_text(b, "))");
@@ -513,6 +515,19 @@ static void make_steps(struct table_sql *out, uint32_t without, struct buf *b)
     out->fresh[1] = make_feed_fresh(t, b);
 }
 
+/* Of a value that was given back: the version of the life that was lost. Should this life be lost
+ * as well, it is told from what stands on it in that one. */
+static void add_since_group(struct buf *b, const struct table *t, const struct sql_group *group,
+                            const char *of)
+{
+    buf_printf(b,
+               "CASE WHEN EXISTS(SELECT 1 FROM regained) THEN coalesce((SELECT " LEAST
+               "(r.lv,%s%s_v) FROM regained r WHERE r.tid=%d AND r.pk=%sid AND r.grp=%d AND "
+               "r.v=%s%s_v),%s%s_v) ELSE %s%s_v END",
+               of, group->name, t->tid, of, sql_group_number(group), of, group->name, of,
+               group->name, of, group->name);
+}
+
 /* Since which versions the groups, and last the deletion, are as they are; NULL: all are of _v. */
 static void add_since(struct buf *b, const struct table *t, const char *of)
 {
@@ -520,9 +535,12 @@ static void add_since(struct buf *b, const struct table *t, const char *of)
     buf_init(&versions, DB_SQL_BYTES);
     buf_add_text(b, ",'_g',CASE WHEN TRUE");
     for (int g = 0; g <= table_group_count(t); g++) {
-        const char *name = sql_group_at(t, g).name;
-        buf_printf(b, " AND %s%s_v=%s_v", of, name, of);
-        buf_printf(&versions, "%s%s%s_v", g > 0 ? "||','||" : "", of, name);
+        struct sql_group group = sql_group_at(t, g);
+        buf_add_text(b, " AND ");
+        add_since_group(b, t, &group, of);
+        buf_printf(b, "=%s_v", of);
+        buf_add_text(&versions, g > 0 ? "||','||" : "");
+        add_since_group(&versions, t, &group, of);
     }
     buf_printf(b, " THEN NULL ELSE %s END", buf_text(&versions));
     buf_free(&versions);

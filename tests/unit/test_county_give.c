@@ -270,6 +270,68 @@ static void a_change_of_another_lost_life_is_concurrent(void **state)
     assert_int_equal(county_int(f, "SELECT count(*) FROM conflict"), 1);
 }
 
+/* "confirmed" was given back to a life that was lost as well: `_g` says how old it really is. */
+static int64_t confirm_in_both(struct county_fixture *f, struct fork *first, struct fork *second)
+{
+    char since[40];
+    fork_county(f, first);
+    *second = *first;
+    f->cells.wall_ms += 1000;
+    give_duty(f, first, "confirmed", first->lost_v);
+    snprintf(second->eps, sizeof second->eps, "%s",
+             county_text(f, "SELECT '[\"'||id||'\",'||start_v||','||first_v||']' FROM epoch "
+                            "ORDER BY n DESC LIMIT 1"));
+    county_pull_from(f, 2, first->common, first->f);
+    const struct json *row = county_pulled(f, "a1");
+    snprintf(since, sizeof since, ",%lld,", (long long)first->lost_v);
+    assert_non_null(strstr(json_text(row, "_g", ""), since));
+    second->lost_v = json_int(row, "_v", 0);
+    assert_true(second->lost_v > first->event_v);
+    f->cells.wall_ms += 500;
+    county_restore(f);
+    return second->lost_v;
+}
+
+/* By who has heard of the second life. */
+static void give_confirmed(struct county_fixture *f, const struct fork *first,
+                           const struct fork *second)
+{
+    char rows[512];
+    long long since = first->lost_v;
+    snprintf(rows, sizeof rows,
+             "[{\"t\":\"assignment\",\"r\":[{\"_v\":%lld,\"h0\":%lld,\"h1\":%lld,\"h7\":%lld,"
+             "\"id\":\"a1\",\"scope\":\"S0117\",\"shift_id\":\"s1\",\"person_id\":\"p1\","
+             "\"role\":0,\"state\":\"confirmed\"}]}]",
+             (long long)second->lost_v, since, since, since);
+    give(f, second, rows);
+}
+
+/* In the first life somebody changed it who knew it, whoever comes first. */
+static void what_two_lives_have_had_is_as_old_as_in_the_first(void **state)
+{
+    struct county_fixture *f = *state;
+    struct fork first, second;
+    confirm_in_both(f, &first, &second);
+    give_confirmed(f, &first, &second);
+    give_duty(f, &first, "asked", first.event_v);
+    give_confirmed(f, &first, &second);
+    assert_string_equal(county_text(f, "SELECT state FROM assignment"), "asked");
+    assert_int_equal(county_int(f, "SELECT count(*) FROM conflict"), 0);
+}
+
+/* Who has changed it in the second life knows it, too, whoever has given it back. */
+static void what_two_lives_have_had_is_known_in_both(void **state)
+{
+    struct county_fixture *f = *state;
+    struct fork first, second;
+    int64_t base = confirm_in_both(f, &first, &second);
+    give_duty(f, &first, "confirmed", first.lost_v);
+    give_confirmed(f, &first, &second);
+    decline(f, base, 1000);
+    assert_string_equal(county_text(f, "SELECT state FROM assignment"), "declined");
+    assert_int_equal(county_int(f, "SELECT count(*) FROM conflict"), 0);
+}
+
 static void strange_epochs_are_refused(void **state)
 {
     struct county_fixture *f = *state;
@@ -429,8 +491,7 @@ static void a_value_is_as_old_as_its_group_and_not_as_its_row(void **state)
     county_pull_from(f, inc, fork.common, fork.f); /* and each is told so */
     const struct json *row = county_pulled(f, "a1");
     char wanted[80];
-    snprintf(wanted, sizeof wanted, "%lld,%lld,%lld",
-             (long long)county_int(f, "SELECT g0_v FROM assignment"),
+    snprintf(wanted, sizeof wanted, "%lld,%lld,%lld", (long long)fork.event_v + 2000,
              (long long)county_int(f, "SELECT g1_v FROM assignment"), (long long)fork.f);
     assert_string_equal(json_text(row, "_g", ""), wanted);
 }
@@ -594,6 +655,8 @@ int main(void)
         TEST(of_two_lost_lives_neither_knows_the_other),
         TEST(the_later_life_wins_whoever_comes_first),
         TEST(a_change_of_another_lost_life_is_concurrent),
+        TEST(what_two_lives_have_had_is_as_old_as_in_the_first),
+        TEST(what_two_lives_have_had_is_known_in_both),
         TEST(strange_epochs_are_refused),
         TEST(what_has_happened_since_is_not_overwritten),
         TEST(giving_back_is_for_ones_own_scope_and_for_a_time),
