@@ -156,7 +156,11 @@ static bool finish_boot(struct course *course)
                           boot->scope) >= 0;
     if (ok && unfilled(wire) == NULL)
         ok = state_set_int(wire->replica, "bootstrap_done",
-                           clock_wall_ms(replica_clock(wire->replica)));
+                           clock_wall_ms(replica_clock(wire->replica))) &&
+             replica_run(wire->replica,
+                         "DELETE FROM sync_state WHERE k = 'rewind_f' AND NOT EXISTS (SELECT 1 "
+                         "FROM sync_state WHERE k GLOB 'digest:*')",
+                         "") >= 0;
     return ok;
 }
 

@@ -101,8 +101,8 @@ static int64_t lower_of(int64_t a, int64_t b)
 }
 
 /* Where our own life left the common one: after a county that came back twice that may be earlier
- * than where the county's did. And what an earlier rewind has not brought down yet is open still.
- */
+ * than where the county's did. And what an earlier rewind has not brought down yet, by a comparison
+ * or a first filling, is open still. */
 static int64_t own_fork(struct replica *replica, const struct json *known, const char *common,
                         int64_t f)
 {
@@ -110,8 +110,10 @@ static int64_t own_fork(struct replica *replica, const struct json *known, const
         if (text_equal(json_as_text(json_at(json_at(known, i), 0), ""), common))
             f = lower_of(f, start_of(known, i + 1));
     return replica_get_int(replica, f,
-                           "SELECT min(v, ?1) FROM sync_state WHERE k = 'rewind_f' AND EXISTS "
-                           "(SELECT 1 FROM sync_state WHERE k GLOB 'digest:*')",
+                           "SELECT min(v, ?1) FROM sync_state WHERE k = 'rewind_f' AND (EXISTS "
+                           "(SELECT 1 FROM sync_state WHERE k GLOB 'digest:*' OR k GLOB 'refill:*' "
+                           "OR k GLOB 'boot:*') OR NOT EXISTS (SELECT 1 FROM sync_state WHERE k = "
+                           "'bootstrap_done'))",
                            "i", f);
 }
 

@@ -669,6 +669,26 @@ static void a_county_that_goes_back_once_more_is_given_more(void **state)
     assert_int_equal(json_count(json_get(json_at(json_get(f->sent, "rows"), 0), "r")), 2);
 }
 
+/* Nor has the first filling, which began anew, brought down what was given back. */
+static void in_the_middle_of_a_filling_it_is_given_more_as_well(void **state)
+{
+    struct fixture *f = *state;
+    live(f);
+    rx_wait_request(f, "/v1/sync");
+    rx_answer(f, 409, REWIND);
+    rx_wait_request(f, "/v1/giveback");
+    rx_answer(f, 200, "{\"now\":1,\"f\":80,\"taken\":2,\"kept\":0,\"bad\":[]}");
+    rx_wait_request(f, "/v1/sync");
+    rx_run(f, "DELETE FROM sync_state WHERE k='bootstrap_done' OR k GLOB 'cur:*'");
+    rx_run(f, "UPDATE sync_state SET k='refill:'||substr(k,8) WHERE k GLOB 'digest:*'");
+    rx_answer(f, 409,
+              "{\"error\":\"x\",\"rewind\":{\"eps\":[[\"e0\",0],[\"e2\",80],[\"e3\",90]]}}");
+    rx_wait_request(f, "/v1/giveback");
+    assert_string_equal(json_text(f->sent, "common", ""), "e2");
+    assert_int_equal(json_int(f->sent, "f", 0), 80);
+    assert_int_equal(rx_ask(f, "SELECT v FROM sync_state WHERE k='rewind_f'"), 80);
+}
+
 static void without_a_common_epoch_everything_is_given_back(void **state)
 {
     struct fixture *f = *state;
@@ -727,6 +747,7 @@ int main(void)
         TEST(a_comparison_of_another_life_does_not_count),
         TEST(a_crash_while_giving_back_begins_it_again),
         TEST(a_county_that_goes_back_once_more_is_given_more),
+        TEST(in_the_middle_of_a_filling_it_is_given_more_as_well),
         TEST(without_a_common_epoch_everything_is_given_back),
         TEST(the_rules_of_giving_back_can_be_taken_away),
     };
