@@ -250,9 +250,9 @@ static bool same_name(const char *a, const char *b)
     return left[0] != '\0' && text_equal(left, right);
 }
 
-/* The one person of that name who is due now at a school of the writer. */
-static bool find_named(struct duty *duty, const struct incoming *in, const struct arrival *arrival,
-                       struct slot *ret)
+/* The one person of that name who is due at that time at a school of the writer. */
+static bool find_named_at(struct duty *duty, const struct incoming *in,
+                          const struct arrival *arrival, struct slot *ret)
 {
     struct query *q = replica_query(
         duty->replica,
@@ -281,6 +281,19 @@ static bool find_named(struct duty *duty, const struct incoming *in, const struc
     }
     ids_free(&ids);
     return first[0] != '\0' && !several && slot_load(duty, first, ret);
+}
+
+/* Due when it was written, where it waited for us; else now. */
+static bool find_named(struct duty *duty, const struct incoming *in, struct arrival *arrival,
+                       struct slot *ret)
+{
+    struct arrival then = *arrival;
+    then.at = then.waited_at;
+    if (then.waited_at > 0 && find_named_at(duty, in, &then, ret)) {
+        *arrival = then;
+        return true;
+    }
+    return find_named_at(duty, in, arrival, ret);
 }
 
 /* The place changes hands at the gate: the named person's part ends, the writer's begins on post.

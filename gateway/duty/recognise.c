@@ -164,9 +164,11 @@ static bool is_name(struct span span)
         return is_latin_name(span);
     static const char *const starts[] = {"我", "他", "她", "你", "您",
                                          "谁", "班", "代", "换", "人"};
-    static const char *const parts[] = {
-        "请假", "吗", "吧", "班", "不", "没", "能", "的", "了", "个", "给", "跟", "问", "说", "谢",
-        "1",    "在", "是", "哪", "去", "来", "拿", "买", "做", "把", "看", "找", "想", "要", "先"};
+    /* 一 alone is part of many names */
+    static const char *const parts[] = {"请假", "吗", "吧",  "班",  "不",  "没",  "能",  "的", "了",
+                                        "个",   "给", "跟",  "问",  "说",  "谢",  "在",  "是", "哪",
+                                        "去",   "来", "拿",  "买",  "做",  "把",  "看",  "找", "想",
+                                        "要",   "先", "1下", "1次", "1天", "1会", "1节", "1周"};
     if (span_size(span) < 2 || span_size(span) > 12 || has_any(span, parts, COUNT(parts)))
         return false;
     return !starts_with_any(span, starts, COUNT(starts));

@@ -505,6 +505,23 @@ static void standing_in_by_name(void **state)
     ASSERT_SENT(w, "D1", "U1_NOT_UNDERSTOOD", 1);
 }
 
+/* Written at the gate, and heard when the box is on again: as with 到岗 it counts for then. */
+static void standing_in_by_name_while_the_box_was_off(void **state)
+{
+    struct world *w = *state;
+    world_morning(w);
+    world_sql(w, "UPDATE person SET name = '李一娜' WHERE id = 'V1'");
+    world_run(w, "2026-09-08", "07:00");
+    world_at(w, "2026-09-08", "10:30");
+    world_restart(w);
+    world_text_sent(w, "C2", "替李一娜", world_ms("2026-09-08", "07:16"));
+    ASSERT_SENT(w, "C2", "A9_STOOD_IN", 1);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM checkin c JOIN assignment a ON"
+                                  " a.id = c.assignment_id WHERE a.person_id = 'C2' AND"
+                                  " a.stands_in_for = 'am.V1' AND c.late_min = 0"),
+                     1);
+}
+
 static void my_duties(void **state)
 {
     struct world *w = *state;
@@ -659,6 +676,7 @@ int main(void)
         TEST(terminal_check_in_and_out),
         TEST(forgotten_check_out),
         TEST(standing_in_by_name),
+        TEST(standing_in_by_name_while_the_box_was_off),
         TEST(my_duties),
         TEST(stand_in_declines_again),
         TEST(called_off_after_a_stand_in_was_found),

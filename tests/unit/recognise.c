@@ -171,6 +171,7 @@ static void test_arguments(void **state)
     assert_means_with("接 ４８２１", volunteer(), COMMAND_TAKE, "4821", "");
     assert_means_with("take 4821", volunteer(), COMMAND_TAKE, "4821", "");
     assert_means_with("替王建国", volunteer(), COMMAND_STAND_IN, "", "王建国");
+    assert_means_with("替李一凡", volunteer(), COMMAND_STAND_IN, "", "李一凡");
     assert_means_with("for 王建国", volunteer(), COMMAND_STAND_IN, "", "王建国");
     assert_means_with("for wang", volunteer(), COMMAND_STAND_IN, "", "wang");
     assert_means_with("for Allen Ho", volunteer(), COMMAND_STAND_IN, "", "Allen Ho");
@@ -323,6 +324,8 @@ static void test_rule_6(void **state)
     assert_means("我来", context, COMMAND_LIST_CODES);
     assert_means("替我请假", volunteer(), COMMAND_PERSON);
     assert_means("替班", volunteer(), COMMAND_PERSON);
+    assert_means("替一下", volunteer(), COMMAND_PERSON);
+    assert_means("替张三一次", volunteer(), COMMAND_PERSON);
 }
 
 /* 7: 签到 */
