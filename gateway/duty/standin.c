@@ -89,14 +89,15 @@ static uint8_t skills_missing(struct duty *duty, const struct slot *slot)
     " AND coalesce(nullif(v.valid_to, ''), '9999') >= " date
 
 /* Stands at the school today (here); stands somewhere else then (busy; a patrol may be called away
- * when it is late); has all the duties of a week (full). */
+ * when it is late, but not from where it was called to); has all the duties of a week (full). */
 #define CANDIDATES                                                                                 \
     "WITH here(person_id) AS ("                                                                    \
     " SELECT c.person_id FROM checkin c JOIN post po ON po.id = c.post_id"                         \
     " WHERE c.at >= ?9 AND c.kind = 'in' AND po.school_id = ?1 AND NOT EXISTS"                     \
     " (SELECT 1 FROM checkin o WHERE o.assignment_id = c.assignment_id AND o.kind = 'out')),"      \
     " busy(person_id, patrol) AS ("                                                                \
-    " SELECT a.person_id, po.kind = 'patrol' FROM shift s JOIN assignment a ON a.shift_id = s.id"  \
+    " SELECT a.person_id, po.kind = 'patrol' AND a.stands_in_for IS NULL"                          \
+    " FROM shift s JOIN assignment a ON a.shift_id = s.id"                                         \
     " LEFT JOIN post po ON po.id = s.post_id WHERE s.start_at < ?5 AND s.start_at > ?4 - 86400000" \
     " AND s.end_at > ?4 AND s.state NOT IN ('draft', 'cancelled')"                                 \
     " AND a.state IN ('planned', 'asked', 'confirmed', 'swapping', 'on_post')"                     \
@@ -139,7 +140,7 @@ static uint8_t skills_missing(struct duty *duty, const struct slot *slot)
                                                                     "(SELECT person_id FROM "      \
                                                                     "full))"                       \
                                                                     " AND CASE WHEN f.patrol "     \
-                                                                    "THEN ?10 AND "                \
+                                                                    "THEN ?19 AND "                \
                                                                     "coalesce(f.way, ?16) <= 5"    \
                                                                     "  ELSE ?10 = 0 OR f.here OR " \
                                                                     "f.kind IN ('teacher', "       \
@@ -153,6 +154,16 @@ static uint8_t skills_missing(struct duty *duty, const struct slot *slot)
                                                                     "FIRST,"                       \
                                                                     " coalesce(f.way, iif(f.own, " \
                                                                     "5, ?16)), f.id LIMIT ?11"
+
+/* When it is late, patrols leave their round for a gate; not for another round. */
+static bool patrols_leave(struct duty *duty, const struct slot *slot)
+{
+    int64_t near =
+        slot->start_at - (int64_t)duty->options.policy.standin_at_school * CALTIME_MINUTE_MS;
+    return duty->now_ms >= near &&
+           replica_get_int(duty->replica, 0, "SELECT kind = 'patrol' FROM post WHERE id = ?1", "s",
+                           slot->post_id) == 0;
+}
 
 /* Who can be asked, best first. */
 static void candidates(struct duty *duty, const struct slot *slot, const char *offer_id, int limit,
@@ -183,6 +194,7 @@ static void candidates(struct duty *duty, const struct slot *slot, const char *o
     query_int(q, 16, DUTY_REACH_MIN);
     query_int(q, 17, caltime_midnight(slot->start_at, 1 - weekday));
     query_int(q, 18, officer ? DUTY_CAP_OFFICER : DUTY_CAP_VOLUNTEER);
+    query_int(q, 19, patrols_leave(duty, slot));
     ids_collect(q, ret);
 }
 
@@ -460,15 +472,14 @@ static void take(struct duty *duty, const struct incoming *in, const struct offe
 /* A patrol that was asked late leaves its round for the gate. */
 static bool is_free(struct duty *duty, const struct person *person, const struct slot *slot)
 {
-    int64_t near =
-        slot->start_at - (int64_t)duty->options.policy.standin_at_school * CALTIME_MINUTE_MS;
     return replica_get_int(duty->replica, 0,
                            "SELECT count(*) FROM slot s LEFT JOIN post p ON p.id = s.post_id"
                            " WHERE person_id = ?1 AND end_at > ?2 AND start_at < ?3 AND published"
                            " AND state IN ('planned', 'asked', 'confirmed', 'swapping', 'on_post')"
-                           " AND NOT (?4 AND coalesce(p.kind, '') = 'patrol')",
+                           " AND NOT (?4 AND coalesce(p.kind, '') = 'patrol' AND"
+                           "  stands_in_for IS NULL)",
                            "siii", person->id, slot->start_at, slot->end_at,
-                           (int64_t)(duty->now_ms >= near)) == 0;
+                           (int64_t)patrols_leave(duty, slot)) == 0;
 }
 
 /* Offers that this phone was asked about and that are for now or later. */

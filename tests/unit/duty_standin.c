@@ -110,6 +110,32 @@ static void caps_and_nights(void **state)
     assert_string_equal(asked_for(w, "pm.O1"), "");
 }
 
+/* O1 of the gate and O3 of a round at the same school do not come; P1 is on another round. */
+static void who_was_called_away_stays_there(void **state)
+{
+    struct world *w = *state;
+    set_up(w);
+    world_sql(w, "INSERT INTO post(id, scope, school_id, name, kind, need, active) VALUES"
+                 " ('PT', 'S0117', 'S18', '巡逻', 'patrol', 1, 1),"
+                 " ('PU', 'S0117', 'S17', '巡逻', 'patrol', 1, 1)");
+    world_shift(w, "pt", "PT", "2026-09-08", "am", "07:00", "08:30", 1);
+    world_shift(w, "pu", "PU", "2026-09-08", "am", "07:20", "08:10", 1);
+    world_assign(w, "pt", "P1");
+    world_assign(w, "pu", "O3");
+    world_sql(w, "UPDATE person SET active = 0 WHERE id IN ('P2', 'P3')");
+    way(w, "P1", 5);
+    world_at(w, "2026-09-08", "07:05");
+    assert_string_equal(asked_for(w, "pu.O3"), ""); /* one round for another helps nobody */
+    world_text(w, "O1", "2");
+    char text[16];
+    snprintf(text, sizeof text, "接%s", world_code(w, "P1", "A4_OFFER"));
+    world_text(w, "P1", text);
+    ASSERT_SENT(w, "P1", "A5_TAKEN", 1);
+    world_shift(w, "n", "S17-N", "2026-09-08", "am", "07:20", "08:10", 1);
+    world_assign(w, "n", "O3");
+    assert_string_equal(asked_for(w, "n.O3"), "");
+}
+
 /* Twenty minutes before: a patrol that needs five minutes, and nobody from home. */
 static void patrols_when_it_is_late(void **state)
 {
@@ -294,8 +320,13 @@ static void finding_is_cheap(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(officers_within_reach),   TEST(who_has_the_skill_comes_first), TEST(caps_and_nights),
-        TEST(patrols_when_it_is_late), TEST(who_approved_is_on_record),     TEST(finding_is_cheap),
+        TEST(officers_within_reach),
+        TEST(who_has_the_skill_comes_first),
+        TEST(caps_and_nights),
+        TEST(patrols_when_it_is_late),
+        TEST(who_was_called_away_stays_there),
+        TEST(who_approved_is_on_record),
+        TEST(finding_is_cheap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
