@@ -78,7 +78,8 @@ void outbox_took(struct outbox *outbox, size_t modem, int64_t ms)
 
 /* --- putting --- */
 
-/* What goes to this number, but for this message. `gone_ms`: of what waits only what is to go later
+/* What goes to this number, or went there and was reported to have come to nothing, but for this
+ * message. `gone_ms`: of what waits only what is to go later
  * than that counts; 0: all of it. */
 static int64_t after_caps(struct outbox *outbox, const char *phone, int prio, int64_t seq,
                           int64_t gone_ms, int64_t due)
@@ -89,7 +90,9 @@ static int64_t after_caps(struct outbox *outbox, const char *phone, int prio, in
         return due;
     struct query *query =
         replica_query(outbox->replica, "SELECT goes_at FROM outbox WHERE phone = ?1 AND prio > ?2"
-                                       " AND state NOT IN ('cancelled', 'expired', 'failed')"
+                                       " AND state NOT IN ('cancelled', 'expired') AND"
+                                       " (state <> 'failed' OR EXISTS (SELECT 1 FROM outbox_part p"
+                                       "  WHERE p.message_seq = seq AND p.sent_at IS NOT NULL))"
                                        " AND seq <> ?4 AND (state <> 'queued' OR goes_at > ?5)"
                                        " AND goes_at > ?6 ORDER BY goes_at DESC LIMIT ?3");
     query_text(query, 1, phone);

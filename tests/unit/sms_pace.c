@@ -297,6 +297,24 @@ static void test_recipient_cap_counts_what_went(void **state)
     assert_int_equal(expect(world, next).at_ms, at(12, 17));
 }
 
+/* A phone that is off had its texts all the same; what the network refused did not go. */
+static void test_recipient_cap_counts_what_failed_there(void **state)
+{
+    struct smsworld *world = *state;
+    world->limits = (struct pace_limits){.recipient_day = 30};
+    smsworld_restart(world);
+    for (int i = 0; i < 5; i++) {
+        put(world, i, PERSON, SMS_PRIO_REMINDER);
+        smsworld_result(world, SEND_OK, 40 + i);
+        smsworld_report(world, PERSON, 40 + i, 0x46);
+    }
+    assert_int_equal(replica_get_int(world->replica, 0,
+                                     "SELECT count(*) FROM outbox WHERE state = 'failed'", ""),
+                     5);
+    const char *next = put(world, 6, PERSON, SMS_PRIO_REMINDER);
+    assert_int_equal(expect(world, next).at_ms, at(12, 15));
+}
+
 static void test_same_text_once(void **state)
 {
     struct smsworld *world = *state;
@@ -471,6 +489,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_recipient_cap, setup, teardown),
         cmocka_unit_test_setup_teardown(test_recipient_cap_after_an_outage, setup, teardown),
         cmocka_unit_test_setup_teardown(test_recipient_cap_counts_what_went, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_recipient_cap_counts_what_failed_there, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_same_text_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_quiet_hours_of_one_phone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_own_quiet_hours_begin, setup, teardown),
