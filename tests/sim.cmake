@@ -22,7 +22,7 @@ set_tests_properties(sync_real sync_real_badline PROPERTIES LABELS sim TIMEOUT 1
 
 # A term of school: people, messages, the roster.
 add_executable(sim_term sim/term.c sim/term/county.c sim/term/station.c sim/term/people.c
-               sim/term/check.c)
+               sim/term/check.c sim/term/alarms.c)
 target_link_libraries(sim_term PRIVATE touyan_draft touyan_duty touyan_sms touyan_console
                       touyan_replica touyan_base)
 target_link_options(sim_term PRIVATE LINKER:--wrap=clock_mono_us)

@@ -32,15 +32,15 @@
 
 enum { TERM_YEAR = 2026, TERM_MONTH = 8, TERM_DAY = 31, REACH_PERCENT = 95, REACH_LEAST = 20 };
 
-const char *const rule_names[RULES] = {"seen",   "reach", "caps",  "four",
-                                       "window", "truth", "county"};
+const char *const rule_names[RULES] = {"seen",   "reach", "caps",   "four",
+                                       "window", "truth", "county", "alarm"};
 
 const struct removal_name removal_names[REMOVALS] = {
     [REMOVE_NOTHING] = {"", RULES},           [REMOVE_DESK] = {"desk", RULE_SEEN},
     [REMOVE_LADDER] = {"ladder", RULE_REACH}, [REMOVE_CAPS] = {"caps", RULE_CAPS},
     [REMOVE_ONCE] = {"once", RULE_FOUR},      [REMOVE_UNTIL] = {"until", RULE_WINDOW},
     [REMOVE_QUIET] = {"quiet", RULE_WINDOW},  [REMOVE_HEARD] = {"heard", RULE_TRUTH},
-    [REMOVE_MARKS] = {"marks", RULE_COUNTY},
+    [REMOVE_MARKS] = {"marks", RULE_COUNTY},  [REMOVE_BUTTON] = {"button", RULE_ALARM},
 };
 
 struct options {
@@ -209,10 +209,12 @@ static void print_figures(const struct world *world, double seconds)
            ",\"texts_in\":%" PRId64 ",\"offers\":%" PRId64 ",\"stood_in\":%" PRId64
            ",\"gaps\":%" PRId64 ",\"empty_posts\":%" PRId64 ",\"absences\":%" PRId64
            ",\"in_time\":%" PRId64 ",\"without_box_or_network\":%" PRId64 ",\"wait_s_p50\":%" PRId64
-           ",\"wait_s_p95\":%" PRId64 ",\"restarts\":%" PRId64 ",\"broken\":{",
+           ",\"wait_s_p95\":%" PRId64 ",\"restarts\":%" PRId64 ",\"alarms\":%" PRId64
+           ",\"rings\":%" PRId64 ",\"named\":%" PRId64 ",\"undelivered\":%" PRId64 ",\"broken\":{",
            world->seed, world->size.weeks, world->size.stations, f->shifts, f->duties,
            f->person_times, f->texts_out, f->texts_in, f->offers, f->stood_in, f->gaps, f->empty,
-           f->absences, f->reached, f->apart, f->late_s_p50, f->late_s_p95, f->restarts);
+           f->absences, f->reached, f->apart, f->late_s_p50, f->late_s_p95, f->restarts, f->alarms,
+           f->rings, f->named, f->undelivered);
     for (int i = 0; i < RULES; i++)
         printf("%s\"%s\":%d", i > 0 ? "," : "", rule_names[i], world->broken[i]);
     printf("},\"seconds\":%.1f}\n", seconds);
@@ -254,19 +256,19 @@ static unsigned run_seed(const struct options *options, uint64_t seed, bool quie
 
 /* --- as many at a time as there are processors --- */
 
-/* Of a child that came to its end; the other bits are what it found. */
-enum { CHILD_ENDED = 1U << RULES };
+/* Of a child that came to its end, with and without what is broken. */
+enum { CHILD_GOOD = 64, CHILD_FOUND };
 
 static unsigned wait_child(void)
 {
     int status;
-    if (wait(&status) < 0 || !WIFEXITED(status) || (WEXITSTATUS(status) & CHILD_ENDED) == 0)
+    if (wait(&status) < 0 || !WIFEXITED(status) || WEXITSTATUS(status) < CHILD_GOOD)
         give_up("a seed did not come to its end");
-    return (unsigned)WEXITSTATUS(status) & ~(unsigned)CHILD_ENDED;
+    return WEXITSTATUS(status) == CHILD_FOUND;
 }
 
-/* Each in a process of its own; all that they found. What they print comes in the order in which
- * they end. */
+/* Each in a process of its own; 1 when one of them found something. What they print comes in the
+ * order in which they end. */
 static unsigned run_apart(const struct options *options, uint64_t count,
                           unsigned (*run)(const struct options *options, uint64_t index))
 {
@@ -283,7 +285,7 @@ static unsigned run_apart(const struct options *options, uint64_t count,
         if (child < 0)
             give_up("no process for %" PRIu64, i);
         if (child == 0)
-            exit((int)(run(options, i) | CHILD_ENDED));
+            exit(run(options, i) != 0 ? CHILD_FOUND : CHILD_GOOD);
         running++;
     }
     for (; running > 0; running--)

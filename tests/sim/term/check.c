@@ -83,7 +83,8 @@ static int64_t told_at(struct station *station, const struct shift_seen *shift, 
         station->replica, INT64_MAX,
         LINE "SELECT min(p.sent_at) FROM outbox o JOIN outbox_part p ON p.message_seq = o.seq"
              " WHERE o.ref_kind IN ('gap', 'answer') AND o.ref_id IN (SELECT id FROM line) AND"
-             " o.text_id IN ('E1_LEADER', 'E1B_LEFT', 'E2_SENIOR', 'E5_FOUND', 'E6_NOT_FOUND')",
+             " o.text_id IN ('E1_LEADER', 'E1B_LEFT', 'E2_SENIOR', 'E5_FOUND', 'E6_NOT_FOUND')"
+             " AND p.state <> 'failed'",
         "ss", place, shift->id);
     return earlier(
         at, replica_get_int(station->replica, INT64_MAX,
@@ -385,7 +386,7 @@ static int64_t check_truth(struct station *station)
          " (SELECT 1 FROM checkin c WHERE c.assignment_id = t.assignment_id AND c.kind = 'in')");
     none(station, RULE_TRUTH,
          "SELECT c.at, 'nobody checked in: ' || c.assignment_id FROM checkin c WHERE c.kind = 'in'"
-         " AND c.channel IN ('sms', 'terminal') AND c.assignment_id NOT IN"
+         " AND c.channel IN ('sms', 'terminal', 'call') AND c.assignment_id NOT IN"
          " (SELECT assignment_id FROM sim_truth)");
     int64_t truth = replica_get_int(station->replica, 0, "SELECT count(*) FROM sim_truth", "");
     int64_t counted = account(world, station->replica, &station->cells);

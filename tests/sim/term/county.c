@@ -217,6 +217,7 @@ static void fill_schools(struct station *station)
         fill_bell(station, id, "am", 7 * 60 + 40 + 10 * (i % 3));
         fill_bell(station, id, "pm", 16 * 60 + 30 + 15 * (i % 3));
         fill_posts(station, i, id);
+        alarms_fill(station, id);
         if (i % 4 == 3)
             fill_terminal(station, id);
     }

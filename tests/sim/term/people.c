@@ -20,7 +20,18 @@ enum {
 };
 
 /* A draw of a thing: the kinds must differ. */
-enum draw { DRAW_COMES, DRAW_WHEN, DRAW_FORGETS, DRAW_LEAVES, DRAW_ANSWER, DRAW_DELAY, DRAW_WORD };
+enum draw {
+    DRAW_COMES,
+    DRAW_WHEN,
+    DRAW_FORGETS,
+    DRAW_LEAVES,
+    DRAW_ANSWER,
+    DRAW_DELAY,
+    DRAW_WORD,
+    DRAW_RINGS,
+    DRAW_NAMED,
+    DRAW_WHO,
+};
 
 static int64_t awake(int64_t at)
 {
@@ -120,6 +131,29 @@ static void read_seen(struct query *q, struct duty_seen *ret)
     " ('planned', 'asked', 'confirmed', 'swapping') AND assignment_id NOT IN"                      \
     " (SELECT assignment_id FROM sim_came) AND "
 
+/* In place of some who do not come somebody else of the school stands there, and says so. */
+static void send_other(struct station *station, const struct duty_seen *seen)
+{
+    const struct world *world = station->world;
+    int own;
+    if (seen->officer || drawn(world, seen->id, DRAW_NAMED, 100) >= 40 ||
+        !text_to_int(seen->person + 1, 0, MEMBERS_MAX, &own))
+        return;
+    int first = (int)drawn(world, seen->id, DRAW_WHO, world->member_count);
+    for (int i = 0; i < world->member_count; i++) {
+        int who = (first + i) % world->member_count;
+        const struct member *other = &world->members[who];
+        if (who == own || !text_equal(other->school, world->members[own].school) ||
+            text_equal(other->kind, "police") || text_equal(other->kind, "auxiliary"))
+            continue;
+        struct event event = {.at = seen->start_at - minutes(4), .kind = EVENT_NAMED, .who = who};
+        text_copy(event.ref, sizeof event.ref, seen->id);
+        snprintf(event.words, sizeof event.words, "替%s", world->members[own].name);
+        station_put(station, &event);
+        return;
+    }
+}
+
 void people_scan(struct station *station, int64_t start_at)
 {
     struct duty_seen list[256];
@@ -135,6 +169,8 @@ void people_scan(struct station *station, int64_t start_at)
         double after = comes_at(station->world, &list[i]);
         if (after < 900)
             set_out(station, &list[i], start_at + minutes(after));
+        else
+            send_other(station, &list[i]);
     }
 }
 
@@ -153,6 +189,14 @@ static void check_in(struct station *station, const struct event *event, int64_t
     static const char *const in_words[] = {"到岗", "到岗", "到岗了", "我到岗了", "到了", "已到岗"};
     const struct member *member = &station->world->members[event->who];
     int64_t word = drawn(station->world, event->ref, DRAW_WORD, 6);
+    bool rings = !out && drawn(station->world, event->ref, DRAW_RINGS, 100) < 6;
+    if (!has_terminal(station, event->ref, member) && rings) {
+        struct event ring = {.at = at, .kind = EVENT_RING, .who = event->who};
+        text_copy(ring.ref, sizeof ring.ref, event->ref);
+        text_copy(ring.words, sizeof ring.words, in_words[word]);
+        station_put(station, &ring);
+        return;
+    }
     if (!has_terminal(station, event->ref, member)) {
         write_text(station, event->who, at, event->ref, out ? "离岗" : in_words[word]);
         return;
@@ -183,6 +227,70 @@ void people_arrive(struct station *station, const struct event *event)
             event->arg + drawn(world, event->ref, DRAW_LEAVES + 100, minutes(6)) - minutes(1);
         station_put(station, &leave);
     }
+}
+
+/* Nobody picks up. Where no box answers the person writes. */
+void people_ring(struct station *station, const struct event *event)
+{
+    char phone[LIMIT_SEALED_PHONE_BYTES], id[REF_BYTES + 16];
+    const struct member *member = &station->world->members[event->who];
+    if (!station->box || !station->network ||
+        !replica_get_text(station->replica, phone, sizeof phone, "SELECT seal_phone(?1)", "s",
+                          member->number)) {
+        write_text(station, event->who, event->at + minutes(1), event->ref, event->words);
+        return;
+    }
+    snprintf(id, sizeof id, "ring:%s", event->ref);
+    note(station->world, "%s <- %s rings", station->id, member->number);
+    people_heard(station, event, event->at);
+    struct duty_ring ring = {.id = id, .phone = phone, .heard_at_ms = event->at};
+    replica_enter(station->replica);
+    duty_on_ring(&station->duty, &ring);
+    replica_leave(station->replica, true);
+    station->look = true;
+    station->world->figures.rings++;
+}
+
+#define NAMED                                                                                      \
+    " FROM slot s WHERE s.assignment_id = ?1 AND s.published AND s.start_at - ?3 <= ?2"            \
+    " AND s.end_at > ?2 AND s.state IN ('planned', 'asked', 'confirmed', 'swapping', 'no_show')"
+
+/* Who has a duty of his own then does not go. */
+void people_come_for(struct station *station, const struct event *event)
+{
+    const struct member *member = &station->world->members[event->who];
+    int64_t now = station->cells.wall_ms;
+    if (replica_get_int(station->replica, 0, "SELECT count(*)" NAMED, "sii", event->ref, now,
+                        (int64_t)EARLY_MS) == 0 ||
+        replica_get_int(station->replica, 0,
+                        "SELECT count(*) FROM slot WHERE person_id = ?1 AND start_at BETWEEN"
+                        " ?2 - 7200000 AND ?2 + 7200000 AND state <> 'cancelled'",
+                        "si", member->id, now) > 0)
+        return;
+    replica_run(station->replica,
+                "INSERT OR IGNORE INTO sim_came(assignment_id, shift_id, person_id, due, came)"
+                " SELECT s.assignment_id, s.shift_id, ?4, ?2, ?2" NAMED,
+                "siis", event->ref, now, (int64_t)EARLY_MS, member->id);
+    write_text(station, event->who, now + 5000, event->ref, event->words);
+}
+
+bool people_may_name(struct station *station, const struct event *event, int64_t sent_at)
+{
+    return strncmp(event->words, "替", strlen("替")) == 0 &&
+           replica_get_int(station->replica, 0, "SELECT count(*)" NAMED, "sii", event->ref, sent_at,
+                           (int64_t)EARLY_MS) > 0;
+}
+
+/* The place has changed hands: a person-time of who really stands there. */
+void people_named(struct station *station, const struct event *event, int64_t sent_at)
+{
+    station->world->figures.named++;
+    if (replica_run(station->replica,
+                    "INSERT OR IGNORE INTO sim_truth(assignment_id, at) SELECT id, ?3 FROM"
+                    " assignment WHERE stands_in_for = ?1 AND person_id = ?2 AND state = 'on_post'",
+                    "ssi", event->ref, station->world->members[event->who].id, sent_at) != 1)
+        broken(station->world, RULE_TRUTH, sent_at, "%s %s stands for %s and is not counted",
+               station->id, station->world->members[event->who].id, event->ref);
 }
 
 void people_leave(struct station *station, const struct event *event)
@@ -255,6 +363,11 @@ static bool read_letter(struct station *station, const struct event *event, stru
     }
     query_done(q);
     return found;
+}
+
+static bool starts(const char *text, const char *with)
+{
+    return strncmp(text, with, strlen(with)) == 0;
 }
 
 static void answer(struct station *station, const struct event *event,
@@ -371,6 +484,17 @@ static void on_gap(struct station *station, const struct event *event,
     answer(station, event, letter, 0.5, 4, words);
 }
 
+/* Who is told of an alarm goes, or does not; most say when it is over. */
+static void on_alarm(struct station *station, const struct event *event,
+                     const struct letter_read *letter)
+{
+    char words[WORDS_BYTES];
+    bool yours = starts(letter->text_id, "O2_YOURS");
+    snprintf(words, sizeof words, "%s%s", yours ? "解除" : "出警", letter->code);
+    if (mood(station, event) < (yours ? 700 : 120))
+        answer(station, event, letter, yours ? 5 : 0.3, yours ? 40 : 4, words);
+}
+
 static void on_evening(struct station *station, const struct event *event,
                        const struct letter_read *letter)
 {
@@ -401,11 +525,6 @@ static void hear_of(struct station *station, const struct letter_read *letter)
     else if (text_equal(letter->ref_kind, "notice") || text_equal(letter->ref_kind, "remind"))
         replica_run(station->replica, "INSERT OR IGNORE INTO sim_told VALUES (?1, ?2)", "si",
                     letter->ref_id, station->cells.wall_ms);
-}
-
-static bool starts(const char *text, const char *with)
-{
-    return strncmp(text, with, strlen(with)) == 0;
 }
 
 /* Of a thousand who read it: how many come, cannot, want to swap. */
@@ -445,6 +564,8 @@ static void react(struct station *station, const struct event *event,
         on_which(station, event, letter);
     else if (starts(id, "D1"))
         answer(station, event, letter, 0.2, 25, mood(station, event) < 900 ? "收到" : "1");
+    else if (starts(id, "O2_BUTTON") || starts(id, "O2_YOURS"))
+        on_alarm(station, event, letter);
     else if (starts(id, "E4_EVENING"))
         on_evening(station, event, letter);
     else if (boss && (starts(id, "E1") || starts(id, "E2") || starts(id, "E6")))

@@ -48,6 +48,7 @@ enum rule {
     RULE_WINDOW, /* no message outside its window, none that wakes people */
     RULE_TRUTH,  /* person-times are those that were reported */
     RULE_COUNTY, /* the county counts what the stations count */
+    RULE_ALARM,  /* no alarm is lost, each level hears in time, and nobody once somebody goes */
     RULES,
 };
 extern const char *const rule_names[RULES];
@@ -63,6 +64,7 @@ enum removal {
     REMOVE_QUIET,  /* quiet hours */
     REMOVE_HEARD,  /* one text in ten is lost here */
     REMOVE_MARKS,  /* one row in a hundred is not sent to the county */
+    REMOVE_BUTTON, /* one press in four is lost here */
     REMOVALS,
 };
 extern const struct removal_name {
@@ -78,6 +80,11 @@ enum event_kind {
     EVENT_LETTER, /* somebody writes */
     EVENT_GATE,   /* a face terminal at the gate saw somebody */
     EVENT_RESULT, /* the modem answers */
+    EVENT_REPORT, /* the service centre tells what became of a text */
+    EVENT_RING,   /* somebody rings the station's number to check in */
+    EVENT_NAMED,  /* somebody comes in another's place */
+    EVENT_PRESS,  /* a button at a gate */
+    EVENT_CALLED, /* a call of ours has rung to its end */
     EVENT_READ,   /* a text of ours is on a phone */
     EVENT_DAY,
     EVENT_SCAN, /* an hour before a start: who will come */
@@ -117,7 +124,7 @@ struct member {
 struct figures {
     int64_t shifts, duties, texts_out, texts_in, absences, reached, apart, empty, person_times;
     int64_t late_s_p50, late_s_p95;
-    int64_t restarts, plans, offers, stood_in, gaps, desk;
+    int64_t restarts, plans, offers, stood_in, gaps, desk, alarms, rings, named, undelivered;
 };
 
 struct station {
@@ -206,10 +213,24 @@ void people_scan(struct station *station, int64_t start_at);
 void people_arrive(struct station *station, const struct event *event);
 void people_leave(struct station *station, const struct event *event);
 void people_read(struct station *station, const struct event *event);
+/* Rings to check in; comes in another's place and says whose. */
+void people_ring(struct station *station, const struct event *event);
+void people_come_for(struct station *station, const struct event *event);
+/* What a text with 替 will be and has been counted for. */
+bool people_may_name(struct station *station, const struct event *event, int64_t sent_at);
+void people_named(struct station *station, const struct event *event, int64_t sent_at);
 void people_flood(struct station *station, const struct event *event);
 /* A letter or a gate's event with a check-in is about to be handed over. */
 void people_heard(struct station *station, const struct event *event, int64_t sent_at);
 int member_of(const struct world *world, const char *number);
+
+/* --- alarms.c --- */
+void alarms_fill(struct station *station, const char *school_id);
+void alarms_plan(struct station *station);
+void alarms_press(struct station *station, const struct event *event);
+void alarms_call(void *ctx, const struct duty_call *call);
+void alarms_called(struct station *station, const struct event *event);
+void alarms_check(struct station *station, int64_t midnight);
 
 /* --- check.c --- */
 void check_day(struct station *station, int64_t midnight);
