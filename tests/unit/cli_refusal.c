@@ -14,7 +14,7 @@ static void test_in_chinese(void **state)
         {"there is no draft; plan one first", "还没有草案：先用 touyan roster plan [日期] 排班"},
         {"\"S1\" is not one school of this station",
          "本站没有“S1”这所学校，或不止一所：请写代码或全名"},
-        {"the first line names no column name (姓名)", "表格第一行没有“姓名”（name）这一列"},
+        {"the first line names no column 姓名 (name)", "表格第一行没有“姓名”（name）这一列"},
         {"a post needs somebody even while it is quiet", "平峰时岗位也至少要 1 人"},
         {"issue 0136 is \"closed\": it cannot fix now", "隐患 0136 现在是“已销号”，不能“报整改”"},
         {"type is one of 防范 疏导 ", "type只能是： 防范 疏导 "},

@@ -145,6 +145,22 @@ static void a_decline_changes_little(void **state)
     assert_int_equal(world_int(w, "SELECT count(*) FROM assignment WHERE state = 'declined'"), 1);
 }
 
+/* A sheet that was written by hand: its volunteers had offered nothing. */
+static void a_volunteer_of_the_published_week_stays(void **state)
+{
+    struct world *w = *state;
+    school_goes(w);
+    plan(w, false);
+    publish(w);
+    world_sql(w, "DELETE FROM avail");
+    int told = world_total(w);
+    struct draft_diff diff = plan(w, false);
+    assert_int_equal(diff.added + diff.removed + diff.moved, 0);
+    publish(w);
+    assert_int_equal(world_total(w), told);
+    assert_true(plan(w, true).removed > 0); /* afresh: as they offer */
+}
+
 /* Declined after the draft was made: publishing does not bring it back. */
 static void a_late_decline_stands(void **state)
 {
@@ -691,6 +707,7 @@ int main(void)
         TEST(nobody_is_told_of_a_draft),
         TEST(publishing_tells_each_once),
         TEST(a_decline_changes_little),
+        TEST(a_volunteer_of_the_published_week_stays),
         TEST(a_late_decline_stands),
         TEST(who_gave_a_duty_away_has_it_no_more),
         TEST(a_late_swap_stands),

@@ -246,6 +246,8 @@ static int add_former(struct draft *draft, int person, int place, const char *st
     bool kept = where->over || (confirmed && where->start_at - CONFIRMED_MS <= draft->now_ms);
     if (draft->afresh && !kept)
         return ERR_OK;
+    if (!draft->person[person].officer) /* what was published for him is as good as offered */
+        draft->person[person].offered |= (uint64_t)1 << where->shift;
     struct draft_former *former = draft_grow((void **)&draft->former, &draft->formers,
                                              sizeof *draft->former, DRAFT_PLACES_MAX);
     if (former == NULL)
