@@ -6,7 +6,7 @@ import sys
 
 from sources import files, finish, read
 
-# whose err_set() and reply_error() reach `touyan`
+# whose err_set(), reply_error() and reply_one() reach `touyan`
 SOURCES = ("gateway/base/csv.c", "gateway/base/privacy.c", "gateway/card.c",
            "gateway/console/console.c", "gateway/desk.c", "gateway/hand.c", "gateway/ledger.c",
            "gateway/lists.c", "gateway/roster.c", "gateway/view.c", "mqtt/commands.c")
@@ -15,7 +15,7 @@ NOT_FOLDERS = ("gateway/duty/roster/",)  # what no operator's input can cause
 TABLE = "gateway/cli/refusals.def"
 
 TEXT = r'"(?:[^"\\]|\\.)*"'
-SAID = re.compile(r'\b(?:err_set|reply_error)\([^";{}]*?((?:' + TEXT + r'\s*)+)', re.S)
+SAID = re.compile(r'\b(?:err_set|reply_error|reply_one)\([^";{}]*?((?:' + TEXT + r'\s*)+)', re.S)
 ENTRY = re.compile(r'^REFUSAL\(((?:\s*' + TEXT + r')+),', re.M)
 
 
@@ -32,7 +32,7 @@ def said_by(root):
     for path in mine:
         for match in SAID.finditer(read(root, path)):
             text = joined(match.group(1))
-            if not re.fullmatch(r"(%s[: ]*)+", text):
+            if not re.fullmatch(r"(%s[: ]*)*", text):
                 said.setdefault(text, path)
     return said
 
