@@ -64,6 +64,13 @@ static struct draft_diff publish(struct world *w)
     return diff;
 }
 
+static void publish_week(struct world *w)
+{
+    school_goes(w);
+    plan(w, false);
+    publish(w);
+}
+
 /* 3 officers with 5 duties for 16 places, 8 + 3 volunteers with 2 for 16 + 8. */
 enum { OFFICERS = 15, VOLUNTEERS = 16 + 6, DUTIES = OFFICERS + VOLUNTEERS, GAPS = 1 + 2 };
 
@@ -125,9 +132,7 @@ static void publishing_tells_each_once(void **state)
 static void a_decline_changes_little(void **state)
 {
     struct world *w = *state;
-    school_goes(w);
-    plan(w, false);
-    publish(w);
+    publish_week(w);
     int told = world_total(w);
     world_sql(w, "UPDATE assignment SET state = 'declined' WHERE id ="
                  " (SELECT min(id) FROM assignment WHERE person_id = 'C1')");
@@ -149,9 +154,7 @@ static void a_decline_changes_little(void **state)
 static void a_volunteer_of_the_published_week_stays(void **state)
 {
     struct world *w = *state;
-    school_goes(w);
-    plan(w, false);
-    publish(w);
+    publish_week(w);
     world_sql(w, "DELETE FROM avail");
     int told = world_total(w);
     struct draft_diff diff = plan(w, false);
@@ -165,9 +168,7 @@ static void a_volunteer_of_the_published_week_stays(void **state)
 static void a_late_decline_stands(void **state)
 {
     struct world *w = *state;
-    school_goes(w);
-    plan(w, false);
-    publish(w);
+    publish_week(w);
     plan(w, false);
     world_sql(w, "UPDATE assignment SET state = 'declined' WHERE id ="
                  " (SELECT min(id) FROM assignment WHERE person_id = 'C1')");
@@ -190,9 +191,7 @@ static void swap_first(struct world *w)
 static void who_gave_a_duty_away_has_it_no_more(void **state)
 {
     struct world *w = *state;
-    school_goes(w);
-    plan(w, false);
-    publish(w);
+    publish_week(w);
     swap_first(w);
     world_sql(w, "UPDATE assignment SET state = 'excused' WHERE id = 'taken'");
     world_sql(w, "UPDATE person SET active = 0 WHERE id GLOB 'C*' AND id <> 'C1'");
@@ -207,9 +206,7 @@ static void who_gave_a_duty_away_has_it_no_more(void **state)
 static void a_late_swap_stands(void **state)
 {
     struct world *w = *state;
-    school_goes(w);
-    plan(w, false);
-    publish(w);
+    publish_week(w);
     plan(w, false);
     swap_first(w);
     publish(w);
@@ -221,9 +218,7 @@ static void a_late_swap_stands(void **state)
 static void a_new_holiday_cancels(void **state)
 {
     struct world *w = *state;
-    school_goes(w);
-    plan(w, false);
-    publish(w);
+    publish_week(w);
     int on_that_day = (int)world_int(w, "SELECT count(*) FROM assignment a JOIN shift s"
                                         " ON s.id = a.shift_id WHERE s.date = '2026-09-17'");
     world_sql(w, "INSERT INTO cal_day(id, scope, date, off) VALUES ('x', '*', '2026-09-17', 1)");
@@ -270,9 +265,7 @@ static void make_up_days_and_unknown_years(void **state)
 static void what_has_begun_or_is_confirmed_stays(void **state)
 {
     struct world *w = *state;
-    school_goes(w);
-    plan(w, false);
-    publish(w);
+    publish_week(w);
     world_at(w, "2026-09-15", "07:30"); /* Tuesday: the morning is on */
     world_sql(w, "UPDATE assignment SET state = 'confirmed' WHERE shift_id LIKE '%.2026-09-15.pm'");
     world_sql(w, "INSERT INTO avail(id, scope, person_id, kind) SELECT 'leave' || id, 'S0117', id,"

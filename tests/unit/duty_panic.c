@@ -21,20 +21,6 @@ static void on_post(struct world *w)
     world_run(w, "2026-09-08", "07:32");
 }
 
-static int64_t minute(struct world *w, int minutes)
-{
-    return w->cells.wall_ms + (int64_t)minutes * CALTIME_MINUTE_MS;
-}
-
-static void pass(struct world *w, int minutes)
-{
-    int64_t until = minute(w, minutes);
-    char date[CALTIME_DATE_SIZE], clock[CALTIME_CLOCK_SIZE];
-    caltime_format_date(until, date);
-    caltime_format_clock(until, clock);
-    world_run(w, date, clock);
-}
-
 static void button_tells_post_leader_and_senior(void **state)
 {
     struct world *w = *state;
@@ -47,22 +33,22 @@ static void button_tells_post_leader_and_senior(void **state)
     ASSERT_SENT(w, "V1", "O2_BUTTON", 0);
     ASSERT_SENT(w, "O3", "O2_BUTTON", 0);
     assert_int_equal(world_int(w, "SELECT max(prio) FROM sent WHERE text_id = 'O2_BUTTON'"), 0);
-    pass(w, 1);
+    world_pass(w, 1);
     ASSERT_SENT(w, "L", "O2_BUTTON_AGAIN", 0);
-    pass(w, 1);
+    world_pass(w, 1);
     ASSERT_SENT(w, "L", "O2_BUTTON_AGAIN", 1);
     assert_non_null(strstr(world_last(w, "L", "O2_BUTTON_AGAIN"), "第2次"));
-    pass(w, 2);
+    world_pass(w, 2);
     ASSERT_SENT(w, "L", "O2_BUTTON_AGAIN", 2);
     ASSERT_SENT(w, "Z", "", 0);
-    pass(w, 3);
+    world_pass(w, 3);
     ASSERT_SENT(w, "L", "O2_BUTTON_AGAIN", 3);
     assert_non_null(strstr(world_last(w, "L", "O2_BUTTON_AGAIN"), "第4次"));
     ASSERT_SENT(w, "Z", "O2_BUTTON", 1);
-    pass(w, 3);
+    world_pass(w, 3);
     ASSERT_SENT(w, "L", "O2_BUTTON_AGAIN", 3); /* now the duty room only */
     ASSERT_SENT(w, "Z", "O2_BUTTON_AGAIN", 1);
-    pass(w, 60);
+    world_pass(w, 60);
     ASSERT_SENT(w, "Z", "O2_BUTTON_AGAIN", 3);
     assert_int_equal(world_int(w, "SELECT count(*) FROM alarm WHERE state = 'open'"), 1);
     assert_int_equal(world_int(w, "SELECT level FROM alarm"), 4);
@@ -80,7 +66,7 @@ static void acked_between_the_repeats(void **state)
     char code[5];
     snprintf(code, sizeof code, "%s", world_code(w, "L", "O2_PANIC"));
     world_text(w, "L", "收到"); /* read, not taken */
-    pass(w, 3);
+    world_pass(w, 3);
     ASSERT_SENT(w, "L", "O2_PANIC_AGAIN", 1);
     text_code(w, "G", "出警", code);
     ASSERT_SENT(w, "G", "O2_YOURS", 1);
@@ -89,7 +75,7 @@ static void acked_between_the_repeats(void **state)
     text_code(w, "L", "出警", code); /* too late: hears who goes */
     ASSERT_SENT(w, "L", "O2_YOURS", 0);
     ASSERT_SENT(w, "L", "O2_TAKEN", 2);
-    pass(w, 9);
+    world_pass(w, 9);
     ASSERT_SENT(w, "L", "O2_PANIC_AGAIN", 1);
     ASSERT_SENT(w, "Z", "", 0);
     text_code(w, "O1", "解除", code);
@@ -97,7 +83,7 @@ static void acked_between_the_repeats(void **state)
     ASSERT_SENT(w, "G", "O2_CLEAR", 1);
     ASSERT_SENT(w, "O1", "O2_CLEAR", 1);
     int total = world_total(w);
-    pass(w, 26); /* to the end of the duty */
+    world_pass(w, 26); /* to the end of the duty */
     assert_int_equal(world_total(w), total);
     assert_int_equal(world_int(w, "SELECT count(*) FROM alarm WHERE state = 'resolved'"), 1);
 }
@@ -109,12 +95,12 @@ static void taken_but_not_over(void **state)
     world_event(w, "SOS17", "sos", NULL, 0);
     world_text(w, "L", "出警"); /* bare: the newest */
     ASSERT_SENT(w, "L", "O2_YOURS", 1);
-    pass(w, 9);
+    world_pass(w, 9);
     ASSERT_SENT(w, "L", "O2_YOURS", 1);
-    pass(w, 1);
+    world_pass(w, 1);
     ASSERT_SENT(w, "L", "O2_YOURS", 2);
     ASSERT_SENT(w, "G", "O2_TAKEN", 2); /* when it was taken, and now */
-    pass(w, 25);
+    world_pass(w, 25);
     ASSERT_SENT(w, "L", "O2_YOURS", 4);
     assert_int_equal(world_int(w, "SELECT count(*) FROM alarm WHERE state = 'acked'"), 1);
 }
@@ -160,11 +146,11 @@ static void pressed_again_after_the_last_step(void **state)
     struct world *w = *state;
     on_post(w);
     world_event(w, "SOS17", "sos", NULL, 0);
-    pass(w, 40);
+    world_pass(w, 40);
     int leader = world_count(w, "L", "");
     world_event(w, "SOS17", "sos", NULL, 0);
     assert_int_equal(world_count(w, "L", ""), leader + 1);
-    pass(w, 2);
+    world_pass(w, 2);
     assert_int_equal(world_count(w, "L", ""), leader + 2);
 }
 
@@ -291,7 +277,7 @@ static void nobody_on_the_roster(void **state)
     ASSERT_SENT(w, "V1", "O2_PANIC", 0);
     assert_int_equal(world_int(w, "SELECT count(*) FROM sent WHERE text_id = 'O2_PANIC'"), 5);
     ASSERT_SENT(w, "O3", "O1_RECEIVED", 1);
-    pass(w, 2);
+    world_pass(w, 2);
     ASSERT_SENT(w, "Z", "O2_PANIC_AGAIN", 1);
 }
 
@@ -320,7 +306,7 @@ static void nobody_at_all(void **state)
     world_text(w, "O3", "报警");
     ASSERT_SENT(w, "O3", "O1_ALONE", 1);
     world_sql(w, "UPDATE person SET active = 1 WHERE id = 'L'"); /* the county sends its people */
-    pass(w, 2);
+    world_pass(w, 2);
     ASSERT_SENT(w, "L", "O2_PANIC", 1);
 }
 
@@ -351,10 +337,10 @@ static void an_old_alarm_swallows_nothing(void **state)
     on_post(w);
     world_event(w, "SOS17", "sos", NULL, 0);
     world_text(w, "G", "出警");
-    pass(w, 5);
+    world_pass(w, 5);
     world_event(w, "SOS17", "sos", NULL, 0); /* while he is on the way */
     assert_int_equal(world_int(w, "SELECT count(*) FROM alarm"), 1);
-    pass(w, 10);
+    world_pass(w, 10);
     world_event(w, "SOS17", "sos", NULL, 0);
     assert_int_equal(world_int(w, "SELECT count(*) FROM alarm"), 2);
     ASSERT_SENT(w, "L", "O2_BUTTON", 2);
@@ -413,7 +399,7 @@ static void volunteer_calls(void **state)
     ASSERT_SENT(w, "L", "O3_TO_LEADER", 1);
     ASSERT_SENT(w, "O1", "O3_TO_LEADER", 0);
     ASSERT_SENT(w, "G", "", 0);
-    pass(w, 4);
+    world_pass(w, 4);
     ASSERT_SENT(w, "L", "O3_TO_LEADER", 3);
     ASSERT_SENT(w, "G", "O3_TO_LEADER", 1);
     text_code(w, "L", "出警", world_code(w, "L", "O3_TO_LEADER"));
@@ -452,23 +438,23 @@ static void many_alarms_become_one_text(void **state)
     ASSERT_SENT(w, "L", "O2_BUNDLE", 0);
     char code[5];
     snprintf(code, sizeof code, "%s", world_code(w, "L", "O2_BUTTON"));
-    pass(w, 2); /* the second copy of five alarms: one more text, then the bundle */
+    world_pass(w, 2); /* the second copy of five alarms: one more text, then the bundle */
     ASSERT_SENT(w, "L", "O2_BUTTON_AGAIN", 1);
     ASSERT_SENT(w, "L", "O2_BUNDLE", 0);
     text_code(w, "L", "出警", code);
     ASSERT_SENT(w, "L", "O2_YOURS", 1); /* an answer is no storm */
     world_event(w, "SOS17", "sos", NULL, w->cells.wall_ms);
     ASSERT_SENT(w, "L", "O2_BUTTON", 6); /* nor is another place */
-    pass(w, 2);
+    world_pass(w, 2);
     ASSERT_SENT(w, "L", "O2_BUNDLE", 1);
     const char *bundle = world_last(w, "L", "O2_BUNDLE");
     assert_non_null(strstr(bundle, "报警6起"));
     assert_non_null(strstr(bundle, "待接手"));
-    pass(w, 10);
+    world_pass(w, 10);
     int texts = world_count(w, "L", "O2_BUTTON_AGAIN") + world_count(w, "L", "O2_BUNDLE");
     assert_in_range(texts, 3, 12);
     assert_int_equal(world_int(w, "SELECT count(*) FROM alarm WHERE state = 'open'"), 5);
-    pass(w, 30);
+    world_pass(w, 30);
     assert_int_equal(world_int(w, "SELECT count(*) FROM alarm_later"), 0);
 }
 
@@ -490,12 +476,12 @@ static void a_held_copy_replaces_nothing(void **state)
     press(w, 0, 7);
     ASSERT_SENT(w, "L", "O2_BUTTON", 7);
     assert_int_equal(world_on_air(w, "L", "O2_BUTTON"), 7);
-    pass(w, 2);
+    world_pass(w, 2);
     ASSERT_SENT(w, "L", "O2_BUTTON_AGAIN", 0);
     ASSERT_SENT(w, "L", "O2_BUTTON", 7);
     assert_int_equal(world_on_air(w, "L", "O2_BUTTON"), 7);
     assert_int_equal(world_on_air(w, "L", "O2_BUTTON_AGAIN"), 7); /* the radio says all of it */
-    pass(w, 30);
+    world_pass(w, 30);
     ASSERT_SENT(w, "L", "O2_BUTTON", 7);
 }
 
@@ -506,9 +492,9 @@ static void the_room_takes_nobodys_copy(void **state)
     on_post(w);
     w->no_modem_since = w->cells.wall_ms;
     press(w, 0, 1);
-    pass(w, 7);
+    world_pass(w, 7);
     ASSERT_SENT(w, "L", "O2_BUTTON_AGAIN", 1);
-    pass(w, 3);
+    world_pass(w, 3);
     ASSERT_SENT(w, "Z", "O2_BUTTON_AGAIN", 1);
     ASSERT_SENT(w, "L", "O2_BUTTON_AGAIN", 1);
 }
@@ -523,7 +509,7 @@ static void each_telephone_has_its_newest(void **state)
     world_event(w, "SOS17", "sos", NULL, w->cells.wall_ms);
     ASSERT_SENT(w, "L", "O2_BUTTON", 7);
     ASSERT_SENT(w, "O1", "O2_BUTTON", 1);
-    pass(w, 2);
+    world_pass(w, 2);
     ASSERT_SENT(w, "L", "O2_BUTTON", 7);
     ASSERT_SENT(w, "L", "O2_BUTTON_AGAIN", 0);
     ASSERT_SENT(w, "O1", "O2_BUTTON", 0);
@@ -543,7 +529,7 @@ static void a_bundle_shows_what_it_ends(void **state)
     struct world *w = *state;
     on_post(w);
     press(w, 0, 8);
-    pass(w, 4);
+    world_pass(w, 4);
     ASSERT_SENT(w, "L", "O2_BUNDLE", 1);
     const char *bundle = world_last(w, "L", "O2_BUNDLE");
     char oldest[8] = "";
@@ -552,9 +538,9 @@ static void a_bundle_shows_what_it_ends(void **state)
     assert_non_null(strstr(bundle, oldest));
     assert_null(strstr(bundle, "…"));
     assert_in_range(shown(w), 2, 4);
-    pass(w, 3);
+    world_pass(w, 3);
     assert_int_equal(shown(w), 8);
-    pass(w, 30);
+    world_pass(w, 30);
     assert_int_equal(world_int(w, "SELECT count(*) FROM alarm_later"), 0);
 }
 
@@ -564,7 +550,7 @@ static void a_bundle_replaces_the_one_unsent(void **state)
     on_post(w);
     press(w, 0, 8);
     w->no_modem_since = w->cells.wall_ms + 1;
-    pass(w, 4);
+    world_pass(w, 4);
     ASSERT_SENT(w, "L", "O2_BUNDLE", 1);
     char code[8] = "", body[64];
     replica_get_text(w->replica, code, sizeof code,
@@ -572,11 +558,11 @@ static void a_bundle_replaces_the_one_unsent(void **state)
     snprintf(body, sizeof body, "%s 待接手", code);
     assert_non_null(strstr(world_last(w, "L", "O2_BUNDLE"), code));
     text_code(w, "L", "出警", code);
-    pass(w, 6);
+    world_pass(w, 6);
     ASSERT_SENT(w, "L", "O2_BUNDLE", 1);
     assert_null(strstr(world_last(w, "L", "O2_BUNDLE"), body));
     w->no_modem_since = 0; /* it goes, and so does the rest */
-    pass(w, 15);
+    world_pass(w, 15);
     assert_int_equal(shown(w), 8);
     assert_int_equal(world_int(w, "SELECT count(*) FROM alarm_later"), 0);
 }
@@ -587,28 +573,28 @@ static void a_bundle_that_ran_out_is_said_again(void **state)
     struct world *w = *state;
     on_post(w);
     press(w, 0, 3); /* one bundle holds them */
-    pass(w, 3);
+    world_pass(w, 3);
     w->no_modem_since = w->cells.wall_ms;
-    pass(w, 40); /* all steps are over */
+    world_pass(w, 40); /* all steps are over */
     int64_t said = world_int(w, "SELECT max(at) FROM sent WHERE text_id = 'O2_BUNDLE'");
     assert_true(said < w->cells.wall_ms - 10 * CALTIME_MINUTE_MS);
     char code[8] = "";
     replica_get_text(w->replica, code, sizeof code,
                      "SELECT code FROM alarm ORDER BY raised_at, id LIMIT 1", "");
     text_code(w, "L", "解除", code);
-    pass(w, 60);
+    world_pass(w, 60);
     assert_true(world_int(w, "SELECT max(at) FROM sent WHERE text_id = 'O2_BUNDLE'"
                              " AND NOT cancelled") > said);
     assert_int_equal(world_int(w, "SELECT count(*) FROM sent WHERE text_id = 'O2_BUNDLE'"
                                   " AND NOT cancelled AND not_after < at + 3600000"),
                      0);
     w->no_modem_since = 0;
-    pass(w, 65); /* it has gone */
+    world_pass(w, 65); /* it has gone */
     assert_int_equal(shown(w), 3);
     assert_int_equal(world_int(w, "SELECT count(*) FROM alarm_later"), 0);
     assert_int_equal(world_int(w, "SELECT count(*) FROM alarm_bundle"), 0);
     int texts = world_count(w, "L", "O2_BUNDLE");
-    pass(w, 120);
+    world_pass(w, 120);
     ASSERT_SENT(w, "L", "O2_BUNDLE", texts);
 }
 

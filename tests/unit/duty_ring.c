@@ -6,20 +6,6 @@
 
 #define STRANGER "+8610000999001"
 
-static int64_t minute(struct world *w, int minutes)
-{
-    return w->cells.wall_ms + (int64_t)minutes * CALTIME_MINUTE_MS;
-}
-
-static void pass(struct world *w, int minutes)
-{
-    int64_t until = minute(w, minutes);
-    char date[CALTIME_DATE_SIZE], clock[CALTIME_CLOCK_SIZE];
-    caltime_format_date(until, date);
-    caltime_format_clock(until, clock);
-    world_run(w, date, clock);
-}
-
 static void alarm_at_0732(struct world *w)
 {
     world_morning(w);
@@ -80,9 +66,9 @@ static void alarm_rings_with_each_copy(void **state)
     assert_int_equal(world_rung(w, "V1"), 0);
     assert_int_equal(world_rung(w, "Z"), 0);
     world_answers_call(w, "L", false); /* rang until the end */
-    pass(w, 2);
+    world_pass(w, 2);
     assert_int_equal(world_rung(w, "L"), 2);
-    pass(w, 5); /* the fourth level is a call too, and a longer one */
+    world_pass(w, 5); /* the fourth level is a call too, and a longer one */
     assert_int_equal(world_rung(w, "Z"), 1);
     assert_int_equal(world_int(w, "SELECT max(ring_ms) FROM rung"), 40000);
     assert_int_equal(world_int(w, "SELECT min(ring_ms) FROM rung"), 20000);
@@ -93,11 +79,11 @@ static void the_room_takes_nobodys_call(void **state)
 {
     struct world *w = *state;
     alarm_at_0732(w);
-    pass(w, 7);
+    world_pass(w, 7);
     assert_int_equal(world_rung(w, "L"), 1);
     assert_int_equal(world_rung(w, "O1"), 1);
     assert_int_equal(world_rung(w, "Z"), 1);
-    pass(w, 3);
+    world_pass(w, 3);
     assert_int_equal(world_rung(w, "Z"), 1);
     assert_int_equal(world_int(w, "SELECT count(*) FROM rung WHERE state = 'cancelled'"
                                   " AND ring_ms = 40000"),
@@ -115,7 +101,7 @@ static void answering_takes_nothing(void **state)
     ASSERT_SENT(w, "G", "K1_NO_CALLS", 0);
     assert_int_equal(world_int(w, "SELECT count(*) FROM alarm WHERE state = 'open'"), 1);
     assert_int_equal(world_int(w, "SELECT count(*) FROM alarm_event WHERE what = 'heard'"), 2);
-    pass(w, 2);
+    world_pass(w, 2);
     assert_int_equal(world_rung(w, "L"), 1);   /* they have heard */
     assert_int_equal(world_rung(w, "G"), 0);   /* before he was rung himself */
     ASSERT_SENT(w, "L", "O2_BUTTON_AGAIN", 1); /* but have not taken it */
@@ -130,7 +116,7 @@ static void taking_it_stops_the_calls(void **state)
     snprintf(body, sizeof body, "出警%s", world_code(w, "L", "O2_BUTTON"));
     world_text(w, "L", body);
     assert_int_equal(world_rung(w, "O1") + world_rung(w, "L") + world_rung(w, "G"), 0);
-    pass(w, 11);
+    world_pass(w, 11);
     assert_int_equal(world_rung(w, "O1") + world_rung(w, "L") + world_rung(w, "G"), 0);
 }
 

@@ -271,17 +271,6 @@ static void people_up_to(struct world *w, int64_t count)
                 " WHERE id GLOB 'v[0-9]*' ON CONFLICT DO NOTHING",
                 "");
     replica_run(w->replica,
-                "INSERT INTO person(id, scope, kind, name, station_id, school_id, phone, active)"
-                " WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)"
-                " SELECT 'v' || i, 'S0117', 'parent', '民' || i, 'S0117', 'S18', 'q' || i, 1"
-                " FROM n WHERE true ON CONFLICT DO NOTHING",
-                "i", count * VOLUNTEERS);
-    replica_run(w->replica,
-                "INSERT INTO avail(id, scope, person_id, weekday, peak, kind)"
-                " SELECT 'a' || id, 'S0117', id, 2, 'am', 'offer' FROM person"
-                " WHERE id GLOB 'v[0-9]*' ON CONFLICT DO NOTHING",
-                "");
-    replica_run(w->replica,
                 "INSERT INTO reach(id, scope, person_id, school_id, band)"
                 " SELECT p.id || '.' || c.id, 'S0117', p.id, c.id, 10 FROM person p, school c"
                 " WHERE p.id LIKE 'm%' ON CONFLICT DO NOTHING",

@@ -270,6 +270,20 @@ void world_run(struct world *w, const char *date, const char *clock)
 /* --- rows --- */
 
 /* The texts of statements are found again by address: these are made up, so they are kept. */
+int64_t world_minute(struct world *w, int minutes)
+{
+    return w->cells.wall_ms + (int64_t)minutes * CALTIME_MINUTE_MS;
+}
+
+void world_pass(struct world *w, int minutes)
+{
+    int64_t until = world_minute(w, minutes);
+    char date[CALTIME_DATE_SIZE], clock[CALTIME_CLOCK_SIZE];
+    caltime_format_date(until, date);
+    caltime_format_clock(until, clock);
+    world_run(w, date, clock);
+}
+
 void world_sql(struct world *w, const char *sql)
 {
     replica_enter(w->replica);

@@ -40,6 +40,9 @@ void world_at(struct world *w, const char *date, const char *clock); /* sets, do
 void world_tick(struct world *w);
 /* Ticks at every due time up to and at this one; at most 4,000 times. */
 void world_run(struct world *w, const char *date, const char *clock);
+/* The wall time in so many minutes; world_run() until then, to the minute. */
+int64_t world_minute(struct world *w, int minutes);
+void world_pass(struct world *w, int minutes);
 /* A new struct duty on the same replica, as after a restart. */
 void world_restart(struct world *w);
 
