@@ -102,6 +102,7 @@ class Outage:
         wait_for("all to be said", lambda: world.api("GET", "/v1/sync")["caught_up"], 30)
         self.gate = world.device(DEVICE, SCHOOL, GATE, will=False)
         self.events(-1)
+        world.touyan("ledger", "add", SCHOOL, "东门路灯坏了", "李娜")  # events leave no mark
         wait_for("it to be said", lambda: world.api("GET", "/v1/sync")["caught_up"] and
                  world.replica("SELECT count(*) n FROM sync_out WHERE st = 2")[0]["n"], 30)
         self.sent.clear()
