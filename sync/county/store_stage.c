@@ -15,23 +15,23 @@ static void add_stamps(struct buf *b, const struct table *t, const char *before,
         buf_printf(b, "%s%s%s", before, sql_group_at(t, g).stamp, after);
 }
 
+#define FLAGS "${INTEGER|SMALLINT} NOT NULL DEFAULT "
+
+/* What most statements ask for stands in front, where both engines find it sooner. */
 static void make_scratch(struct table_sql *out, struct buf *b)
 {
     const struct table *t = out->table;
     buf_printf(b,
-               "CREATE TEMP TABLE IF NOT EXISTS in_%d(k ${INTEGER PRIMARY KEY|BIGINT},lseq${| "
-               "INTEGER},base${| INTEGER}"
-               ",gm${| INTEGER},h${| INTEGER},unfed${| INTEGER},part${| INTEGER},id${| "
-               "TEXT},_del${| INTEGER}",
+               "CREATE TEMP TABLE IF NOT EXISTS in_%d(k ${INTEGER PRIMARY KEY|BIGINT},absent "
+               "INTEGER,wrong INTEGER,n INTEGER DEFAULT 1,acc " FLAGS "0,lose " FLAGS
+               "0,unseen " FLAGS "0,_new " FLAGS "1,lost " FLAGS "0,same " FLAGS
+               "0,why TEXT,id${| TEXT},lseq${| INTEGER},base${| INTEGER},gm${| INTEGER},h${| "
+               "INTEGER},unfed${| INTEGER},part${| INTEGER},_del${| INTEGER}",
                t->tid);
     add_stamps(b, t, ",", "${| INTEGER}");
     EACH_COLUMN(c, t)
     buf_printf(b, ",\"%s\"${| %s}", c->name, column_sql_type(c));
-    buf_add_text(
-        b, ",n INTEGER DEFAULT 1,why TEXT,acc INTEGER NOT NULL DEFAULT 0,lose INTEGER NOT NULL"
-           " DEFAULT 0,unseen INTEGER NOT NULL DEFAULT 0,_new INTEGER NOT NULL DEFAULT 1"
-           ",lost INTEGER NOT NULL DEFAULT 0,same INTEGER NOT NULL DEFAULT 0"
-           ",absent INTEGER,wrong INTEGER)${| ON COMMIT DELETE ROWS}");
+    buf_add_text(b, ")${| ON COMMIT DELETE ROWS}");
     out->create_in = sql_take(b);
     buf_printf(b, "DELETE FROM in_%d", t->tid);
     out->clear = sql_take(b);
