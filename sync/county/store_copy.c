@@ -204,6 +204,7 @@ static void put_verdict(struct copy *c)
         put_text(c, "text U+0000", 11);
     else
         put_null(c);
+    c->sql->mixed = c->sql->mixed || nul || c->rows.row_size > LIMIT_ROW_BYTES;
     put_int(c, c->absent);
     put_int(c, c->wrong);
     c->sql->lacking = c->sql->lacking || c->absent != 0;

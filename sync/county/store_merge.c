@@ -23,27 +23,31 @@ static int run_step(struct db *db, const struct merge_args *args, const char *sq
 }
 
 static int run_steps(struct db *db, const struct merge_args *args, char *const *step,
-                     struct err *err)
+                     bool *ret_some, struct err *err)
 {
     int code = ERR_OK;
-    for (; code == ERR_OK && *step != NULL; step++)
+    for (; code == ERR_OK && *step != NULL; step++) {
         code = run_step(db, args, *step, err);
+        *ret_some = *ret_some || db_changes(db) > 0;
+    }
     return code;
 }
 
 /* Of rows that are there there are mostly none, and many statements would look for them. */
-static int run_table(struct db *db, const struct merge_args *args, const struct table_sql *sql,
+static int run_table(struct db *db, const struct merge_args *args, struct table_sql *sql,
                      struct err *err)
 {
+    bool written = false;
     int code = run_step(db, args, sql->known, err);
     bool some = db_changes(db) > 0;
+    sql->mixed = sql->mixed || some || args->county;
     if (args->give)
-        return code != ERR_OK ? code : run_steps(db, args, sql->give, err);
+        return code != ERR_OK ? code : run_steps(db, args, sql->give, &written, err);
     if (code == ERR_OK)
-        code = run_steps(db, args, sql->steps, err);
+        code = run_steps(db, args, sql->steps, &sql->mixed, err);
     if (code == ERR_OK && some)
-        code = run_steps(db, args, sql->old, err);
-    return code != ERR_OK ? code : run_steps(db, args, sql->fresh, err);
+        code = run_steps(db, args, sql->old, &written, err);
+    return code != ERR_OK ? code : run_steps(db, args, sql->fresh, &written, err);
 }
 
 static int run_tables(struct db *db, const struct merge_args *args, struct err *err)
@@ -158,7 +162,7 @@ static int hide_phones(struct db *db, const struct table_sql *sql, struct err *e
     return rc < 0 ? (err != NULL ? err->code : ERR_IO) : ERR_OK;
 }
 
-static int check_table(struct db *db, const struct merge_args *args, const struct table_sql *sql,
+static int check_table(struct db *db, const struct merge_args *args, struct table_sql *sql,
                        struct err *err)
 {
     int code = sql->same_ids ? db_run(db, err, sql->number, "") : ERR_OK;
@@ -166,6 +170,7 @@ static int check_table(struct db *db, const struct merge_args *args, const struc
         code = run_step(db, args, sql->fill, err);
     if (code == ERR_OK)
         code = run_step(db, args, sql->check, err);
+    sql->mixed = sql->mixed || sql->phones != NULL || db_changes(db) > 0;
     if (code == ERR_OK && sql->phones != NULL)
         code = hide_phones(db, sql, err);
     return code;
@@ -232,6 +237,7 @@ static int put_aside(struct db *db, int64_t k, const char *why, struct err *err)
             continue;
         snprintf(sql, sizeof sql, "UPDATE in_%d SET why='check' WHERE k=%lld",
                  db->tables[i].table->tid, (long long)k);
+        db->tables[i].mixed = true;
         int code = db_script(db, sql, err);
         if (code != ERR_OK)
             return code;
@@ -275,16 +281,16 @@ static int keep_refused(struct db *db, const struct merge_args *args, struct err
 
 int merge_apply(struct db *db, const struct merge_args *args, struct err *err)
 {
-    int64_t verdicts = 0;
+    db->told = false;
     int code = apply_range(db, *args, err);
     for (int i = 0; code == ERR_OK && i < db->table_count; i++) {
-        if (!db->tables[i].staged)
+        if (!db->tables[i].staged || !db->tables[i].mixed)
             continue;
         code = run_step(db, args, db->tables[i].verdict, err);
-        verdicts += db_changes(db);
+        db->told = db->told || db_changes(db) > 0;
     }
-    db->scratch = db->scratch || verdicts > 0;
-    return code == ERR_OK && verdicts > 0 ? keep_refused(db, args, err) : code;
+    db->scratch = db->scratch || db->told;
+    return code == ERR_OK && db->told ? keep_refused(db, args, err) : code;
 }
 
 int merge_clear(struct db *db, struct err *err)
@@ -301,7 +307,7 @@ int merge_clear(struct db *db, struct err *err)
         struct table_sql *sql = &db->tables[i];
         if (sql->made && (remote ? sql->staged : db->scratch))
             code = db_run(db, err, sql->clear, "");
-        sql->staged = sql->lacking = sql->same_ids = false;
+        sql->staged = sql->lacking = sql->same_ids = sql->mixed = false;
     }
     db->scratch = db->scratch && code != ERR_OK;
     return code;

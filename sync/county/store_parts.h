@@ -20,6 +20,7 @@ struct table_sql {
     bool made;                     /* in_<tid> is there; it is made when it is needed */
     bool staged;                   /* rows of this push lie in in_<tid> */
     bool lacking, same_ids;        /* some do not name all columns; share their id, perhaps */
+    bool mixed;                    /* not all are good and new */
     char *index;                   /* by scope and id */
     char *create;                  /* the county's table */
     char *create_in;               /* in_<tid>: rows of one push */
@@ -31,8 +32,8 @@ struct table_sql {
     char *phones;                  /* k and phone in clear; NULL when the table has none */
     char *hide;                    /* ?1 k, ?2 the sealed phone, ?3 why not */
     char *known;                   /* first: which rows are there already */
-    char *steps[DB_STEPS_MAX + 1]; /* the merge, in order; ends with NULL */
-    char *old[DB_STEPS_MAX + 1];   /* then, of rows that are there */
+    char *steps[DB_STEPS_MAX + 1]; /* then, which others are good; ends with NULL */
+    char *old[DB_STEPS_MAX + 1];   /* then, of rows that are there: first, whose they are */
     char *fresh[DB_STEPS_MAX + 1]; /* at last, of those that are not */
     char *give[DB_STEPS_MAX + 1];  /* instead of these three: the merge of rows given back */
     char *verdict;                 /* in_<tid> -> verdict */
@@ -84,6 +85,7 @@ struct db {
     char epoch[LIMIT_STATION_BYTES + 1];
     bool scratch; /* something lies in raw or verdict, in SQLite in any in_<tid> */
     bool unknown; /* raw has rows of tables that are not ours */
+    bool told;    /* the push has verdicts */
     /* The push as it came, whose rows went past raw (store_copy.c); or NULL. */
     const struct json *parts;
     const struct slice *slice;

@@ -382,7 +382,6 @@ static char *make_feed_fresh(const struct table *t, struct buf *b)
 static void make_admission(struct table_sql *out, struct buf *b)
 {
     const struct table *t = out->table;
-    int n = 0;
     /* OFFSET: so PostgreSQL makes no join of it but looks each up by key, however few it takes
      * them for */
     buf_printf(b,
@@ -391,11 +390,10 @@ static void make_admission(struct table_sql *out, struct buf *b)
                t->tid, t->name, COND);
     out->known = sql_take(b);
     buf_printf(b,
-               "UPDATE in_%d AS m SET why='scope' WHERE ?6=0 AND ((%s AND m.scope<>?8) OR"
-               " (m._new=0 AND EXISTS(SELECT 1 FROM \"%s\" t WHERE t.id=m.id AND t.scope<>?8)))"
-               " AND %s",
-               t->tid, is_up(t) ? "TRUE" : "(m.gm&1)<>0", t->name, COND);
-    out->steps[n++] = sql_take(b);
+               "UPDATE in_%d AS m SET why='scope' WHERE ?6=0 AND m._new=0 AND EXISTS(SELECT 1 FROM "
+               "\"%s\" t WHERE t.id=m.id AND t.scope<>?8) AND %s",
+               t->tid, t->name, COND);
+    out->old[0] = sql_take(b);
     if (!is_up(t)) {
         int all = (1 << table_group_count(t)) - 1;
         buf_printf(b,
@@ -403,7 +401,7 @@ static void make_admission(struct table_sql *out, struct buf *b)
                    " AND ?6=0 THEN 'gone' ELSE 'incomplete new row' END WHERE m._new=1 AND"
                    " ((m.base>0 AND ?6=0 AND ((m.gm&%d)=0 OR m._del<>0)) OR (m.gm&%d)<>%d) AND %s",
                    t->tid, BIT_DEL, BIT_DEL, all, all, COND);
-        out->steps[n++] = sql_take(b);
+        out->steps[0] = sql_take(b);
     }
 }
 
@@ -474,10 +472,9 @@ static char *make_remember(const struct table *t, const struct sql_group *group,
     return sql_take(b);
 }
 
-static void make_merge(struct table_sql *out, uint32_t without, struct buf *b)
+static void make_merge(struct table_sql *out, int n, uint32_t without, struct buf *b)
 {
     const struct table *t = out->table;
-    int n = 0;
     out->old[n++] = make_lost(t, b);
     out->old[n++] = make_judge(t, without, b);
     for (int g = 0; g <= table_group_count(t); g++) {
@@ -508,9 +505,9 @@ static void make_steps(struct table_sql *out, uint32_t without, struct buf *b)
     const struct table *t = out->table;
     make_admission(out, b);
     if (is_up(t))
-        out->old[0] = make_differs(t, b);
+        out->old[1] = make_differs(t, b);
     else
-        make_merge(out, without, b);
+        make_merge(out, 1, without, b);
     out->fresh[0] = make_insert(t, false, b);
     out->fresh[1] = make_feed_fresh(t, b);
 }

@@ -136,6 +136,7 @@ static int judge_unknown(struct db *db, const struct merge_args *args, struct er
                       "INSERT INTO verdict(k,lseq,kind,why) SELECT k,lseq,'bad','table' FROM raw "
                       "WHERE NOT EXISTS(SELECT 1 FROM known n WHERE n.t=raw.t)",
                       "");
+    db->told = db->told || db_changes(db) > 0;
     if (code == ERR_OK && db_changes(db) > 0)
         code =
             db_run(db, err,
@@ -146,6 +147,8 @@ static int judge_unknown(struct db *db, const struct merge_args *args, struct er
     return code;
 }
 
+static const char NO_VERDICTS[] = ",\"lost\":[],\"keep\":[],\"bad\":[]";
+
 /* `why` of a row that lost: its groups that did not. */
 static int write_verdicts(struct db *db, const struct request *request, struct buf *out,
                           struct err *err)
@@ -153,6 +156,10 @@ static int write_verdicts(struct db *db, const struct request *request, struct b
     static const char *const NAMES[] = {"lost", "keep", "bad", "won"};
     buf_printf(out, "\"ack\":%lld,\"v0\":%lld", (long long)request->pushed.last_lseq,
                (long long)request->merge.v0);
+    if (!db->told) {
+        buf_add_text(out, NO_VERDICTS);
+        return ERR_OK;
+    }
     struct db_query *q = db_query(
         db, err,
         "SELECT " JSON_LIST "(lseq) FILTER (WHERE kind='lost')" JSON_LIST_END "," JSON_LIST
@@ -206,7 +213,7 @@ static int push_new(struct db *db, struct request *request, struct buf *out, str
 
 static void write_nothing_pushed(int64_t last, struct buf *out)
 {
-    buf_printf(out, "\"ack\":%lld,\"v0\":0,\"lost\":[],\"keep\":[],\"bad\":[]", (long long)last);
+    buf_printf(out, "\"ack\":%lld,\"v0\":0%s", (long long)last, NO_VERDICTS);
 }
 
 /* What the county remembers of an incarnation. */
