@@ -79,37 +79,49 @@ static int check_purged(const struct pull_request *request, int64_t purged, stru
                : err_set(err, ERR_BUSY, "deletions were forgotten meanwhile");
 }
 
-/* Where the feed of the scope ends, and whether there is a row of somebody else's before. Mostly
- * there is none, and the page knows every table, which PostgreSQL opens before it looks. */
-static int look(struct db *db, const char *scope, const struct pull_request *request,
-                int64_t cursor, int64_t *ret_last, bool *ret_some, struct err *err)
+/* A scope that is followed. */
+struct sight {
+    const struct scope_cursor *scope;
+    int64_t last; /* its feed ends here */
+    bool some;    /* there is a row to be sent */
+};
+
+#define LOOK(scope, cursor)                                                                        \
+    "(SELECT max(v) FROM feed WHERE scope=" scope " AND v<=?5),EXISTS(SELECT 1 FROM feed WHERE "   \
+    "scope=" scope " AND v>" cursor " AND v<=?5 AND (o IS NULL OR o<>?6))"
+
+/* At two scopes at once, as most stations follow two. Where the feed of each ends, and whether there is a row of somebody
+ * else's before. Mostly there is none, and the page knows every table, which PostgreSQL opens before
+ * it looks. */
+static int look(struct db *db, const struct pull_request *request, struct sight *one,
+                struct sight *two, struct err *err)
 {
     int64_t purged;
     struct db_query *q = db_query(
-        db, err,
-        "SELECT (SELECT max(v) FROM feed WHERE scope=?1 AND v<=?3),EXISTS(SELECT 1 FROM feed WHERE "
-        "scope=?1 AND v>?2 AND v<=?3 AND (o IS NULL OR o<>?4)),purge_v FROM ctr",
-        "siii", scope, cursor, request->now.v, request->origin);
+        db, err, "SELECT " LOOK("?1", "?2") "," LOOK("?3", "?4") ",purge_v FROM ctr", "sisiii",
+        one->scope->name, one->scope->v, two->scope->name, two->scope->v, request->now.v,
+        request->origin);
     if (q == NULL || db_step(q, err) <= 0)
         return err != NULL ? err->code : ERR_IO;
-    *ret_last = db_column_int(q, 0);
-    *ret_some = db_column_int(q, 1) != 0;
-    purged = db_column_int(q, 2);
+    one->last = db_column_int(q, 0);
+    one->some = db_column_int(q, 1) != 0;
+    two->last = db_column_int(q, 2);
+    two->some = db_column_int(q, 3) != 0;
+    purged = db_column_int(q, 4);
     db_reset(q);
     return check_purged(request, purged, err);
 }
 
 /* Rows of the asking incarnation itself are passed by. */
-static int read_feed(struct db *db, struct page *page, const char *scope,
+static int read_feed(struct db *db, struct page *page, const struct sight *sight,
                      const struct pull_request *request, int64_t *cursor, struct err *err)
 {
-    bool some = false, end = false;
-    int64_t last = 0;
-    int code = look(db, scope, request, *cursor, &last, &some, err);
-    while (code == ERR_OK && some && !end && !page->more)
-        code = read_some(db, page, scope, request, cursor, &end, err);
-    if (!page->more && last > *cursor)
-        *cursor = last;
+    bool end = !sight->some;
+    int code = ERR_OK;
+    while (code == ERR_OK && !end && !page->more)
+        code = read_some(db, page, sight->scope->name, request, cursor, &end, err);
+    if (!page->more && sight->last > *cursor)
+        *cursor = sight->last;
     return code;
 }
 
@@ -130,11 +142,12 @@ static void write_scope(struct db *db, struct page *page, const char *scope, str
 }
 
 static int pull_scope(struct db *db, const struct pull_request *request, struct page *page,
-                      const struct scope_cursor *scope, struct buf *out, struct buf *cursors,
-                      bool *first, struct err *err)
+                      const struct sight *sight, struct buf *out, struct buf *cursors, bool *first,
+                      struct err *err)
 {
+    const struct scope_cursor *scope = sight->scope;
     int64_t v = scope->v;
-    int code = read_feed(db, page, scope->name, request, &v, err);
+    int code = read_feed(db, page, sight, request, &v, err);
     if (code != ERR_OK)
         return code;
     write_scope(db, page, scope->name, out, first);
@@ -143,8 +156,19 @@ static int pull_scope(struct db *db, const struct pull_request *request, struct 
     return ERR_OK;
 }
 
+static size_t find_followed(const struct scopes *scopes, struct sight *sights)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < scopes->count; i++)
+        if (scopes->at[i].asked && scopes->at[i].granted)
+            sights[count++] = (struct sight){.scope = &scopes->at[i]};
+    return count;
+}
+
 int pull_page(struct db *db, const struct pull_request *request, struct buf *out, struct err *err)
 {
+    struct sight sights[LIMIT_PULL_SCOPES];
+    size_t count = find_followed(request->scopes, sights);
     struct page page = {.max_bytes = (size_t)request->max_bytes};
     struct buf cursors;
     bool first = true;
@@ -154,11 +178,10 @@ int pull_page(struct db *db, const struct pull_request *request, struct buf *out
     for (int i = 0; i < db->table_count; i++)
         buf_init(&page.rows[i], LIMIT_ANSWER_BYTES);
     buf_add_text(out, "\"pull\":[");
-    for (size_t i = 0; code == ERR_OK && i < request->scopes->count; i++) {
-        const struct scope_cursor *scope = &request->scopes->at[i];
-        if (scope->asked && scope->granted)
-            code = pull_scope(db, request, &page, scope, out, &cursors, &first, err);
-    }
+    for (size_t i = 0; code == ERR_OK && i < count; i += 2)
+        code = look(db, request, &sights[i], &sights[i + 1 < count ? i + 1 : i], err);
+    for (size_t i = 0; code == ERR_OK && i < count; i++)
+        code = pull_scope(db, request, &page, &sights[i], out, &cursors, &first, err);
     if (code == ERR_OK && page.count > 0)
         code = purge_horizon(db, &purged, err);
     if (code == ERR_OK)
