@@ -2,9 +2,9 @@
  *
  * Rows lie in raw. merge_stage() types them into in_<tid> and marks the invalid ones.
  * merge_apply() hands all rows of a table to the engine at once, table by table. When the engine
- * refuses a statement although every row passed the checks, the range is halved and tried again
- * until the row is found that causes it; that row alone is put aside. A full disk or a lock is no
- * row's fault and ends the whole push. */
+ * refuses a statement although every row passed the checks, the push is begun again with savepoints:
+ * the range is halved and tried again until the row is found that causes it; that row alone is put
+ * aside. A full disk or a lock is no row's fault and ends the whole push. */
 #include "sync/county/store_sql.h"
 
 #include <stdio.h>
@@ -267,6 +267,22 @@ static int apply_range(struct db *db, struct merge_args args, struct err *err)
     return code != ERR_OK ? code : apply_range(db, high, err);
 }
 
+/* Nearly always all rows are taken: without a savepoint first, where there is a second time. */
+static int apply_all(struct db *db, const struct merge_args *args, struct err *err)
+{
+    struct err row = {0};
+    if (!db->hopeful)
+        return apply_range(db, *args, err);
+    int code = run_tables(db, args, &row);
+    if (code == ERR_OK)
+        return ERR_OK;
+    if (row.code != ERR_INVALID)
+        return err_set(err, code, "%s", row.text);
+    db->hopeful = false;
+    db->link->victim = true;
+    return err_set(err, ERR_BUSY, "a row was refused: %s", row.text);
+}
+
 static int keep_refused(struct db *db, const struct merge_args *args, struct err *err)
 {
     int64_t bad = 0;
@@ -282,7 +298,7 @@ static int keep_refused(struct db *db, const struct merge_args *args, struct err
 int merge_apply(struct db *db, const struct merge_args *args, struct err *err)
 {
     db->told = false;
-    int code = apply_range(db, *args, err);
+    int code = apply_all(db, args, err);
     for (int i = 0; code == ERR_OK && i < db->table_count; i++) {
         if (!db->tables[i].staged || !db->tables[i].mixed)
             continue;

@@ -86,6 +86,7 @@ struct db {
     bool scratch; /* something lies in raw or verdict, in SQLite in any in_<tid> */
     bool unknown; /* raw has rows of tables that are not ours */
     bool told;    /* the push has verdicts */
+    bool hopeful; /* a row that the engine refuses ends the transaction, which comes once more */
     /* The push as it came, whose rows went past raw (store_copy.c); or NULL. */
     const struct json *parts;
     const struct slice *slice;

@@ -113,19 +113,21 @@ static int try_once(struct db *db, bool snapshot, db_work *work, void *ctx,
     return db_end(db, code, err);
 }
 
-/* Of two that wait for each other PostgreSQL ends one, which then finds the way free. */
+/* Of two that wait for each other PostgreSQL ends one, which then finds the way free. So does a push
+ * of which the engine refused a row (merge_apply). */
 int answer_in_transaction(struct db *db, bool snapshot, db_work *work, void *ctx, const char *who,
                           struct store_answer *answer, struct err *err)
 {
     struct err mine = {0};
     int code = ERR_BUSY;
-    db->link->victim = true;
+    db->link->victim = db->hopeful = true;
     for (int i = 0; code == ERR_BUSY && db->link->victim && i < LIMIT_STORE_REPEATS; i++) {
         if (i > 0)
             log_info("county.repeat", "who=%s why=%s", who, mine.text);
         db->link->victim = false;
         code = try_once(db, snapshot, work, ctx, answer, &mine);
     }
+    db->hopeful = false;
     if (code == ERR_OK)
         store_pg_look(db);
     if (code == ERR_OK || (code == ERR_STATE && answer->status != 200))
