@@ -2,9 +2,9 @@
  *
  * Rows lie in raw. merge_stage() types them into in_<tid> and marks the invalid ones.
  * merge_apply() hands all rows of a table to the engine at once, table by table. When the engine
- * refuses a statement although every row passed the checks, the push is begun again with savepoints:
- * the range is halved and tried again until the row is found that causes it; that row alone is put
- * aside. A full disk or a lock is no row's fault and ends the whole push. */
+ * refuses a statement although every row passed the checks, the push is begun again with
+ * savepoints: the range is halved and tried again until the row is found that causes it; that row
+ * alone is put aside. A full disk or a lock is no row's fault and ends the whole push. */
 #include "sync/county/store_sql.h"
 
 #include <stdio.h>

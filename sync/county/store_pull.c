@@ -90,17 +90,17 @@ struct sight {
     "(SELECT max(v) FROM feed WHERE scope=" scope " AND v<=?5),EXISTS(SELECT 1 FROM feed WHERE "   \
     "scope=" scope " AND v>" cursor " AND v<=?5 AND (o IS NULL OR o<>?6))"
 
-/* At two scopes at once, as most stations follow two. Where the feed of each ends, and whether there is a row of somebody
- * else's before. Mostly there is none, and the page knows every table, which PostgreSQL opens before
- * it looks. */
+/* At two scopes at once, as most stations follow two. Where the feed of each ends, and whether
+ * there is a row of somebody else's before. Mostly there is none, and the page knows every table,
+ * which PostgreSQL opens before it looks. */
 static int look(struct db *db, const struct pull_request *request, struct sight *one,
                 struct sight *two, struct err *err)
 {
     int64_t purged;
-    struct db_query *q = db_query(
-        db, err, "SELECT " LOOK("?1", "?2") "," LOOK("?3", "?4") ",purge_v FROM ctr", "sisiii",
-        one->scope->name, one->scope->v, two->scope->name, two->scope->v, request->now.v,
-        request->origin);
+    struct db_query *q =
+        db_query(db, err, "SELECT " LOOK("?1", "?2") "," LOOK("?3", "?4") ",purge_v FROM ctr",
+                 "sisiii", one->scope->name, one->scope->v, two->scope->name, two->scope->v,
+                 request->now.v, request->origin);
     if (q == NULL || db_step(q, err) <= 0)
         return err != NULL ? err->code : ERR_IO;
     one->last = db_column_int(q, 0);

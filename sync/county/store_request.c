@@ -113,8 +113,8 @@ static int try_once(struct db *db, bool snapshot, db_work *work, void *ctx,
     return db_end(db, code, err);
 }
 
-/* Of two that wait for each other PostgreSQL ends one, which then finds the way free. So does a push
- * of which the engine refused a row (merge_apply). */
+/* Of two that wait for each other PostgreSQL ends one, which then finds the way free. So does a
+ * push of which the engine refused a row (merge_apply). */
 int answer_in_transaction(struct db *db, bool snapshot, db_work *work, void *ctx, const char *who,
                           struct store_answer *answer, struct err *err)
 {

@@ -384,10 +384,11 @@ static void make_admission(struct table_sql *out, struct buf *b)
     const struct table *t = out->table;
     /* OFFSET: so PostgreSQL makes no join of it but looks each up by key, however few it takes
      * them for */
-    buf_printf(b,
-               "UPDATE in_%d AS m SET _new=0 WHERE EXISTS(SELECT 1 FROM \"%s\" t WHERE t.id=m.id${| "
-               "OFFSET 0}) AND %s",
-               t->tid, t->name, COND);
+    buf_printf(
+        b,
+        "UPDATE in_%d AS m SET _new=0 WHERE EXISTS(SELECT 1 FROM \"%s\" t WHERE t.id=m.id${| "
+        "OFFSET 0}) AND %s",
+        t->tid, t->name, COND);
     out->known = sql_take(b);
     buf_printf(b,
                "UPDATE in_%d AS m SET why='scope' WHERE ?6=0 AND m._new=0 AND EXISTS(SELECT 1 FROM "

@@ -127,10 +127,11 @@ static void make_check(struct table_sql *out, struct buf *b)
         snprintf(changed, sizeof changed, is_up(t) ? "TRUE" : "(gm&%d)<>0", 1 << c->group);
         add_column_checks(&why, c, c_at, changed);
     }
-    buf_printf(&why,
-               " WHEN %s AND (" BYTES("scope") " NOT BETWEEN 1 AND %d OR (?6=0 AND scope<>?8)) THEN "
-                                               "'scope' END",
-               is_up(t) ? "TRUE" : "(gm&1)<>0", LIMIT_STATION_BYTES);
+    buf_printf(
+        &why,
+        " WHEN %s AND (" BYTES("scope") " NOT BETWEEN 1 AND %d OR (?6=0 AND scope<>?8)) THEN "
+                                        "'scope' END",
+        is_up(t) ? "TRUE" : "(gm&1)<>0", LIMIT_STATION_BYTES);
     buf_printf(b, "UPDATE in_%d SET why=%s WHERE why IS NULL AND %s IS NOT NULL", t->tid,
                buf_text(&why), buf_text(&why));
     buf_free(&why);

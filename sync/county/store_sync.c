@@ -234,10 +234,10 @@ struct life {
  * the token counts still, no push of this incarnation had ended by then. */
 static int read_life(struct db *db, struct request *request, struct life *ret, struct err *err)
 {
-    struct db_query *q = db_query(
-        db, err, request->pushed.rows > 0 ? LIFE "${| FOR UPDATE}" : LIFE, "isssiiii", request->inc,
-        request->station->scope, request->tok, request->fp, request->pushed.last_lseq,
-        request->merge.now_ms, (int64_t)SEEN_EVERY_MS, lowest_cursor(request));
+    struct db_query *q = db_query(db, err, request->pushed.rows > 0 ? LIFE "${| FOR UPDATE}" : LIFE,
+                                  "isssiiii", request->inc, request->station->scope, request->tok,
+                                  request->fp, request->pushed.last_lseq, request->merge.now_ms,
+                                  (int64_t)SEEN_EVERY_MS, lowest_cursor(request));
     int rc = q != NULL ? db_step(q, err) : -1;
     *ret = (struct life){.known = rc > 0};
     if (rc > 0) {
