@@ -30,7 +30,15 @@
 #include "gateway/base/text.h"
 #include "sync/replica/seal.h"
 
-enum { TERM_YEAR = 2026, TERM_MONTH = 8, TERM_DAY = 31, REACH_PERCENT = 95, REACH_LEAST = 20 };
+enum {
+    TERM_YEAR = 2026,
+    TERM_MONTH = 8,
+    TERM_DAY = 31,
+    LATE_PERCENT = 5,
+    REACH_LEAST = 20,
+    MANY = 500,
+    MORE = 4
+};
 
 const char *const rule_names[RULES] = {"seen",   "reach", "caps",   "four",
                                        "window", "truth", "county", "alarm"};
@@ -195,8 +203,9 @@ static void judge_reach(struct world *world)
     qsort(world->waits_s, world->wait_count, sizeof *world->waits_s, compare_waits);
     figures->late_s_p50 = wait_at(world, 50);
     figures->late_s_p95 = wait_at(world, 95);
-    if (figures->absences >= REACH_LEAST &&
-        figures->reached * 100 < figures->absences * REACH_PERCENT)
+    int64_t late = figures->absences - figures->reached;
+    int64_t more = figures->absences < MANY ? MORE : 0; /* a share of few says little */
+    if (figures->absences >= REACH_LEAST && (late - more) * 100 > figures->absences * LATE_PERCENT)
         broken(world, RULE_REACH, world->ends, "%" PRId64 " of %" PRId64 " absences in time",
                figures->reached, figures->absences);
 }

@@ -135,7 +135,7 @@ static void port_wake(void *ctx)
     ((struct station *)ctx)->wake = true;
 }
 
-/* Of a hundred texts two come to nothing at the phone and five are never reported; of the reports
+/* Of a hundred texts one comes to nothing at the phone and five are never reported; of the reports
  * one in fifteen is late. TP-ST: 0 delivered, 0x46 validity period expired. */
 static bool plan_report(struct station *station)
 {
@@ -143,7 +143,7 @@ static bool plan_report(struct station *station)
     char key[32];
     snprintf(key, sizeof key, "%s%lld", station->id, (long long)station->flight_seq);
     int64_t fate = drawn(world, key, 70, 1000), now = station->cells.wall_ms;
-    bool arrives = fate >= 20, late = drawn(world, key, 71, 15) == 0;
+    bool arrives = fate >= 10, late = drawn(world, key, 71, 15) == 0;
     struct event report = {.at = now + 1000 + drawn(world, key, 72, 20000),
                            .kind = EVENT_REPORT,
                            .arg = station->flight_seq,
