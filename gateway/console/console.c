@@ -97,6 +97,34 @@ static struct json *parse_body(const struct http_request *request, struct http_a
     return NULL;
 }
 
+/* Does what the body says; there is nothing to tell but how it went. */
+static void post_order(struct console *console, const struct http_request *request,
+                       struct http_answer *ret,
+                       int (*act)(void *ctx, const struct json *body, struct err *err))
+{
+    struct err err = {0};
+    struct json *body = parse_body(request, ret);
+    if (body == NULL)
+        return;
+    int code = act(console->ports.ctx, body, &err);
+    json_free(body);
+    reply_done(ret, code, &err, json_new_object());
+}
+
+/* The same with an answer. */
+static void
+post_question(struct console *console, const struct http_request *request, struct http_answer *ret,
+              int (*act)(void *ctx, const struct json *body, struct json **ret, struct err *err))
+{
+    struct err err = {0};
+    struct json *body = parse_body(request, ret), *json = NULL;
+    if (body == NULL)
+        return;
+    int code = act(console->ports.ctx, body, &json, &err);
+    json_free(body);
+    reply_done(ret, code, &err, json);
+}
+
 static void get_status(struct console *console, const struct http_request *request,
                        struct http_answer *ret)
 {
@@ -143,13 +171,7 @@ static void get_flow(struct console *console, const struct http_request *request
 static void post_flow(struct console *console, const struct http_request *request,
                       struct http_answer *ret)
 {
-    struct json *body = parse_body(request, ret);
-    if (body == NULL)
-        return;
-    struct err err = {0};
-    int code = console->ports.flow(console->ports.ctx, body, &err);
-    json_free(body);
-    reply_done(ret, code, &err, json_new_object());
+    post_order(console, request, ret, console->ports.flow);
 }
 
 static void get_enrolment(struct console *console, const struct http_request *request,
@@ -304,13 +326,7 @@ static void get_roster_orders(struct console *console, const struct http_request
 static void post_roster_orders(struct console *console, const struct http_request *request,
                                struct http_answer *ret)
 {
-    struct json *body = parse_body(request, ret);
-    struct err err = {0};
-    if (body == NULL)
-        return;
-    int code = console->ports.roster_order(console->ports.ctx, body, &err);
-    json_free(body);
-    reply_done(ret, code, &err, json_new_object());
+    post_order(console, request, ret, console->ports.roster_order);
 }
 
 static void get_desk(struct console *console, const struct http_request *request,
@@ -490,17 +506,7 @@ static void get_radio(struct console *console, const struct http_request *reques
 static void post_radio(struct console *console, const struct http_request *request,
                        struct http_answer *ret)
 {
-    struct json *body = parse_body(request, ret);
-    if (body == NULL)
-        return;
-    struct err err = {0};
-    int code = console->ports.radio(console->ports.ctx, body, &err);
-    json_free(body);
-    ret->wrote = code == ERR_OK;
-    if (code == ERR_OK)
-        reply(ret, OK, json_new_object());
-    else
-        reply_error(ret, status_of(code), err.text);
+    post_order(console, request, ret, console->ports.radio);
 }
 
 static void get_one_command(struct console *console, const struct http_request *request,
@@ -605,17 +611,7 @@ static void get_card(struct console *console, const struct http_request *request
 static void post_cards(struct console *console, const struct http_request *request,
                        struct http_answer *ret)
 {
-    struct json *body = parse_body(request, ret), *json = NULL;
-    struct err err = {0};
-    if (body == NULL)
-        return;
-    int code = console->ports.card(console->ports.ctx, body, &json, &err);
-    json_free(body);
-    ret->wrote = code == ERR_OK;
-    if (code == ERR_OK)
-        reply(ret, OK, json);
-    else
-        reply_error(ret, status_of(code), err.text);
+    post_question(console, request, ret, console->ports.card);
 }
 
 static void get_volunteers(struct console *console, const struct http_request *request,
@@ -639,13 +635,7 @@ static void get_lists(struct console *console, const struct http_request *reques
 static void post_lists(struct console *console, const struct http_request *request,
                        struct http_answer *ret)
 {
-    struct json *body = parse_body(request, ret), *json = NULL;
-    struct err err = {0};
-    if (body == NULL)
-        return;
-    int code = console->ports.lists_import(console->ports.ctx, body, &json, &err);
-    json_free(body);
-    reply_done(ret, code, &err, json);
+    post_question(console, request, ret, console->ports.lists_import);
 }
 
 static void get_declines(struct console *console, const struct http_request *request,
