@@ -128,6 +128,29 @@ static void fill_offers(struct station *station, const struct member *member)
     }
 }
 
+/* Officers' ways to each school, their skills, and the gates of every third school that need one.
+ */
+static void fill_needs(struct station *station)
+{
+    replica_run(
+        station->replica,
+        "INSERT INTO reach(id, scope, person_id, school_id, band) SELECT p.id || '.' || s.id,"
+        " ?1, p.id, s.id, CASE WHEN p.school_id = s.id THEN 5 ELSE 10 + 5 *"
+        " (abs(unicode(substr(p.id, -1)) + unicode(substr(s.id, -1))) % 4) END"
+        " FROM person p JOIN school s WHERE p.kind IN ('police', 'auxiliary')",
+        "s", station->id);
+    replica_run(station->replica,
+                "INSERT INTO skill(id, scope, person_id, name) SELECT p.id || '.k', ?1, p.id,"
+                " '交通指挥' FROM person p WHERE p.kind IN ('police', 'auxiliary')"
+                " AND unicode(substr(p.id, -1)) % 2 = 0",
+                "s", station->id);
+    replica_run(station->replica,
+                "INSERT INTO demand(id, scope, post_id, skills) SELECT po.id || '.d', ?1, po.id,"
+                " '交通指挥' FROM post po WHERE po.id GLOB '*-0'"
+                " AND unicode(substr(po.school_id, -1)) % 3 = 0",
+                "s", station->id);
+}
+
 static void fill_people(struct station *station)
 {
     struct world *world = station->world;
@@ -282,6 +305,7 @@ void county_fill(struct station *station)
                 "ss", station->id, station->name);
     fill_schools(station);
     fill_people(station);
+    fill_needs(station);
     fill_calendar(station->replica);
     fill_neighbour(station);
     replica_set_applying(station->replica, false);
