@@ -546,12 +546,22 @@ bool wire_store_cursor(struct wire *wire, const char *scope, const char *epoch, 
                        "ssi", scope, epoch, v) >= 0;
 }
 
+/* An answer that was held up may begin above where an older one has put the cursor since: what lies
+ * between would never come. Without "from" (an older county) it is taken at its word. */
+static bool leaves_gap(struct wire *wire, const struct page *page, const char *scope)
+{
+    char epoch[PROTOCOL_EPOCH_BYTES + 1];
+    int64_t v = 0;
+    wire_get_cursor(wire, scope, epoch, &v);
+    return json_int(json_get(page->envelope, "from"), scope, 0) > v;
+}
+
 bool wire_store_cursors(struct wire *wire, const struct page *page)
 {
     const struct json *cursors = json_get(page->envelope, "cur");
     for (size_t i = 0; i < wire->scope_count; i++) {
         const struct json *cursor = json_get(cursors, wire->scopes[i]);
-        if (cursor != NULL &&
+        if (cursor != NULL && !leaves_gap(wire, page, wire->scopes[i]) &&
             !wire_store_cursor(wire, wire->scopes[i], json_as_text(json_at(cursor, 0), ""),
                                json_as_int(json_at(cursor, 1), 0)))
             return false;

@@ -165,6 +165,17 @@ static size_t find_followed(const struct scopes *scopes, struct sight *sights)
     return count;
 }
 
+/* Which cursors this page begins at: an answer that was held up is of no use to those behind them.
+ */
+static void write_starts(const struct sight *sights, size_t count, struct buf *out)
+{
+    buf_add_text(out, ",\"from\":{");
+    for (size_t i = 0; i < count; i++)
+        buf_printf(out, "%s\"%s\":%lld", i > 0 ? "," : "", sights[i].scope->name,
+                   (long long)sights[i].scope->v);
+    buf_add_text(out, "}");
+}
+
 int pull_page(struct db *db, const struct pull_request *request, struct buf *out, struct err *err)
 {
     struct sight sights[LIMIT_PULL_SCOPES];
@@ -189,6 +200,7 @@ int pull_page(struct db *db, const struct pull_request *request, struct buf *out
     if (page.count >= SOME_ROWS)
         db->row_bytes = page.bytes / (size_t)page.count;
     buf_printf(out, "],\"cur\":{%s},\"more\":%d", buf_text(&cursors), page.more);
+    write_starts(sights, count, out);
     for (int i = 0; i < db->table_count; i++)
         buf_free(&page.rows[i]);
     buf_free(&cursors);

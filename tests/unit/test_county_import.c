@@ -313,14 +313,17 @@ static void pages_are_bounded_and_meet_without_gap(void **state)
         buf_printf(&csv, "D%d,*,partner,a partner department with a name number %d\n", i, i);
     assert_int_equal(county_import(f, "org.csv", buf_text(&csv), false), ERR_OK);
     buf_free(&csv);
+    int64_t at = 0; /* the cursor of the request */
     do {
         county_sync(f, 1, "[]", cursor);
         const struct json *pull = json_get(f->reply, "pull");
         for (size_t i = 0; i < json_count(pull); i++)
             got += (int)json_count(json_get(json_at(pull, i), "r"));
         const struct json *cur = json_get(json_get(f->reply, "cur"), "*");
+        assert_int_equal(json_int(json_get(f->reply, "from"), "*", -1), at);
+        at = json_as_int(json_at(cur, 1), 0);
         snprintf(cursor, sizeof cursor, "{\"*\":[\"%s\",%lld]}", json_as_text(json_at(cur, 0), ""),
-                 (long long)json_as_int(json_at(cur, 1), 0));
+                 (long long)at);
         pages++;
     } while (json_int(f->reply, "more", 0) == 1);
     assert_int_equal(got, 9000);

@@ -616,6 +616,31 @@ static void without_that_rule_the_next_edit_hides_the_winner(void **state)
     assert_int_equal(base_after_an_older_row(*state, WITHOUT_SUSONCE), 490);
 }
 
+static int64_t cursor_after(struct wire_fixture *f, int from, int to)
+{
+    char reply[128];
+    snprintf(reply, sizeof reply, "{\"pull\":[],\"cur\":{\"S1\":[\"e1\",%d]},\"from\":{\"S1\":%d}}",
+             to, from);
+    struct page page;
+    struct err err = {0};
+    assert_int_equal(page_read(&page, reply, strlen(reply), &err), ERR_OK);
+    replica_enter(f->replica);
+    assert_true(replica_leave(f->replica, wire_store_cursors(&f->wire, &page)));
+    assert_true(replica_commit(f->replica));
+    page_free(&page);
+    return fx_ask(f, "SELECT v->>1 FROM sync_state WHERE k='cur:S1'");
+}
+
+/* What stands between 300 and 800 would never come, a deletion for one. */
+static void a_reply_that_was_held_up_leaves_no_gap(void **state)
+{
+    struct wire_fixture *f = *state;
+    assert_int_equal(cursor_after(f, 0, 800), 800);
+    assert_int_equal(cursor_after(f, 100, 300), 300); /* of an earlier request */
+    assert_int_equal(cursor_after(f, 800, 900), 300);
+    assert_int_equal(cursor_after(f, 300, 900), 900);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fx_set_up, fx_tear_down)
@@ -649,6 +674,7 @@ int main(void)
         TEST(a_mark_that_lost_waits_for_a_row_that_is_not_older),
         TEST(an_older_row_does_not_settle_what_lost),
         TEST(without_that_rule_the_next_edit_hides_the_winner),
+        TEST(a_reply_that_was_held_up_leaves_no_gap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
