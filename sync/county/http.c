@@ -1,4 +1,8 @@
-/* libmicrohttpd, its thread pool and a watchdog; see http.h.
+/* libmicrohttpd, a thread for each connection and a watchdog; see http.h.
+ *
+ * Not its pool of threads: over epoll (0.9.75) it asks a connection in its TLS handshake again and
+ * again without waiting, so a single client that stops in the middle of its first message keeps a
+ * processor busy, and with poll every request pays for all connections.
  *
  * libmicrohttpd's own timeout counts silence only, so each connection has a deadline of ours in a
  * list, and a watchdog thread shuts the socket of one that is past it; libmicrohttpd then closes it
@@ -38,7 +42,9 @@ struct http {
     char *trust; /* PEM, or NULL */
     gnutls_datum_t ticket_key;
     pthread_t watchdog;
-    pthread_mutex_t lock; /* connections, stopping */
+    pthread_mutex_t lock; /* connections, stopping, turns */
+    pthread_cond_t turn_over;
+    int turns; /* that are free */
     struct connection *connections;
     size_t connection_count, kept;
     bool stopping, watching;
@@ -343,6 +349,18 @@ static void finish(struct http *http, struct transfer *transfer)
     http->handler.handle(http->handler.ctx, request, &transfer->answer);
 }
 
+/* Bodies are unpacked, handled and packed by few at a time: that is what takes memory. */
+static void take_turn(struct http *http, int free)
+{
+    pthread_mutex_lock(&http->lock);
+    while (free < 0 && http->turns == 0)
+        pthread_cond_wait(&http->turn_over, &http->lock);
+    http->turns += free;
+    pthread_mutex_unlock(&http->lock);
+    if (free > 0)
+        pthread_cond_signal(&http->turn_over);
+}
+
 static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *url,
                                   const char *method, const char *version, const char *upload,
                                   size_t *upload_size, void **request_context)
@@ -360,9 +378,12 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
     }
     transfer->request.method = method;
     transfer->request.path = url;
+    take_turn(http, -1);
     if (!transfer->refused)
         finish(http, transfer);
-    return send_answer(http, connection, transfer);
+    enum MHD_Result result = send_answer(http, connection, transfer);
+    take_turn(http, 1);
+    return result;
 }
 
 static void on_completed(void *ctx, struct MHD_Connection *connection, void **request_context,
@@ -458,12 +479,13 @@ static struct MHD_Daemon *start_daemon(struct http *http, struct sockaddr_storag
         {MHD_OPTION_END, 0, NULL}};
     unsigned limit = allow_connections();
     http->kept = limit * COUNTY_KEPT_PERCENT / 100;
-    unsigned flags = MHD_USE_AUTO_INTERNAL_THREAD | MHD_USE_TLS | MHD_USE_ERROR_LOG |
+    unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD |
+                     MHD_USE_POLL | MHD_USE_TLS | MHD_USE_ERROR_LOG |
                      (address->ss_family == AF_INET6 ? MHD_USE_IPv6 : 0U);
     return MHD_start_daemon(
         flags, 0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-        MHD_OPTION_SOCK_ADDR, (struct sockaddr *)address, MHD_OPTION_THREAD_POOL_SIZE,
-        (unsigned)COUNTY_THREADS, MHD_OPTION_CONNECTION_LIMIT, limit,
+        MHD_OPTION_SOCK_ADDR, (struct sockaddr *)address, MHD_OPTION_THREAD_STACK_SIZE,
+        (size_t)COUNTY_STACK_BYTES, MHD_OPTION_CONNECTION_LIMIT, limit,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)COUNTY_CONNECTION_BYTES,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)LIMIT_COUNTY_CONNECTIONS_PER_ADDRESS,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(COUNTY_IDLE_MS / 1000),
@@ -508,6 +530,8 @@ int http_start(const struct http_options *options, struct http **ret, int *ret_p
     if (options->trust_pem != NULL && (http->trust = strdup(options->trust_pem)) == NULL)
         abort();
     pthread_mutex_init(&http->lock, NULL);
+    pthread_cond_init(&http->turn_over, NULL);
+    http->turns = COUNTY_THREADS;
     int code = start(http, options, err);
     if (code != ERR_OK) {
         http_stop(http);
@@ -530,6 +554,7 @@ void http_stop(struct http *http)
     pthread_mutex_unlock(&http->lock);
     if (http->watching)
         pthread_join(http->watchdog, NULL);
+    pthread_cond_destroy(&http->turn_over);
     pthread_mutex_destroy(&http->lock);
     buf_free(&http->cert);
     buf_free(&http->key);

@@ -1,5 +1,5 @@
-/* The HTTPS server: libmicrohttpd's thread pool over blocking handlers. The only place that knows
- * libmicrohttpd.
+/* The HTTPS server: libmicrohttpd over blocking handlers, COUNTY_THREADS of them at a time. The
+ * only place that knows libmicrohttpd.
  *
  * What a client may cost: a connection has 15 s from its start (or from its first byte of the next
  * request) to complete its headers, and then 15 s plus what its bytes need at 512 B/s; one that
@@ -21,8 +21,9 @@ enum {
     COUNTY_KEPT_PERCENT = 75, /* of them; with more, one is closed after its answer */
     COUNTY_OTHER_FILES = 128, /* beside connections */
     COUNTY_CONNECTION_BYTES = 16384,
-    COUNTY_THREADS = 4,
-    COUNTY_IDLE_MS = 120000, /* of a kept connection between two requests */
+    COUNTY_THREADS = 4,               /* requests that are worked on */
+    COUNTY_STACK_BYTES = 1024 * 1024, /* of a connection's thread; what it does not touch is free */
+    COUNTY_IDLE_MS = 120000,          /* of a kept connection between two requests */
     COUNTY_SLOWEST_BYTES_PER_S = 512,
     HTTP_ADDRESS_BYTES = 48,
 };
