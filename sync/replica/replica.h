@@ -2,11 +2,11 @@
  *
  * A turn: all writes of one turn of the loop are one transaction. A handler (an MQTT message, an
  * inbound SMS, an HTTP request, a slice of a sync page, a due timer) runs between replica_enter()
- * and replica_leave(), which take back what a failing handler wrote, and nothing else. The owner of the loop calls replica_commit() when the turn ends (uv_check and
- * uv_prepare). What must leave the program only after the commit (PUBACK, HTTP answer, deletion of
- * an SMS from the SIM, application acknowledgement) is registered with replica_after_commit(): it
- * runs with committed=true after the COMMIT, or with committed=false when the handler or the
- * commit failed.
+ * and replica_leave(), which take back what a failing handler wrote, and nothing else. The owner of
+ * the loop calls replica_commit() when the turn ends (uv_check and uv_prepare). What must leave the
+ * program only after the commit (PUBACK, HTTP answer, deletion of an SMS from the SIM, application
+ * acknowledgement) is registered with replica_after_commit(): it runs with committed=true after the
+ * COMMIT, or with committed=false when the handler or the commit failed.
  *
  * A failed COMMIT is unknown, not "no": replica_commit() closes, reopens, looks whether the turn is
  * there (each writing turn stamps its number) and then tells the acknowledgements the truth.
