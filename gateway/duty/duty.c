@@ -298,6 +298,7 @@ static void run_parts(struct duty *duty)
         [PART_EVENING] = evening_tick,     [PART_DRILL] = drill_tick,
         [PART_NEIGHBOUR] = neighbour_tick, [PART_ACTIVITY] = activity_tick,
         [PART_DIGEST] = digest_tick,       [PART_GEAR] = gear_tick,
+        [PART_UNFILLED] = unfilled_tick,
     };
     bool ran = false;
     for (int i = 0; i < DUTY_PARTS; i++) {

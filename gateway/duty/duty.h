@@ -67,7 +67,7 @@ struct duty_ports {
                          bool ringing);
 };
 
-enum { DUTY_PANIC_REPEATS_MAX = 8, DUTY_LEVELS = 4, DUTY_PARTS = 12, DUTY_WATCHES = 2 };
+enum { DUTY_PANIC_REPEATS_MAX = 8, DUTY_LEVELS = 4, DUTY_PARTS = 13, DUTY_WATCHES = 2 };
 
 /* Of the roster and of who is asked to stand in. */
 enum {

@@ -70,6 +70,7 @@ struct slot {
 /* Parts of a tick that wait for a time. */
 enum duty_part {
     PART_CHECKIN,
+    PART_UNFILLED, /* before the gaps: what it tells the leader they need not */
     PART_GAP,
     PART_REMIND,
     PART_HORIZON,
@@ -294,13 +295,20 @@ void gap_close(struct duty *duty, const char *assignment_id); /* the duty is no 
 void gap_declined(struct duty *duty, const struct slot *slot);
 /* The code by which an open gap is known; false: there is none. */
 bool gap_code(struct duty *duty, const char *assignment_id, char ret[COMMAND_CODE_SIZE]);
-/* Nobody took the offer: the leader is told, and the senior officer later. */
-void gap_unfilled(struct duty *duty, const struct slot *slot, const char *code, int asked);
+/* Nobody took the offer: the leader is told (unfilled.c), and the senior officer later. */
+void gap_unfilled(struct duty *duty, const struct slot *slot, const char *code);
+/* Whoever took the gap over, else the leader or who comes next; phone "": nobody. */
+void gap_owner(struct duty *duty, const struct slot *slot, struct person *ret);
+void gap_say_unfilled(struct duty *duty, const struct slot *slot, const struct person *to,
+                      const char *code, int asked);
 /* Nobody took it and nobody was told: the program was down meanwhile. */
 void gap_missed(struct duty *duty, const struct slot *slot);
 void gap_send_someone(struct duty *duty, const struct incoming *in);
 void gap_handle(struct duty *duty, const struct incoming *in);
 void gap_list(struct duty *duty, const struct incoming *in);
+
+/* --- unfilled.c --- */
+int64_t unfilled_tick(struct duty *duty);
 
 /* --- ring.c --- */
 void ring_alarm(struct duty *duty, const char *alarm_id, const struct person *to);

@@ -544,27 +544,37 @@ bool gap_code(struct duty *duty, const char *assignment_id, char ret[COMMAND_COD
 
 /* A gap that others were asked to fill in vain. Before the start the leader has until 13 minutes
  * after it; then the senior officer hears. A swap that nobody wants leaves no gap. */
-void gap_unfilled(struct duty *duty, const struct slot *slot, const char *code, int asked)
+void gap_unfilled(struct duty *duty, const struct slot *slot, const char *code)
 {
     struct gap gap = {0};
-    struct person to = {0};
     part_touch(duty, PART_GAP);
-    bool acked = gap_load(duty, slot->id, &gap) && gap.acked_by[0] != '\0';
-    if (!acked || !person_load(duty, gap.acked_by, &to))
-        chief_of(duty, slot, &to);
-    if (gap.id[0] != '\0')
+    part_touch(duty, PART_UNFILLED);
+    if (gap_load(duty, slot->id, &gap))
         replica_run(duty->replica,
                     "UPDATE gap SET state = iif(level > 3, 'gap', 'open'), code = ?2,"
                     " level = max(level, 2) WHERE assignment_id = ?1", /* on record: stays there */
                     "ss", slot->id, code);
     else if (!text_equal(slot->state, "swapping"))
         gap_new(duty, slot, code, LEVEL_SENIOR, slot->start_at);
+}
+
+void gap_owner(struct duty *duty, const struct slot *slot, struct person *ret)
+{
+    struct gap gap = {0};
+    *ret = (struct person){.phone = ""};
+    bool acked = gap_load(duty, slot->id, &gap) && gap.acked_by[0] != '\0';
+    if (!acked || !person_load(duty, gap.acked_by, ret))
+        chief_of(duty, slot, ret);
+}
+
+void gap_say_unfilled(struct duty *duty, const struct slot *slot, const struct person *to,
+                      const char *code, int asked)
+{
     step_once(duty, slot->end_at + DUTY_KEEP_MS, "E1:%s", slot->id); /* E6 says as much */
-    enum text_lang lang = say_lang(duty, to.lang);
     struct slot_words words;
-    struct text_fields fields = slot_fields(duty, lang, slot, &words);
+    struct text_fields fields = slot_fields(duty, say_lang(duty, to->lang), slot, &words);
     fields.count = asked;
-    if (!say_chief(duty, slot, &to, code, TEXT_E6_NOT_FOUND, &fields))
+    if (!say_chief(duty, slot, to, code, TEXT_E6_NOT_FOUND, &fields))
         desk_put(duty, "gap", NULL, slot->person_id, slot->id, slot->post);
 }
 

@@ -49,6 +49,7 @@ static enum last_sent sort_of(enum text_id text, bool has_prompt)
     case TEXT_E2_SENIOR:
     case TEXT_E3_STORM:
     case TEXT_E6_NOT_FOUND:
+    case TEXT_E6_BUNDLE:
         return LAST_ALARM;
     default:
         return has_prompt && text_is_question(text) ? LAST_QUESTION : LAST_NOTHING;

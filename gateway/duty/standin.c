@@ -265,7 +265,7 @@ static void offer_fail(struct duty *duty, const struct offer *offer, const struc
 {
     replica_run(duty->replica, "UPDATE offer SET state = 'failed', closed_at = ?2 WHERE id = ?1",
                 "si", offer->id, duty->now_ms);
-    gap_unfilled(duty, slot, offer->code, asked_count(duty, offer->id));
+    gap_unfilled(duty, slot, offer->code);
 }
 
 static void offer_next(struct duty *duty, const struct offer *offer, int64_t next_at, int waves)

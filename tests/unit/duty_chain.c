@@ -137,11 +137,75 @@ static void a_place_that_nobody_takes_climbs(void **state)
     tomorrow(w);
     world_run(w, "2026-09-07", "19:30");
     world_text(w, "L", "1");
-    assert_true(world_count(w, "L", "E6_NOT_FOUND") > 0);
+    ASSERT_SENT(w, "L", "E6_BUNDLE", 1);
+    ASSERT_SENT(w, "L", "E6_NOT_FOUND", 0);
     world_run(w, "2026-09-08", "07:34");
     assert_true(world_count(w, "G", "E2_SENIOR") > 0);
     world_run(w, "2026-09-08", "09:00");
     assert_int_equal(world_int(w, "SELECT count(*) FROM assignment WHERE person_id = ''"), 0);
+}
+
+/* Posts S17-00 to S17-11 lack somebody tomorrow, the first half at 07:20, the others at 17:00. */
+static void a_dozen(struct world *w)
+{
+    char post[16];
+    world_sql(w, "WITH RECURSIVE gate(i) AS (SELECT 0 UNION SELECT i + 1 FROM gate WHERE i < 11)"
+                 " INSERT INTO post(id, scope, school_id, name, kind, need, active)"
+                 " SELECT printf('S17-%02d', i), 'S0117', 'S17', i || '号门', 'gate', 1, 1"
+                 " FROM gate");
+    for (int i = 0; i < 12; i++) {
+        snprintf(post, sizeof post, "S17-%02d", i);
+        world_shift(w, post, post, "2026-09-08", i < 6 ? "am" : "pm", i < 6 ? "07:20" : "17:00",
+                    i < 6 ? "08:10" : "17:50", 1);
+    }
+    world_run(w, "2026-09-07", "19:30");
+    world_text(w, "L", "1");
+    assert_int_equal(world_int(w, "SELECT count(*) FROM offer"), 12);
+}
+
+/* Some fail at once, some after their waves: one text when nobody is being asked any more. */
+static void places_that_nobody_takes_are_one_text(void **state)
+{
+    struct world *w = *state;
+    char code[5], send[32];
+    a_dozen(w);
+    assert_true(world_int(w, "SELECT count(*) FROM offer WHERE state = 'open'") > 0);
+    world_restart(w);
+    world_run(w, "2026-09-07", "19:31");
+    ASSERT_SENT(w, "L", "E6_BUNDLE", 0);
+    world_run(w, "2026-09-07", "19:50");
+    assert_int_equal(world_int(w, "SELECT count(*) FROM offer WHERE state = 'failed'"), 12);
+    ASSERT_SENT(w, "L", "E6_NOT_FOUND", 0);
+    ASSERT_SENT(w, "L", "E6_BUNDLE", 1);
+    const char *text = world_last(w, "L", "E6_BUNDLE");
+    assert_non_null(strstr(text, "9月8日12岗无人接：S17"));
+    assert_non_null(strstr(text, "号门07:20 "));
+    assert_non_null(strstr(text, "…。再找请回“派”加编号，全部见值班室"));
+    snprintf(code, sizeof code, "%.4s", strstr(text, "07:20 ") + strlen("07:20 "));
+    assert_int_equal(world_int(w, "SELECT count(*) FROM desk_item d WHERE kind = 'gap' AND"
+                                  " (SELECT count(*) FROM gap g WHERE"
+                                  " instr(unseal(d.body), g.code) > 0) = 12"),
+                     1);
+    snprintf(send, sizeof send, "处理%s", code);
+    world_text(w, "L", send);
+    ASSERT_SENT(w, "L", "E8_YOURS", 1);
+    assert_string_equal(world_code(w, "L", "E8_YOURS"), code);
+    assert_int_equal(world_int(w, "SELECT count(*) FROM gap WHERE state = 'acked'"), 1);
+    world_run(w, "2026-09-08", "07:40"); /* known: the senior officer is next */
+    ASSERT_SENT(w, "L", "E1_LEADER", 0);
+    assert_int_equal(world_count(w, "G", "E2_SENIOR"), 5);
+    ASSERT_SENT(w, "L", "E6_BUNDLE", 1);
+}
+
+static void one_place_has_its_own_text(void **state)
+{
+    struct world *w = *state;
+    world_shift(w, "north", "S17-N", "2026-09-08", "am", "07:20", "08:10", 1);
+    world_run(w, "2026-09-07", "19:30");
+    world_text(w, "L", "1");
+    world_run(w, "2026-09-07", "19:50");
+    ASSERT_SENT(w, "L", "E6_NOT_FOUND", 1);
+    ASSERT_SENT(w, "L", "E6_BUNDLE", 0);
 }
 
 static void two_is_the_leaders_own(void **state)
@@ -437,6 +501,8 @@ int main(void)
         TEST(one_fills_the_places),
         TEST(a_duty_given_back_is_what_is_offered),
         TEST(a_place_that_nobody_takes_climbs),
+        TEST(places_that_nobody_takes_are_one_text),
+        TEST(one_place_has_its_own_text),
         TEST(two_is_the_leaders_own),
         TEST(a_yes_in_words_is_the_leaders_own_duty),
         TEST(a_no_in_words_is_the_leaders_own_duty),
