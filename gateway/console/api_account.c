@@ -17,16 +17,18 @@ enum { ROWS_MAX = 20000, DAYS_LONGEST = 31 };
     " s.start_at BETWEEN 1000 * unixepoch(?1 || '-01', '-2 days')"                                 \
     " AND 1000 * unixepoch(?1 || '-01', '+1 month', '+2 days') AND substr(s.date, 1, 7) = ?1"
 
-/* Duties of the month with what became of them. ?1: "2026-09" */
+/* Duties of the month with what became of them. ?1: "2026-09". Who stood there before the duty was
+ * called off (the county's word can come late) has come. */
 #define CHECKIN " FROM checkin c WHERE c.assignment_id = s.assignment_id AND c.kind = "
 #define DUTIES                                                                                     \
     "WITH seen AS MATERIALIZED (SELECT s.*,"                                                       \
     " (SELECT min(c.at)" CHECKIN "'in') AS came_at, (SELECT max(c.at)" CHECKIN                     \
     "'out') AS left_at,"                                                                           \
     " (SELECT max(coalesce(c.late_min, 0))" CHECKIN "'in') AS late"                                \
-    " FROM slot s WHERE" IN_MONTH " AND s.published),"                                             \
+    " FROM slot s WHERE" IN_MONTH "),"                                                             \
     " duty AS (SELECT *, person_kind IN ('police', 'auxiliary') AS officer,"                       \
-    " CASE WHEN left_at > came_at THEN (left_at - came_at) / 60000 END AS minutes FROM seen) "
+    " CASE WHEN left_at > came_at THEN (left_at - came_at) / 60000 END AS minutes FROM seen"       \
+    " WHERE published OR came_at IS NOT NULL) "
 
 struct month {
     char name[8];     /* "2026-09" */

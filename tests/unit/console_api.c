@@ -420,6 +420,23 @@ static void test_the_month_is_counted_from_events(void **state)
     json_free(json);
 }
 
+static void test_who_came_before_it_was_called_off_counts(void **state)
+{
+    struct world *world = *state;
+    a_month(world);
+    run(world, "UPDATE shift SET state = 'cancelled'");
+    struct json *json = ask(world, "GET", "/v1/account", "", 200, false);
+    assert_int_equal(json_int(json, "person_times", -1), 2);
+    assert_int_equal(json_int(json, "planned", -1), 2); /* the other one need not come */
+    assert_int_equal(json_int(json, "no_show", -1), 0);
+    assert_int_equal(json_int(json, "officer_minutes", -1), 50);
+    assert_int_equal(json_count(json_get(json, "peaks")), 0);
+    json_free(json);
+    json = ask(world, "GET", "/v1/account/duties", "", 200, false);
+    assert_int_equal(json_count(json_get(json, "duties")), 2);
+    json_free(json);
+}
+
 static int port_card(void *ctx, const struct json *body, struct json **ret, struct err *err)
 {
     (void)ctx;
@@ -472,6 +489,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_writing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_ledger, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_month_is_counted_from_events, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_who_came_before_it_was_called_off_counts, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_cards, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
