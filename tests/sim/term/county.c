@@ -1,6 +1,6 @@
 /* The county: schools, posts, people and what they declared, the calendar with its late word,
- * leave, storms; when which station has which trouble; and the line, over which the county's rows
- * come and the station's rows go while it is up. */
+ * leave, storms, exams; when which station has which trouble; and the line, over which the county's
+ * rows come and the station's rows go while it is up. */
 #include "tests/sim/term/world.h"
 
 #include <stdio.h>
@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "gateway/base/text.h"
+#include "gateway/duty/calendar.h"
 #include "sync/replica/tables.h"
 
 enum {
@@ -366,6 +367,24 @@ static void plan_calendar(struct station *station)
     }
 }
 
+/* Two days of exams at the first school of the station, none in the holidays of October: posts all
+ * day. Said ten days before. */
+static void plan_exams(struct station *station)
+{
+    struct world *world = station->world;
+    for (int i = 0; i < 2; i++) {
+        char date[CALTIME_DATE_SIZE], words[WORDS_BYTES], school[16] = "";
+        int week = 1 + station->index + (station->index > 2 ? 2 : 0);
+        int64_t day = caltime_midnight(world->began, 7 * week + 2 + i);
+        for (int s = world->size.schools - 1; s >= 0; s--)
+            if (world->school_station[s] == station->index)
+                snprintf(school, sizeof school, "K%02d", s);
+        caltime_format_date(day, date);
+        snprintf(words, sizeof words, "exam %s", date);
+        change(station, caltime_midnight(day, -10) + minutes(600 + i), school, words);
+    }
+}
+
 static int64_t in_term(struct world *world)
 {
     return world->began + below(world, world->ends - world->began);
@@ -418,12 +437,35 @@ void county_plan(struct station *station)
     struct world *world = station->world;
     plan_leave(station);
     plan_calendar(station);
+    plan_exams(station);
     plan_troubles(station);
     struct event event = {.at = world->now + below(world, EXCHANGE_MS), .kind = EVENT_EXCHANGE};
     station_put(station, &event);
 }
 
 /* --- the line --- */
+
+/* The county's calendar names the day, and the leader orders the watches unless the line was down
+ * until then. */
+static void hold_exam(struct station *station, const char *school, const char *date)
+{
+    char code[16];
+    snprintf(code, sizeof code, "S%s", school + 1);
+    struct exam_day day = {.school = code, .date = date, .from = "07:30", .to = "17:30"};
+    struct err err = {0};
+    int64_t midnight;
+    int shifts = 0;
+    replica_run(station->replica,
+                "INSERT OR IGNORE INTO school_day(id, scope, school_id, date, kind, reason)"
+                " VALUES (?1 || ?2, ?3, ?1, ?2, 'exam', '考试')",
+                "sss", school, date, station->id);
+    replica_set_applying(station->replica, false);
+    if (!caltime_parse_date(date, &midnight) || midnight <= station->cells.wall_ms)
+        return;
+    if (calendar_exam(&station->duty, &day, &shifts, &err) != ERR_OK || shifts == 0)
+        give_up("%s exam at %s %s: %s", station->id, school, date, err.text);
+    note(station->world, "%s exam at %s %s: %d shifts", station->id, school, date, shifts);
+}
 
 static void apply(struct station *station, const struct event *event)
 {
@@ -436,6 +478,8 @@ static void apply(struct station *station, const struct event *event)
     snprintf(id, sizeof id, "%s.%s.%s", event->ref, kind, from);
     if (text_equal(kind, "day"))
         fill_day(station->replica, from, 1, 0);
+    else if (text_equal(kind, "exam"))
+        hold_exam(station, event->ref, from);
     else if (text_equal(kind, "storm"))
         replica_run(station->replica,
                     "INSERT OR IGNORE INTO school_day(id, scope, school_id, date, kind, reason)"
@@ -451,10 +495,12 @@ static void apply(struct station *station, const struct event *event)
     station->look = true;
 }
 
-/* While the line is down, the county's word waits for it. */
+/* While the line or the box is down, the county's word waits for it. */
 void county_say(struct station *station, const struct event *event)
 {
-    int64_t until = station_trouble(station, TROUBLE_LINE, event->at);
+    int64_t line = station_trouble(station, TROUBLE_LINE, event->at);
+    int64_t box = station_trouble(station, TROUBLE_BOX, event->at);
+    int64_t until = line > box ? line : box;
     struct event later = *event;
     later.at = until + minutes(2);
     if (until > 0)
