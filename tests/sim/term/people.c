@@ -212,10 +212,13 @@ void people_arrive(struct station *station, const struct event *event)
     const struct world *world = station->world;
     int64_t now = station->cells.wall_ms;
     if (replica_get_int(station->replica, 0,
-                        "SELECT 1 FROM slot WHERE assignment_id = ?1 AND published AND state IN"
-                        " ('planned', 'asked', 'confirmed', 'swapping', 'no_show')",
+                        "SELECT 1 FROM slot s WHERE assignment_id = ?1 AND published AND state IN"
+                        " ('planned', 'asked', 'confirmed', 'swapping', 'no_show')"
+                        " AND (stands_in_for IS NOT NULL OR NOT EXISTS (SELECT 1 FROM slot o WHERE"
+                        " o.person_id = s.person_id AND o.stands_in_for IS NOT NULL AND o.state"
+                        " <> 'cancelled' AND o.start_at < s.end_at AND o.end_at > s.start_at))",
                         "s", event->ref) == 0)
-        return; /* has declined, or was told that it is not needed */
+        return; /* has declined, was told that it is not needed, or left the round for a gate */
     replica_run(station->replica, "UPDATE sim_came SET came = ?2 WHERE assignment_id = ?1", "si",
                 event->ref, now);
     if (drawn(world, event->ref, DRAW_FORGETS, 1000) >= 20)
