@@ -28,6 +28,12 @@ static bool find_first(struct duty *duty, struct query *q, struct slot *ret)
     return found;
 }
 
+/* A duty of one's own from which one was called away: one stands where one was called to. */
+#define CALLED_AWAY                                                                                \
+    " s.stands_in_for IS NULL AND EXISTS (SELECT 1 FROM slot o WHERE o.person_id = s.person_id"    \
+    "  AND o.stands_in_for IS NOT NULL AND o.state IN ('confirmed', 'on_post')"                    \
+    "  AND o.start_at < s.end_at AND o.end_at > s.start_at AND o.end_at > ?2)"
+
 /* The duty that a check-in of this person, or of anybody with this phone, at this time is for; of
  * what waited also one that is over. */
 static bool find_in_at(struct duty *duty, const char *person_id, const char *phone,
@@ -43,7 +49,8 @@ static bool find_in_at(struct duty *duty, const char *person_id, const char *pho
                   "'no_show') OR (?6 AND s.state = 'done')"
                   "  OR (s.state = 'declined' AND NOT EXISTS (SELECT 1 FROM assignment t"
                   "   WHERE t.stands_in_for = s.assignment_id AND t.state <> 'cancelled')))"
-                  " ORDER BY s.state = 'declined', abs(s.start_at - ?2), s.assignment_id LIMIT 1");
+                  " ORDER BY s.state = 'declined'," CALLED_AWAY
+                  ", abs(s.start_at - ?2), s.assignment_id LIMIT 1");
     query_text(q, 1, person_id);
     query_int(q, 2, arrival->at);
     query_int(q, 3, DUTY_EARLY_MS);

@@ -164,6 +164,12 @@ static void patrols_when_it_is_late(void **state)
     assert_int_equal(world_int(w, "SELECT count(*) FROM assignment WHERE person_id = 'P1'"
                                   " AND shift_id = 'am' AND state = 'confirmed'"),
                      1);
+    world_at(w, "2026-09-08", "07:08"); /* nearer to the start of his round than to the gate's */
+    world_text(w, "P1", "到岗");
+    ASSERT_STATE(w, "pt.P1", "on_post");
+    assert_int_equal(world_int(w, "SELECT count(*) FROM assignment WHERE person_id = 'P1'"
+                                  " AND shift_id = 'am' AND state = 'on_post'"),
+                     1);
 }
 
 /* Who approved a stand-in: the leader by 派, or looking at it afterwards. */
