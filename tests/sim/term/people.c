@@ -315,8 +315,12 @@ void people_heard(struct station *station, const struct event *event, int64_t se
     if (!says_here(event->words) || event->ref[0] == '\0')
         return;
     replica_run(station->replica,
-                "INSERT OR IGNORE INTO sim_truth(assignment_id, at) SELECT assignment_id, ?2"
-                " FROM slot WHERE assignment_id = ?1 AND published AND start_at - ?3 <= ?2"
+                "INSERT OR IGNORE INTO sim_truth(assignment_id, at) SELECT coalesce((SELECT"
+                "  o.assignment_id FROM slot o WHERE s.stands_in_for IS NULL AND o.person_id ="
+                "  s.person_id AND o.stands_in_for IS NOT NULL AND o.start_at < s.end_at AND"
+                "  o.end_at > s.start_at AND o.end_at > ?2 AND o.state IN ('confirmed',"
+                "  'on_post')), assignment_id), ?2"
+                " FROM slot s WHERE assignment_id = ?1 AND published AND start_at - ?3 <= ?2"
                 " AND end_at > ?2 AND state IN ('planned', 'asked', 'confirmed', 'swapping',"
                 " 'on_post', 'no_show')",
                 "sii", event->ref, sent_at, (int64_t)EARLY_MS);
