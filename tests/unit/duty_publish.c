@@ -191,7 +191,6 @@ static void given_to_somebody_else(void **state)
     ASSERT_SENT(w, "V2", "N3_CANCELLED", 1);
 }
 
-/* A handler that is taken back leaves nothing; the next tick does all of it once. */
 /* Off the plan and on it again: who was told that it is cancelled hears that it is not. */
 static void on_the_plan_again_is_told_again(void **state)
 {
@@ -234,6 +233,7 @@ static void four_texts_of_a_duty(void **state)
     ASSERT_SENT(w, "L", "E1_LEADER", 1); /* the leader hears as of anybody */
 }
 
+/* A handler that is taken back leaves nothing; the next tick does all of it once. */
 static void taken_back_turn(void **state)
 {
     struct world *w = *state;
