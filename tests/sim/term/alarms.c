@@ -122,7 +122,7 @@ void alarms_called(struct station *station, const struct event *event)
 
 struct press {
     char id[REF_BYTES], alarm[REF_BYTES];
-    int64_t heard, acked, closed;
+    int64_t heard, acked;
     bool old;
 };
 
@@ -204,7 +204,7 @@ void alarms_check(struct station *station, int64_t midnight)
     struct query *q = replica_query(
         station->replica,
         "SELECT s.id, coalesce(a.id, ''), s.heard, coalesce(a.acked_at, 0),"
-        " coalesce(a.closed_at, 0), s.heard - s.at > ?3 FROM sim_press s LEFT JOIN alarm a ON"
+        " s.heard - s.at > ?3 FROM sim_press s LEFT JOIN alarm a ON"
         " a.device_id = s.device_id AND a.raised_at = s.at WHERE s.heard >= ?1 AND s.heard < ?2"
         " AND NOT EXISTS (SELECT 1 FROM alarm b WHERE b.device_id = s.device_id AND b.raised_at <"
         "  s.at AND b.raised_at > s.at - ?4 AND coalesce(b.closed_at, s.at) >= s.at)"
@@ -219,8 +219,7 @@ void alarms_check(struct station *station, int64_t midnight)
         text_copy(press->alarm, sizeof press->alarm, query_get_text(q, 1));
         press->heard = query_get_int(q, 2);
         press->acked = query_get_int(q, 3);
-        press->closed = query_get_int(q, 4);
-        press->old = query_get_int(q, 5) != 0;
+        press->old = query_get_int(q, 4) != 0;
     }
     query_done(q);
     for (int i = 0; i < count; i++)
